@@ -1,0 +1,1 @@
+"""A neural-network classifier that computes everything from the logits."""

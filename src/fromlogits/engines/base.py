@@ -1,0 +1,73 @@
+"""The contract of an engine: it holds parameters, takes steps and returns logits. No code here.
+
+Dimension letters: n rows, d features, h units of a layer, c outputs, k entries of a row order, s steps.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.features import Features
+from ..spec import HeadName, Network, Plan
+
+Parameters = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""Per layer: weights (h, d), row-major, and biases (h,)."""
+
+
+class Engine(ABC):
+    """A network with its parameters. Same seed, same bits, for any number of threads."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def __init__(self, network: Network, head: HeadName, *, n_threads: int = 1) -> None:
+        """`network` has its input width and ends in a linear layer."""
+
+    @abstractmethod
+    def initialise(self, seed: int) -> None:
+        """Draw the parameters: biases 0, weights uniform on ±bound.
+
+        bound² is 6/d for relu, gelu and silu (He), 3/d for selu (LeCun), 6/(d + h) otherwise (Glorot).
+        """
+
+    @abstractmethod
+    def parameters(self) -> Parameters:
+        """Copies, first layer first."""
+
+    @abstractmethod
+    def set_parameters(self, parameters: Parameters) -> None:
+        """The inverse of `parameters`."""
+
+    @abstractmethod
+    def start(self, plan: Plan, seed: int) -> None:
+        """Forget the optimizer's state: the next step is step 0 of this plan. `seed` fixes the dropout."""
+
+    @abstractmethod
+    def train_span(
+        self,
+        features: Features,
+        targets: NDArray[Any],
+        order_k: NDArray[np.int64],
+        learning_rates_s: NDArray[np.float64],
+    ) -> float:
+        """Take s = ceil(k / batch_size) steps; step i trains on the rows order_k[i·batch_size : (i+1)·batch_size].
+
+        Args:
+            features: all rows.
+            targets: softmax: class indices, int32 (n,); sigmoid: 0/1, float32 (n, c).
+            order_k: row numbers in the order they are trained on.
+            learning_rates_s: one for each step.
+
+        Returns:
+            The sum over the k rows of each row's loss, before the step that it takes part in: softmax
+            cross-entropy, or the sum over labels of the sigmoid cross-entropy; in nats. The span's length
+            never changes the bits of the parameters.
+        """
+
+    @abstractmethod
+    def logits(self, features: Features) -> NDArray[np.float32]:
+        """(n, c). A row has the same bits alone or among any others."""

@@ -1,0 +1,55 @@
+"""Everything fromlogits raises on purpose.
+
+    FromlogitsError
+    ├── InputError               also a ValueError: an argument, a table or a file is not what it must be
+    ├── NotFittedError           also a ValueError and an AttributeError: used before `fit`
+    ├── ModelFileError           also a ValueError: not a model file, damaged, or of a newer version
+    ├── EngineUnavailableError   also an ImportError: names the extra to install
+    └── DivergedError            the loss stopped being finite; carries the step and the last finite loss
+
+Each message says what must be, what was found, where, and what to do next, in one line.
+"""
+
+
+import difflib
+from collections.abc import Iterable
+
+
+class FromlogitsError(Exception):
+    """Base of all errors of this library."""
+
+
+class InputError(FromlogitsError, ValueError):
+    """An argument, a table or a file is not what it must be."""
+
+
+class NotFittedError(FromlogitsError, ValueError, AttributeError):
+    """The classifier was used before `fit` (or `load`)."""
+
+
+class ModelFileError(FromlogitsError, ValueError):
+    """The file is not a fromlogits model, is damaged, or needs a newer version."""
+
+
+class EngineUnavailableError(FromlogitsError, ImportError):
+    """The engine is not installed here; the message names the extra that brings it."""
+
+
+class DivergedError(FromlogitsError):
+    """Training left the finite numbers.
+
+    Attributes:
+        step: the optimizer step, from 1, at the end of which the loss was found not finite.
+        last_finite_loss: mean training loss of the last span that was finite, or None.
+    """
+
+    def __init__(self, message: str, *, step: int, last_finite_loss: float | None) -> None:
+        super().__init__(message)
+        self.step = step
+        self.last_finite_loss = last_finite_loss
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint to put behind an error about an unknown word: " Did you mean 'x'?" or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
