@@ -39,7 +39,9 @@ def _whole(name: str, value: object, low: int, high: int) -> None:
         raise InputError(f"{name} must be a whole number from {low} to {high}; got {value!r}.")
 
 
-def _number(name: str, value: object, low: float, high: float, *, open_low: bool = False, open_high: bool = False) -> None:
+def _number(
+    name: str, value: object, low: float, high: float, *, open_low: bool = False, open_high: bool = False
+) -> None:
     fine = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if fine:
         assert isinstance(value, (int, float))
@@ -112,7 +114,9 @@ class Network:
             _whole("n_features", self.n_features, 1, MAX_UNITS)
             if self.n_parameters > MAX_PARAMETERS:
                 gib = self.n_parameters * 4 / 2**30
-                raise InputError(f"the network has {self.n_parameters:,} parameters ({gib:,.0f} GiB); the limit is {MAX_PARAMETERS:,}.")
+                raise InputError(
+                    f"the network has {self.n_parameters:,} parameters ({gib:,.0f} GiB); the limit is {MAX_PARAMETERS:,}."
+                )
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
@@ -147,7 +151,11 @@ class Network:
             return "Network(" + " -> ".join(["input", *names]) + ")"
         shapes = [f"{fan_in} -> {units}" for units, fan_in in self.shapes]
         counts = [f"{units * fan_in + units:,}" for units, fan_in in self.shapes]
-        rows = [("layer", "shape", "parameters"), *zip(names, shapes, counts, strict=True), ("total", "", f"{self.n_parameters:,}")]
+        rows = [
+            ("layer", "shape", "parameters"),
+            *zip(names, shapes, counts, strict=True),
+            ("total", "", f"{self.n_parameters:,}"),
+        ]
         wide = [max(len(row[k]) for row in rows) for k in range(3)]
         return "\n".join(f"{a:<{wide[0]}} {b:<{wide[1]}} {c:>{wide[2]}}" for a, b, c in rows)
 
@@ -260,7 +268,9 @@ class Plan:
         known = [field.name for field in dataclasses.fields(self)]
         for name in changes:
             if name not in known:
-                raise InputError(f"no training setting is called {name!r}.{nearest(str(name), known)} Known: {', '.join(known)}.")
+                raise InputError(
+                    f"no training setting is called {name!r}.{nearest(str(name), known)} Known: {', '.join(known)}."
+                )
         return dataclasses.replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:

@@ -1,0 +1,262 @@
+"""The loop: epochs, schedule, early stopping, best epoch, history. It knows no engine by name."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .data.features import Features
+from .engines.base import Engine, Parameters
+from .errors import DivergedError, InputError
+from .spec import Plan
+
+SPAN_S = 0.1
+"""Work handed to the engine per call: short enough that Ctrl-C and the display feel immediate."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a running training stands, between two spans."""
+
+    epoch: int
+    max_epochs: int
+    rows_done: int
+    """Rows trained on since the start, over all epochs."""
+    rows_total: int
+    """Rows of all max_epochs."""
+    rows_per_s: float
+    seconds_left: float
+    """Until max_epochs; early stopping may come sooner."""
+    loss: float
+    """Mean training loss of this epoch so far, in nats."""
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One pass over the training rows (or the part of it before a stop)."""
+
+    epoch: int
+    loss: float
+    """Mean over the rows of each row's loss before the step that it took part in, in nats."""
+    validation: float | None
+    is_best: bool
+    learning_rate: float
+    """Of the epoch's last step."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened: every epoch, the best one, and what ended the training."""
+
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int
+    stopped_by: str
+    """max_epochs, patience, interrupt (Ctrl-C) or terminate (SIGTERM)."""
+
+
+class Observer(Protocol):
+    """Told what happens; must not raise."""
+
+    def progressed(self, progress: Progress) -> None: ...
+
+    def epoch_ended(self, record: EpochRecord) -> None: ...
+
+
+class Silent:
+    """The observer that says nothing."""
+
+    def progressed(self, progress: Progress) -> None: ...
+
+    def epoch_ended(self, record: EpochRecord) -> None: ...
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Held-out rows and how they judge an epoch."""
+
+    features: Features
+    value: Callable[[NDArray[np.float32]], float | None]
+    """The metric of these rows' logits; None where it is undefined."""
+    is_better: Callable[[float, float], bool]
+
+
+class StopOnSignal:
+    """While inside, the first of these signals asks the training to stop after its span; a second one acts as usual.
+
+    Does nothing outside the main thread, where Python delivers no signals, nor where another program has set a
+    handler of its own.
+    """
+
+    REASONS = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminate"}  # noqa: RUF012
+
+    def __init__(self, signals: Sequence[signal.Signals] = (signal.SIGINT,)) -> None:
+        self.signals = signals
+        self.reason: str | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopOnSignal:
+        if threading.current_thread() is threading.main_thread():
+            for number in self.signals:
+                if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
+                    self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        which = signal.Signals(number)
+        self.reason = self.REASONS[which]
+        signal.signal(number, self._before[which])
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def epoch_order(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
+    """The rows in this epoch's order: sorted by random 64-bit keys of a counter-based generator.
+
+    The raw stream of NumPy's Philox is fixed for all versions, so the order depends on (seed, epoch, rows) alone.
+    """
+    keys = np.random.Philox(key=seed, counter=[0, epoch, 0, SHUFFLE_STREAM]).random_raw(len(rows))
+    return rows[np.argsort(keys, kind="stable")]
+
+
+SHUFFLE_STREAM = 2
+"""Last word of the generator's counter; initialisation is 1, dropout 3."""
+
+
+def learning_rates(plan: Plan, first_step: int, count: int, total_steps: int) -> NDArray[np.float64]:
+    """The learning rate of each of `count` steps from `first_step` on."""
+    if plan.schedule == "constant":
+        return np.full(count, plan.learning_rate)
+    steps = np.arange(first_step, first_step + count)
+    return np.asarray(plan.learning_rate * 0.5 * (1 + np.cos(np.pi * steps / total_steps)))
+
+
+def train(
+    engine: Engine,
+    features: Features,
+    targets: NDArray[Any],
+    rows: NDArray[np.int64],
+    plan: Plan,
+    seed: int,
+    *,
+    validation: Validation | None = None,
+    observer: Observer | None = None,
+    stop: Callable[[], str | None] = lambda: None,
+) -> History:
+    """Train the engine's network on `rows` and leave it with the best epoch's parameters.
+
+    Args:
+        engine: initialised; its parameters are where the training begins.
+        features, targets: all rows, as `Engine.train_span` takes them.
+        rows: numbers of the rows to train on.
+        validation: judges each epoch; without it the last epoch is the best one.
+        stop: asked between spans; a reason (a word) ends the training, and what was reached is judged and kept.
+
+    Raises:
+        DivergedError: the loss, or the validation metric, is no longer a finite number.
+    """
+    observer = observer or Silent()
+    steps_per_epoch = math.ceil(len(rows) / plan.batch_size)
+    total_steps = steps_per_epoch * plan.max_epochs
+    span_steps, step, rows_done = 1, 0, 0
+    best: Parameters | None = None
+    best_epoch, best_value, last_finite = 0, math.nan, None
+    records: list[EpochRecord] = []
+    stopped_by: str | None = None
+    engine.start(plan, seed)
+    started = time.perf_counter()
+
+    for epoch in range(1, plan.max_epochs + 1):
+        order = epoch_order(rows, seed, epoch)
+        loss_sum, position = 0.0, 0
+        while position < len(rows) and stopped_by is None:
+            span = order[position : position + span_steps * plan.batch_size]
+            rates = learning_rates(plan, step, math.ceil(len(span) / plan.batch_size), total_steps)
+            span_started = time.perf_counter()
+            span_loss = engine.train_span(features, targets, span, rates)
+            now = time.perf_counter()
+            step += len(rates)
+            if not math.isfinite(span_loss):
+                raise _diverged(plan, epoch, step, last_finite, "the training loss")
+            last_finite = span_loss / len(span)
+            loss_sum += span_loss
+            position += len(span)
+            rows_done += len(span)
+            # At most doubled at a time: the first steps of a fresh process are slower than the rest.
+            per_step = max(now - span_started, 1e-7) / len(rates)
+            span_steps = max(1, min(int(SPAN_S / per_step), 2 * span_steps))
+            rows_per_s = rows_done / max(now - started, 1e-9)
+            total_rows = len(rows) * plan.max_epochs
+            left = (total_rows - rows_done) / rows_per_s
+            observer.progressed(
+                Progress(epoch, plan.max_epochs, rows_done, total_rows, rows_per_s, left, loss_sum / position)
+            )
+            stopped_by = stop()
+
+        value = None
+        if validation is not None:
+            value = validation.value(engine.logits(validation.features))
+            if value is None:
+                raise InputError(
+                    f"metric {plan.metric!r} is undefined on the {len(validation.features)} validation rows;"
+                    " choose another metric or hold out more rows (validation_fraction)."
+                )
+            if not math.isfinite(value):
+                raise _diverged(plan, epoch, step, last_finite, f"the validation {plan.metric}")
+        is_best = (
+            value is None or best_epoch == 0 or (validation is not None and validation.is_better(value, best_value))
+        )
+        if is_best:
+            best_epoch, best_value = epoch, value if value is not None else math.nan
+            best = engine.parameters() if validation is not None else None
+        record = EpochRecord(epoch, loss_sum / max(position, 1), value, is_best, float(rates[-1]))
+        records.append(record)
+        observer.epoch_ended(record)
+        stopped_by = stopped_by or stop()
+        if stopped_by is None and validation is not None and epoch - best_epoch >= plan.patience:
+            stopped_by = "patience"
+        if stopped_by is not None:
+            break
+
+    if best is not None and best_epoch != records[-1].epoch:
+        engine.set_parameters(best)
+    return History(tuple(records), best_epoch, stopped_by or "max_epochs")
+
+
+def estimated_seconds(
+    engine: Engine, features: Features, targets: NDArray[Any], rows: NDArray[np.int64], plan: Plan, seed: int
+) -> float:
+    """Time of all max_epochs, from a few trial steps of about 10 ms in all; the engine is initialised anew after."""
+    batch = rows[: plan.batch_size]
+    engine.start(plan, seed)
+    engine.train_span(features, targets, batch, learning_rates(plan, 0, 1, 1))
+    steps, seconds = 0, 0.0
+    while seconds < 0.005 and steps < 100:
+        started = time.perf_counter()
+        engine.train_span(features, targets, batch, learning_rates(plan, 0, 1, 1))
+        seconds += time.perf_counter() - started
+        steps += 1
+    engine.initialise(seed)
+    return seconds / steps * math.ceil(len(rows) / plan.batch_size) * plan.max_epochs
+
+
+def _diverged(plan: Plan, epoch: int, step: int, last_finite: float | None, what: str) -> DivergedError:
+    last = "" if last_finite is None else f"; the last finite mean loss was {last_finite:.4g}"
+    return DivergedError(
+        f"training diverged: {what} is not finite at step {step} (epoch {epoch}){last}."
+        f" Lower learning_rate (now {plan.learning_rate:g}), set clip_norm, or look for extreme values in the table.",
+        step=step,
+        last_finite_loss=last_finite,
+    )
