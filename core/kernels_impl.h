@@ -1,0 +1,115 @@
+// Bodies of kernels.h. Included by one source per instruction set, which defines FROMLOGITS_TARGET, the table's name,
+// and FROMLOGITS_TARGET_NAME. The loops are written so that the compiler vectorises them for that set.
+#include <cmath>
+
+#include "kernels.h"
+
+namespace fromlogits {
+namespace {
+
+void activate(Activation f, float* values, float* slopes, Index n) noexcept {
+  switch (f) {
+    case Activation::linear:
+      for (Index i = 0; i < n; ++i) slopes[i] = 1.0f;
+      return;
+    case Activation::relu:
+      for (Index i = 0; i < n; ++i) {
+        const float z = values[i];
+        slopes[i] = z > 0.0f ? 1.0f : 0.0f;
+        values[i] = z < 0.0f ? 0.0f : z;  // NaN stays NaN, so that a diverged network is noticed
+      }
+      return;
+    case Activation::tanh:
+      // From m = exp(-2|z|) - 1 both are free of cancellation: tanh|z| = -m/(2+m), tanh' = 4(1+m)/(2+m)^2.
+      for (Index i = 0; i < n; ++i) {
+        const float z = values[i];
+        const float m = std::expm1(-2.0f * std::fabs(z));
+        values[i] = std::copysign(-m / (2.0f + m), z);
+        slopes[i] = 4.0f * (1.0f + m) / ((2.0f + m) * (2.0f + m));
+      }
+      return;
+    case Activation::gelu:  // z * Phi(z), exact; Phi by erfc so that the negative tail keeps its digits
+      for (Index i = 0; i < n; ++i) {
+        const float z = values[i];
+        const float cumulative = 0.5f * std::erfc(-0.70710678118654752f * z);
+        const float density = 0.39894228040143268f * std::exp(-0.5f * z * z);
+        slopes[i] = cumulative + z * density;
+        values[i] = z * cumulative;
+      }
+      return;
+    case Activation::silu:  // z * sigmoid(z)
+      for (Index i = 0; i < n; ++i) {
+        const float z = values[i];
+        const float e = std::exp(-std::fabs(z));
+        const float high = 1.0f / (1.0f + e), low = e / (1.0f + e);
+        const float at = z >= 0.0f ? high : low, against = z >= 0.0f ? low : high;
+        slopes[i] = at * (1.0f + z * against);
+        values[i] = z * at;
+      }
+      return;
+    case Activation::selu: {  // Klambauer et al., NeurIPS 2017
+      const float scale = 1.0507009873554805f, alpha = 1.6732632423543772f;
+      for (Index i = 0; i < n; ++i) {
+        const float z = values[i];
+        const float m = std::expm1(z < 0.0f ? z : 0.0f);
+        slopes[i] = z > 0.0f ? scale : scale * alpha * (m + 1.0f);
+        values[i] = z > 0.0f ? scale * z : (z == z ? scale * alpha * m : z);
+      }
+      return;
+    }
+  }
+}
+
+void multiply(float* x, const float* by, Index n) noexcept {
+  for (Index i = 0; i < n; ++i) x[i] *= by[i];
+}
+
+void widen(const std::uint8_t* bytes, float scale, float* out, Index n) noexcept {
+  for (Index i = 0; i < n; ++i) out[i] = static_cast<float>(bytes[i]) * scale;
+}
+
+double sum_of_squares(const float* x, Index n) noexcept {
+  constexpr Index lanes = 16;  // lane sums are independent, so the loop vectorises and the order stays fixed
+  double sums[lanes] = {};
+  Index i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    for (Index k = 0; k < lanes; ++k) sums[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
+  }
+  for (Index k = 0; i + k < n; ++k) sums[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
+  double total = 0.0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+void sum_rows(const float* rows, Index n, Index stride, float* out, Index width) noexcept {
+  double sums[64] = {};
+  for (Index i = 0; i < n; ++i) {
+    for (Index j = 0; j < width; ++j) sums[j] += static_cast<double>(rows[i * stride + j]);
+  }
+  for (Index j = 0; j < width; ++j) out[j] = static_cast<float>(sums[j]);
+}
+
+void adam(const AdamStep& s, float* parameters, const float* gradient, float* mean, float* square, Index n) noexcept {
+  const float rest1 = 1.0f - s.beta1, rest2 = 1.0f - s.beta2;
+  for (Index i = 0; i < n; ++i) {
+    const float g = gradient[i] * s.gradient_scale + s.l2 * parameters[i];
+    mean[i] = s.beta1 * mean[i] + rest1 * g;
+    square[i] = s.beta2 * square[i] + rest2 * (g * g);
+    const float root = std::sqrt(square[i]) * s.root_correction + s.epsilon;
+    parameters[i] = parameters[i] * s.shrink - s.step_size * (mean[i] / root);
+  }
+}
+
+void sgd(const SgdStep& s, float* parameters, const float* gradient, float* velocity, Index n) noexcept {
+  for (Index i = 0; i < n; ++i) {
+    velocity[i] = s.momentum * velocity[i] + (gradient[i] * s.gradient_scale + s.l2 * parameters[i]);
+    parameters[i] -= s.learning_rate * velocity[i];
+  }
+}
+
+}  // namespace
+
+const Kernels FROMLOGITS_TARGET = {FROMLOGITS_TARGET_NAME, activate, multiply, widen, sum_of_squares, sum_rows,
+                                   adam, sgd};
+
+}  // namespace fromlogits

@@ -1,0 +1,161 @@
+#include "network.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "loss.h"
+
+namespace fromlogits {
+
+namespace {
+
+constexpr Index head_rows = 64;  // rows of a task in gather and head
+
+Index tiles(Index size, Index tile) { return (size + tile - 1) / tile; }
+
+void copy_row(const Rows& rows, Index row, float* out) noexcept {
+  if (rows.bytes != nullptr) {
+    kernels().widen(rows.bytes + row * rows.d, rows.scale, out, rows.d);
+  } else {
+    std::copy_n(rows.floats + row * rows.d, rows.d, out);
+  }
+}
+
+}  // namespace
+
+Network::Network(std::vector<DenseLayer> layers, Head head) : layers_(std::move(layers)), head_(head) {
+  for (const DenseLayer& layer : layers_) {
+    offsets_.push_back(parameter_count_);
+    parameter_count_ += layer.h * layer.d + layer.h;
+  }
+  parameters_.reserve(parameter_count_);
+  outputs_.resize(layers_.size());
+  slopes_.resize(layers_.size());
+  doutputs_.resize(layers_.size());
+}
+
+void Network::start(const TrainingPlan& plan) {
+  plan_ = plan;
+  steps_ = 0;
+  std::vector<Segment> segments;
+  const Index batch = plan.batch_size;
+  gradient_.reserve(parameter_count_);
+  input_.reserve(batch * inputs());
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const DenseLayer& layer = layers_[i];
+    segments.push_back({offsets_[i], layer.h * layer.d, true});
+    segments.push_back({offsets_[i] + layer.h * layer.d, layer.h, false});
+    outputs_[i].reserve(batch * layer.h);
+    slopes_[i].reserve(batch * layer.h);
+    doutputs_[i].reserve(batch * layer.h);
+  }
+  terms_.reserve(batch * outputs());
+  losses_.reserve(batch);
+  optimizer_.start(plan.optimizer, std::move(segments), parameter_count_);
+}
+
+double Network::train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k,
+                      const double* rates, Team& team) noexcept {
+  double loss = 0.0;
+  for (Index at = 0, i = 0; at < k; at += plan_.batch_size, ++i) {
+    loss += step(rows, targets, order + at, std::min(plan_.batch_size, k - at), rates[i], team);
+  }
+  return loss;
+}
+
+double Network::step(const Rows& rows, const Targets& targets, const std::int64_t* order, Index n, double rate,
+                     Team& team) noexcept {
+  const Index d = inputs();
+  team.run(tiles(n, head_rows), n * d > 100'000, [&](Index task) {
+    for (Index i = task * head_rows; i < std::min(n, (task + 1) * head_rows); ++i) {
+      copy_row(rows, order[i], input_.data() + i * d);
+    }
+  });
+
+  Dropout dropout;
+  const std::size_t last = layers_.size() - 1;
+  const float* x = input_.data();
+  for (std::size_t i = 0; i <= last; ++i) {
+    const DenseLayer& layer = layers_[i];
+    dropout.threshold = i < last ? static_cast<std::uint32_t>(std::lround(plan_.dropout * 65536.0)) : 0;
+    dropout.scale = static_cast<float>(65536.0 / (65536.0 - dropout.threshold));
+    dropout.seed = plan_.seed;
+    dropout.step = steps_;
+    dropout.layer = i;
+    const bool is_plain = layer.activation == Activation::linear && dropout.threshold == 0;
+    const float* const w = parameters_.data() + offsets_[i];
+    forward(layer, w, w + layer.h * layer.d, x, outputs_[i].data(), is_plain ? nullptr : slopes_[i].data(), dropout,
+            n, team);
+    x = outputs_[i].data();
+  }
+
+  const double loss = loss_and_gradient(targets, order, n, team);
+
+  for (std::size_t i = last + 1; i-- > 0;) {
+    const DenseLayer& layer = layers_[i];
+    const bool is_plain = layer.activation == Activation::linear && (i == last || plan_.dropout * 65536.0 < 0.5);
+    float* const dw = gradient_.data() + offsets_[i];
+    backward(layer, parameters_.data() + offsets_[i], i == 0 ? input_.data() : outputs_[i - 1].data(),
+             is_plain ? nullptr : slopes_[i].data(), doutputs_[i].data(), dw, dw + layer.h * layer.d,
+             i == 0 ? nullptr : doutputs_[i - 1].data(), n, team);
+  }
+
+  optimizer_.step(parameters_.data(), gradient_.data(), rate, team);
+  ++steps_;
+  return loss;
+}
+
+double Network::loss_and_gradient(const Targets& targets, const std::int64_t* order, Index n, Team& team) noexcept {
+  const Index c = outputs();
+  const double weight = 1.0 / static_cast<double>(n);
+  const float* const z = outputs_.back().data();
+  float* const dz = doutputs_.back().data();
+  team.run(tiles(n, head_rows), n * c > 2'000, [&](Index task) {
+    for (Index i = task * head_rows; i < std::min(n, (task + 1) * head_rows); ++i) {
+      losses_.data()[i] =
+          head_ == Head::softmax
+              ? softmax_cross_entropy_row(z + i * c, targets.labels[order[i]], weight, dz + i * c,
+                                          terms_.data() + i * c, c)
+              : sigmoid_cross_entropy_row(z + i * c, targets.values + order[i] * c, weight, dz + i * c, c);
+    }
+  });
+  double loss = 0.0;
+  for (Index i = 0; i < n; ++i) loss += losses_.data()[i];
+  return loss;
+}
+
+void Network::logits(const Rows& rows, float* out, Team& team) const {
+  Index widest = inputs();
+  for (const DenseLayer& layer : layers_) widest = std::max(widest, layer.h);
+  const Index c = outputs(), block = logits_block;
+  Index flops = 0;
+  for (const DenseLayer& layer : layers_) flops += 2 * layer.h * layer.d;
+
+  // A task owns its memory: it is taken here, so that tasks never allocate. Few large tasks, so that it stays small.
+  const Index blocks = tiles(rows.n, block);
+  const Index tasks = std::min<Index>(blocks, 16);
+  Buffer<float> memory(tasks * 3 * block * widest);
+  team.run(tasks, flops * rows.n > 4'000'000, [&](Index task) {
+    Team alone(1);
+    float* const front = memory.data() + task * 3 * block * widest;
+    float* const back = front + block * widest;
+    float* const slopes = back + block * widest;
+    for (Index at = task; at < blocks; at += tasks) {
+      const Index begin = at * block, n = std::min(block, rows.n - begin);
+      for (Index i = 0; i < n; ++i) copy_row(rows, begin + i, front + i * inputs());
+      std::fill_n(front + n * inputs(), (block - n) * inputs(), 0.0f);
+      float* x = front;
+      float* y = back;
+      for (std::size_t i = 0; i < layers_.size(); ++i) {
+        const DenseLayer& layer = layers_[i];
+        const float* const w = parameters_.data() + offsets_[i];
+        const bool is_linear = layer.activation == Activation::linear;
+        forward(layer, w, w + layer.h * layer.d, x, y, is_linear ? nullptr : slopes, Dropout{}, block, alone);
+        std::swap(x, y);
+      }
+      std::copy_n(x, n * c, out + begin * c);
+    }
+  });
+}
+
+}  // namespace fromlogits

@@ -1,0 +1,52 @@
+// A team of threads for the length of one call. Work is cut by shape alone, never by the number of threads, and
+// every task writes its own memory, so the bits do not depend on who does what.
+#pragma once
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "views.h"
+
+namespace fromlogits {
+
+class Team {
+ public:
+  // Starts `threads` - 1 helpers; the calling thread is the other one.
+  explicit Team(int threads);
+  ~Team();
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  // Calls task(i) once for each i in [0, tasks), on whichever thread is free, and returns when all are done.
+  //   is_worth_it  false: the calling thread does it alone (waking helpers costs a few microseconds)
+  // Tasks must not throw.
+  template <class Task>
+  void run(Index tasks, bool is_worth_it, Task&& task) {
+    if (helpers_.empty() || tasks < 2 || !is_worth_it) {
+      for (Index i = 0; i < tasks; ++i) task(i);
+      return;
+    }
+    using Plain = std::remove_reference_t<Task>;
+    share(tasks, [](void* context, Index i) { (*static_cast<Plain*>(context))(i); }, &task);
+  }
+
+ private:
+  using Call = void (*)(void* context, Index task);
+
+  void share(Index tasks, Call call, void* context);
+  Index claim() noexcept;
+  void help();
+
+  // A helper reads call_ and context_ only after it claimed a task, and they change only when every claimed task
+  // is done: a helper that wakes late finds nothing to claim and touches nothing.
+  Call call_ = nullptr;
+  void* context_ = nullptr;
+  std::atomic<std::uint32_t> unclaimed_{0};
+  std::atomic<std::uint32_t> posted_{0};  // counts postings; helpers sleep on it
+  std::atomic<std::uint32_t> unfinished_{0};
+  std::atomic<bool> is_over_{false};
+  std::vector<std::thread> helpers_;
+};
+
+}  // namespace fromlogits
