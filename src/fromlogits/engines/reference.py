@@ -1,0 +1,158 @@
+"""The specification: NumPy, float64, slow and obvious. Every engine is tested against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.features import Features
+from ..spec import HeadName, Network, Plan
+from .base import Engine, Parameters
+from .initialisation import initial_parameters
+
+Float64 = NDArray[np.float64]
+DROPOUT_STREAM = 3
+
+
+def activate(name: str, z: Float64) -> tuple[Float64, Float64]:
+    """The activation of z and its slope there."""
+    positive, e = z > 0, np.exp(-np.abs(z))
+    if name == "relu":
+        return np.where(positive, z, 0.0 * z), positive.astype(float)
+    if name == "tanh":
+        return np.tanh(z), 4 * e * e / (1 + e * e) ** 2
+    if name == "gelu":
+        cumulative = 0.5 * _erfc(-z / np.sqrt(2))
+        return z * cumulative, cumulative + z * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+    if name == "silu":
+        at = np.where(z >= 0, 1, e) / (1 + e)
+        return z * at, at * (1 + z * (1 - at))
+    if name == "selu":
+        scale, alpha = 1.0507009873554805, 1.6732632423543772
+        negative = scale * alpha * np.expm1(np.minimum(z, 0))
+        return np.where(positive, scale * z, negative), np.where(positive, scale, negative + scale * alpha)
+    return z, np.ones_like(z)
+
+
+def softmax_head(z_nc: Float64, labels_n: NDArray[Any]) -> tuple[Float64, Float64]:
+    """Loss of each row, and its gradient."""
+    rows_n = np.arange(len(z_nc))
+    top_n = np.where(z_nc[rows_n, labels_n] == z_nc.max(axis=1), labels_n, z_nc.argmax(axis=1))
+    max_n = z_nc[rows_n, top_n]
+    terms_nc = np.exp(z_nc - max_n[:, None])
+    others_nc = terms_nc.copy()
+    others_nc[rows_n, top_n] = 0
+    rest_n = others_nc.sum(axis=1)
+    dz_nc = terms_nc / (1 + rest_n)[:, None]
+    dz_nc[rows_n, labels_n] = 0
+    dz_nc[rows_n, labels_n] = -dz_nc.sum(axis=1)
+    return (max_n - z_nc[rows_n, labels_n]) + np.log1p(rest_n), dz_nc
+
+
+def sigmoid_head(z_nc: Float64, t_nc: NDArray[Any]) -> tuple[Float64, Float64]:
+    """Loss of each row, summed over labels, and its gradient."""
+    e_nc = np.exp(-np.abs(z_nc))
+    loss_nc = (1 - t_nc) * np.maximum(z_nc, 0) + t_nc * np.maximum(-z_nc, 0) + np.log1p(e_nc)
+    dz_nc = np.where(z_nc >= 0, (1 - t_nc) - t_nc * e_nc, (1 - t_nc) * e_nc - t_nc) / (1 + e_nc)
+    return loss_nc.sum(axis=1), dz_nc
+
+
+class ReferenceEngine(Engine):
+    """Everything in float64, one line per formula."""
+
+    name = "reference"
+
+    def __init__(self, network: Network, head: HeadName, *, n_threads: int = 1) -> None:
+        self.network, self.head = network, softmax_head if head == "softmax" else sigmoid_head
+
+    def initialise(self, seed: int) -> None:
+        self.set_parameters(initial_parameters(self.network, seed))
+
+    def parameters(self) -> Parameters:
+        return [(w.astype(np.float32), b.astype(np.float32)) for w, b in self.layers]
+
+    def set_parameters(self, parameters: Parameters) -> None:
+        self.layers = [(w.astype(float), b.astype(float)) for w, b in parameters]
+
+    def start(self, plan: Plan, seed: int) -> None:
+        self.plan, self.seed, self.step = plan, seed, 0
+        self.first = [[np.zeros_like(part) for part in layer] for layer in self.layers]
+        self.second = [[np.zeros_like(part) for part in layer] for layer in self.layers]
+
+    def train_span(
+        self,
+        features: Features,
+        targets: NDArray[Any],
+        order_k: NDArray[np.int64],
+        learning_rates_s: NDArray[np.float64],
+    ) -> float:
+        batches = np.split(order_k, range(self.plan.batch_size, len(order_k), self.plan.batch_size))
+        loss = 0.0
+        for rows, learning_rate in zip(batches, learning_rates_s, strict=True):
+            losses_n, gradient = self.gradient(features.values[rows] * np.float64(features.scale), targets[rows])
+            loss += losses_n.sum()
+            self.update(gradient, learning_rate)
+            self.step += 1
+        return float(loss)
+
+    def gradient(self, x_nd: Float64, targets: NDArray[Any]) -> tuple[Float64, list[list[Float64]]]:
+        """Loss of each row, and the gradient of their mean by each layer's weights and biases."""
+        inputs, slopes = [x_nd], []
+        for number, (layer, (w, b)) in enumerate(zip(self.network.layers, self.layers, strict=True)):
+            out, slope = activate(layer.activation, inputs[-1] @ w.T + b)
+            kept = self.kept(number, out.shape) if number < len(self.layers) - 1 else np.float64(1)
+            inputs.append(out * kept)
+            slopes.append(slope * kept)
+        losses_n, dout = self.head(inputs.pop(), targets)
+        dout = dout / len(x_nd)
+        gradient = []
+        for (w, _), x, slope in zip(self.layers[::-1], inputs[::-1], slopes[::-1], strict=True):
+            dz = dout * slope
+            gradient.append([dz.T @ x, dz.sum(axis=0)])
+            dout = dz @ w
+        return losses_n, gradient[::-1]
+
+    def kept(self, layer: int, shape: tuple[int, ...]) -> Any:
+        """0 for a dropped unit, 1 / P(kept) for the others; sixteen random bits a unit, a row starts a new block."""
+        threshold = round(self.plan.dropout * 65536)
+        n, h = shape
+        blocks = -(-h // 16)
+        words = np.random.Philox(key=self.seed, counter=[0, self.step, layer, DROPOUT_STREAM]).random_raw(
+            n * blocks * 4
+        )
+        bits = words.astype("<u8").view("<u2").reshape(n, blocks * 16)[:, :h]
+        return np.where(bits < threshold, 0.0, 65536 / (65536 - threshold))
+
+    def update(self, gradient: list[list[Float64]], learning_rate: float) -> None:
+        plan, t = self.plan, self.step + 1
+        norm = np.sqrt(sum((g**2).sum() for layer in gradient for g in layer))
+        clip = plan.clip_norm / norm if plan.clip_norm is not None and norm > plan.clip_norm else 1.0
+        for number, layer in enumerate(self.layers):
+            for part, w in enumerate(layer):
+                m, v = self.first[number][part], self.second[number][part]
+                decay = plan.weight_decay if part == 0 else 0.0
+                g = gradient[number][part] * clip + (0.0 if plan.optimizer == "adamw" else decay * w)
+                if plan.optimizer == "sgd":
+                    m[:] = plan.momentum * m + g
+                    w -= learning_rate * m
+                    continue
+                m[:] = plan.beta1 * m + (1 - plan.beta1) * g
+                v[:] = plan.beta2 * v + (1 - plan.beta2) * g**2
+                if plan.optimizer == "adamw":
+                    w *= 1 - learning_rate * decay
+                root = np.sqrt(v / (1 - plan.beta2**t)) + plan.epsilon
+                w -= learning_rate * (m / (1 - plan.beta1**t)) / root
+
+    def logits(self, features: Features) -> NDArray[np.float32]:
+        x = features.values * np.float64(features.scale)
+        for layer, (w, b) in zip(self.network.layers, self.layers, strict=True):
+            x = activate(layer.activation, x @ w.T + b)[0]
+        return x.astype(np.float32)
+
+
+def _erfc(x: Float64) -> Float64:
+    import math
+
+    return np.vectorize(math.erfc, otypes=[float])(x)
