@@ -181,7 +181,7 @@ void log_sigmoid(Floats z, Matrix<float> out) {
 
 NB_MODULE(_core, m) {
   fromlogits::use_one_blas_thread();
-  m.attr("version") = FROMLOGITS_VERSION;
+  m.def("version", [] { return std::string(FROMLOGITS_VERSION); });
   m.def("isa", [] { return std::string(fromlogits::kernels().name); });
   m.def("has_isa", [](const std::string& name) { return fromlogits::kernels_named(name.c_str()) != nullptr; },
         "name"_a);

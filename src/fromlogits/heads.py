@@ -55,7 +55,7 @@ class Softmax(Head):
         return from_logits.softmax_cross_entropy(logits_nc, targets, reduction="none")
 
     def decide(self, probabilities_nc: Float32) -> NDArray[Any]:
-        return probabilities_nc.argmax(axis=1)  # ties go to the lowest index
+        return np.asarray(probabilities_nc.argmax(axis=1))  # ties go to the lowest index
 
 
 class Sigmoid(Head):

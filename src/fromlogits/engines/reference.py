@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,4 @@ class ReferenceEngine(Engine):
 
 
 def _erfc(x: Float64) -> Float64:
-    import math
-
-    return np.vectorize(math.erfc, otypes=[float])(x)
+    return np.asarray(np.vectorize(math.erfc, otypes=[float])(x))

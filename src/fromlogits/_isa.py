@@ -1,0 +1,30 @@
+"""Obeys FROMLOGITS_ISA before the core and its OpenBLAS are loaded; import this before `_core`.
+
+The core reads the same variable. OpenBLAS reads OPENBLAS_CORETYPE once, when it is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .errors import InputError, nearest
+
+BLAS_CORES = {"avx2": "Haswell", "plain": "Prescott"}
+
+
+def obey() -> None:
+    """Raise InputError for a name that is not an instruction set; choose OpenBLAS's kernels for one that is."""
+    wanted = os.environ.get("FROMLOGITS_ISA")
+    if wanted is None:
+        return
+    if wanted not in BLAS_CORES:
+        names = ", ".join(BLAS_CORES)
+        raise InputError(f"FROMLOGITS_ISA must be one of {names}; got {wanted!r}.{nearest(wanted, BLAS_CORES)}")
+    os.environ.setdefault("OPENBLAS_CORETYPE", BLAS_CORES[wanted])
+    from . import _core
+
+    if not _core.has_isa(wanted):
+        raise InputError(f"FROMLOGITS_ISA is {wanted!r}, which this processor does not have; unset it or use 'plain'.")
+
+
+obey()
