@@ -183,16 +183,17 @@ NB_MODULE(_core, m) {
   fromlogits::use_one_blas_thread();
   m.def("version", [] { return std::string(FROMLOGITS_VERSION); });
   m.def("isa", [] { return std::string(fromlogits::kernels().name); });
-  m.def("has_isa", [](const std::string& name) { return fromlogits::kernels_named(name.c_str()) != nullptr; },
-        "name"_a);
+  m.def(
+      "has_isa", [](const std::string& name) { return fromlogits::kernels_named(name.c_str()) != nullptr; }, "name"_a);
   m.def("blas_core", [] { return std::string(fromlogits::blas_core()); });
-  m.def("philox",
-        [](std::uint64_t key, std::vector<std::uint64_t> counter) {
-          require(counter.size() == 4, "a counter is four words");
-          const auto block = fromlogits::philox({counter[0], counter[1], counter[2], counter[3]}, key);
-          return std::vector<std::uint64_t>(block.begin(), block.end());
-        },
-        "key"_a, "counter"_a);
+  m.def(
+      "philox",
+      [](std::uint64_t key, std::vector<std::uint64_t> counter) {
+        require(counter.size() == 4, "a counter is four words");
+        const auto block = fromlogits::philox({counter[0], counter[1], counter[2], counter[3]}, key);
+        return std::vector<std::uint64_t>(block.begin(), block.end());
+      },
+      "key"_a, "counter"_a);
 
   m.def("softmax", softmax, "logits"_a.noconvert(), "out"_a.noconvert());
   m.def("log_softmax", log_softmax, "logits"_a.noconvert(), "out"_a.noconvert());
@@ -208,30 +209,32 @@ NB_MODULE(_core, m) {
            "inputs"_a, "units"_a, "activations"_a, "head"_a)
       .def("get", &PyNetwork::get, "out"_a.noconvert())
       .def("set", &PyNetwork::set, "values"_a.noconvert())
-      .def("start", &PyNetwork::start, "optimizer"_a, "momentum"_a, "beta1"_a, "beta2"_a, "epsilon"_a,
-           "weight_decay"_a, "clip_norm"_a, "dropout"_a, "batch_size"_a, "seed"_a)
-      .def("train",
-           [](PyNetwork& self, Floats features, std::optional<Vec<const std::int32_t>> labels,
-              std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, int threads) {
-             return self.train(rows_of(features), labels, targets, order, rates, threads);
-           },
-           "features"_a.noconvert(), "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
-           "order"_a.noconvert(), "rates"_a.noconvert(), "threads"_a)
-      .def("train_bytes",
-           [](PyNetwork& self, Bytes features, float scale, std::optional<Vec<const std::int32_t>> labels,
-              std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, int threads) {
-             return self.train(rows_of(features, scale), labels, targets, order, rates, threads);
-           },
-           "features"_a.noconvert(), "scale"_a, "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
-           "order"_a.noconvert(), "rates"_a.noconvert(), "threads"_a)
-      .def("logits",
-           [](const PyNetwork& self, Floats features, Matrix<float> out, int threads) {
-             self.logits(rows_of(features), out, threads);
-           },
-           "features"_a.noconvert(), "out"_a.noconvert(), "threads"_a)
-      .def("logits_bytes",
-           [](const PyNetwork& self, Bytes features, float scale, Matrix<float> out, int threads) {
-             self.logits(rows_of(features, scale), out, threads);
-           },
-           "features"_a.noconvert(), "scale"_a, "out"_a.noconvert(), "threads"_a);
+      .def("start", &PyNetwork::start, "optimizer"_a, "momentum"_a, "beta1"_a, "beta2"_a, "epsilon"_a, "weight_decay"_a,
+           "clip_norm"_a, "dropout"_a, "batch_size"_a, "seed"_a)
+      .def(
+          "train",
+          [](PyNetwork& self, Floats features, std::optional<Vec<const std::int32_t>> labels,
+             std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates,
+             int threads) { return self.train(rows_of(features), labels, targets, order, rates, threads); },
+          "features"_a.noconvert(), "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
+          "order"_a.noconvert(), "rates"_a.noconvert(), "threads"_a)
+      .def(
+          "train_bytes",
+          [](PyNetwork& self, Bytes features, float scale, std::optional<Vec<const std::int32_t>> labels,
+             std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates,
+             int threads) { return self.train(rows_of(features, scale), labels, targets, order, rates, threads); },
+          "features"_a.noconvert(), "scale"_a, "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
+          "order"_a.noconvert(), "rates"_a.noconvert(), "threads"_a)
+      .def(
+          "logits",
+          [](const PyNetwork& self, Floats features, Matrix<float> out, int threads) {
+            self.logits(rows_of(features), out, threads);
+          },
+          "features"_a.noconvert(), "out"_a.noconvert(), "threads"_a)
+      .def(
+          "logits_bytes",
+          [](const PyNetwork& self, Bytes features, float scale, Matrix<float> out, int threads) {
+            self.logits(rows_of(features, scale), out, threads);
+          },
+          "features"_a.noconvert(), "scale"_a, "out"_a.noconvert(), "threads"_a);
 }

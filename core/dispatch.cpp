@@ -17,7 +17,7 @@ const Kernels* kernels_named(const char* name) noexcept {
 }
 
 const Kernels& kernels() noexcept {
-  static const Kernels& chosen = [] () -> const Kernels& {
+  static const Kernels& chosen = []() -> const Kernels& {
     if (const char* wanted = std::getenv("FROMLOGITS_ISA")) {  // an unknown name is refused in Python
       if (const Kernels* named = kernels_named(wanted)) return *named;
     }

@@ -10,13 +10,13 @@ enum class Activation : int { linear, relu, tanh, gelu, silu, selu };
 
 // Numbers of one optimizer step, rounded to float once by the caller.
 struct AdamStep {
-  float step_size;        // learning rate / (1 - beta1^t)
+  float step_size;  // learning rate / (1 - beta1^t)
   float beta1, beta2;
   float root_correction;  // 1 / sqrt(1 - beta2^t)
   float epsilon;
-  float gradient_scale;   // of gradient clipping; 1 without
-  float l2;               // added to the gradient: l2 * parameter
-  float shrink;           // parameter *= shrink before the step (decoupled decay); 1 without
+  float gradient_scale;  // of gradient clipping; 1 without
+  float l2;              // added to the gradient: l2 * parameter
+  float shrink;          // parameter *= shrink before the step (decoupled decay); 1 without
 };
 struct SgdStep {
   float learning_rate, momentum, gradient_scale, l2;

@@ -109,7 +109,7 @@ void sgd(const SgdStep& s, float* parameters, const float* gradient, float* velo
 
 }  // namespace
 
-const Kernels FROMLOGITS_TARGET = {FROMLOGITS_TARGET_NAME, activate, multiply, widen, sum_of_squares, sum_rows,
-                                   adam, sgd};
+const Kernels FROMLOGITS_TARGET = {FROMLOGITS_TARGET_NAME, activate, multiply, widen,
+                                   sum_of_squares,         sum_rows, adam,     sgd};
 
 }  // namespace fromlogits

@@ -54,8 +54,8 @@ void Network::start(const TrainingPlan& plan) {
   optimizer_.start(plan.optimizer, std::move(segments), parameter_count_);
 }
 
-double Network::train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k,
-                      const double* rates, Team& team) noexcept {
+double Network::train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k, const double* rates,
+                      Team& team) noexcept {
   double loss = 0.0;
   for (Index at = 0, i = 0; at < k; at += plan_.batch_size, ++i) {
     loss += step(rows, targets, order + at, std::min(plan_.batch_size, k - at), rates[i], team);
@@ -84,8 +84,8 @@ double Network::step(const Rows& rows, const Targets& targets, const std::int64_
     dropout.layer = i;
     const bool is_plain = layer.activation == Activation::linear && dropout.threshold == 0;
     const float* const w = parameters_.data() + offsets_[i];
-    forward(layer, w, w + layer.h * layer.d, x, outputs_[i].data(), is_plain ? nullptr : slopes_[i].data(), dropout,
-            n, team);
+    forward(layer, w, w + layer.h * layer.d, x, outputs_[i].data(), is_plain ? nullptr : slopes_[i].data(), dropout, n,
+            team);
     x = outputs_[i].data();
   }
 

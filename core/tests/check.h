@@ -43,8 +43,8 @@ inline int run() {
 
 }  // namespace check
 
-#define TEST(name)                                      \
-  static void name();                                   \
+#define TEST(name)                                       \
+  static void name();                                    \
   static const check::Register name##_test{#name, name}; \
   static void name()
 #define CHECK(condition) check::that(condition, #condition, __FILE__, __LINE__)
