@@ -10,7 +10,6 @@
 Each message says what must be, what was found, where, and what to do next, in one line.
 """
 
-
 import difflib
 from collections.abc import Iterable
 

@@ -115,7 +115,8 @@ class Network:
             if self.n_parameters > MAX_PARAMETERS:
                 gib = self.n_parameters * 4 / 2**30
                 raise InputError(
-                    f"the network has {self.n_parameters:,} parameters ({gib:,.0f} GiB); the limit is {MAX_PARAMETERS:,}."
+                    f"the network has {self.n_parameters:,} parameters ({gib:,.0f} GiB);"
+                    f" the limit is {MAX_PARAMETERS:,}."
                 )
 
     @property
@@ -190,7 +191,8 @@ def parse_layers(text: str, activation: str = "relu") -> Network | tuple[int, ..
         match = re.fullmatch(r"([0-9]{1,9})\s+([A-Za-z]+)", part)
         if not match:
             raise InputError(
-                f'layers must be hidden units as in "25,15", or a whole network as in "25 relu, 15 relu, 10 linear"; got {part!r} in {text!r}.'
+                'layers must be hidden units as in "25,15", or a whole network as in "25 relu, 15 relu, 10 linear";'
+                f" got {part!r} in {text!r}."
             )
         layers.append(Dense(int(match[1]), match[2]))
     return Network(tuple(layers))
