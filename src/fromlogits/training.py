@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -77,6 +78,29 @@ class Silent:
     def progressed(self, progress: Progress) -> None: ...
 
     def epoch_ended(self, record: EpochRecord) -> None: ...
+
+
+class Lines:
+    """A line per epoch to standard error, at most one a second, and the last one."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._written = -math.inf
+
+    def progressed(self, progress: Progress) -> None: ...
+
+    def epoch_ended(self, record: EpochRecord) -> None:
+        now = time.monotonic()
+        if now - self._written >= 1 or record.epoch == self.plan.max_epochs:
+            self._written = now
+            print(line(record, self.plan), file=sys.stderr, flush=True)
+
+
+def line(record: EpochRecord, plan: Plan) -> str:
+    """An epoch in words."""
+    validation = "" if record.validation is None else f"  validation {plan.metric} {record.validation:.4f}"
+    best = "  best" if record.is_best and record.validation is not None else ""
+    return f"epoch {record.epoch}/{plan.max_epochs}  loss {record.loss:.4f}{validation}{best}"
 
 
 @dataclass(frozen=True)
@@ -215,17 +239,17 @@ def train(
                 )
             if not math.isfinite(value):
                 raise _diverged(plan, epoch, step, last_finite, f"the validation {plan.metric}")
-        is_best = (
-            value is None or best_epoch == 0 or (validation is not None and validation.is_better(value, best_value))
-        )
+        is_best = True  # without early stopping the last epoch is the one that was asked for
+        if validation is not None and value is not None and plan.early_stopping and best_epoch > 0:
+            is_best = validation.is_better(value, best_value)
         if is_best:
             best_epoch, best_value = epoch, value if value is not None else math.nan
-            best = engine.parameters() if validation is not None else None
+            best = engine.parameters() if validation is not None and plan.early_stopping else None
         record = EpochRecord(epoch, loss_sum / max(position, 1), value, is_best, float(rates[-1]))
         records.append(record)
         observer.epoch_ended(record)
         stopped_by = stopped_by or stop()
-        if stopped_by is None and validation is not None and epoch - best_epoch >= plan.patience:
+        if stopped_by is None and plan.early_stopping and validation and epoch - best_epoch >= plan.patience:
             stopped_by = "patience"
         if stopped_by is not None:
             break

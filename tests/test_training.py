@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fromlogits import training
+from fromlogits.data.features import Features
+from fromlogits.engines.base import Engine, Parameters
+from fromlogits.errors import DivergedError, InputError
+from fromlogits.spec import Dense, HeadName, Network, Plan
+
+NETWORK = Network((Dense(1),)).with_input(1)
+ROWS = np.arange(10, dtype=np.int64)
+
+
+class Counting(Engine):
+    """An engine whose only parameter counts its steps, and whose loss is what the test says."""
+
+    name = "counting"
+
+    def __init__(self, network: Network = NETWORK, head: HeadName = "sigmoid", *, n_threads: int = 1) -> None:
+        self.steps, self.seen, self.rates, self.loss = 0, [], [], 1.0
+        self.seen: list[NDArray[np.int64]]
+        self.rates: list[float]
+
+    def initialise(self, seed: int) -> None:
+        self.steps = 0
+
+    def parameters(self) -> Parameters:
+        return [(np.full((1, 1), self.steps, np.float32), np.zeros(1, np.float32))]
+
+    def set_parameters(self, parameters: Parameters) -> None:
+        self.steps = int(parameters[0][0][0, 0])
+
+    def start(self, plan: Plan, seed: int) -> None:
+        self.batch_size = plan.batch_size
+
+    def train_span(
+        self,
+        features: Features,
+        targets: NDArray[Any],
+        order_k: NDArray[np.int64],
+        learning_rates_s: NDArray[np.float64],
+    ) -> float:
+        assert len(learning_rates_s) == -(-len(order_k) // self.batch_size)
+        self.steps += len(learning_rates_s)
+        self.seen.append(order_k)
+        self.rates.extend(learning_rates_s)
+        return self.loss * len(order_k)
+
+    def logits(self, features: Features) -> NDArray[np.float32]:
+        return np.full((1, 1), self.steps, np.float32)
+
+
+def run(engine: Counting, plan: Plan, values: list[float | None] | None = None, **more: Any) -> training.History:
+    features = Features(np.zeros((10, 1), np.float32))
+    validation = None
+    if values is not None:
+        remaining = iter(values)
+        validation = training.Validation(features, lambda logits: next(remaining), lambda a, b: a < b)
+    return training.train(engine, features, np.zeros(10), ROWS, plan, 0, validation=validation, **more)
+
+
+def test_every_epoch_sees_every_row_once_in_another_order() -> None:
+    engine = Counting()
+    run(engine, Plan(batch_size=3, max_epochs=3))
+    order = np.concatenate(engine.seen).reshape(3, 10)
+    assert all(sorted(epoch) == list(range(10)) for epoch in order)
+    assert len({tuple(epoch) for epoch in order}) == 3
+    assert engine.steps == 12
+
+
+def test_the_order_is_fixed_by_the_seed_and_varies_with_it() -> None:
+    rows = np.arange(1000, dtype=np.int64)
+    assert np.array_equal(training.epoch_order(rows, 5, 1), training.epoch_order(rows, 5, 1))
+    assert not np.array_equal(training.epoch_order(rows, 5, 1), training.epoch_order(rows, 6, 1))
+    assert not np.array_equal(training.epoch_order(rows, 5, 1), training.epoch_order(rows, 5, 2))
+
+
+def test_the_best_epoch_is_restored() -> None:
+    engine = Counting()
+    history = run(engine, Plan(batch_size=5, max_epochs=4), [3.0, 1.0, 2.0, 1.5])
+    assert history.best_epoch == 2
+    assert engine.steps == 4  # two epochs of two steps
+    assert history.stopped_by == "max_epochs"
+
+
+def test_training_stops_when_patience_is_over() -> None:
+    history = run(Counting(), Plan(max_epochs=50, patience=3), [1.0, 2.0, 2.0, 2.0, 0.0])
+    assert (history.stopped_by, len(history.epochs), history.best_epoch) == ("patience", 4, 1)
+
+
+def test_without_early_stopping_the_last_epoch_is_kept() -> None:
+    engine = Counting()
+    history = run(
+        engine, Plan(batch_size=10, max_epochs=5, early_stopping=False, patience=1), [1.0, 2.0, 3.0, 4.0, 5.0]
+    )
+    assert (history.best_epoch, engine.steps, history.stopped_by) == (5, 5, "max_epochs")
+
+
+def test_a_stop_keeps_what_was_reached() -> None:
+    engine = Counting()
+    asked: list[int] = []
+
+    def stop() -> str | None:
+        asked.append(1)
+        return "interrupt" if len(asked) == 3 else None
+
+    history = run(engine, Plan(batch_size=1, max_epochs=9), [2.0], stop=stop)
+    assert history.stopped_by == "interrupt"
+    assert len(history.epochs) == history.best_epoch == 1
+    assert 1 <= engine.steps < 10
+
+
+def test_the_cosine_schedule_falls_from_the_stated_rate_to_nothing() -> None:
+    engine = Counting()
+    run(engine, Plan(batch_size=5, max_epochs=50, schedule="cosine", learning_rate=0.5))
+    assert engine.rates[0] == 0.5
+    assert engine.rates[50] == pytest.approx(0.25)
+    assert 0 < engine.rates[-1] < 1e-3
+    assert engine.rates == sorted(engine.rates, reverse=True)
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_with_step_and_last_loss() -> None:
+    engine = Counting()
+    engine.loss = float("nan")
+    with pytest.raises(DivergedError, match=r"not finite at step 1 .*learning_rate") as caught:
+        run(engine, Plan())
+    assert caught.value.step == 1
+    assert caught.value.last_finite_loss is None
+
+
+def test_an_undefined_validation_metric_is_refused() -> None:
+    with pytest.raises(InputError, match="undefined on the 10 validation rows"):
+        run(Counting(), Plan(), [None])
+
+
+def test_the_estimate_leaves_the_engine_as_initialised() -> None:
+    engine = Counting()
+    seconds = training.estimated_seconds(
+        engine, Features(np.zeros((10, 1), np.float32)), np.zeros(10), ROWS, Plan(batch_size=5, max_epochs=100), 0
+    )
+    assert engine.steps == 0
+    assert 0 < seconds < 10
+
+
+def test_the_first_signal_asks_and_the_second_one_acts() -> None:
+    with training.StopOnSignal() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.reason == "interrupt"
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
