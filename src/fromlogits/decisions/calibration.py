@@ -1,0 +1,115 @@
+"""Calibration by one temperature T: the logits are divided by it, so decisions stay and confidence changes.
+
+Source: Guo, Pleiss, Sun & Weinberger, On Calibration of Modern Neural Networks, ICML 2017.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..heads import HEADS
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Slope = Callable[[float], tuple[float, float]]
+"""First and second derivative of the mean loss by β = 1/T."""
+
+MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-3, 1e3
+
+
+def apply(logits_nc: Float32, temperature: float) -> Float32:
+    """The calibrated logits: each divided by the temperature in float64 and rounded once."""
+    return np.asarray(logits_nc.astype(np.float64) / temperature, np.float32)
+
+
+def fit_temperature(logits_nc: Float32, targets: NDArray[Any], head: Literal["softmax", "sigmoid"]) -> float:
+    """The temperature at which held-out rows lose least; 1.0 where none is better than leaving the logits alone.
+
+    Every target counts as if it were smoothed by 1 / (n + 1): beside the n rows seen, one more of any class. Without
+    that, rows that all happen to be right would call for T = 0, that is, for certainty. The true loss of the rows, as
+    it was measured, is never raised.
+
+    Args:
+        logits_nc: float32 (n, c), of rows that did not train the network.
+        targets: softmax: class indices (n,), where −1 leaves a row out; sigmoid: 0/1 (n, c), and with one unit also
+            class indices as for softmax.
+        head: sigmoid shares one temperature among all labels.
+
+    Returns:
+        T in [1e-3, 1e3].
+
+    Numerics: the loss is convex in β = 1/T; its derivative is brought to 0 by Newton steps in log β that fall back to
+    bisection, in float64 and from the differences of logits, so that rows that are right still have a slope.
+    """
+    if targets.ndim == 1:
+        logits_nc, targets = logits_nc[targets >= 0], targets[targets >= 0]
+    if len(logits_nc) == 0 or not np.isfinite(logits_nc).all():
+        return 1.0
+    if head == "softmax":
+        targets = targets.astype(np.int32)
+        slope = _softmax_slope(logits_nc, targets)
+    else:
+        targets = np.ascontiguousarray(targets.reshape(logits_nc.shape), np.float32)
+        slope = _sigmoid_slope(logits_nc, targets)
+    temperature = min(max(1.0 / _minimiser(slope), MIN_TEMPERATURE), MAX_TEMPERATURE)
+    losses = HEADS[head].losses
+    before, after = losses(logits_nc, targets).sum(), losses(apply(logits_nc, temperature), targets).sum()
+    return temperature if after < before else 1.0
+
+
+def _softmax_slope(logits_nc: Float32, labels_n: NDArray[np.int32]) -> Slope:
+    z_nc = logits_nc.astype(np.float64)
+    ahead_nc = z_nc - z_nc[np.arange(len(z_nc)), labels_n][:, None]  # of the true class
+    below_nc = ahead_nc - ahead_nc.max(axis=1, keepdims=True)
+    smoothing = ahead_nc.mean() / (len(z_nc) + 1)
+
+    def slope(beta: float) -> tuple[float, float]:
+        p_nc = np.exp(beta * below_nc)
+        p_nc /= p_nc.sum(axis=1, keepdims=True)
+        mean_n = (p_nc * ahead_nc).sum(axis=1)
+        variance_n = (p_nc * (ahead_nc - mean_n[:, None]) ** 2).sum(axis=1)
+        return float(mean_n.mean() - smoothing), float(variance_n.mean())
+
+    return slope
+
+
+def _sigmoid_slope(logits_nc: Float32, targets_nc: Float32) -> Slope:
+    z_nc = logits_nc.astype(np.float64)
+    ahead_nc = np.where(targets_nc > 0.5, -z_nc, z_nc)  # of the true answer: the loss is log(1 + exp(β·ahead))
+    smoothing = ahead_nc.mean() / 2 / (len(z_nc) + 1)
+
+    def slope(beta: float) -> tuple[float, float]:
+        e_nc = np.exp(-beta * np.abs(z_nc))
+        p_nc = np.where(ahead_nc >= 0, 1.0, e_nc) / (1.0 + e_nc)
+        first = float((ahead_nc * p_nc).mean() - smoothing)
+        return first, float((ahead_nc**2 * e_nc / (1.0 + e_nc) ** 2).mean())
+
+    return slope
+
+
+def _minimiser(slope: Slope) -> float:
+    """β where the first derivative, which rises with β, crosses 0; the end of the range where it does not."""
+    low, high = -math.log(MAX_TEMPERATURE), -math.log(MIN_TEMPERATURE)
+    at = 0.0  # log β
+    for _ in range(200):
+        beta = math.exp(at)
+        first, second = slope(beta)
+        if first == 0:
+            break
+        if first > 0:
+            high = at
+        else:
+            low = at
+        by_log = second * beta
+        following = at - first / by_log if by_log > 0 else math.inf
+        if not low < following < high:
+            following = (low + high) / 2
+        if abs(following - at) < 1e-13:
+            break
+        at = following
+    return math.exp(at)
