@@ -51,7 +51,7 @@ void Network::start(const TrainingPlan& plan) {
   }
   terms_.reserve(batch * outputs());
   losses_.reserve(batch);
-  optimizer_.start(plan.optimizer, std::move(segments), parameter_count_);
+  optimizer_.start(plan.optimizer, segments, parameter_count_);
 }
 
 double Network::train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k, const double* rates,

@@ -12,7 +12,7 @@ constexpr Index worth_parameters = 50'000;  // below, waking a helper costs more
 
 }  // namespace
 
-void Optimizer::start(const OptimizerPlan& plan, std::vector<Segment> segments, Index parameters) {
+void Optimizer::start(const OptimizerPlan& plan, const std::vector<Segment>& segments, Index parameters) {
   plan_ = plan;
   steps_ = 0.0;
   parameters_ = parameters;

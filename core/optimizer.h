@@ -31,7 +31,7 @@ struct Segment {
 class Optimizer {
  public:
   // Forgets all state. `segments` cover [0, parameters) in order.
-  void start(const OptimizerPlan& plan, std::vector<Segment> segments, Index parameters);
+  void start(const OptimizerPlan& plan, const std::vector<Segment>& segments, Index parameters);
 
   // One step. Same bits for every team.
   void step(float* parameters, const float* gradient, double learning_rate, Team& team) noexcept;
