@@ -16,7 +16,7 @@ def written_version() -> str:
 
 
 def test_the_package_the_core_and_the_metadata_have_the_written_version() -> None:
-    versions = {fromlogits.__version__, _core.version, importlib.metadata.version("fromlogits")}
+    versions = {fromlogits.__version__, _core.version(), importlib.metadata.version("fromlogits")}
     assert versions == {written_version()}, "the build is older than pyproject.toml: run `pip install .` again"
 
 

@@ -1,0 +1,151 @@
+"""One command per job: `pip install nox`, then `nox -s lint types tests core sanitize docs bench wheel`.
+
+`nox -l` lists the sessions. Plain `nox` runs what a change must pass. Each session has an environment of its own under
+`.nox`; `nox -R` takes it as it is and installs only the package anew.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.sessions = ["lint", "types", "tests", "core", "docs"]
+nox.options.error_on_external_run = True
+
+ROOT = Path(__file__).parent
+INSTALL_LIMIT_MB = 150
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+CPP = sorted(str(path.relative_to(ROOT)) for room in ("core", "bindings") for path in (ROOT / room).rglob("*.[ch]*"))
+
+
+def group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and format of Python and C++. `nox -s lint -- fix` mends what a tool can mend."""
+    session.install(*group("lint"))
+    if session.posargs == ["fix"]:
+        session.run("ruff", "check", "--fix", ".")
+        session.run("ruff", "format", ".")
+        session.run("clang-format", "-i", *CPP)
+    else:
+        session.run("ruff", "check", ".")
+        session.run("ruff", "format", "--check", ".")
+        session.run("clang-format", "--dry-run", "--Werror", *CPP)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict on src and tests. Needs no compiler: `_core.pyi` stands for the core."""
+    project = PROJECT["project"]
+    session.install(*group("types"), *project["dependencies"], *project["optional-dependencies"]["test"], "nox")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The Python tests on the installed package. Arguments go to pytest: `nox -s tests -- tests/data -k csv`."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+def build_core(session: nox.Session, folder: str, *settings: str) -> Path:
+    """Build the core and its tests, alone, in build/FOLDER."""
+    build = ROOT / "build" / folder
+    session.run("cmake", "-S", ".", "-B", str(build), "-G", "Ninja", "-DFROMLOGITS_CORE_ONLY=ON",
+                f"-DPython_EXECUTABLE={session.bin}/python", *settings)  # fmt: skip
+    session.run("cmake", "--build", str(build))
+    return build
+
+
+@nox.session
+def core(session: nox.Session) -> None:
+    """The C++ core and its tests, without Python's module."""
+    session.install(*group("core"))
+    build = build_core(session, "core")
+    session.run("ctest", "--test-dir", str(build), "--output-on-failure", "--no-tests=error")
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """The core's tests under the address, undefined-behaviour and thread sanitizers."""
+    session.install(*group("core"))
+    for folder, sanitizers in (("asan", "address,undefined"), ("tsan", "thread")):
+        build = build_core(session, folder, f"-DFROMLOGITS_SANITIZE={sanitizers}", "-DCMAKE_BUILD_TYPE=RelWithDebInfo")
+        session.run("ctest", "--test-dir", str(build), "--output-on-failure", "--no-tests=error",
+                    env={"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})  # fmt: skip
+
+
+@nox.session
+def tidy(session: nox.Session) -> None:
+    """clang-tidy on the core."""
+    session.install(*group("core"), *group("tidy"))
+    build = build_core(session, "core", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON")
+    session.run("clang-tidy", "-p", str(build), "--quiet", *(path for path in CPP if re.match(r"core/\w+\.cpp", path)))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the examples of README, docs and docstrings, and follow the links. Arguments are pages; all without."""
+    session.install(".", "scikit-learn", "pandas", "polars")
+    session.run("python", "docs/check.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Training speed beside PyTorch, JAX and scikit-learn, in one run. Arguments go to the script."""
+    session.install(".", *group("bench"))
+    session.run("python", "benchmarks/train_speed.py", *session.posargs)
+
+
+def megabytes(folder: Path) -> float:
+    return sum(path.lstat().st_size for path in folder.rglob("*")) / 1e6
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Source archive and manylinux wheel; the wheel trains in an empty environment without a compiler."""
+    session.install(*group("wheel"))
+    temporary = Path(session.create_tmp()).resolve()
+    for folder in ("built", "smoke"):
+        shutil.rmtree(temporary / folder, ignore_errors=True)
+    (ROOT / "dist").mkdir(exist_ok=True)
+    for old in (ROOT / "dist").glob("fromlogits-*"):
+        old.unlink()
+
+    session.run("python", "-m", "build", "--outdir", str(temporary / "built"))  # the wheel is built from the archive
+    [archive] = (temporary / "built").glob("*.tar.gz")
+    [built] = (temporary / "built").glob("*.whl")
+    # OpenBLAS stays in its own package, scipy-openblas32, where the module's run path finds it.
+    session.run("auditwheel", "repair", "--exclude", "libscipy_openblas*", "--wheel-dir", "dist", str(built))
+    shutil.copy(archive, "dist")
+    [repaired] = (ROOT / "dist").glob("*.whl")
+    tag = re.search(r"manylinux_(\d+)_(\d+)_", repaired.name)
+    if not tag:
+        session.error(f"{repaired.name} is not a manylinux wheel")
+    session.log(f"{repaired.name}: {repaired.stat().st_size / 1e6:.2f} MB, needs glibc {tag[1]}.{tag[2]} or newer")
+
+    # Away from the source: only the test and the examples, an empty environment, and no compiler on the path.
+    smoke = temporary / "smoke"
+    shutil.copytree(ROOT / "tests" / "wheel", smoke / "tests")
+    shutil.copytree(ROOT / "examples", smoke / "examples")
+    session.run("python", "-m", "venv", str(smoke / "venv"))
+    python = str(smoke / "venv" / "bin" / "python")
+    bare = {"PATH": str(smoke / "venv" / "bin"), "PYTHONPATH": ""}
+    for compiler in ("c++", "g++", "cc", "gcc", "clang", "clang++"):
+        if shutil.which(compiler, path=bare["PATH"]):
+            session.error(f"{compiler} is on the path of the smoke test")
+    session.chdir(smoke)
+    session.run(python, "-m", "pip", "install", "-q", "--only-binary=:all:", "numpy", env=bare, external=True)
+    before = megabytes(smoke / "venv")
+    session.run(python, "-m", "pip", "install", "-q", "--only-binary=:all:", str(repaired), env=bare, external=True)
+    added = megabytes(smoke / "venv") - before
+    session.log(f"the base install adds {added:.0f} MB to NumPy (limit {INSTALL_LIMIT_MB})")
+    if added >= INSTALL_LIMIT_MB:
+        session.error(f"the base install adds {added:.0f} MB to NumPy; it must stay under {INSTALL_LIMIT_MB}")
+    session.run(python, "-m", "pip", "install", "-q", "--only-binary=:all:", "pytest", env=bare, external=True)
+    session.run(python, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "tests", env=bare, external=True)
