@@ -134,18 +134,21 @@ def wheel(session: nox.Session) -> None:
     shutil.copytree(ROOT / "tests" / "wheel", smoke / "tests")
     shutil.copytree(ROOT / "examples", smoke / "examples")
     session.run("python", "-m", "venv", str(smoke / "venv"))
-    python = str(smoke / "venv" / "bin" / "python")
-    bare = {"PATH": str(smoke / "venv" / "bin"), "PYTHONPATH": ""}
+    bare = str(smoke / "venv" / "bin")
     for compiler in ("c++", "g++", "cc", "gcc", "clang", "clang++"):
-        if shutil.which(compiler, path=bare["PATH"]):
+        if shutil.which(compiler, path=bare):
             session.error(f"{compiler} is on the path of the smoke test")
     session.chdir(smoke)
-    session.run(python, "-m", "pip", "install", "-q", "--only-binary=:all:", "numpy", env=bare, external=True)
+
+    def run(*command: str) -> None:
+        session.run("env", f"PATH={bare}", f"{bare}/python", "-m", *command, external=True)
+
+    run("pip", "install", "-q", "--only-binary=:all:", "numpy")
     before = megabytes(smoke / "venv")
-    session.run(python, "-m", "pip", "install", "-q", "--only-binary=:all:", str(repaired), env=bare, external=True)
+    run("pip", "install", "-q", "--only-binary=:all:", str(repaired))
     added = megabytes(smoke / "venv") - before
     session.log(f"the base install adds {added:.0f} MB to NumPy (limit {INSTALL_LIMIT_MB})")
     if added >= INSTALL_LIMIT_MB:
         session.error(f"the base install adds {added:.0f} MB to NumPy; it must stay under {INSTALL_LIMIT_MB}")
-    session.run(python, "-m", "pip", "install", "-q", "--only-binary=:all:", "pytest", env=bare, external=True)
-    session.run(python, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "tests", env=bare, external=True)
+    run("pip", "install", "-q", "--only-binary=:all:", "pytest")
+    run("pytest", "-p", "no:cacheprovider", "-W", "error", "tests")
