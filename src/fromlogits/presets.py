@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .errors import InputError, nearest
@@ -9,19 +10,24 @@ from .errors import InputError, nearest
 PRESETS = ("fast",)
 
 
-def fast(n_rows: int) -> dict[str, Any]:
-    """One plain network: relu layers, adam, a cosine schedule, early stopping.
+def fast(n_rows: int, hidden: Sequence[int] | None) -> dict[str, Any]:
+    """One plain network: relu layers, adam, a cosine schedule, early stopping, a little dropout where it is wide.
 
     Batches grow with the table and passes shrink, so that the number of steps, and with it the time, grows slowly.
-    The constants are measured: docs/decisions/0005-fast-preset.md.
+    The constants are measured: docs/decisions/0004-fast-preset.md.
     """
-    batch_size = 32 if n_rows <= 4_000 else 64 if n_rows <= 16_000 else 128 if n_rows <= 100_000 else 256
-    max_epochs = 60 if n_rows <= 4_000 else 40 if n_rows <= 16_000 else 25 if n_rows <= 100_000 else 12
+    if hidden is None:
+        hidden = (256, 128) if n_rows > 16_000 else (128, 64)
+    is_wide = len(hidden) > 0 and min(hidden) >= 64  # in a narrow layer each unit is needed
+    batch_size, max_epochs = (32, 40) if n_rows <= 4_000 else (64, 30) if n_rows <= 16_000 else (128, 20)
+    if n_rows > 200_000:
+        batch_size, max_epochs = 256, 10
     return {
-        "hidden_layer_sizes": (256, 128) if n_rows > 16_000 else (128, 64),
+        "hidden_layer_sizes": tuple(hidden),
         "activation": "relu",
+        "dropout": 0.1 if is_wide else 0.0,
         "optimizer": "adam",
-        "learning_rate": 2e-3,
+        "learning_rate": 1e-3 if n_rows > 16_000 else 2e-3,
         "schedule": "cosine",
         "batch_size": batch_size,
         "max_epochs": max_epochs,
@@ -29,9 +35,15 @@ def fast(n_rows: int) -> dict[str, Any]:
     }
 
 
-def settings(preset: object, n_rows: int) -> dict[str, Any]:
-    """The settings of a preset for a table of `n_rows` training rows; InputError for an unknown one."""
+def settings(preset: object, n_rows: int, hidden: Sequence[int] | None) -> dict[str, Any]:
+    """The settings of a preset.
+
+    Args:
+        preset: its name; InputError for an unknown one.
+        n_rows: of the table, held-out rows included.
+        hidden: units of the hidden layers where they are stated, else None.
+    """
     if preset != "fast":
         hint = nearest(preset, PRESETS) if isinstance(preset, str) else ""
         raise InputError(f"preset must be one of {', '.join(PRESETS)}; got {preset!r}.{hint}")
-    return fast(n_rows)
+    return fast(n_rows, hidden)
