@@ -1,0 +1,61 @@
+"""Columns that can't be features yet: found and named, with the first value that is at fault and where it stands."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InputError
+from .numbers import EXACT_INTEGERS, number_fault
+from .schema import shown
+from .table import Column, Table
+
+
+def refuse_unusable(table: Table) -> None:
+    """Raise InputError unless every column holds a finite number in every row."""
+    unusable = [column for column in table.columns if not _is_usable(column)]
+    if not unusable:
+        return
+    others = [column.name for column in unusable[1:]]
+    more = f" {len(others)} more can't be used either: {shown(others)}." if others else ""
+    first = unusable[0]
+    raise InputError(f"{_fault(first, table)}{more} {table.origin.how_to_leave_out(first.name)}")
+
+
+def _is_usable(column: Column) -> bool:
+    if not column.is_numeric or column.missing is not None:
+        return False
+    values = column.values
+    if values.dtype.kind == "f":
+        return bool(np.isfinite(values).all())
+    return values.dtype.itemsize < 8 or bool(values.max() <= EXACT_INTEGERS and values.min() >= -EXACT_INTEGERS)
+
+
+def _fault(column: Column, table: Table) -> str:
+    name, values, where = f"column {column.name!r}", column.values, table.origin.where
+    if column.missing is not None and column.missing.all():
+        return f"{name} is empty: it has no value in any of the {table.n_rows} rows."
+    if column.kind:
+        return f"{name} must hold numbers; it holds {column.kind}, such as {values[_first(column)]} at {where(_first(column))}."
+    if not column.is_numeric:
+        missing = column.missing
+        for row, value in enumerate(values):
+            if (missing is None or not missing[row]) and (fault := number_fault(str(value))):
+                return f"{name} must hold numbers; {where(row)} has {str(value)[:60]!r}{fault}."
+        return f"{name} must hold numbers; it holds text, such as {values[_first(column)]!r} at {where(_first(column))}."
+    if column.missing is not None:
+        row = int(np.argmax(column.missing))
+        return (
+            f"{name} has no value at {where(row)} ({int(column.missing.sum())} of {table.n_rows} rows have none);"
+            " missing values can't be used yet."
+        )
+    if values.dtype.kind == "f":
+        row = int(np.argmin(np.isfinite(values)))
+        what = "NaN" if np.isnan(values[row]) else "infinity"
+        return f"{name} must hold finite numbers; {where(row)} has {what}."
+    row = int(np.argmax((values > EXACT_INTEGERS) | (values < -EXACT_INTEGERS)))
+    return f"{name} must hold numbers; {where(row)} has {values[row]}, an integer beyond 2^53, which float64 can't hold exactly."
+
+
+def _first(column: Column) -> int:
+    """The first row that has a value."""
+    return 0 if column.missing is None else int(np.argmin(column.missing))

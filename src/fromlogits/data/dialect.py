@@ -1,0 +1,206 @@
+"""A delimited text file before it is parsed: its bytes checked, its delimiter and column names found.
+
+The reader (tables.py) is told the dialect and never guesses. What it would let pass in silence is found here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .files import looks_like, stored_chunks, unzipped
+from .origin import open_text
+
+DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
+MAX_HEADER_CHARACTERS = 1 << 26
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What is known of a text file before its values are read.
+
+    Attributes:
+        path: the file; gzip when its name ends in .gz.
+        delimiter: comma, tab or semicolon.
+        names: the column names, all there and all different.
+        digest: SHA-256 of the file as stored, in hex.
+        has_odd_numbers: the bytes hold something that a reader takes for a plain number though it is none:
+            a leading zero (01234) or an underscore (1_000).
+        has_odd_rows: some line is blank or ends in a delimiter: a reader may drop it, or a value, in silence.
+        notes: what was found and has to be said.
+    """
+
+    path: Path
+    delimiter: str
+    names: tuple[str, ...]
+    digest: str
+    has_odd_numbers: bool
+    has_odd_rows: bool
+    notes: tuple[str, ...]
+
+
+def examine(path: Path) -> Dialect:
+    """Read all bytes once: hash them, refuse what is no UTF-8 text, and find the dialect in the first record."""
+    scan = _Scan(path)
+    header = _header(path)
+    delimiter = _delimiter(header)
+    names, notes = _names(path, header, delimiter)
+    usual = "\t" if ".tsv" in path.suffixes else ","
+    if delimiter != usual and len(names) > 1:
+        notes = (f"{path.name}: the delimiter is a {DELIMITERS[delimiter]}", *notes)
+    odd_rows = scan.has_lone_cr or bool(scan.is_before_line_end[[10, ord(delimiter)]].any())
+    return Dialect(path, delimiter, names, scan.digest, scan.has_odd_numbers, odd_rows, notes)
+
+
+class _Scan:
+    """One pass over the bytes of the text."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.has_odd_numbers = False
+        self.has_lone_cr = False
+        self.is_before_line_end = np.zeros(256, bool)  # a CR before the LF is not looked at
+        sha = hashlib.sha256()
+        stored = stored_chunks(path, sha)
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        position = 0
+        tail = b""
+        for chunk in unzipped(stored, path) if path.suffix == ".gz" else stored:
+            if position == 0:
+                self._refuse_known_formats(chunk)
+            self._refuse_other_encodings(chunk, position, decoder)
+            body = chunk if position else chunk[chunk.find(b"\n") :]  # names such as pixel_0_1 are no numbers
+            self._look(np.frombuffer(tail + body, np.uint8))
+            tail = (tail + chunk)[-3:]
+            position += len(chunk)
+        if position == 0:
+            raise InputError(f"{path.name} is empty; it must hold a line of column names and rows below it.")
+        if decoder.getstate()[0]:
+            raise InputError(f"{path.name} is cut off: it ends in the middle of a UTF-8 character.")
+        self.digest = sha.hexdigest()
+
+    def _refuse_known_formats(self, head: bytes) -> None:
+        known = looks_like(head)
+        if known:
+            cure = {
+                "a gzip file": f" Name it {self.path.name}.gz.",
+                "a Parquet file": " Name it .parquet.",
+                "UTF-16 text": " Save it as UTF-8.",
+            }
+            raise InputError(f"{self.path.name} must be UTF-8 text; it looks like {known}.{cure.get(known, '')}")
+
+    def _refuse_other_encodings(self, chunk: bytes, position: int, decoder: codecs.IncrementalDecoder) -> None:
+        pending = len(decoder.getstate()[0])
+        if (nul := chunk.find(b"\0")) >= 0:
+            fault, what, cure = nul, "a NUL byte", "Is it a text file at all?"
+        elif chunk.isascii() and not pending:
+            return
+        else:
+            try:
+                decoder.decode(chunk)
+                return
+            except UnicodeDecodeError as error:
+                fault = error.start - pending
+                what, cure = f"0x{error.object[error.start]:02x}", "Save it as UTF-8."
+        raise InputError(
+            f"{self.path.name} must be UTF-8 text; the byte at offset {position + fault} is {what}. {cure}"
+        )
+
+    def _look(self, text: NDArray[np.uint8]) -> None:
+        ends = np.flatnonzero(text == 10)
+        ends = ends[ends > 0]
+        before = text[ends - 1]
+        after_cr = (before == 13) & (ends > 1)
+        before[after_cr] = text[ends[after_cr] - 2]
+        self.is_before_line_end[before] = True
+        if not self.has_lone_cr:
+            returns = np.flatnonzero(text[:-1] == 13)
+            self.has_lone_cr = bool((text[returns + 1] != 10).any())
+        if not self.has_odd_numbers:
+            self.has_odd_numbers = _has_odd_number(text)
+
+
+_IS_DIGIT = np.zeros(256, bool)
+_IS_DIGIT[list(b"0123456789")] = True
+_IS_EDGE = np.zeros(256, bool)  # bytes that may stand before a value
+_IS_EDGE[list(b',;\t\n\r "')] = True
+_IS_SIGN = np.zeros(256, bool)
+_IS_SIGN[list(b"+-")] = True
+
+
+def _has_odd_number(text: NDArray[np.uint8]) -> bool:
+    """Whether 0 and a digit begin a value, a sign before them or not, or an underscore stands between digits."""
+    padded = np.concatenate([np.frombuffer(b"..", np.uint8), text])
+    zeros = np.flatnonzero((padded[2:-1] == 48) & (padded[3:] - np.uint8(48) < 10)) + 2
+    before = padded[zeros - 1]
+    signed = _IS_SIGN[before] & _IS_EDGE[padded[zeros - 2]]
+    if (_IS_EDGE[before] | signed).any():
+        return True
+    underscores = np.flatnonzero(padded[2:-1] == 95) + 2
+    return bool((_IS_DIGIT[padded[underscores - 1]] & _IS_DIGIT[padded[underscores + 1]]).any())
+
+
+def _header(path: Path) -> str:
+    """The text of the first record; quoted line ends are part of it."""
+    with open_text(path) as text:
+        header = _line(text)
+        while header.count('"') % 2 and (more := _line(text)):
+            header += more
+            if len(header) > MAX_HEADER_CHARACTERS:
+                raise InputError(f"{path.name} line 1: the column names never end; is a quote not closed?")
+    if header.count('"') % 2:
+        raise InputError(f"{path.name} line 1: a quote among the column names is never closed.")
+    if not header.strip():
+        raise InputError(f"{path.name} line 1 is blank; it must hold the column names.")
+    return header
+
+
+def _line(text: IO[str]) -> str:
+    return text.readline(MAX_HEADER_CHARACTERS)
+
+
+def _delimiter(header: str) -> str:
+    bare = re.sub(r'"[^"]*"', "", header)
+    return max(DELIMITERS, key=bare.count)  # the first of equals: comma
+
+
+def _names(path: Path, header: str, delimiter: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    as_written = next(csv.reader([header], delimiter=delimiter, skipinitialspace=True))
+    names = tuple(name.strip() for name in as_written)
+    headless = all(_is_number(name) for name in names) and len(names) > 1
+    hint = " The names must stand in line 1; it seems to hold data." if headless else ""
+    seen: dict[str, int] = {}
+    for position, name in enumerate(names, 1):
+        if not name:
+            last = position == len(names)
+            cure = (
+                " Line 1 ends in a delimiter." if last
+                else " pandas writes such a column for its index; to_csv(index=False) leaves it out." if position == 1
+                else ""
+            )
+            raise InputError(f"{path.name} line 1: column {position} of {len(names)} has no name.{cure}")
+        if name in seen:
+            raise InputError(
+                f"{path.name} line 1: column names must differ; {name!r} names columns {seen[name]} and {position}.{hint}"
+            )
+        seen[name] = position
+    spaced = sum(name != written for name, written in zip(names, as_written, strict=True))
+    notes = (f"{path.name}: spaces around {spaced} column names were dropped",) if spaced else ()
+    return names, notes
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,201 @@
+"""Feature encoders: fitted on training rows, they turn any rows into what the network takes.
+
+Numbers are standardised, each column by its own mean and spread. Pictures are scaled by one factor, so that
+pixels stay comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .columns import refuse_unusable
+from .features import Features
+from .schema import Schema, shown
+from .table import Matrix, Table
+
+Float64 = NDArray[np.float64]
+Rows = NDArray[np.int64]
+BLOCK_ROWS = 2048  # rows that are float64 at a time: 13 MB for 785 columns
+
+
+@dataclass(frozen=True)
+class FeatureEncoder:
+    """Raw rows in, float32 or uint8 features out.
+
+    Attributes:
+        schema: the columns it was fitted on.
+        kind: "standard": (x - mean) · inverse_spread, computed in float64 and rounded once to float32;
+            "picture": x · scale, in float32. Pictures of uint8 stay uint8 and the engine multiplies.
+        mean: float64 (d,), of "standard".
+        inverse_spread: float64 (d,), one over the standard deviation; 0 for a column that is constant.
+        scale: of "picture".
+        notes: what was noticed while fitting.
+    """
+
+    schema: Schema
+    kind: Literal["standard", "picture"]
+    mean: Float64 | None = None
+    inverse_spread: Float64 | None = None
+    scale: float = 1.0
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def fit(
+        cls,
+        inputs: Table | Matrix,
+        rows: Rows | None = None,
+        *,
+        picture_shape: tuple[int, ...] | None = None,
+        target_names: tuple[str, ...] = (),
+        id_names: tuple[str, ...] = (),
+        ignored: tuple[str, ...] = (),
+    ) -> FeatureEncoder:
+        """Learn means and spreads, or the scale of the pixels, from some rows (None: from all).
+
+        Raises InputError for a column that can't be used, wherever in the inputs its fault is.
+        """
+        schema = Schema.of(
+            inputs, picture_shape, target_names=target_names, id_names=id_names, ignored=ignored
+        )
+        if schema.n_features == 0:
+            raise InputError("there is no feature column: every column is the target, an id or ignored.")
+        if isinstance(inputs, Table):
+            inputs, _ = schema.match(inputs)
+            refuse_unusable(inputs)
+        if schema.picture_shape is not None:
+            return cls(schema, "picture", scale=_pixel_scale(inputs, rows))
+        return _fit_standard(schema, inputs, rows)
+
+    def encode(self, inputs: Table | Matrix) -> Features:
+        """(n, d) features of all rows; columns are matched by name where both sides have names."""
+        return self.encode_with_notes(inputs)[0]
+
+    def encode_with_notes(self, inputs: Table | Matrix) -> tuple[Features, tuple[str, ...]]:
+        """The features, and what has to be said about the columns."""
+        notes: tuple[str, ...] = ()
+        if isinstance(inputs, Table):
+            inputs, notes = self.schema.match(inputs)
+            refuse_unusable(inputs)
+        else:
+            self.schema.check_width(inputs.values.shape[1])
+            if self.kind == "picture" and inputs.values.dtype == np.uint8:
+                return Features(np.ascontiguousarray(inputs.values), self.scale), notes
+        encoded = np.empty((inputs.n_rows, self.schema.n_features), np.float32)
+        for start, block in _blocks(inputs):
+            part = encoded[start : start + len(block)]
+            with np.errstate(over="ignore"):
+                if self.kind == "picture":
+                    np.multiply(block.astype(np.float32), np.float32(self.scale), out=part)
+                else:
+                    block -= self.mean
+                    block *= self.inverse_spread
+                    part[:] = block
+            if not np.isfinite(part).all():
+                self._refuse_too_far(inputs, part, start)
+        return Features(encoded), notes
+
+    def _refuse_too_far(self, inputs: Table | Matrix, part: NDArray[np.float32], start: int) -> None:
+        row, column = (int(place) for place in np.argwhere(~np.isfinite(part))[0])
+        name = repr(self.schema.names[column]) if self.schema.names else column
+        raise InputError(
+            f"column {name}, {inputs.origin.where(start + row)}: the value lies so far from the training rows that"
+            " float32 can't hold the difference; check it."
+        )
+
+    def tensors(self) -> dict[str, Float64]:
+        """What was learned, by tensor name."""
+        if self.mean is None or self.inverse_spread is None:
+            return {}
+        return {"encoder.mean": self.mean, "encoder.inverse_spread": self.inverse_spread}
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the tensors and the notes."""
+        return {"kind": self.kind, "scale": self.scale, "schema": self.schema.to_json()}
+
+    @classmethod
+    def from_json(cls, value: object, tensors: Mapping[str, NDArray[Any]]) -> FeatureEncoder:
+        """The inverse of `to_json` and `tensors`; raises InputError on anything else."""
+        if not isinstance(value, dict) or set(value) != {"kind", "scale", "schema"}:
+            raise InputError("encoder must be an object with kind, scale and schema.")
+        schema, scale = Schema.from_json(value["schema"]), value["scale"]
+        if type(scale) is not float or not 0 < scale < np.inf:
+            raise InputError(f"encoder: scale must be a positive number; got {scale!r}.")
+        if value["kind"] == "picture":
+            _check_tensors(tensors, ())
+            return cls(schema, "picture", scale=scale)
+        if value["kind"] != "standard":
+            raise InputError(f"encoder: unknown kind {value['kind']!r}.")
+        _check_tensors(tensors, ("encoder.mean", "encoder.inverse_spread"))
+        mean, inverse_spread = tensors["encoder.mean"], tensors["encoder.inverse_spread"]
+        for name, tensor in tensors.items():
+            if tensor.dtype != np.float64 or tensor.shape != (schema.n_features,) or not np.isfinite(tensor).all():
+                raise InputError(f"tensor {name} must be {schema.n_features} finite float64 values.")
+        if (inverse_spread < 0).any():
+            raise InputError("tensor encoder.inverse_spread must not be negative.")
+        return cls(schema, "standard", mean, inverse_spread)
+
+
+def _check_tensors(tensors: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
+    if set(tensors) != set(wanted):
+        raise InputError(f"encoder: expected the tensors {sorted(wanted)}; found {sorted(tensors)[:5]}.")
+
+
+def _blocks(inputs: Table | Matrix, rows: Rows | None = None) -> Iterator[tuple[int, Float64]]:
+    """(number of the first row, float64 (b, d) of its own memory), over all rows or those in `rows`."""
+    n = inputs.n_rows if rows is None else len(rows)
+    for start in range(0, n, BLOCK_ROWS):
+        part: Any = slice(start, min(start + BLOCK_ROWS, n)) if rows is None else rows[start : start + BLOCK_ROWS]
+        if isinstance(inputs, Matrix):
+            yield start, inputs.values[part].astype(np.float64)
+        else:
+            columns = [column.values[part] for column in inputs.columns]
+            by_column = np.empty((len(columns), len(columns[0])), np.float64)
+            for index, values in enumerate(columns):
+                by_column[index] = values
+            yield start, np.ascontiguousarray(by_column.T)
+
+
+def _pixel_scale(inputs: Table | Matrix, rows: Rows | None) -> float:
+    """1/255 for uint8; else one over the largest size of any pixel."""
+    if isinstance(inputs, Matrix) and inputs.values.dtype == np.uint8:
+        return 1 / 255
+    largest = max(float(np.abs(block).max()) for _, block in _blocks(inputs, rows))
+    return 1 / largest if largest > 1e-30 else 1.0
+
+
+def _fit_standard(schema: Schema, inputs: Table | Matrix, rows: Rows | None) -> FeatureEncoder:
+    n = inputs.n_rows if rows is None else len(rows)
+    low, high = np.full(schema.n_features, np.inf), np.full(schema.n_features, -np.inf)
+    mean, variance = np.zeros(schema.n_features), np.zeros(schema.n_features)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _, block in _blocks(inputs, rows):
+            np.minimum(low, block.min(axis=0), out=low)
+            np.maximum(high, block.max(axis=0), out=high)
+            mean += block.sum(axis=0) / n
+        for _, block in _blocks(inputs, rows):
+            block -= mean
+            block *= block
+            variance += block.sum(axis=0) / n
+    if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
+        column = int(np.argmin(np.isfinite(variance)))
+        name = repr(schema.names[column]) if schema.names else column
+        raise InputError(f"column {name} spans {low[column]:g} to {high[column]:g}, too wide to be standardised; rescale it.")
+    is_constant = low == high
+    spread = np.sqrt(variance)
+    is_constant |= spread == 0
+    inverse = np.where(is_constant, 0.0, 1.0 / np.where(is_constant, 1.0, spread))
+    notes = []
+    if is_constant.any():
+        names = [schema.names[j] if schema.names else str(j) for j in np.flatnonzero(is_constant)]
+        many = len(names) > 1
+        notes.append(
+            f"{len(names)} column{'s' * many} {'have' if many else 'has'} one value only in the training rows and"
+            f" {'carry' if many else 'carries'} nothing: {shown(names)}"
+        )
+    return FeatureEncoder(schema, "standard", mean, inverse, notes=tuple(notes))

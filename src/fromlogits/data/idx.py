@@ -1,0 +1,128 @@
+"""IDX files, the format of MNIST: a header of big-endian sizes, then bytes. Images with their labels beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .files import existing_file, looks_like, stored_chunks, unzipped
+
+UBYTE = 0x08
+MAX_GZIP_RATIO = 1032  # deflate packs no tighter, so a gzip file can't hold more than this times its size
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Attributes:
+    pixels: uint8 (n, h·w·…), as stored.
+    shape: (h, w) or (h, w, channels); (d,) where the file holds plain rows.
+    labels: int64 (n,), or None where none were asked for.
+    digest: SHA-256 of the images file followed by the labels file.
+    """
+
+    pixels: NDArray[np.uint8]
+    shape: tuple[int, ...]
+    labels: NDArray[np.int64] | None
+    digest: str
+
+
+def read_idx(path: Path, *, labelled: bool) -> Pictures:
+    """Images of 2 to 4 dimensions and, if `labelled`, the labels that stand beside them under the usual name."""
+    sha = hashlib.sha256()
+    images = _read_array(path, sha)
+    if images.ndim == 1:
+        raise InputError(f"{path.name} must hold images (2 to 4 dimensions); it holds one number a row, as a labels file does.")
+    n = len(images)
+    if n == 0 or images.size == 0:
+        raise InputError(f"{path.name} has no rows: its header says {_by(images.shape)}.")
+    labels = None
+    if labelled:
+        labels_path = _labels_beside(path)
+        stored = _read_array(labels_path, sha)
+        if stored.ndim != 1:
+            raise InputError(f"{labels_path.name} must hold labels, one a row; it holds an array of {_by(stored.shape)}.")
+        if len(stored) != n:
+            raise InputError(
+                f"{path.name} and {labels_path.name} must have the same length; found {n} images and {len(stored)} labels."
+            )
+        labels = stored.astype(np.int64)
+    return Pictures(images.reshape(n, -1), images.shape[1:], labels, sha.hexdigest())
+
+
+def _labels_beside(path: Path) -> Path:
+    name = path.name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1").replace("idx2", "idx1")
+    if name == path.name:
+        raise InputError(
+            f"{path.name}: the labels file is found by its name, 'labels' in place of 'images';"
+            " this name has no 'images' in it. Rename both, as in train-images-idx3-ubyte and train-labels-idx1-ubyte."
+        )
+    other = name.removesuffix(".gz") if name.endswith(".gz") else name + ".gz"
+    for candidate in (name, other):
+        if path.with_name(candidate).exists():
+            return existing_file(path.with_name(candidate))
+    raise InputError(f"{path.name}: its labels must stand beside it; there is neither {name} nor {other}.")
+
+
+def _read_array(path: Path, sha: Any) -> NDArray[np.uint8]:
+    stored = stored_chunks(path, sha)
+    zipped = path.suffix == ".gz"
+    chunks = unzipped(stored, path) if zipped else stored
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= 20:
+            break
+    shape = _shape(path, head)
+    start = 4 + 4 * len(shape)
+    promised = math.prod(shape)
+    size = path.stat().st_size
+    if promised > (size * MAX_GZIP_RATIO if zipped else size):
+        raise InputError(
+            f"{path.name} is cut off or damaged: its header promises {_by(shape)} = {promised:,} bytes,"
+            f" more than a file of {size:,} bytes can hold."
+        )
+    values = np.empty(promised, np.uint8)
+    held = 0
+    for chunk in _from(head[start:], chunks):
+        if held + len(chunk) > promised:
+            raise InputError(f"{path.name} is damaged: it holds more than the {_by(shape)} bytes that its header promises.")
+        values[held : held + len(chunk)] = np.frombuffer(chunk, np.uint8)
+        held += len(chunk)
+    if held < promised:
+        raise InputError(
+            f"{path.name} is cut off: its header promises {_by(shape)} = {promised:,} bytes; {held:,} are there."
+        )
+    return values.reshape(shape)
+
+
+def _shape(path: Path, head: bytes) -> tuple[int, ...]:
+    if len(head) < 4:
+        raise InputError(f"{path.name} is {'cut off' if head else 'empty'}: an IDX file starts with a header of 8 to 20 bytes.")
+    zero, kind, n_dims = struct.unpack(">HBB", head[:4])
+    if zero != 0 or not 1 <= n_dims <= 4:
+        known = looks_like(head)
+        raise InputError(f"{path.name} must be an IDX file; {f'it looks like {known}' if known else 'its first bytes are others'}.")
+    if kind != UBYTE:
+        raise InputError(f"{path.name} must hold unsigned bytes (IDX type 0x08); its header says type 0x{kind:02x}.")
+    if len(head) < 4 + 4 * n_dims:
+        raise InputError(f"{path.name} is cut off in its header.")
+    return struct.unpack(f">{n_dims}I", head[4 : 4 + 4 * n_dims])
+
+
+def _from(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))

@@ -1,0 +1,113 @@
+"""Anything a Python user passes as X, checked once and turned into a Table or a 2-D array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .table import Matrix, Table
+
+
+def as_inputs(X: Any) -> Table | Matrix:
+    """A Table for frames; otherwise a Matrix of uint8, bool, integers or finite floats.
+
+    The argument is never changed, and copied only where its values must be. Pictures, uint8 arrays of shape
+    (n, h, w) or (n, h, w, channels), are flattened and their shape is kept.
+    """
+    if isinstance(X, (Table, Matrix)):
+        return X
+    if _is_sparse(X):
+        raise InputError(f"X is a sparse {type(X).__name__}; sparse input is not supported yet; pass X.toarray().")
+    if not isinstance(X, (np.ndarray, list, tuple)):
+        from .frames import as_table
+
+        table = as_table(X)
+        if table is not None:
+            return table
+    return as_matrix(X)
+
+
+def picture_shape(X: Any) -> tuple[int, ...] | None:
+    """(h, w) or (h, w, channels) when X is an array of pictures, else None."""
+    if isinstance(X, Matrix):
+        return X.picture_shape
+    if isinstance(X, np.ndarray) and X.dtype == np.uint8 and X.ndim in (3, 4):
+        return X.shape[1:]
+    return None
+
+
+def _is_sparse(X: Any) -> bool:
+    return type(X).__module__.partition(".")[0] == "scipy" and hasattr(X, "toarray")
+
+
+def as_matrix(X: Any) -> Matrix:
+    """An array, a list of rows, or whatever NumPy makes an array of."""
+    array = np.asarray(X)
+    shape = picture_shape(array)
+    if shape is not None:
+        array = array.reshape(len(array), -1)
+    if array.dtype.kind == "c":
+        raise InputError(f"Complex data not supported: X holds {array.dtype} values; pass real numbers.")
+    if array.ndim == 0:
+        raise InputError(f"Expected 2D array, got scalar array instead: array={array}. X must be rows of features.")
+    if array.ndim == 1:
+        raise InputError(
+            "Expected 2D array, got 1D array instead. Reshape your data either using array.reshape(-1, 1) if it is"
+            " one feature or array.reshape(1, -1) if it is one row."
+        )
+    if array.ndim > 2:
+        raise InputError(
+            f"Found array with dim {array.ndim}, while dim <= 2 is required: X of shape {array.shape} must be (rows, features),"
+            " or uint8 pictures of shape (rows, height, width) or (rows, height, width, channels)."
+        )
+    if array.shape[0] == 0:
+        raise InputError(f"Found array with 0 sample(s) (shape={array.shape}) while a minimum of 1 is required.")
+    if array.shape[1] == 0:
+        raise InputError(f"Found array with 0 feature(s) (shape={array.shape}) while a minimum of 1 is required.")
+    if array.dtype.kind in "OUS":
+        array = _numbers_of_objects(array)
+    if array.dtype.kind not in "buif":
+        raise InputError(f"X must hold numbers; it holds {array.dtype} values.")
+    if array.dtype.kind == "f":
+        refuse_not_finite(array)
+    return Matrix(array, shape)
+
+
+def _numbers_of_objects(array: NDArray[Any]) -> NDArray[np.float64]:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        pass
+    for row, column in np.ndindex(array.shape):
+        value = array[row, column]
+        try:
+            float(value)
+        except (TypeError, ValueError) as error:
+            message = f"X must hold numbers: row {row}, column {column} is {str(value)[:60]!r}."
+            if isinstance(error, TypeError):  # what is not even text is a TypeError for scikit-learn
+                raise NotANumber(f"{message} The argument must be a string or a number.") from None
+            raise InputError(message) from None
+    raise InputError("X must hold numbers.")
+
+
+class NotANumber(InputError, TypeError):
+    """An object that float() does not take at all."""
+
+
+def refuse_not_finite(array: NDArray[Any]) -> None:
+    """Raise InputError for the first NaN or infinity of a 2-D float array."""
+    with np.errstate(all="ignore"):
+        if np.isfinite(array.sum(dtype=np.float64)):  # one pass, no array of flags; a sum that overflows is looked into
+            return
+    for start in range(0, len(array), 4096):
+        bad = np.argwhere(~np.isfinite(array[start : start + 4096]))
+        if len(bad):
+            row, column = start + int(bad[0, 0]), int(bad[0, 1])
+            what = "NaN" if np.isnan(array[row, column]) else "infinity"
+            raise InputError(
+                f"Input X contains {what}: row {row}, column {column}. fromlogits needs finite numbers and does not"
+                " accept missing values encoded as NaN yet; leave such rows out or fill them in."
+            )

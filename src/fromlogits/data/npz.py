@@ -1,0 +1,84 @@
+"""NumPy archives: the arrays X and y, optional names of classes and features. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .files import looks_like, stored_chunks
+
+NAMES = ("X", "y", "classes", "features")
+MAX_DEFLATE_RATIO = 1032
+HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The arrays as stored, and the SHA-256 of the file."""
+
+    X: NDArray[Any]
+    y: NDArray[Any] | None
+    classes: NDArray[Any] | None
+    features: NDArray[Any] | None
+    digest: str
+
+
+def read_npz(path: Path, *, labelled: bool) -> Archive:
+    """The arrays of an .npz file, their sizes checked before memory is taken."""
+    sha = hashlib.sha256()
+    head = b""
+    for chunk in stored_chunks(path, sha):
+        head = head or chunk[:64]
+    if not zipfile.is_zipfile(path):
+        known = looks_like(head)
+        what = f"it looks like {known}" if known and not known.startswith("a zip") else "it is damaged or cut off" if head else "it is empty"
+        raise InputError(f"{path.name} must be a NumPy .npz archive; {what}.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = _arrays(path, archive, wanted=NAMES if labelled else ("X", "classes", "features"))
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path.name} is damaged: {error}.") from None
+    if labelled and "y" not in arrays:
+        raise InputError(f"{path.name} must hold the array y, the targets, beside X.")
+    return Archive(arrays["X"], arrays.get("y"), arrays.get("classes"), arrays.get("features"), sha.hexdigest())
+
+
+def _arrays(path: Path, archive: zipfile.ZipFile, wanted: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    if "X" not in members:
+        found = ", ".join(sorted(members)[:10]) or "nothing"
+        raise InputError(f"{path.name} must hold the arrays X and y (and may hold classes and features); it holds {found}.")
+    return {name: _array(path, archive, members[name], name) for name in wanted if name in members}
+
+
+def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArray[Any]:
+    where = f"{path.name}: array {name}"
+    if info.file_size > max(info.compress_size, 1) * MAX_DEFLATE_RATIO:
+        raise InputError(f"{where} is damaged: {info.compress_size:,} packed bytes can't hold {info.file_size:,}.")
+    with archive.open(info) as member:
+        try:
+            version = np.lib.format.read_magic(member)
+            shape, fortran, dtype = HEADER_READERS[version](member)
+        except (ValueError, KeyError) as error:
+            raise InputError(f"{where} is no NumPy array of format 1 or 2: {error}.") from None
+        if dtype.hasobject:
+            raise InputError(f"{where} holds Python objects, which would have to be unpickled; save numbers or text (dtype {dtype}).")
+        promised, held = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
+        if promised != held:
+            raise InputError(f"{where} is damaged: its header promises {promised:,} bytes; {held:,} are there.")
+        values = np.empty(shape, dtype, order="F" if fortran else "C")
+        buffer = memoryview(values.reshape(-1, order="A").view(np.uint8))
+        done = 0
+        while done < promised and (got := member.readinto(buffer[done : done + (1 << 24)])):
+            done += got
+        if done < promised:
+            raise InputError(f"{where} is cut off: {done:,} of {promised:,} bytes are there.")
+    return values

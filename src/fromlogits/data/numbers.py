@@ -1,0 +1,34 @@
+"""What counts as a number in text: as Python's float() reads it, without its words and underscores."""
+
+from __future__ import annotations
+
+import math
+import re
+
+EXACT_INTEGERS = 2**53
+"""Above it float64 no longer tells neighbouring integers apart."""
+
+NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+INTEGER = r"[+-]?[0-9]+"
+
+_CODE = re.compile(r"[+-]?0[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+_NOT_FINITE = re.compile(r"[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
+
+
+def number_fault(text: str) -> str:
+    """Why a text is no number, to be put behind it in a message; "" when it is one."""
+    text = text.strip()
+    if _NOT_FINITE.fullmatch(text):
+        return ", which is not a finite number"
+    if _CODE.fullmatch(text):
+        return ", which has a leading zero: a code, not a number"
+    if _DECIMAL_COMMA.fullmatch(text):
+        return "; decimals are written with a point, as in 1.5"
+    if not re.fullmatch(NUMBER, text):
+        return ", which is not a number"
+    if not math.isfinite(float(text)):
+        return ", which float64 can only hold as infinity"
+    if re.fullmatch(INTEGER, text) and abs(int(text[:400])) > EXACT_INTEGERS:
+        return ", an integer beyond 2^53, which float64 can't hold exactly"
+    return ""

@@ -1,0 +1,151 @@
+"""What the columns of the training data were, so that later data can be held against them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InputError, nearest
+from .table import Matrix, Table
+
+MAX_FEATURES = 10_000_000
+MAX_NAME_CHARACTERS = 100_000
+_PIXEL = re.compile(r"pixel_([0-9]{1,5})_([0-9]{1,5})")
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of the training data.
+
+    Attributes:
+        names: of the features, in the order the network takes them; None for arrays without names.
+        n_features: how many.
+        picture_shape: (h, w) or (h, w, channels) when a row is a picture, row by row; else None.
+        target_names: target columns of the training table.
+        id_names: columns that name rows.
+        ignored: columns left out on request.
+    """
+
+    names: tuple[str, ...] | None
+    n_features: int
+    picture_shape: Shape | None = None
+    target_names: tuple[str, ...] = ()
+    id_names: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, inputs: Table | Matrix, picture_shape: Shape | None = None, **roles: tuple[str, ...]) -> Schema:
+        """The schema of training rows; columns named pixel_r_c over a full grid are put in order, row by row."""
+        names = inputs.names
+        n_features = len(inputs.columns) if isinstance(inputs, Table) else inputs.values.shape[1]
+        if isinstance(inputs, Matrix):
+            picture_shape = picture_shape or inputs.picture_shape
+        if names is not None and (grid := pixel_grid(names)):
+            if picture_shape not in (None, grid[0]):
+                raise InputError(
+                    f"the columns pixel_r_c span a picture of {_by(grid[0])}; the shape {_by(picture_shape)} was given."
+                )
+            picture_shape, names = grid
+        if picture_shape is not None and math.prod(picture_shape) != n_features:
+            raise InputError(
+                f"pictures of shape {_by(picture_shape)} have {math.prod(picture_shape)} pixels;"
+                f" the rows have {n_features} features."
+            )
+        return cls(names, n_features, picture_shape, **roles)
+
+    def match(self, table: Table) -> tuple[Table, tuple[str, ...]]:
+        """The features of a table in the schema's order, and what has to be said. Other columns are left out.
+
+        Raises InputError when a feature column is missing.
+        """
+        if self.names is None:  # trained on an array: the order of the columns is all there is
+            self.check_width(len(table.columns))
+            return table, ()
+        missing = [name for name in self.names if name not in table]
+        if missing:
+            more = f" ({len(missing)} of {self.n_features} columns are missing)" if len(missing) > 1 else ""
+            raise InputError(
+                f"column {missing[0]!r} is missing: the model was trained with it.{nearest(missing[0], table.names)}{more}"
+            )
+        roles = {*self.names, *self.target_names, *self.id_names, *self.ignored}
+        extra = [name for name in table.names if name not in roles]
+        notes = (f"columns that the model does not know were ignored: {shown(extra)}",) if extra else ()
+        return (table if table.names == self.names else table.select(self.names)), notes
+
+    def check_width(self, width: int) -> None:
+        if width != self.n_features:
+            raise InputError(
+                f"X has {width} features, but Classifier is expecting {self.n_features} features as input."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "names": None if self.names is None else list(self.names),
+            "n_features": self.n_features,
+            "picture_shape": None if self.picture_shape is None else list(self.picture_shape),
+            "target_names": list(self.target_names),
+            "id_names": list(self.id_names),
+            "ignored": list(self.ignored),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Schema:
+        """The inverse of `to_json`; raises InputError on anything else."""
+        if not isinstance(value, dict) or set(value) != set(cls.__dataclass_fields__):
+            raise InputError(f"schema must be an object with {', '.join(cls.__dataclass_fields__)}.")
+        n_features, shape = value["n_features"], value["picture_shape"]
+        if type(n_features) is not int or not 1 <= n_features <= MAX_FEATURES:
+            raise InputError(f"schema: n_features must be a whole number from 1 to {MAX_FEATURES:,}; got {n_features!r}.")
+        names = None if value["names"] is None else _names("names", value["names"])
+        if names is not None and len(names) != n_features:
+            raise InputError(f"schema: {len(names)} names for {n_features} features.")
+        if shape is not None:
+            fine = isinstance(shape, list) and 1 <= len(shape) <= 3
+            fine = fine and all(type(size) is int and 1 <= size <= MAX_FEATURES for size in shape)
+            if not fine or math.prod(shape) != n_features:
+                raise InputError(f"schema: picture_shape must be 1 to 3 sizes whose product is {n_features}.")
+        roles = {key: _names(key, value[key]) for key in ("target_names", "id_names", "ignored")}
+        return cls(names, n_features, None if shape is None else tuple(shape), **roles)
+
+
+def pixel_grid(names: Sequence[str]) -> tuple[tuple[int, int], tuple[str, ...]] | None:
+    """(h, w) and the names row by row when all are pixel_r_c and fill an h × w grid, counted from 0 or 1; else None."""
+    places: dict[tuple[int, int], str] = {}
+    for name in names:
+        match = _PIXEL.fullmatch(name)
+        if not match:
+            return None
+        places[int(match[1]), int(match[2])] = name
+    rows, columns = sorted({r for r, _ in places}), sorted({c for _, c in places})
+    h, w = len(rows), len(columns)
+    full = len(places) == len(names) == h * w
+    if not full or rows != [*range(rows[0], rows[0] + h)] or columns != [*range(columns[0], columns[0] + w)]:
+        return None
+    if rows[0] > 1 or columns[0] > 1:
+        return None
+    return (h, w), tuple(places[place] for place in sorted(places))
+
+
+def shown(names: Sequence[str], most: int = 5) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _names(key: str, value: object) -> tuple[str, ...]:
+    fine = isinstance(value, list) and len(value) <= MAX_FEATURES
+    if not fine or not all(isinstance(name, str) and len(name) <= MAX_NAME_CHARACTERS for name in value):  # type: ignore[attr-defined]
+        raise InputError(f"schema: {key} must be a list of names.")
+    assert isinstance(value, list)
+    if len(set(value)) != len(value):
+        raise InputError(f"schema: {key} must differ.")
+    return tuple(value)
+
+
+def _by(shape: Shape) -> str:
+    return "×".join(map(str, shape))

@@ -1,0 +1,94 @@
+"""Rows in memory: a table of named columns, or a matrix; and where the rows stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .origin import Origin
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: as in the header.
+        values: (n,) numbers (float, int), bool, or an object array of str; what stands at a missing place means nothing.
+        missing: (n,) True where there is no value; None where all are there.
+        kind: what the values are when they are no numbers and yet not simply text ("dates"); else "".
+    """
+
+    name: str
+    values: NDArray[Any]
+    missing: NDArray[Any] | None = None
+    kind: str = ""
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.values.dtype.kind in "biuf"
+
+    def take(self, rows: NDArray[Any]) -> Column:
+        return Column(self.name, self.values[rows], None if self.missing is None else self.missing[rows], self.kind)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of `n_rows` values each; `origin` says where a row stands."""
+
+    columns: tuple[Column, ...]
+    n_rows: int
+    origin: Origin
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
+    def __getitem__(self, name: str) -> Column:
+        return self._by_name[name]
+
+    def select(self, names: Sequence[str]) -> Table:
+        """The same rows, these columns in this order."""
+        return Table(tuple(self[name] for name in names), self.n_rows, self.origin)
+
+    def take(self, rows: NDArray[Any]) -> Table:
+        """Some rows, in the order of `rows` (int64)."""
+        return Table(tuple(column.take(rows) for column in self.columns), len(rows), self.origin.take(rows))
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Rows without column types of their own.
+
+    Attributes:
+        values: (n, d) uint8, bool, integers or finite floats.
+        picture_shape: (h, w) or (h, w, channels) when each row is a picture, flattened; else None.
+        names: of the d features, when known.
+        origin: says where a row stands.
+    """
+
+    values: NDArray[Any]
+    picture_shape: tuple[int, ...] | None = None
+    names: tuple[str, ...] | None = None
+    origin: Origin = field(default_factory=Origin)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.values)

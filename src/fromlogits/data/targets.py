@@ -1,0 +1,373 @@
+"""Targets: from the labels people have to the class numbers or the 0/1 matrix that a head learns, and back."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .origin import Origin
+
+Task = Literal["multi-class", "multi-label"]
+Label = int | float | bool | str
+MAX_CLASSES = 10_000_000
+KINDS: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The target as a file holds it.
+
+    Attributes:
+        values: (n,) int64, float64, bool or an object array of str; or (n, L) 0/1.
+        names: the target columns, or () where the file has no named columns.
+        label_names: one for each column of an (n, L) matrix, or None.
+        texts: (n,) the labels as they stand in a text file, spaces around them dropped; else None. They are
+            what is compared with a model whose classes are text.
+        origin: says where a row stands.
+    """
+
+    values: NDArray[Any]
+    names: tuple[str, ...] = ()
+    label_names: tuple[str, ...] | None = None
+    texts: NDArray[Any] | None = None
+    origin: Origin = field(default_factory=Origin)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class TargetEncoder:
+    """What the classes are, and how labels become numbers.
+
+    Attributes:
+        task: "multi-class" (one of the classes) or "multi-label" (any subset of them).
+        classes: sorted for multi-class; in column order for multi-label. All int, float, bool or str.
+        notes: what was noticed while fitting.
+    """
+
+    task: Task
+    classes: tuple[Label, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def classes_array(self) -> NDArray[Any]:
+        return np.array(self.classes)
+
+    @classmethod
+    def fit(cls, y: Any, task: str | None = None, *, class_names: Sequence[Label] | None = None) -> TargetEncoder:
+        """Find task and classes.
+
+        Args:
+            y: a Target; or an array, list, series or frame: (n,) one label a row, or (n, L) 0 and 1.
+            task: "multi-class" or "multi-label"; None lets y decide, where it can.
+            class_names: of the columns of an (n, L) matrix.
+        """
+        if task not in (None, "multi-class", "multi-label"):
+            raise InputError(f"task must be 'multi-class', 'multi-label' or None; got {task!r}.")
+        target = as_target(y, ravel=task != "multi-label")
+        values = target.values
+        if values.ndim == 1:
+            if task == "multi-label":
+                raise InputError(
+                    "a multi-label target must be a matrix of 0 and 1 with one column per label; y has one column of"
+                    f" shape {values.shape}."
+                )
+            return _fit_labels(target)
+        return _fit_matrix(target, task, class_names)
+
+    def encode(self, y: Any, unknown: Literal["raise", "mark"] = "raise") -> NDArray[Any]:
+        """Class numbers, int32 (n,), or a 0/1 matrix, float32 (n, L).
+
+        Args:
+            y: as for `fit`.
+            unknown: what to do with a class that `fit` did not see: "raise" InputError, or "mark" it with -1.
+        """
+        target = as_target(y, ravel=self.task == "multi-class")
+        if self.task == "multi-label":
+            return self._encode_matrix(target)
+        if target.values.ndim == 2:
+            return self._encode_one_hot(target)
+        return self._encode_labels(target, unknown)
+
+    def _encode_labels(self, target: Target, unknown: str) -> NDArray[np.int32]:
+        values = target.values
+        if isinstance(self.classes[0], str):
+            if target.texts is not None:
+                values = target.texts
+            elif values.dtype.kind in "biuf":
+                values = np.array([str(value) for value in values.tolist()], dtype=object)
+        elif values.dtype.kind in "OU":
+            values = _numbers_where_possible(values)
+        number = {label: index for index, label in enumerate(self.classes)}
+        distinct, codes = factorise(values)
+        code = np.array([number.get(label, -1) for label in distinct], np.int32)
+        found: NDArray[np.int32] = code[codes]
+        if unknown == "raise" and (found < 0).any():
+            row = int(np.argmax(found < 0))
+            known = ", ".join(repr(label) for label in self.classes[:10]) + (", …" if self.n_classes > 10 else "")
+            raise InputError(
+                f"the target at {target.origin.where(row)} is {distinct[codes[row]]!r}, a class that was not in the"
+                f" training rows; known classes: {known}."
+            )
+        return found
+
+    def _encode_one_hot(self, target: Target) -> NDArray[np.int32]:
+        matrix = target.values
+        _refuse_other_than_0_1(target)
+        if matrix.shape[1] != self.n_classes or not (matrix.sum(axis=1) == 1).all():
+            raise InputError(
+                f"the target must be one label a row or a one-hot matrix of {self.n_classes} columns;"
+                f" got a matrix of shape {matrix.shape}."
+            )
+        order = self._order_of(target)
+        return matrix[:, order].argmax(axis=1).astype(np.int32)
+
+    def _encode_matrix(self, target: Target) -> NDArray[np.float32]:
+        matrix = target.values
+        if matrix.ndim == 1 or matrix.shape[1] != self.n_classes:
+            raise InputError(
+                f"the target must be a matrix of 0 and 1 with {self.n_classes} columns, one per label;"
+                f" got shape {matrix.shape}."
+            )
+        _refuse_other_than_0_1(target)
+        return np.ascontiguousarray(matrix[:, self._order_of(target)], np.float32)
+
+    def _order_of(self, target: Target) -> NDArray[np.int64] | slice:
+        """The columns of the target in the order of the classes, by name where both have names."""
+        names = target.label_names
+        if names is None or names == self.classes or not all(isinstance(label, str) for label in self.classes):
+            return slice(None)
+        missing = [label for label in self.classes if label not in names]
+        if missing:
+            raise InputError(f"the target must have the labels {', '.join(map(str, self.classes))}; {missing[0]!r} is missing.")
+        return np.array([names.index(str(label)) for label in self.classes])
+
+    def to_json(self) -> dict[str, Any]:
+        kind = next(kind for kind, python in KINDS.items() if type(self.classes[0]) is python)
+        return {"task": self.task, "kind": kind, "classes": list(self.classes)}
+
+    @classmethod
+    def from_json(cls, value: object) -> TargetEncoder:
+        """The inverse of `to_json`; raises InputError on anything else."""
+        if not isinstance(value, dict) or set(value) != {"task", "kind", "classes"}:
+            raise InputError("target must be an object with task, kind and classes.")
+        task, kind, classes = value["task"], value["kind"], value["classes"]
+        if task not in ("multi-class", "multi-label") or kind not in KINDS:
+            raise InputError(f"target: unknown task {task!r} or kind {kind!r}.")
+        low = 2 if task == "multi-class" else 1
+        if not isinstance(classes, list) or not low <= len(classes) <= MAX_CLASSES:
+            raise InputError(f"target: classes must be a list of {low} to {MAX_CLASSES:,}.")
+        fine = all(type(label) is KINDS[kind] for label in classes) and len(set(classes)) == len(classes)
+        if not fine or (kind == "float" and not all(np.isfinite(label) for label in classes)):
+            raise InputError(f"target: classes must all differ and be of kind {kind}.")
+        return cls(task, tuple(classes))
+
+
+def factorise(values: NDArray[Any]) -> tuple[list[Any], NDArray[np.int64]]:
+    """The distinct values as Python objects, and for each value the number of its own among them."""
+    if values.dtype == object:
+        seen: dict[Any, int] = {}
+        codes = np.fromiter((seen.setdefault(value, len(seen)) for value in values), np.int64, len(values))
+        return list(seen), codes
+    distinct, inverse = np.unique(values, return_inverse=True)
+    return distinct.tolist(), inverse.reshape(-1)
+
+
+def as_target(y: Any, *, ravel: bool) -> Target:
+    """Whatever a user passes as y; a single column is raveled, with scikit-learn's warning, if `ravel`."""
+    target = y if isinstance(y, Target) else Target(_as_array(y))
+    values = target.values
+    if values.ndim == 0 or values.ndim > 2:
+        raise InputError(f"y should be a 1d array of labels or a matrix of 0 and 1; got an array of shape {values.shape}.")
+    if len(values) == 0:
+        raise InputError("y holds no label: Found array with 0 sample(s) while a minimum of 1 is required.")
+    if values.ndim == 2 and values.shape[1] == 0:
+        raise InputError(f"y has no column (shape {values.shape}).")
+    if values.ndim == 2 and values.shape[1] == 1 and ravel:
+        _warn_of_column()
+        target = Target(values[:, 0], target.names, None, None, target.origin)
+    return _checked(target)
+
+
+def _as_array(y: Any) -> NDArray[Any]:
+    if y is None:
+        raise InputError("fit requires y to be passed, but the target y is None.")
+    if type(y).__module__.partition(".")[0] == "scipy" and hasattr(y, "toarray"):
+        raise InputError(f"y is a sparse {type(y).__name__}; sparse targets are not supported yet; pass y.toarray().")
+    if not isinstance(y, (np.ndarray, list, tuple)):
+        from .frames import as_values
+
+        values = as_values(y)
+        if values is not None:
+            return values
+    try:
+        return np.asarray(y) if not isinstance(y, (list, tuple)) else _of_list(y)
+    except ValueError as error:
+        raise InputError(f"y must be one label a row, or rows of 0 and 1 of one length: {error}.") from None
+
+
+def _of_list(y: Sequence[Any]) -> NDArray[Any]:
+    array = np.asarray(y)
+    if array.dtype.kind == "U" and not all(isinstance(label, str) for label in y):
+        array = np.empty(len(y), object)  # NumPy has made text of numbers among texts
+        array[:] = y
+    return array
+
+
+def _warn_of_column() -> None:
+    category: type[Warning] = UserWarning
+    if "sklearn" in sys.modules:
+        from sklearn.exceptions import DataConversionWarning
+
+        category = DataConversionWarning
+    warnings.warn(
+        "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples,),"
+        " for example using ravel().",
+        category,
+        stacklevel=4,
+    )
+
+
+def _checked(target: Target) -> Target:
+    """The target with one plain dtype; missing, not finite and mixed labels refused."""
+    values = target.values
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all():
+            place = np.argwhere(~np.isfinite(values))[0]
+            what = "NaN" if np.isnan(values[tuple(place)]) else "infinity"
+            raise InputError(f"Input y contains {what}: the target at {target.origin.where(int(place[0]))} has no value.")
+    elif values.dtype.kind in "OSU":
+        values = _one_kind(target)
+    elif values.dtype.kind not in "biu":
+        raise InputError(f"Unknown label type: y holds {values.dtype} values; labels must be integers, text or booleans.")
+    return target if values is target.values else Target(values, target.names, target.label_names, target.texts, target.origin)
+
+
+def _one_kind(target: Target) -> NDArray[Any]:
+    values = target.values
+    if values.dtype.kind == "U":
+        return values.astype(object)
+    if values.dtype.kind == "S":
+        raise InputError("Unknown label type: y holds bytes; decode them to text: y.astype(str).")
+    kinds: dict[type, int] = {}
+    for row, value in enumerate(values.reshape(-1)):
+        if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
+            where = target.origin.where(row // (values.shape[1] if values.ndim == 2 else 1))
+            raise InputError(f"Input y contains NaN: the target at {where} has no value.")
+        kinds.setdefault(type(value), row)
+    if all(issubclass(kind, str) for kind in kinds):
+        return values
+    if all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
+        return values.astype(bool)
+    if all(issubclass(kind, (int, np.integer)) for kind in kinds):
+        return values.astype(np.int64)
+    if all(issubclass(kind, (int, float, np.integer, np.floating)) for kind in kinds):
+        return values.astype(np.float64)
+    found = ", ".join(f"{kind.__name__} at {target.origin.where(row)}" for kind, row in list(kinds.items())[:3])
+    raise InputError(f"Unknown label type: y must hold labels of one kind, integers, text or booleans; found {found}.")
+
+
+def _fit_labels(target: Target) -> TargetEncoder:
+    values = target.values
+    if values.dtype.kind == "f":
+        fractional = values != np.floor(values)
+        if fractional.any():
+            row = int(np.argmax(fractional))
+            raise InputError(
+                f"Unknown label type: continuous. The target must name classes; {target.origin.where(row)} has"
+                f" {values[row]:g}, which looks like a measured value: put it into classes first."
+            )
+    distinct, codes = factorise(values)
+    counts = np.bincount(codes)
+    order = sorted(range(len(distinct)), key=lambda index: distinct[index])
+    classes = tuple(distinct[index] for index in order)
+    if len(classes) < 2:
+        raise InputError(f"the target must have at least 2 classes; it has 1 class, {classes[0]!r}, in all {len(values)} rows.")
+    if len(classes) > MAX_CLASSES:
+        raise InputError(f"the target has {len(classes):,} classes; the limit is {MAX_CLASSES:,}.")
+    notes = []
+    if len(classes) == len(values) > 2:
+        notes.append(f"every row has a class of its own ({len(classes)}): is the target a name or number of the rows?")
+    else:
+        single = [classes[index] for index, original in enumerate(order) if counts[original] == 1]
+        if single:
+            notes.append(
+                f"{_named('class', 'classes', single)} with a single row: kept for training, never held out"
+            )
+    return TargetEncoder("multi-class", classes, tuple(notes))
+
+
+def _fit_matrix(target: Target, task: str | None, class_names: Sequence[Label] | None) -> TargetEncoder:
+    matrix = target.values
+    _refuse_other_than_0_1(target)
+    n_labels = matrix.shape[1]
+    names: tuple[Label, ...] = target.label_names or tuple(class_names or range(n_labels))
+    if len(names) != n_labels or len(set(names)) != n_labels:
+        raise InputError(f"the target has {n_labels} label columns; {len(set(names))} different names are given.")
+    is_one_hot = bool((matrix.sum(axis=1) == 1).all())
+    if task is None and is_one_hot:
+        raise InputError(
+            f"the target is a 0/1 matrix of {n_labels} columns with exactly one 1 in each row: say whether it means one class"
+            " out of many (task='multi-class', --task multi-class) or any number of labels (task='multi-label',"
+            " --task multi-label)."
+        )
+    if task == "multi-class":
+        if not is_one_hot:
+            row = int(np.argmax(matrix.sum(axis=1) != 1))
+            raise InputError(
+                f"task='multi-class' with a 0/1 matrix needs exactly one 1 in each row; {target.origin.where(row)} has"
+                f" {int(matrix[row].sum())}. task='multi-label' takes any number."
+            )
+        if n_labels < 2:
+            raise InputError("the target must have at least 2 classes; it has 1 class column.")
+        return TargetEncoder("multi-class", names)
+    positive = matrix.sum(axis=0)
+    notes = []
+    for count, what in ((0, "never"), (len(matrix), "always")):
+        constant = [name for name, ones in zip(names, positive, strict=True) if ones == count]
+        if constant:
+            notes.append(f"{_named('label', 'labels', constant)} {what} set: nothing can be learned about it")
+    return TargetEncoder("multi-label", names, tuple(notes))
+
+
+def _refuse_other_than_0_1(target: Target) -> None:
+    matrix = target.values
+    if matrix.dtype.kind == "O":
+        raise InputError("Unknown label type: a target with several columns must hold 0 and 1; it holds text.")
+    wrong = (matrix != 0) & (matrix != 1)
+    if wrong.any():
+        row, column = (int(place) for place in np.argwhere(wrong)[0])
+        label = repr(target.label_names[column]) if target.label_names else column
+        raise InputError(
+            "Unknown label type: a target with several columns must hold 0 and 1 (multi-label);"
+            f" {target.origin.where(row)}, column {label}, has {matrix[row, column]}."
+        )
+
+
+def _numbers_where_possible(values: NDArray[Any]) -> NDArray[Any]:
+    """Texts such as "3" as numbers, so that they meet classes that are numbers; other texts as they are."""
+
+    def number(text: Any) -> Any:
+        try:
+            return float(text) if isinstance(text, str) else text
+        except ValueError:
+            return text
+
+    return np.array([number(value) for value in values] + [None], dtype=object)[:-1]
+
+
+def _named(one: str, many: str, names: Sequence[Label]) -> str:
+    shown = ", ".join(repr(name) for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"{one if len(names) == 1 else many} {shown}"
