@@ -4,12 +4,32 @@
 >>> clf = fl.Classifier(hidden_layer_sizes=(25, 15), random_state=0)
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from . import _isa as _isa  # before the core is loaded
 from . import errors
 from ._core import version as _version
-from .classifier import Classifier, load
-from .spec import Dense, Network
+
+if TYPE_CHECKING:
+    from .classifier import Classifier, load
+    from .spec import Dense, Network
 
 __version__ = _version()
 
 __all__ = ["Classifier", "Dense", "Network", "__version__", "errors", "load"]
+
+# Loaded on first use, so that the import costs no more than NumPy and the core.
+_ROOMS = {"Classifier": "classifier", "load": "classifier", "Dense": "spec", "Network": "spec"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'fromlogits' has no attribute {name!r}")
+    value: object = getattr(import_module(f".{_ROOMS[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

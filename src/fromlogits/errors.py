@@ -10,7 +10,6 @@
 Each message says what must be, what was found, where, and what to do next, in one line.
 """
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -50,5 +49,7 @@ class DivergedError(FromlogitsError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint to put behind an error about an unknown word: " Did you mean 'x'?" or an empty string."""
+    import difflib
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
