@@ -337,9 +337,9 @@ def good(inner: str) -> str:
 )
 def test_hostile_json_is_refused_quickly(tmp_path: Path, inner: str, says: str) -> None:
     content = forged_with(good(inner))
-    start = time.perf_counter()
+    start = time.process_time()
     assert says in refusal(tmp_path / "m", content)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_brackets_and_commas_inside_names_are_not_structure(tmp_path: Path) -> None:
@@ -441,11 +441,11 @@ def test_too_many_tensors_and_too_long_a_header_are_refused_quickly(tmp_path: Pa
         for count in (20_000, 200_000)
     )
     long = {**METADATA, "x": "x" * (17 * 2**20)}
-    start = time.perf_counter()
-    assert "20,001 tensors" in refusal(tmp_path / "m", forged(many))
-    assert "items" in refusal(tmp_path / "m", forged(more))
-    assert "header of" in refusal(tmp_path / "m", forged(long))
-    assert time.perf_counter() - start < 2
+    for header, says in ((many, "20,001 tensors"), (more, "items"), (long, "header of")):
+        content = forged(header)
+        start = time.process_time()
+        assert says in refusal(tmp_path / "m", content)
+        assert time.process_time() - start < 2
 
 
 # --- what a manifest says ---
