@@ -53,6 +53,16 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The Python tests with the oldest version that pyproject.toml allows of each dependency."""
+    project = PROJECT["project"]
+    allowed = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    session.install(*(requirement.replace(">=", "==") for requirement in allowed))
+    session.install("--no-deps", ".")
+    session.run("pytest", *session.posargs)
+
+
 def build_core(session: nox.Session, folder: str, *settings: str) -> Path:
     """Build the core and its tests, alone, in build/FOLDER."""
     build = ROOT / "build" / folder
