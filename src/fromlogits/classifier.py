@@ -309,9 +309,7 @@ class Classifier:
         if fit.valid_features is not None and fit.valid_targets is not None:
             logits_nc = fit.engine.logits(fit.valid_features)
             if plan.calibrate:
-                temperature = calibration.fit_temperature(
-                    logits_nc, _engine_targets(fit.valid_targets, fit.head), fit.head
-                )
+                temperature = calibration.fit_temperature(logits_nc, fit.valid_targets, fit.head)
             logits_nc = calibration.apply(logits_nc, temperature)
             figures = metrics.evaluate(fit.target.task, fit.target.classes, logits_nc, fit.valid_targets)
         record = {
@@ -493,8 +491,11 @@ class Classifier:
         return HEADS[self.head_].log_probabilities(self._both_sides(logits_nc))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row (ties: the lowest index), or a 0/1 matrix: probability above 0.5."""
-        return self._decide(self.predict_proba(X))
+        """The most probable class of each row (ties: the lowest index), or a 0/1 matrix: probability above 0.5.
+
+        It decides by the probabilities that `predict_proba` returns, so the two always agree.
+        """
+        return self._decide(self.predict_logits(X))
 
     def decision_function(self, X: Any) -> Float32:
         """The logits; two classes: (n,), positive for classes_[1]."""
@@ -527,10 +528,10 @@ class Classifier:
     def _probabilities(self, logits_nc: Float32) -> Float32:
         return HEADS[self.head_].probabilities(self._both_sides(logits_nc))
 
-    def _decide(self, probabilities_nc: Float32) -> NDArray[Any]:
+    def _decide(self, logits_nc: Float32) -> NDArray[Any]:
         if self.target_.task == "multi-label":
-            return HEADS["sigmoid"].decide(probabilities_nc)
-        return np.asarray(self.classes_[HEADS["softmax"].decide(probabilities_nc)])
+            return HEADS["sigmoid"].decide(logits_nc)
+        return np.asarray(self.classes_[metrics.predicted_classes(logits_nc)])
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "network_"):

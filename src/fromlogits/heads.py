@@ -12,6 +12,7 @@ from . import logits as from_logits
 from .spec import HeadName
 
 Float32 = NDArray[np.float32]
+THRESHOLD = 0.5
 
 
 class Head(ABC):
@@ -32,8 +33,8 @@ class Head(ABC):
         """Loss of each row in nats, (n,); `targets` as for `Engine.train_span`."""
 
     @abstractmethod
-    def decide(self, probabilities_nc: Float32) -> NDArray[Any]:
-        """Class indices (n,), or a 0/1 matrix (n, c)."""
+    def decide(self, logits_nc: Float32) -> NDArray[np.int64]:
+        """Class indices (n,), or a 0/1 matrix (n, c): by the probabilities as they are returned, rounded."""
 
     def describe(self, units: int) -> str:
         plural = "unit" if units == 1 else "units"
@@ -54,8 +55,8 @@ class Softmax(Head):
     def losses(self, logits_nc: Float32, targets: NDArray[Any]) -> NDArray[np.float64]:
         return from_logits.softmax_cross_entropy(logits_nc, targets, reduction="none")
 
-    def decide(self, probabilities_nc: Float32) -> NDArray[Any]:
-        return np.asarray(probabilities_nc.argmax(axis=1))  # ties go to the lowest index
+    def decide(self, logits_nc: Float32) -> NDArray[np.int64]:
+        return np.asarray(self.probabilities(logits_nc).argmax(axis=1), np.int64)  # ties go to the lowest index
 
 
 class Sigmoid(Head):
@@ -72,8 +73,8 @@ class Sigmoid(Head):
     def losses(self, logits_nc: Float32, targets: NDArray[Any]) -> NDArray[np.float64]:
         return from_logits.sigmoid_cross_entropy(logits_nc, targets, reduction="none")
 
-    def decide(self, probabilities_nc: Float32) -> NDArray[Any]:
-        return (probabilities_nc > 0.5).astype(np.int64)
+    def decide(self, logits_nc: Float32) -> NDArray[np.int64]:
+        return (self.probabilities(logits_nc) > THRESHOLD).astype(np.int64)
 
 
 HEADS: dict[str, Head] = {"softmax": Softmax(), "sigmoid": Sigmoid()}

@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 
 from . import logits as from_logits
 from .errors import InputError, nearest
+from .heads import HEADS, THRESHOLD
 
 Task = Literal["multi-class", "multi-label"]
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-
-THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -127,10 +126,10 @@ def evaluate(
 
 
 def predicted_classes(logits_nc: Float32) -> NDArray[np.int64]:
-    """Class indices (n,): the most probable; one column is the two-class sigmoid head."""
+    """Class indices (n,); one column is the two-class sigmoid head."""
     if logits_nc.shape[1] == 1:
-        return (from_logits.sigmoid(logits_nc)[:, 0] > THRESHOLD).astype(np.int64)
-    return np.asarray(from_logits.softmax(logits_nc).argmax(axis=1), np.int64)
+        return HEADS["sigmoid"].decide(logits_nc)[:, 0]
+    return HEADS["softmax"].decide(logits_nc)
 
 
 def predicted_labels(logits_nc: Float32, thresholds: Sequence[float] | None = None) -> Bools:
