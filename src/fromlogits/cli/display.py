@@ -1,0 +1,287 @@
+"""What a person sees: words on standard output and standard error, and a training while it runs.
+
+rich is imported only where a terminal is; everywhere else the same words are plain lines.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+    from ..spec import Plan
+    from ..training import EpochRecord, History, Progress
+
+LINE_S = 1.0
+"""Plain lines come at most so often."""
+REDRAW_S = 0.1
+BARS = "▁▂▃▄▅▆▇█"
+BARS_WIDTH = 20
+
+
+class Screen:
+    """One stream, and how it is written to: with colours on a terminal, plain elsewhere.
+
+    Args:
+        stream: standard output or standard error.
+        is_quiet: nothing but warnings and errors is said.
+        console: a rich console to write to instead (to take a picture of it).
+    """
+
+    def __init__(self, stream: TextIO, *, is_quiet: bool = False, console: Console | None = None) -> None:
+        self.stream = stream
+        self.is_quiet = is_quiet
+        self._console = console
+        if console is None and _is_terminal(stream):
+            from rich.console import Console
+
+            self._console = Console(file=stream, highlight=False, soft_wrap=True)
+
+    @property
+    def console(self) -> Console | None:
+        """rich's console of a terminal; None where words are plain."""
+        return self._console
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """One or more lines, unless quiet."""
+        if not self.is_quiet:
+            self.tell(text, style)
+
+    def tell(self, text: str, style: str = "") -> None:
+        """One or more lines, quiet or not."""
+        if self._console is None:
+            print(text, file=self.stream, flush=True)
+        else:
+            from rich.text import Text
+
+            self._console.print(Text(text, style))
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+    except ValueError:  # closed
+        return False
+
+
+class Display(Protocol):
+    """An observer of the training with a beginning and an end."""
+
+    def __enter__(self) -> Display: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def progressed(self, progress: Progress) -> None: ...
+
+    def epoch_ended(self, record: EpochRecord) -> None: ...
+
+    def finished(self, history: History) -> None:
+        """Called once, after the last epoch."""
+
+
+def display_for(screen: Screen, plan: Plan) -> Display:
+    """Live on a terminal, lines elsewhere, nothing when quiet."""
+    if screen.is_quiet:
+        return Nothing()
+    return Lines(screen, plan) if screen.console is None else LiveView(screen.console, plan)
+
+
+class Nothing:
+    """The display of --quiet."""
+
+    def __enter__(self) -> Nothing:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def progressed(self, progress: Progress) -> None: ...
+
+    def epoch_ended(self, record: EpochRecord) -> None: ...
+
+    def finished(self, history: History) -> None: ...
+
+
+class Lines(Nothing):
+    """Plain lines: the first epoch, at most about one a second after that, and the last."""
+
+    def __init__(self, screen: Screen, plan: Plan) -> None:
+        self.screen = screen
+        self.plan = plan
+        self._said = -LINE_S
+        self._last_line = ""
+        self._progress: Progress | None = None
+
+    def progressed(self, progress: Progress) -> None:
+        self._progress = progress
+        if progress.rows_done >= progress.rows_total * progress.epoch / progress.max_epochs:
+            return  # the epoch's own line comes next
+        if self._said < 0:
+            self._said = time.monotonic()  # the first epoch's line comes at once if it comes within a second
+        self._say_at_most_once_a_second(f"epoch {progress.epoch}/{progress.max_epochs}  loss {progress.loss:.4f}")
+
+    def epoch_ended(self, record: EpochRecord) -> None:
+        words = [f"epoch {record.epoch}/{self.plan.max_epochs}", f"loss {record.loss:.4f}"]
+        if record.validation is not None:
+            words.append(
+                f"validation {self.plan.metric} {record.validation:.4f}" + (" (best)" if record.is_best else "")
+            )
+        self._say_at_most_once_a_second("  ".join(words), is_epoch=True)
+
+    def finished(self, history: History) -> None:
+        if self._last_line:
+            self.screen.say(self._last_line)
+        self.screen.say(how_it_ended(history, self.plan))
+
+    def _say_at_most_once_a_second(self, line: str, *, is_epoch: bool = False) -> None:
+        if self._progress is not None:
+            line += f"  {self._progress.rows_per_s:,.0f} rows/s  {duration(self._progress.seconds_left)} left"
+        now = time.monotonic()
+        if now - self._said >= LINE_S:
+            self.screen.say(line)
+            self._said, self._last_line = now, ""
+        elif is_epoch:
+            self._last_line = line
+
+
+class LiveView:
+    """Two lines that are drawn again and again: where the training stands, and how well it goes."""
+
+    def __init__(self, console: Console, plan: Plan) -> None:
+        self.console = console
+        self.plan = plan
+        self.records: list[EpochRecord] = []
+        self._progress: Progress | None = None
+        self._drawn = 0.0
+        self._live: Live | None = None
+        self._started = time.perf_counter()
+
+    def __enter__(self) -> LiveView:
+        from rich.live import Live
+
+        # No thread of its own: it is drawn between two spans of steps, about ten times a second.
+        self._live = Live(console=self.console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._live.start()
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def progressed(self, progress: Progress) -> None:
+        self._progress = progress
+        self._draw()
+
+    def epoch_ended(self, record: EpochRecord) -> None:
+        self.records.append(record)
+        self._draw()
+
+    def finished(self, history: History) -> None:
+        self._draw(history)
+
+    def _draw(self, history: History | None = None) -> None:
+        now = time.perf_counter()
+        if self._live is not None and (history is not None or now - self._drawn >= REDRAW_S):
+            self._drawn = now
+            self._live.update(self.view(history), refresh=True)
+
+    def view(self, history: History | None = None) -> RenderableType:
+        """The two lines, as they stand; after the training with how it ended."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        progress = self._progress
+        if progress is None:
+            return Text("")
+        wide = self.console.width
+        first = Table.grid(padding=(0, 2, 0, 0))
+        for _ in range(4):
+            first.add_column(no_wrap=True)
+        bar = ProgressBar(total=progress.rows_total, completed=progress.rows_done, width=max(4, min(40, wide - 52)))
+        if history is None:
+            first.add_row(
+                Text(f"epoch {progress.epoch}/{progress.max_epochs}", "bold"),
+                bar,
+                Text(f"{progress.rows_per_s:,.0f} rows/s", "cyan"),
+                Text(f"{duration(progress.seconds_left)} left", "cyan"),
+            )
+        else:
+            first.add_row(
+                Text(f"epoch {progress.epoch}/{progress.max_epochs}", "bold"),
+                bar,
+                Text(f"{progress.rows_per_s:,.0f} rows/s", "cyan"),
+                Text(f"{duration(now_since(self._started))}", "cyan"),
+            )
+        second = Text(f"loss {progress.loss:.4f}", no_wrap=True, overflow="ellipsis")
+        judged = [record for record in self.records if record.validation is not None]
+        if judged:
+            best = [record for record in judged if record.is_best][-1]
+            second.append(f"  validation {self.plan.metric} ")
+            second.append(f"{judged[-1].validation:.4f}", "bold")
+            second.append(f", best {best.validation:.4f} in epoch {best.epoch}  ")
+            curve = bars([record.validation or 0.0 for record in judged])
+            second.append(curve if _can_draw(self.console) else "", "green")
+        lines: list[Any] = [first, second]
+        if history is not None:
+            lines.append(Text(how_it_ended(history, self.plan), no_wrap=True, overflow="ellipsis"))
+        return Group(*lines)
+
+
+def now_since(started: float) -> float:
+    return time.perf_counter() - started
+
+
+def _can_draw(console: Console) -> bool:
+    return (console.encoding or "").lower().startswith("utf") and not console.legacy_windows
+
+
+def how_it_ended(history: History, plan: Plan) -> str:
+    """What ended the training, in a sentence."""
+    last, best = history.epochs[-1].epoch, history.best_epoch
+    if history.stopped_by == "patience":
+        return f"stopped after epoch {last}: none better than epoch {best} in {plan.patience}; epoch {best} is kept"
+    if history.stopped_by == "max_epochs":
+        return f"all {last} epochs done; epoch {best} is kept" if best != last else f"all {last} epochs done"
+    asked = {"interrupt": "Ctrl-C", "terminate": "SIGTERM"}.get(history.stopped_by, history.stopped_by)
+    return f"stopped by {asked} in epoch {last}; the best so far, epoch {best}, is kept"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: "0.4 s", "12 s", "3 min 05 s", "2 h 10 min"."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h {minutes:02d} min"
+
+
+def bars(values: Sequence[float], width: int = BARS_WIDTH) -> str:
+    """A curve of block signs, lowest to highest: "█▅▃▂▁▁▂"; a longer series is averaged into `width` parts."""
+    if len(values) > width:
+        edges = [round(k * len(values) / width) for k in range(width + 1)]
+        values = [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(edges)]
+    low, high = min(values), max(values)
+    if high == low:
+        return BARS[0] * len(values)
+    return "".join(BARS[round((value - low) / (high - low) * (len(BARS) - 1))] for value in values)

@@ -1,0 +1,53 @@
+"""`fromlogits inspect`: what a model file holds."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from .display import Screen
+from .opening import open_model
+from .options import Json, Model
+from .output import as_json, figures_line, listed, per_label_table
+
+
+def inspect(model: Model, json: Json = False) -> int:
+    """Print what MODEL holds: network, classes, columns, and how it was trained."""
+    classifier = open_model(model, None)
+    results = Screen(sys.stdout)
+    held = classifier.describe()
+    if json:
+        results.tell(as_json(held))
+        return 0
+    schema, record, plan = classifier.encoder_.schema, held["record"], held["plan"]
+    kind = "classes" if held["task"] == "multi-class" else "labels"
+    results.tell(f"{model}: {held['task']}, {len(held['classes']):,} {kind}: {listed(held['classes'])}", "bold")
+    results.tell(f"\n{classifier.network_}\n{held['head']}\n")
+    lines: list[tuple[str, str]] = [("input", _input(schema))]
+    for what, names in (("target", schema.target_names), ("id", schema.id_names), ("ignored", schema.ignored)):
+        if names:
+            lines.append((what, listed(names)))
+    lines += [
+        ("optimizer", f"{plan['optimizer']}, learning rate {plan['learning_rate']:g}, {plan['schedule']}"),
+        ("batches", f"{plan['batch_size']:,} rows"),
+        ("trained on", f"{record['n_train']:,} rows, {record['n_validation']:,} more chose the epoch"),
+        ("epochs", f"{classifier.n_iter_}, the best was {classifier.best_epoch_}; ended by {record['stopped_by']}"),
+        ("seed", str(record["seed"])),
+        ("temperature", f"{held['temperature']:.4f}"),
+    ]
+    if record["validation"]:
+        lines.append(("validation", figures_line(record["validation"])))
+    wide = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        results.tell(f"{name.ljust(wide)}  {text}")
+    if record["validation"] and (table := per_label_table(record["validation"])):
+        results.tell(f"\n{table}")
+    return 0
+
+
+def _input(schema: Any) -> str:
+    if schema.picture_shape is not None:
+        return f"pictures of {'x'.join(map(str, schema.picture_shape))}"
+    if schema.names is None:
+        return f"{schema.n_features:,} numbers"
+    return f"{schema.n_features:,} columns: {listed(schema.names)}"

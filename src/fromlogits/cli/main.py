@@ -1,0 +1,219 @@
+"""`fromlogits`: reads the command line, runs one verb, and turns what went wrong into one line and an exit code.
+
+0    done
+1    anything else that went wrong
+2    bad input or usage: one line on standard error, nothing written
+130  after Ctrl-C; 143 after SIGTERM
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import Annotated, Any, TextIO
+
+import typer
+import typer.main
+
+from ..errors import FromlogitsError, InputError, ModelFileError, nearest
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+VERBS = ("train", "evaluate", "predict", "inspect")
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the process's own) and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    is_debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"] or ["--help"]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a class name that the terminal's encoding lacks is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with _sigterm_raises(), _one_line_warnings():
+            status = _parse(arguments)()
+            sys.stdout.flush()
+            return status
+    except BrokenPipeError:  # `| head` has seen enough
+        _discard(sys.stdout)
+        return FAILED
+    except (KeyboardInterrupt, _Terminated, Exception) as error:
+        if is_debug:
+            import traceback
+
+            traceback.print_exception(error)
+        status, line = _explain(error, arguments)
+        with contextlib.suppress(BrokenPipeError):
+            print(f"fromlogits: {_one_line(line)}", file=sys.stderr, flush=True)
+        return status
+
+
+def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[int, str]:
+    """Exit code and line."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, "stopped by Ctrl-C."
+    if isinstance(error, _Terminated):
+        return TERMINATED, "stopped by SIGTERM."
+    if isinstance(error, (InputError, ModelFileError)):
+        return BAD_INPUT, str(error)
+    if isinstance(error, FromlogitsError):
+        return FAILED, str(error)
+    # What click raises about a command line; typer brings click along, under a name that has changed.
+    click_exception = typer.BadParameter.__mro__[2]
+    if isinstance(error, click_exception):
+        return BAD_INPUT, _usage(error, arguments)
+    if isinstance(error, typer.Abort):
+        return INTERRUPTED, "stopped by Ctrl-C."
+    if isinstance(error, MemoryError):
+        return FAILED, "this machine has too little memory for it. Try fewer rows or a smaller network."
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return FAILED, f"{error.strerror.lower()}{where}."
+    return FAILED, (
+        f"unexpected {type(error).__name__}: {error}. This is a fault of fromlogits: please report what the same"
+        " command shows with --debug."
+    )
+
+
+def _usage(error: Any, arguments: Sequence[str]) -> str:
+    """One line for what click says about a command line."""
+    verb = next((argument for argument in arguments if argument in VERBS), "")
+    command = f"fromlogits {verb}".rstrip()
+    unknown = getattr(error, "option_name", None)
+    if type(error).__name__ == "NoSuchOption" and unknown:
+        known = [name for parameter in error.ctx.command.params for name in parameter.opts] if error.ctx else []
+        return f"{command} has no option {unknown}.{nearest(unknown, known)} See {command} --help."
+    parameter = getattr(error, "param", None)
+    if type(error).__name__ == "MissingParameter" and parameter is not None:
+        shown = parameter.metavar or parameter.opts[0]
+        return f"{command} needs {shown}. See {command} --help."
+    return f"{error.format_message().rstrip('.')}. See {command} --help."
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _parse(arguments: Sequence[str]) -> Callable[[], int]:
+    """What the command line asks for, ready to be called. `--help` is answered here."""
+    job = typer.main.get_command(_application()).main(
+        args=list(arguments), prog_name="fromlogits", standalone_mode=False
+    )
+    return job if callable(job) else lambda: job or DONE
+
+
+def _application() -> typer.Typer:
+    from typer.core import TyperGroup
+
+    from . import evaluate, inspect, predict, train
+
+    class Verbs(TyperGroup):
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            if args and args[0] not in self.commands:
+                known = ", ".join(VERBS)
+                raise InputError(f"there is no verb {args[0]!r}.{nearest(args[0], VERBS)} The verbs are {known}.")
+            return super().resolve_command(ctx, args)
+
+    app = typer.Typer(
+        cls=Verbs,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich" if sys.stdout.isatty() else None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Train, evaluate and use neural-network classifiers, softmax or sigmoid, computed from the logits.",
+        epilog="First: fromlogits train DATA --target COLUMN",
+    )
+
+    @app.callback()
+    def fromlogits(
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        ] = False,
+        debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    ) -> None: ...
+
+    verbs: dict[str, Callable[..., int]] = {
+        "train": train.train,
+        "evaluate": evaluate.evaluate,
+        "predict": predict.predict,
+        "inspect": inspect.inspect,
+    }
+    for name, verb in verbs.items():
+        app.command(name)(_later(verb))
+    return app
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        from .. import __version__
+
+        print(f"fromlogits {__version__}")
+        raise typer.Exit()
+
+
+def _later(verb: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """The verb as typer sees it: parsed now, called when typer has no more say over exceptions and exit codes."""
+
+    @functools.wraps(verb)
+    def parsed(*args: Any, **kwargs: Any) -> Callable[[], int]:
+        return functools.partial(verb, *args, **kwargs)
+
+    return parsed
+
+
+@contextlib.contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C, so that temporary files go away."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, handle)
+    except ValueError:  # not in the main thread, where Python delivers no signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    """A Python warning is one line on standard error, as everything that is said there."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        print(f"fromlogits: warning: {_one_line(str(message))}", file=sys.stderr, flush=True)
+
+    before = warnings.showwarning
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what is still buffered nowhere, so that the interpreter's end says nothing about it."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -1,0 +1,64 @@
+"""A saved model, and a file read as its model needs it: what evaluate and predict begin with."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..classifier import Classifier
+    from ..data.sources import Dataset
+
+TABLES = (".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".tsv.gz")
+
+
+def open_model(path: str, threads: str | None) -> Classifier:
+    """The classifier in a model file, computing with so many threads."""
+    from .. import load
+    from ..settings import BY_NAME, read_value
+
+    n_jobs = None if threads is None else read_value(BY_NAME["n_jobs"], threads, f"--threads {threads}")
+    classifier = load(path)
+    if n_jobs is not None:
+        classifier.n_jobs = n_jobs  # type: ignore[assignment]
+        engine = classifier._new_engine(classifier.network_, classifier.head_)
+        engine.set_parameters(classifier._engine.parameters())
+        classifier._engine = engine
+    return classifier
+
+
+def read_labelled(classifier: Classifier, path: str) -> Dataset:
+    """A file with its targets, columns by the names that the model knows."""
+    from ..data.sources import read
+
+    schema = classifier.encoder_.schema
+    if not schema.target_names and path.lower().endswith(TABLES):
+        raise InputError(
+            f"{Path(path).name}: a table can't be evaluated by this model: it was trained on a file without named"
+            " columns, so it knows no target column. Evaluate it on such a file (.npz or IDX images)."
+        )
+    dataset = read(path, target=schema.target_names or None, picture_shape=schema.picture_shape)
+    targets = dataset.targets
+    if targets is not None and targets.label_names is not None and targets.names == schema.target_names:
+        # A label's name is what the star of "label:*" stood for; the columns are the ones that were trained on.
+        names = tuple(str(name) for name in classifier.target_.classes)
+        dataset = dataclasses.replace(dataset, targets=dataclasses.replace(targets, label_names=names))
+    return dataset
+
+
+def read_unlabelled(classifier: Classifier, path: str) -> Dataset:
+    """A file to predict: targets may be missing, the id columns not."""
+    from ..data.sources import read
+
+    schema = classifier.encoder_.schema
+    return read(
+        path,
+        target=schema.target_names or None,
+        ids=schema.id_names,
+        ignore=schema.ignored,
+        picture_shape=schema.picture_shape,
+        labelled=False,
+    )

@@ -1,0 +1,215 @@
+"""Results: figures as text, JSON, and predictions as CSV or TSV."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ..errors import FromlogitsError, InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..data.table import Column
+
+BLOCK_ROWS = 4096
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+
+def as_json(value: object, *, is_wide: bool = False) -> str:
+    """One JSON object; NumPy's scalars are welcome, NaN is an error.
+
+    Args:
+        is_wide: on one line, for many rows.
+    """
+    return json.dumps(
+        value,
+        indent=None if is_wide else 2,
+        ensure_ascii=False,
+        allow_nan=False,
+        default=lambda scalar: scalar.item() if hasattr(scalar, "item") else str(scalar),
+    )
+
+
+def in_words(value: object) -> str:
+    """A figure, four decimals; "undefined" where there is none."""
+    if value is None:
+        return "undefined"
+    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def figures_line(figures: Mapping[str, Any]) -> str:
+    """The figures of all rows on one line: "accuracy 0.9833  log_loss 0.0871"."""
+    return "  ".join(f"{name} {in_words(value)}" for name, value in figures.items() if not isinstance(value, list))
+
+
+def per_label_table(figures: Mapping[str, Any]) -> str:
+    """A line per label of a multi-label task; empty for the others."""
+    labels = figures.get("per_label")
+    return (
+        aligned([list(labels[0]), *([in_words(value) for value in row.values()] for row in labels)]) if labels else ""
+    )
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns, the first to the left and the others to the right."""
+    wide = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if k == 0 else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, wide, strict=True))
+        )
+        for row in rows
+    )
+
+
+def listed(names: Sequence[object], at_most: int = 12) -> str:
+    """ "0, 1, 2 ... 99": the first ones and the last."""
+    texts = [str(name) for name in names]
+    return ", ".join(texts) if len(texts) <= at_most else f"{', '.join(texts[: at_most - 2])} ... {texts[-1]}"
+
+
+class Predictions:
+    """A row for each row of the input, in its order.
+
+    Args:
+        ids: the id columns.
+        predicted: classes (n,), or 0/1 (n, L) for labels.
+        classes: class or label names.
+        probabilities: (n, K).
+        logits: (n, c) to be shown as well, or None.
+        is_multi_label: whether `predicted` is a matrix of labels.
+    """
+
+    def __init__(
+        self,
+        ids: Sequence[Column],
+        predicted: NDArray[Any],
+        classes: Sequence[Any],
+        probabilities: NDArray[Any],
+        logits: NDArray[Any] | None,
+        *,
+        is_multi_label: bool,
+    ) -> None:
+        self.ids, self.predicted, self.classes = ids, predicted, classes
+        self.probabilities, self.logits = probabilities, logits
+        self.is_multi_label = is_multi_label
+        # One unit for two classes: its logit speaks for the second.
+        units = classes[-1:] if logits is not None and logits.shape[1] < len(classes) else classes
+        self.logit_names = [str(name) for name in units] if logits is not None else []
+
+    def __len__(self) -> int:
+        return len(self.predicted)
+
+    def write(self, stream: TextIO, delimiter: str) -> None:
+        """A header and a line per row. Numbers are the shortest that give the same float32."""
+        writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+        names = [column.name for column in self.ids]
+        names += ["prediction", *(f"probability:{name}" for name in self.classes)]
+        writer.writerow([*names, *(f"logit:{name}" for name in self.logit_names)])
+        for start in range(0, len(self), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            columns = [_texts(column, part) for column in self.ids]
+            columns.append([self._joined(row) for row in self.predicted[part]])
+            for values in (self.probabilities, self.logits):
+                if values is not None:
+                    columns += values[part].astype("U").T.tolist()
+            writer.writerows(zip(*columns, strict=True))
+
+    def _joined(self, row: Any) -> str:
+        return (
+            "|".join(str(name) for name, is_on in zip(self.classes, row, strict=True) if is_on)
+            if self.is_multi_label
+            else str(row)
+        )
+
+    def as_objects(self) -> list[dict[str, Any]]:
+        """A JSON object per row; the prediction of labels is a list."""
+        rows = []
+        for row in range(len(self)):
+            predicted = self.predicted[row]
+            entry: dict[str, Any] = {column.name: _value(column, row) for column in self.ids}
+            entry["prediction"] = (
+                [name for name, is_on in zip(self.classes, predicted, strict=True) if is_on]
+                if self.is_multi_label
+                else predicted
+            )
+            entry["probability"] = _named(self.classes, self.probabilities[row])
+            if self.logits is not None:
+                entry["logit"] = _named(self.logit_names, self.logits[row])
+            rows.append(entry)
+        return rows
+
+
+def _named(names: Sequence[Any], values: NDArray[Any]) -> dict[str, float | None]:
+    """Each value as the shortest decimal of its float32."""
+    return {str(name): float(str(value)) for name, value in zip(names, values, strict=True)}
+
+
+def _value(column: Column, row: int) -> Any:
+    if column.missing is not None and column.missing[row]:
+        return None
+    value = column.values[row]
+    return value.item() if hasattr(value, "item") else value
+
+
+def _texts(column: Column, part: slice) -> list[str]:
+    texts = [str(value) for value in column.values[part].tolist()]
+    if column.missing is None:
+        return texts
+    return ["" if is_missing else text for text, is_missing in zip(texts, column.missing[part], strict=True)]
+
+
+def delimiter_of(path: Path) -> str:
+    """By the end of the name; InputError for what can't be written."""
+    if path.suffix.lower() not in DELIMITERS:
+        raise InputError(f"predictions are written as .csv or .tsv; got {str(path)!r}.")
+    return DELIMITERS[path.suffix.lower()]
+
+
+def check_output(path: Path, *, overwrite: bool, inputs: Sequence[str]) -> None:
+    """Raise InputError unless a file may be written there; it is asked before the work starts."""
+    if path.is_dir():
+        raise InputError(f"-o {path}: is a folder; add a file name.")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"-o {path}: the folder {str(path.parent)!r} does not exist; make it first.")
+    if path.exists():
+        if any(Path(other).exists() and path.samefile(other) for other in inputs):
+            raise InputError(f"-o {path}: is also read; choose another name.")
+        if not overwrite:
+            raise InputError(f"-o {path}: exists; choose another name, or add --overwrite to replace it.")
+    if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        raise InputError(f"-o {path}: the folder {str(path.parent)!r} can't be written to.")
+
+
+@contextlib.contextmanager
+def naming(path: str | None) -> Iterator[None]:
+    """Puts a file's name before what is wrong with it, where the message does not have it."""
+    try:
+        yield
+    except InputError as error:
+        if path is None or Path(path).name in str(error):
+            raise
+        raise InputError(f"{Path(path).name}: {error}") from error
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """A text file that appears under its name whole or not at all."""
+    temporary = path.with_name(f".fromlogits-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise FromlogitsError(f"{path} could not be written: {(error.strerror or str(error)).lower()}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,65 @@
+"""`fromlogits predict`: classes and probabilities of rows, as CSV, TSV or JSON."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .display import Screen
+from .opening import open_model, read_unlabelled
+from .options import Data, Json, Model, Overwrite, Threads
+from .output import Predictions, as_json, check_output, delimiter_of, naming, whole_file
+
+
+def predict(
+    model: Model,
+    data: Data,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write to this .csv or .tsv [CSV to standard output]."),
+    ] = None,
+    logits: Annotated[bool, typer.Option("--logits", help="Add the logits, one column per output unit.")] = False,
+    threads: Threads = None,
+    json: Json = False,
+    overwrite: Overwrite = False,
+) -> int:
+    """Predict each row of DATA with MODEL: the class, and the probability of every class."""
+    path = Path(output) if output is not None else None
+    if path is not None:
+        delimiter_of(path)
+        check_output(path, overwrite=overwrite, inputs=[model, data])
+    classifier = open_model(model, threads)
+    dataset = read_unlabelled(classifier, data)
+    with naming(data):
+        logits_nc = classifier.predict_logits(dataset.features)
+    predictions = Predictions(
+        dataset.ids.columns,
+        classifier._decide(logits_nc),
+        classifier.target_.classes,
+        classifier._probabilities(logits_nc),
+        logits_nc if logits else None,
+        is_multi_label=classifier.target_.task == "multi-label",
+    )
+    progress, results = Screen(sys.stderr), Screen(sys.stdout)
+    for note in dataset.notes:
+        progress.tell(f"note: {note.rstrip('.')}.")
+    about = {
+        "task": classifier.target_.task,
+        "rows": len(predictions),
+        "classes": list(classifier.target_.classes),
+    }
+    if path is not None:
+        with whole_file(path) as stream:
+            predictions.write(stream, delimiter_of(path))
+        if json:
+            results.tell(as_json({**about, "output": str(path)}))
+        else:
+            results.tell(f"{len(predictions):,} predictions written to {path}")
+    elif json:
+        print(as_json({**about, "predictions": predictions.as_objects()}, is_wide=True))
+    else:
+        predictions.write(sys.stdout, ",")
+    return 0

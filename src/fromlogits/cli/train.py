@@ -1,0 +1,323 @@
+"""`fromlogits train`: from a file to a saved model."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import FromlogitsError, InputError
+from .display import Screen, display_for, duration
+from .options import Data, Json, Overwrite, Threads, setting_option
+from .output import as_json, check_output, figures_line, listed, naming, per_label_table
+
+if TYPE_CHECKING:
+    from ..classifier import Classifier, Fit, FitSummary
+    from ..data.sources import Dataset
+    from ..training import StopOnSignal
+
+STOPPED = {"interrupt": 130, "terminate": 143}
+DATA_ENDINGS = (".gz", ".csv", ".tsv", ".parquet", ".pq", ".npz")
+MAX_TABLE_LAYERS = 12
+
+
+def train(
+    data: Data,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="COLUMN",
+            help='The column to predict; several ("car,bus" or "label:*") are 0/1 labels. Only tables need it.',
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="MODEL", help="Where to save the model [named after the data]."),
+    ] = None,
+    valid: Annotated[
+        str | None,
+        typer.Option("--valid", metavar="FILE", help="Choose the best epoch on these rows, instead of held-out ones."),
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option("--test", metavar="FILE", help="After the training, report figures on these rows.")
+    ] = None,
+    layers: Annotated[
+        str | None,
+        setting_option(
+            "--layers",
+            help='Hidden units as in "25,15", or the whole network as in "25 relu, 15 relu, 10 linear"',
+        ),
+    ] = None,
+    preset: Annotated[str | None, setting_option("--preset")] = None,
+    epochs: Annotated[str | None, setting_option("--epochs")] = None,
+    seed: Annotated[str | None, setting_option("--seed")] = None,
+    threads: Threads = None,
+    metric: Annotated[str | None, setting_option("--metric")] = None,
+    task: Annotated[str | None, setting_option("--task")] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="COLUMNS", help="Columns that name a row: kept in predictions, not learned from."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", metavar="COLUMNS", help="Columns to leave out.")
+    ] = None,
+    image_shape: Annotated[
+        str | None, typer.Option("--image-shape", metavar="8x8", help="Each row is a picture of this height and width.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its name; docs/reference/settings.md."),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option("--config", metavar="FILE", help="Settings from a TOML or JSON file; the command line wins."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print what would be done, train nothing.")
+    ] = False,
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress; warnings and results only.")] = False,
+    overwrite: Overwrite = False,
+) -> int:
+    """Train a classifier on DATA and save it as one file."""
+    started = time.perf_counter()
+    from .. import Classifier
+    from ..data.inputs import as_inputs
+    from ..data.sources import read
+    from ..settings import collect
+
+    by_flag = {
+        "--layers": layers,
+        "--preset": preset,
+        "--epochs": epochs,
+        "--seed": seed,
+        "--threads": threads,
+        "--metric": metric,
+        "--task": task,
+    }
+    classifier = Classifier(**collect(by_flag, sets or (), config))
+    reading: dict[str, Any] = {
+        "target": target,
+        "ids": _columns(ids),
+        "ignore": _columns(ignore),
+        "picture_shape": _picture_shape(image_shape),
+    }
+    dataset = read(data, **reading)
+    valid_data = read(valid, **reading) if valid is not None else None
+    test_data = read(test, **reading) if test is not None else None
+    fit = _prepare(classifier, dataset, valid_data, reading)
+    if test_data is not None:
+        with naming(test):
+            fit.encoder.encode(as_inputs(test_data.features))
+            fit.target.encode(test_data.targets, unknown="mark")
+    path = _check_output(output, [data, valid, test], fit, overwrite=overwrite)
+
+    progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)
+    progress.say(found(data, dataset, fit.summary), "bold")
+    for note in (*dataset.notes, *fit.summary.notes):
+        progress.tell(f"note: {note.rstrip('.')}.")
+    if dry_run:
+        results.tell(as_json(_resolved(fit, path)) if json else f"{plan(fit.summary)}\nwould be saved as {path}")
+        return 0
+    progress.say(f"{plan(fit.summary)}\nat most {duration(fit.estimate())}")
+
+    with _stop_on_signals() as stop:
+        with display_for(progress, fit.summary.plan) as display:
+            classifier._run(fit, observer=display, stop=lambda: stop.reason)
+            display.finished(classifier.history_)
+        path = _save(classifier, path, data, is_named=output is not None, overwrite=overwrite)
+        report = _report(classifier, len(dataset), path, time.perf_counter() - started)
+        if test_data is not None:
+            figures = classifier.evaluate(test_data.features, test_data.targets)
+            report["test"] = {"rows": len(test_data), **figures}
+        if json:
+            results.tell(as_json(report))
+        else:
+            _tell(results, fit.summary, report, test or valid or data)
+    return STOPPED.get(stop.reason or "", 0)
+
+
+def _columns(texts: list[str] | None) -> tuple[str, ...]:
+    return tuple(name.strip() for text in texts or () for name in text.split(",") if name.strip())
+
+
+def _picture_shape(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) in (2, 3) and all(part.isdecimal() and 0 < int(part) < 100_000 for part in parts):
+        return tuple(int(part) for part in parts)
+    raise InputError(f"--image-shape must be height x width, as in 8x8 (or 32x32x3 with colours); got {text!r}.")
+
+
+def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, reading: dict[str, Any]) -> Fit:
+    """Everything checked, nothing learned yet."""
+    return classifier._prepare(
+        dataset.features,
+        dataset.targets,
+        None if valid is None else valid.features,
+        None if valid is None else valid.targets,
+        picture_shape=dataset.picture_shape,
+        data_digest=dataset.digest,
+        roles={
+            "target_names": () if dataset.targets is None else dataset.targets.names,
+            "id_names": reading["ids"],
+            "ignored": reading["ignore"],
+        },
+    )
+
+
+def _check_output(output: str | None, inputs: list[str | None], fit: Fit, *, overwrite: bool) -> Path:
+    """Where the model will be saved, known to be writable and to have room."""
+    from ..model_file import check_writable
+
+    summary = fit.summary
+    path = Path(output) if output is not None else default_name(inputs[0] or "")
+    check_output(path, overwrite=overwrite, inputs=[name for name in inputs if name is not None])
+    names = sum(len(str(name)) + 4 for name in (*summary.classes, *(fit.encoder.schema.names or ())))
+    described = 16_384 + names + 120 * summary.plan.max_epochs + 300 * len(summary.classes)
+    numbers = 4 * summary.network.n_parameters + 16 * fit.encoder.schema.n_features
+    check_writable(path, described + numbers, overwrite=overwrite)
+    return path
+
+
+def default_name(data: str) -> Path:
+    """digits.safetensors for data/digits.csv.gz, in the current folder; digits-2.safetensors if that exists."""
+    stem = Path(data).name
+    while Path(stem).suffix.lower() in DATA_ENDINGS and Path(stem).stem:
+        stem = Path(stem).stem
+    for number in itertools.count(1):
+        path = Path(f"{stem}.safetensors" if number == 1 else f"{stem}-{number}.safetensors")
+        if not os.path.lexists(path):
+            return path
+    raise AssertionError
+
+
+def _save(classifier: Classifier, path: Path, data: str, *, is_named: bool, overwrite: bool) -> Path:
+    """Save it; what goes wrong now is no bad input any more. A default name that was taken meanwhile gives the next."""
+    for _ in range(1000):
+        try:
+            classifier.save(path, overwrite=overwrite and is_named)
+            return path
+        except InputError as error:
+            if is_named or not os.path.lexists(path):
+                raise FromlogitsError(str(error)) from error
+            path = default_name(data)
+    raise FromlogitsError(f"no free name like {path} was found; choose one with -o.")
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[StopOnSignal]:
+    """Ctrl-C and SIGTERM ask the training to stop; what follows it is done to the end."""
+    from ..training import StopOnSignal
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL) if is_main else None  # StopOnSignal takes only the default
+    try:
+        with StopOnSignal((signal.SIGINT, signal.SIGTERM)) as stop:
+            yield stop
+    finally:
+        if is_main:
+            signal.signal(signal.SIGTERM, before)
+
+
+# --- words ---
+
+
+def found(data: str, dataset: Dataset, summary: FitSummary) -> str:
+    """What the file holds, in a sentence."""
+    shape, targets = summary.picture_shape, dataset.targets
+    rows = (
+        f"pictures of {'x'.join(map(str, shape))}"
+        if shape is not None
+        else f"rows of {summary.network.n_features:,} numbers"
+    )
+    names = targets.names if targets is not None else ()
+    column = f" in column {names[0]!r}" if len(names) == 1 else ""
+    kind = "classes" if summary.task == "multi-class" else "labels"
+    return f"{data}: {len(dataset):,} {rows}; {len(summary.classes):,} {kind}{column}: {listed(summary.classes)}"
+
+
+def plan(summary: FitSummary) -> str:
+    """What will be done, a few lines."""
+    recipe, network = summary.plan, summary.network
+    if len(network.layers) <= MAX_TABLE_LAYERS:
+        layers = str(network)
+    else:
+        layers = f"{len(network.layers)} layers, {network.n_parameters:,} parameters"
+    held_out = (
+        f"{summary.n_train:,} rows to train on, {summary.n_valid:,} to choose the best epoch and calibrate"
+        if summary.n_valid
+        else f"{summary.n_train:,} rows to train on, none held out"
+    )
+    rate = f"learning rate {recipe.learning_rate:g}" + (", cosine" if recipe.schedule == "cosine" else "")
+    threads = f"{summary.n_threads} thread{'s' * (summary.n_threads > 1)}"
+    return (
+        f"{layers}\n{held_out}\n{recipe.optimizer}, {rate}; batches of {recipe.batch_size:,},"
+        f" at most {recipe.max_epochs:,} epochs, seed {summary.seed}, {threads}"
+    )
+
+
+def _resolved(fit: Fit, path: Path) -> dict[str, Any]:
+    """What --dry-run --json prints."""
+    summary = fit.summary
+    return {
+        "task": summary.task,
+        "rows": len(fit.rows) + (summary.n_valid if fit.split["kind"] == "fraction" else 0),
+        "training_rows": summary.n_train,
+        "validation_rows": summary.n_valid,
+        "classes": list(summary.classes),
+        "network": summary.network.to_json(),
+        "parameters": summary.network.n_parameters,
+        "head": summary.head,
+        "preset": summary.preset,
+        "plan": summary.plan.to_json(),
+        "seed": summary.seed,
+        "threads": summary.n_threads,
+        "schema": fit.encoder.schema.to_json(),
+        "model": str(path),
+    }
+
+
+def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> dict[str, Any]:
+    """What --json prints, without the test rows' figures."""
+    figures, record = classifier.validation_metrics_, classifier.record_
+    validation = None if figures is None else {"rows": record["n_validation"], "selected_on": True, **figures}
+    return {
+        "task": classifier.target_.task,
+        "rows": n_rows,
+        "classes": list(classifier.target_.classes),
+        "seconds": round(seconds, 3),
+        "model": str(path),
+        "epochs": classifier.n_iter_,
+        "best_epoch": classifier.best_epoch_,
+        "seed": classifier.seed_,
+        "validation": validation,
+    }
+
+
+def _tell(results: Screen, summary: FitSummary, report: dict[str, Any], data: str) -> None:
+    """The head, the figures and the next commands."""
+    results.tell(summary.head)
+    for name, what in (("validation", "chose the epoch"), ("test", "took no part in the training")):
+        figures = report.get(name)
+        if figures is not None:
+            shown = {key: value for key, value in figures.items() if key not in ("rows", "selected_on")}
+            results.tell(f"{name} ({figures['rows']:,} rows, which {what}): {figures_line(shown)}", "bold green")
+            if table := per_label_table(shown):
+                results.tell(table)
+    results.tell(f"saved as {report['model']} after {duration(report['seconds'])}; now:")
+    model = shlex.quote(report["model"])
+    for verb, more in (("evaluate", f" {shlex.quote(data)}"), ("predict", f" {shlex.quote(data)}"), ("inspect", "")):
+        results.tell(f"  fromlogits {verb} {model}{more}", "cyan")

@@ -1,0 +1,394 @@
+"""The one registry of what can be set: names, how their text is read, command-line flags, help and defaults.
+
+The constructor of `Classifier` and the finer fields of `Plan` (its `spec=`) stand here once. The options of
+`fromlogits train`, `--set KEY=VALUE`, `--config FILE` and docs/reference/settings.md are made from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError, nearest
+from .spec import HIDDEN_ACTIVATIONS, OPTIMIZERS, SCHEDULES, Network, Plan, one_of, parse_layers
+
+PRESETS = ("fast",)
+TASKS = ("multi-class", "multi-label")
+ENGINES = ("native", "reference")
+MAX_CONFIG_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a value is written. `read` takes text, or what TOML and JSON know, and raises ValueError."""
+
+    words: str
+    metavar: str
+    read: Callable[[object], object]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing that can be set.
+
+    Args:
+        name: keyword of `Classifier`, or key of its `spec=` where is_finer.
+        kind: how its value is written.
+        default: what holds where it is not set, in words.
+        help: one sentence, in the docs followed by its full stop.
+        flag: its own option of `fromlogits train`, if it has one.
+        is_finer: a field of `Plan` that goes through `spec=`.
+        allowed: the words it takes, or empty.
+    """
+
+    name: str
+    kind: Kind
+    default: str
+    help: str
+    flag: str | None = None
+    is_finer: bool = False
+    allowed: tuple[str, ...] = ()
+
+
+def _read_whole(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value):
+        return int(value)
+    raise ValueError("a whole number such as 30")
+
+
+def _read_number(value: object) -> object:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", value):
+        return float(value)
+    raise ValueError("a number such as 0.001")
+
+
+def _read_switch(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in ("true", "yes", "on"):
+        return True
+    if word in ("false", "no", "off"):
+        return False
+    raise ValueError("true or false")
+
+
+def _read_word(value: object) -> object:
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise ValueError("a word")
+
+
+def _read_sizes(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    if isinstance(value, list) and all(isinstance(units, int) and not isinstance(units, bool) for units in value):
+        return tuple(value)
+    if isinstance(value, str):
+        text = value.strip().removeprefix("(").removeprefix("[").removesuffix(")").removesuffix("]").rstrip(", ")
+        if re.fullmatch(r"([0-9]{1,9}(\s*,\s*[0-9]{1,9})*)?", text):
+            return parse_layers(text)
+    raise ValueError('the units of the hidden layers, as in "25,15" (or "" for none)')
+
+
+def _read_network(value: object) -> object:
+    network = parse_layers(value) if isinstance(value, str) else None
+    if isinstance(network, Network):
+        return network
+    raise ValueError('all layers with their activations, as in "25 relu, 15 relu, 10 linear"')
+
+
+def _read_layers(value: object) -> object:
+    if isinstance(value, str):
+        return parse_layers(value)
+    raise ValueError('hidden units as in "25,15", or a whole network as in "25 relu, 15 relu, 10 linear"')
+
+
+def _or_none(kind: Kind) -> Kind:
+    def read(value: object) -> object:
+        if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
+            return None
+        try:
+            return kind.read(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or none") from None
+
+    return Kind(f"{kind.words}, or none", kind.metavar, read)
+
+
+WHOLE = Kind("whole number", "N", _read_whole)
+NUMBER = Kind("number", "X", _read_number)
+SWITCH = Kind("true or false", "BOOL", _read_switch)
+WORD = Kind("word", "WORD", _read_word)
+SIZES = Kind('units, as in "25,15"', "UNITS", _read_sizes)
+NETWORK = Kind('layers, as in "25 relu, 10 linear"', "LAYERS", _read_network)
+LAYERS = Kind("either of the two", "LAYERS", _read_layers)
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "network",
+        NETWORK,
+        "not stated",
+        "the whole network, layer by layer; the last activation is linear (the target decides the head), softmax or"
+        " sigmoid",
+        flag="--layers",
+    ),
+    Setting(
+        "hidden_layer_sizes",
+        SIZES,
+        "by the preset",
+        "units of each hidden layer; the output layer follows from the target, and no hidden layer gives logistic or"
+        " softmax regression",
+        flag="--layers",
+    ),
+    Setting(
+        "activation", WORD, "relu", "activation of the hidden layers of hidden_layer_sizes", allowed=HIDDEN_ACTIVATIONS
+    ),
+    Setting(
+        "preset", WORD, "fast", "the recipe that gives every value that is not set", flag="--preset", allowed=PRESETS
+    ),
+    Setting("dropout", NUMBER, "by the preset", "share of each hidden layer's units set to 0 in a training step"),
+    Setting(
+        "optimizer", WORD, "by the preset", "what turns a gradient into a step; sgd has momentum", allowed=OPTIMIZERS
+    ),
+    Setting("learning_rate", NUMBER, "by the preset", "size of a step at the start of the schedule"),
+    Setting(
+        "weight_decay",
+        NUMBER,
+        "by the preset",
+        "λ: adam and sgd add λ/2 · ‖W‖² to the mean loss; adamw shrinks W by learning_rate · λ a step; biases are free",
+    ),
+    Setting("batch_size", WHOLE, "by the preset", "rows a step"),
+    Setting("max_epochs", WHOLE, "by the preset", "passes over the training rows, at most", flag="--epochs"),
+    Setting(
+        "early_stopping",
+        SWITCH,
+        "true",
+        "hold out validation rows, stop when they no longer get better and keep the best epoch; false trains on every"
+        " row for max_epochs (with calibrate=false)",
+    ),
+    Setting("patience", WHOLE, "by the preset", "epochs without a better one before the training stops"),
+    Setting("validation_fraction", NUMBER, "by the preset", "share of the rows held out for validation"),
+    Setting(
+        "metric",
+        WORD,
+        "log_loss",
+        "what the validation rows are judged by: log_loss, accuracy, macro_f1 and others, as evaluate prints them",
+        flag="--metric",
+    ),
+    Setting(
+        "calibrate", SWITCH, "true", "fit one temperature on the validation rows, so that probabilities are honest"
+    ),
+    Setting(
+        "task",
+        _or_none(WORD),
+        "none: the target decides",
+        "one class per row (softmax, or one sigmoid unit for two classes), or any subset of labels (sigmoid)",
+        flag="--task",
+        allowed=TASKS,
+    ),
+    Setting(
+        "engine", WORD, "native", "native (C++), or reference (NumPy float64: slow, the specification)", allowed=ENGINES
+    ),
+    Setting(
+        "n_jobs",
+        _or_none(WHOLE),
+        "none: the cores this process may use",
+        "threads; the result does not depend on it",
+        flag="--threads",
+    ),
+    Setting(
+        "random_state",
+        _or_none(WHOLE),
+        "0 on the command line; none in Python: drawn, and recorded",
+        "the seed of initial weights, row order, dropout and held-out rows",
+        flag="--seed",
+    ),
+    Setting("verbose", SWITCH, "false", "print a line per epoch in Python; the command line has its own display"),
+    Setting(
+        "schedule",
+        WORD,
+        "by the preset",
+        "learning rate over the steps: constant, or half a cosine wave down to 0",
+        is_finer=True,
+        allowed=SCHEDULES,
+    ),
+    Setting("momentum", NUMBER, "0.9", "of sgd", is_finer=True),
+    Setting("beta1", NUMBER, "0.9", "of adam and adamw: how long the mean of the gradient remembers", is_finer=True),
+    Setting("beta2", NUMBER, "0.999", "of adam and adamw: how long the mean of its square remembers", is_finer=True),
+    Setting("epsilon", NUMBER, "1e-08", "of adam and adamw: added to the divisor", is_finer=True),
+    Setting("clip_norm", _or_none(NUMBER), "none", "the gradient is scaled down to this Euclidean norm", is_finer=True),
+)
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+_PLAN_FIELDS = frozenset(field.name for field in dataclasses.fields(Plan))
+
+
+def find(name: str, source: str) -> Setting:
+    """The setting of that name; an unknown one is refused with the nearest known one.
+
+    Args:
+        name: as in `--set NAME=VALUE`.
+        source: where it was written, for the message: "--set epochs=3".
+    """
+    if name in BY_NAME:
+        return BY_NAME[name]
+    by_flag = {setting.flag.removeprefix("--"): setting.name for setting in SETTINGS if setting.flag}
+    if name.replace("_", "-") in by_flag:
+        hint = f" Did you mean {by_flag[name.replace('_', '-')]!r}?"
+    else:
+        hint = nearest(name, BY_NAME) or f" Known: {', '.join(BY_NAME)}."
+    raise InputError(f"{source}: no setting is called {name!r}.{hint}")
+
+
+def read_value(setting: Setting, value: object, source: str, kind: Kind | None = None) -> object:
+    """A value from text, or from what TOML and JSON know, checked as far as it can be checked alone.
+
+    Args:
+        value: what was written.
+        source: where, for the message: "--epochs ten".
+        kind: read it so, instead of as the setting says (`--layers` stands for two settings).
+    """
+    try:
+        result = (kind or setting.kind).read(value)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    except ValueError as error:
+        raise InputError(f"{source}: {setting.name} must be {error}; got {value!r}.") from None
+    try:
+        if len(setting.allowed) == 1 and result != setting.allowed[0]:
+            raise InputError(f"the only {setting.name} of this version is {setting.allowed[0]}; got {result!r}.")
+        if setting.allowed and result is not None:
+            one_of(setting.name, result, setting.allowed)
+        if setting.name in _PLAN_FIELDS:
+            Plan().replace({setting.name: result})
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    return result
+
+
+def from_pairs(pairs: Iterable[str]) -> dict[str, object]:
+    """Read the texts of `--set KEY=VALUE`, in any number."""
+    settings: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise InputError(f"--set takes KEY=VALUE, as in --set dropout=0.2; got {pair!r}.")
+        setting = find(name, f"--set {pair}")
+        if name in settings:
+            raise InputError(f"--set {pair}: {name} is set twice; leave one out.")
+        settings[name] = read_value(setting, text, f"--set {pair}")
+    return settings
+
+
+def from_file(path: str | Path) -> dict[str, object]:
+    """Read `--config FILE`: TOML, or JSON where the name ends in .json; its keys are the names of the settings."""
+    path = Path(path)
+    shown = str(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_CONFIG_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"--config {shown}: {(error.strerror or str(error)).lower()}.") from None
+    if len(data) > MAX_CONFIG_BYTES:
+        raise InputError(
+            f"--config {shown}: a configuration has at most {MAX_CONFIG_BYTES:,} bytes; this is no such file."
+        )
+    table = _parse(data, path)
+    settings = {}
+    for name, value in table.items():
+        source = f"--config {shown}"
+        settings[name] = read_value(find(name, source), value, source)
+    return settings
+
+
+def _parse(data: bytes, path: Path) -> dict[str, Any]:
+    import json
+    import tomllib
+
+    is_json = path.suffix.lower() == ".json"
+    language = "JSON" if is_json else "TOML"
+    try:
+        text = data.decode("utf-8-sig")
+        table = json.loads(text) if is_json else tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise InputError(f"--config {path}: must be UTF-8 text; byte {error.start} is not.") from None
+    except (ValueError, RecursionError) as error:
+        why = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        cure = "" if is_json else " Write one setting a line, as in dropout = 0.2; a JSON file's name ends in .json."
+        raise InputError(f"--config {path}: is not {language}: {why}.{cure}") from None
+    if not isinstance(table, dict):
+        raise InputError(f'--config {path}: must be a JSON object, as in {{"dropout": 0.2}}.')
+    return table
+
+
+def collect(options: Mapping[str, str | None], pairs: Iterable[str] = (), config: str | None = None) -> dict[str, Any]:
+    """Keywords for `Classifier` from a command line: options and `--set` win over `--config`.
+
+    Args:
+        options: the text of each setting's own option by its flag ("--epochs": "30"), or None where it was not given.
+        pairs: the texts of `--set`.
+        config: the file of `--config`.
+    """
+    given: dict[str, object] = {}
+    for flag, text in options.items():
+        if text is None:
+            continue
+        source = f"{flag} {shlex.quote(text)}"
+        if flag == "--layers":
+            setting = BY_NAME["network"]
+            layers = read_value(setting, text, source, LAYERS)
+            given["network" if isinstance(layers, Network) else "hidden_layer_sizes"] = layers
+        else:
+            setting = next(setting for setting in SETTINGS if setting.flag == flag)
+            given[setting.name] = read_value(setting, text, source)
+    for name, value in from_pairs(pairs).items():
+        if name in given:
+            raise InputError(f"--set {name}: {name} is also set by {BY_NAME[name].flag}; leave one out.")
+        given[name] = value
+    layers_of = {"network", "hidden_layer_sizes"}
+    from_config = from_file(config) if config is not None else {}
+    if layers_of & given.keys():
+        from_config = {name: value for name, value in from_config.items() if name not in layers_of}
+    settings = {"random_state": 0, **from_config, **given}
+    if layers_of <= settings.keys():
+        raise InputError("network and hidden_layer_sizes say the same thing twice; leave one out.")
+    finer = {name: value for name, value in settings.items() if BY_NAME[name].is_finer}
+    keywords = {name: value for name, value in settings.items() if not BY_NAME[name].is_finer}
+    return {**keywords, "spec": finer} if finer else keywords
+
+
+def markdown() -> str:
+    """docs/reference/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "<!-- Made from src/fromlogits/settings.py by docs/reference/make_settings_md.py; edit there. -->",
+        "",
+        "Every setting has one name: the keyword of `fromlogits.Classifier`, the key of `--set KEY=VALUE` and the key"
+        " of a `--config` file (TOML or JSON).",
+        "Some have an option of their own.",
+        "What the command line says wins over the file.",
+        "",
+    ]
+    for title, is_finer in (("Of the classifier", False), ("Finer ones", True)):
+        lines += [f"## {title}", ""]
+        if is_finer:
+            lines += ['In Python these go through `spec=`, as in `Classifier(spec={"schedule": "cosine"})`.', ""]
+        lines += ["| name | option | value | default | meaning |", "|---|---|---|---|---|"]
+        for setting in SETTINGS:
+            if setting.is_finer == is_finer:
+                values = ", ".join(f"`{word}`" for word in setting.allowed) or setting.kind.words
+                flag = f"`{setting.flag}`" if setting.flag else ""
+                lines.append(f"| `{setting.name}` | {flag} | {values} | {setting.default} | {setting.help} |")
+        lines.append("")
+    return "\n".join(lines)
