@@ -83,11 +83,11 @@ class Network:
     `print(network)` lists layers, shapes and parameters:
 
         >>> print(Network([Dense(25, "relu"), Dense(15, "relu"), Dense(10, "linear")], n_features=784))
-        layer     shape      parameters
-        25 relu   784 -> 25      19,625
-        15 relu   25 -> 15          390
-        10 linear 15 -> 10          160
-        total                    20,175
+        layer     shape     parameters
+        25 relu   784 -> 25     19,625
+        15 relu   25 -> 15         390
+        10 linear 15 -> 10         160
+        total                   20,175
     """
 
     layers: tuple[Dense, ...]
