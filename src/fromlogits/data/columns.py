@@ -35,13 +35,15 @@ def _fault(column: Column, table: Table) -> str:
     if column.missing is not None and column.missing.all():
         return f"{name} is empty: it has no value in any of the {table.n_rows} rows."
     if column.kind:
-        return f"{name} must hold numbers; it holds {column.kind}, such as {values[_first(column)]} at {where(_first(column))}."
+        row = _first(column)
+        return f"{name} must hold numbers; it holds {column.kind}, such as {values[row]} at {where(row)}."
     if not column.is_numeric:
         missing = column.missing
         for row, value in enumerate(values):
             if (missing is None or not missing[row]) and (fault := number_fault(str(value))):
                 return f"{name} must hold numbers; {where(row)} has {str(value)[:60]!r}{fault}."
-        return f"{name} must hold numbers; it holds text, such as {values[_first(column)]!r} at {where(_first(column))}."
+        row = _first(column)
+        return f"{name} must hold numbers; it holds text, such as {values[row]!r} at {where(row)}."
     if column.missing is not None:
         row = int(np.argmax(column.missing))
         return (
@@ -53,7 +55,7 @@ def _fault(column: Column, table: Table) -> str:
         what = "NaN" if np.isnan(values[row]) else "infinity"
         return f"{name} must hold finite numbers; {where(row)} has {what}."
     row = int(np.argmax((values > EXACT_INTEGERS) | (values < -EXACT_INTEGERS)))
-    return f"{name} must hold numbers; {where(row)} has {values[row]}, an integer beyond 2^53, which float64 can't hold exactly."
+    return f"{name} must hold numbers; {where(row)} has {values[row]}{number_fault(str(values[row]))}."
 
 
 def _first(column: Column) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .files import looks_like, stored_chunks, unzipped
+from .files import is_gzip, looks_like, stored_chunks, unzipped
 from .origin import open_text
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
@@ -54,7 +54,7 @@ def examine(path: Path) -> Dialect:
     header = _header(path)
     delimiter = _delimiter(header)
     names, notes = _names(path, header, delimiter)
-    usual = "\t" if ".tsv" in path.suffixes else ","
+    usual = "\t" if ".tsv" in path.name.lower() else ","
     if delimiter != usual and len(names) > 1:
         notes = (f"{path.name}: the delimiter is a {DELIMITERS[delimiter]}", *notes)
     odd_rows = scan.has_lone_cr or bool(scan.is_before_line_end[[10, ord(delimiter)]].any())
@@ -74,7 +74,7 @@ class _Scan:
         decoder = codecs.getincrementaldecoder("utf-8")()
         position = 0
         tail = b""
-        for chunk in unzipped(stored, path) if path.suffix == ".gz" else stored:
+        for chunk in unzipped(stored, path) if is_gzip(path) else stored:
             if position == 0:
                 self._refuse_known_formats(chunk)
             self._refuse_other_encodings(chunk, position, decoder)
@@ -183,15 +183,16 @@ def _names(path: Path, header: str, delimiter: str) -> tuple[tuple[str, ...], tu
         if not name:
             last = position == len(names)
             cure = (
-                " Line 1 ends in a delimiter." if last
-                else " pandas writes such a column for its index; to_csv(index=False) leaves it out." if position == 1
+                " Line 1 ends in a delimiter."
+                if last
+                else " pandas writes such a column for its index; to_csv(index=False) leaves it out."
+                if position == 1
                 else ""
             )
             raise InputError(f"{path.name} line 1: column {position} of {len(names)} has no name.{cure}")
         if name in seen:
-            raise InputError(
-                f"{path.name} line 1: column names must differ; {name!r} names columns {seen[name]} and {position}.{hint}"
-            )
+            both = f"columns {seen[name]} and {position}"
+            raise InputError(f"{path.name} line 1: column names must differ; {both} are both {name!r}.{hint}")
         seen[name] = position
     spaced = sum(name != written for name, written in zip(names, as_written, strict=True))
     notes = (f"{path.name}: spaces around {spaced} column names were dropped",) if spaced else ()

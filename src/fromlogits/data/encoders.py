@@ -60,9 +60,7 @@ class FeatureEncoder:
 
         Raises InputError for a column that can't be used, wherever in the inputs its fault is.
         """
-        schema = Schema.of(
-            inputs, picture_shape, target_names=target_names, id_names=id_names, ignored=ignored
-        )
+        schema = Schema.of(inputs, picture_shape, target_names=target_names, id_names=id_names, ignored=ignored)
         if schema.n_features == 0:
             raise InputError("there is no feature column: every column is the target, an id or ignored.")
         if isinstance(inputs, Table):
@@ -93,6 +91,7 @@ class FeatureEncoder:
                 if self.kind == "picture":
                     np.multiply(block.astype(np.float32), np.float32(self.scale), out=part)
                 else:
+                    assert self.mean is not None and self.inverse_spread is not None
                     block -= self.mean
                     block *= self.inverse_spread
                     part[:] = block
@@ -185,7 +184,8 @@ def _fit_standard(schema: Schema, inputs: Table | Matrix, rows: Rows | None) -> 
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         column = int(np.argmin(np.isfinite(variance)))
         name = repr(schema.names[column]) if schema.names else column
-        raise InputError(f"column {name} spans {low[column]:g} to {high[column]:g}, too wide to be standardised; rescale it.")
+        span = f"{low[column]:g} to {high[column]:g}"
+        raise InputError(f"column {name} spans {span}, too wide to be standardised; rescale it.")
     is_constant = low == high
     spread = np.sqrt(variance)
     is_constant |= spread == 0

@@ -57,6 +57,11 @@ def existing_file(path: str | Path) -> Path:
     return path
 
 
+def is_gzip(path: Path) -> bool:
+    """Whether the file says in its name that it is gzip data."""
+    return path.suffix.lower() == ".gz"
+
+
 def stored_chunks(path: Path, sha: Any) -> Iterator[bytes]:
     """The file's bytes as stored; each chunk goes into the hash `sha` first."""
     with path.open("rb") as file:
@@ -83,7 +88,9 @@ def unzipped(stored: Iterator[bytes], path: Path) -> Iterator[bytes]:
             try:
                 text = unzip.decompress(data, CHUNK_BYTES)
             except zlib.error:
-                what = "is not a gzip file, as its name says" if fresh else "is damaged: its gzip data can't be unpacked"
+                what = (
+                    "is no gzip file, though its name says so" if fresh else "is damaged: its gzip data can't be read"
+                )
                 raise InputError(f"{path.name} {what}.") from None
             fresh = False
             data = unzip.unused_data if unzip.eof else unzip.unconsumed_tail

@@ -25,7 +25,9 @@ def as_table(frame: Any) -> Table | None:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"column names must differ; {twice!r} names {names.count(twice)} columns of the frame.")
-    return Table(tuple(_column(str(name), native.get_column(name), nw) for name in native.columns), len(native), Origin())
+    return Table(
+        tuple(_column(str(name), native.get_column(name), nw) for name in native.columns), len(native), Origin()
+    )
 
 
 def as_values(series: Any) -> NDArray[Any] | None:

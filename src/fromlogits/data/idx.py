@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .files import existing_file, looks_like, stored_chunks, unzipped
+from .files import existing_file, is_gzip, looks_like, stored_chunks, unzipped
 
 UBYTE = 0x08
 MAX_GZIP_RATIO = 1032  # deflate packs no tighter, so a gzip file can't hold more than this times its size
@@ -22,16 +22,20 @@ MAX_GZIP_RATIO = 1032  # deflate packs no tighter, so a gzip file can't hold mor
 
 @dataclass(frozen=True)
 class Pictures:
-    """Attributes:
-    pixels: uint8 (n, h·w·…), as stored.
-    shape: (h, w) or (h, w, channels); (d,) where the file holds plain rows.
-    labels: int64 (n,), or None where none were asked for.
-    digest: SHA-256 of the images file followed by the labels file.
+    """What an images file and its labels file hold.
+
+    Attributes:
+        pixels: uint8 (n, h·w·…), as stored.
+        shape: (h, w) or (h, w, channels); (d,) where the file holds plain rows.
+        labels: int64 (n,), or None where none were asked for.
+        labels_path: where they stand, or None.
+        digest: SHA-256 of the images file followed by the labels file, in hex.
     """
 
     pixels: NDArray[np.uint8]
     shape: tuple[int, ...]
     labels: NDArray[np.int64] | None
+    labels_path: Path | None
     digest: str
 
 
@@ -40,22 +44,22 @@ def read_idx(path: Path, *, labelled: bool) -> Pictures:
     sha = hashlib.sha256()
     images = _read_array(path, sha)
     if images.ndim == 1:
-        raise InputError(f"{path.name} must hold images (2 to 4 dimensions); it holds one number a row, as a labels file does.")
+        raise InputError(f"{path.name} must hold images; it holds one number a row, as a labels file does.")
     n = len(images)
     if n == 0 or images.size == 0:
         raise InputError(f"{path.name} has no rows: its header says {_by(images.shape)}.")
-    labels = None
+    labels, labels_path = None, None
     if labelled:
         labels_path = _labels_beside(path)
         stored = _read_array(labels_path, sha)
         if stored.ndim != 1:
-            raise InputError(f"{labels_path.name} must hold labels, one a row; it holds an array of {_by(stored.shape)}.")
+            raise InputError(f"{labels_path.name} must hold one label a row; it holds {_by(stored.shape)} numbers.")
         if len(stored) != n:
             raise InputError(
-                f"{path.name} and {labels_path.name} must have the same length; found {n} images and {len(stored)} labels."
+                f"{path.name} and {labels_path.name} must have as many rows; found {n} images and {len(stored)} labels."
             )
         labels = stored.astype(np.int64)
-    return Pictures(images.reshape(n, -1), images.shape[1:], labels, sha.hexdigest())
+    return Pictures(images.reshape(n, -1), images.shape[1:], labels, labels_path, sha.hexdigest())
 
 
 def _labels_beside(path: Path) -> Path:
@@ -74,7 +78,7 @@ def _labels_beside(path: Path) -> Path:
 
 def _read_array(path: Path, sha: Any) -> NDArray[np.uint8]:
     stored = stored_chunks(path, sha)
-    zipped = path.suffix == ".gz"
+    zipped = is_gzip(path)
     chunks = unzipped(stored, path) if zipped else stored
     head = b""
     for chunk in chunks:
@@ -94,7 +98,7 @@ def _read_array(path: Path, sha: Any) -> NDArray[np.uint8]:
     held = 0
     for chunk in _from(head[start:], chunks):
         if held + len(chunk) > promised:
-            raise InputError(f"{path.name} is damaged: it holds more than the {_by(shape)} bytes that its header promises.")
+            raise InputError(f"{path.name} is damaged: it holds more than the {_by(shape)} bytes its header promises.")
         values[held : held + len(chunk)] = np.frombuffer(chunk, np.uint8)
         held += len(chunk)
     if held < promised:
@@ -106,11 +110,13 @@ def _read_array(path: Path, sha: Any) -> NDArray[np.uint8]:
 
 def _shape(path: Path, head: bytes) -> tuple[int, ...]:
     if len(head) < 4:
-        raise InputError(f"{path.name} is {'cut off' if head else 'empty'}: an IDX file starts with a header of 8 to 20 bytes.")
+        state = "cut off" if head else "empty"
+        raise InputError(f"{path.name} is {state}: an IDX file starts with a header of 8 to 20 bytes.")
     zero, kind, n_dims = struct.unpack(">HBB", head[:4])
     if zero != 0 or not 1 <= n_dims <= 4:
         known = looks_like(head)
-        raise InputError(f"{path.name} must be an IDX file; {f'it looks like {known}' if known else 'its first bytes are others'}.")
+        what = f"it looks like {known}" if known else "it does not start as one"
+        raise InputError(f"{path.name} must be an IDX file; {what}.")
     if kind != UBYTE:
         raise InputError(f"{path.name} must hold unsigned bytes (IDX type 0x08); its header says type 0x{kind:02x}.")
     if len(head) < 4 + 4 * n_dims:

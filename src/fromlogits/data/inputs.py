@@ -35,7 +35,7 @@ def picture_shape(X: Any) -> tuple[int, ...] | None:
     if isinstance(X, Matrix):
         return X.picture_shape
     if isinstance(X, np.ndarray) and X.dtype == np.uint8 and X.ndim in (3, 4):
-        return X.shape[1:]
+        return tuple(X.shape[1:])
     return None
 
 
@@ -60,8 +60,8 @@ def as_matrix(X: Any) -> Matrix:
         )
     if array.ndim > 2:
         raise InputError(
-            f"Found array with dim {array.ndim}, while dim <= 2 is required: X of shape {array.shape} must be (rows, features),"
-            " or uint8 pictures of shape (rows, height, width) or (rows, height, width, channels)."
+            f"Found array with dim {array.ndim}, while dim <= 2 is required: X has the shape {array.shape} and must be"
+            " (rows, features), or uint8 pictures (rows, height, width) or (rows, height, width, channels)."
         )
     if array.shape[0] == 0:
         raise InputError(f"Found array with 0 sample(s) (shape={array.shape}) while a minimum of 1 is required.")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .files import looks_like, stored_chunks
+from .files import CHUNK_BYTES, looks_like, stored_chunks
 
 NAMES = ("X", "y", "classes", "features")
 MAX_DEFLATE_RATIO = 1032
@@ -39,7 +39,10 @@ def read_npz(path: Path, *, labelled: bool) -> Archive:
         head = head or chunk[:64]
     if not zipfile.is_zipfile(path):
         known = looks_like(head)
-        what = f"it looks like {known}" if known and not known.startswith("a zip") else "it is damaged or cut off" if head else "it is empty"
+        if head.startswith(b"PK"):
+            what = "it is cut off or damaged"
+        else:
+            what = f"it looks like {known}" if known else "it is none" if head else "it is empty"
         raise InputError(f"{path.name} must be a NumPy .npz archive; {what}.")
     try:
         with zipfile.ZipFile(path) as archive:
@@ -55,7 +58,9 @@ def _arrays(path: Path, archive: zipfile.ZipFile, wanted: tuple[str, ...]) -> di
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     if "X" not in members:
         found = ", ".join(sorted(members)[:10]) or "nothing"
-        raise InputError(f"{path.name} must hold the arrays X and y (and may hold classes and features); it holds {found}.")
+        raise InputError(
+            f"{path.name} must hold the arrays X and y (classes and features may be there); it holds {found}."
+        )
     return {name: _array(path, archive, members[name], name) for name in wanted if name in members}
 
 
@@ -70,15 +75,18 @@ def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: st
         except (ValueError, KeyError) as error:
             raise InputError(f"{where} is no NumPy array of format 1 or 2: {error}.") from None
         if dtype.hasobject:
-            raise InputError(f"{where} holds Python objects, which would have to be unpickled; save numbers or text (dtype {dtype}).")
+            raise InputError(
+                f"{where} holds Python objects, which can hide code and are not read; save numbers or text."
+            )
         promised, held = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
         if promised != held:
             raise InputError(f"{where} is damaged: its header promises {promised:,} bytes; {held:,} are there.")
         values = np.empty(shape, dtype, order="F" if fortran else "C")
-        buffer = memoryview(values.reshape(-1, order="A").view(np.uint8))
+        flat = values.reshape(-1, order="A").view(np.uint8)
         done = 0
-        while done < promised and (got := member.readinto(buffer[done : done + (1 << 24)])):
-            done += got
+        while done < promised and (part := member.read(min(promised - done, CHUNK_BYTES))):
+            flat[done : done + len(part)] = np.frombuffer(part, np.uint8)
+            done += len(part)
         if done < promised:
             raise InputError(f"{where} is cut off: {done:,} of {promised:,} bytes are there.")
     return values

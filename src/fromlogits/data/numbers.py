@@ -18,7 +18,7 @@ _NOT_FINITE = re.compile(r"[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
 
 def number_fault(text: str) -> str:
     """Why a text is no number, to be put behind it in a message; "" when it is one."""
-    text = text.strip()
+    text = text.strip(" \t\n\r\f\v")
     if _NOT_FINITE.fullmatch(text):
         return ", which is not a finite number"
     if _CODE.fullmatch(text):

@@ -12,6 +12,8 @@ from typing import IO, Any
 
 from numpy.typing import NDArray
 
+from .files import is_gzip
+
 
 class Origin:
     """Rows of an array or a frame: "row 11", counted from 0 as Python does."""
@@ -59,7 +61,7 @@ class TextLines(FileRows):
         with open_text(self.path) as text:
             record = -1  # the header
             for line, values in records(text, self.delimiter):
-                if values or self.n_columns == 1:  # a blank line is a missing value if there is one column, else nothing
+                if values or self.n_columns == 1:  # a blank line is a missing value of the one column, or else nothing
                     if record == row:
                         return line
                     record += 1
@@ -101,7 +103,7 @@ class QuoteError(Exception):
 
 def open_text(path: Path) -> IO[str]:
     """A plain or gzip text file, its byte order mark skipped and its line ends left alone."""
-    raw: Any = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+    raw: Any = gzip.GzipFile(path) if is_gzip(path) else path.open("rb")
     return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
 
 

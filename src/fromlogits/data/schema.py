@@ -69,9 +69,8 @@ class Schema:
         missing = [name for name in self.names if name not in table]
         if missing:
             more = f" ({len(missing)} of {self.n_features} columns are missing)" if len(missing) > 1 else ""
-            raise InputError(
-                f"column {missing[0]!r} is missing: the model was trained with it.{nearest(missing[0], table.names)}{more}"
-            )
+            hint = nearest(missing[0], table.names)
+            raise InputError(f"column {missing[0]!r} is missing: the model was trained with it.{hint}{more}")
         roles = {*self.names, *self.target_names, *self.id_names, *self.ignored}
         extra = [name for name in table.names if name not in roles]
         notes = (f"columns that the model does not know were ignored: {shown(extra)}",) if extra else ()
@@ -100,7 +99,7 @@ class Schema:
             raise InputError(f"schema must be an object with {', '.join(cls.__dataclass_fields__)}.")
         n_features, shape = value["n_features"], value["picture_shape"]
         if type(n_features) is not int or not 1 <= n_features <= MAX_FEATURES:
-            raise InputError(f"schema: n_features must be a whole number from 1 to {MAX_FEATURES:,}; got {n_features!r}.")
+            raise InputError(f"schema: n_features must be a whole number from 1 to {MAX_FEATURES:,}.")
         names = None if value["names"] is None else _names("names", value["names"])
         if names is not None and len(names) != n_features:
             raise InputError(f"schema: {len(names)} names for {n_features} features.")

@@ -1,14 +1,16 @@
-"""One function that reads a file of any known format into features, targets and what has to be said about them."""
+"""One function that reads a file of any known form into features, targets and what has to be said about them."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, nearest
 from .files import existing_file
@@ -16,12 +18,17 @@ from .idx import read_idx
 from .inputs import as_matrix
 from .npz import Archive, read_npz
 from .origin import FileRows, Origin
-from .schema import pixel_grid, shown
+from .schema import Shape, pixel_grid, shown
 from .table import Matrix, Table
 from .target_columns import find_targets, several_targets, single_target
 from .targets import Target
 
-Shape = tuple[int, ...]
+if TYPE_CHECKING:
+    from .tables import TableFile
+
+PARQUET_ENDINGS = (".parquet", ".pq")
+TEXT_ENDINGS = (".csv", ".tsv")
+IDX_ENDING = re.compile(r"idx[1-4]?(-ubyte)?$")
 
 
 @dataclass(frozen=True)
@@ -33,8 +40,8 @@ class Dataset:
         targets: None when not asked for.
         ids: the id columns, as they stand in the file; may have no columns.
         picture_shape: (h, w) or (h, w, channels) when each row is a picture.
-        feature_names: of an array's columns, when the file names them.
-        classes: of an .npz file that names its classes.
+        feature_names: in the file's order, when it names them.
+        classes: the names in the array `classes` of an .npz file; `targets` holds them already.
         origin: says where a row stands.
         digest: SHA-256 of the file, in hex (of images and labels together for IDX).
         notes: everything that was found out, decided or converted, one sentence each.
@@ -60,89 +67,100 @@ def read(
     target: str | Sequence[str] | None = None,
     ignore: Sequence[str] = (),
     ids: Sequence[str] = (),
+    features: Sequence[str] | None = None,
     picture_shape: Shape | None = None,
     labelled: bool = True,
 ) -> Dataset:
     """Read CSV or TSV (plain or .gz), Parquet, .npz, or IDX images with the labels beside them.
 
+    For training, `target` (and `ignore`, `ids`) are what the user says. For later data, give what the model's
+    schema says, its feature names too: then no other column is read.
+
     Args:
-        path: the file; its name says what it is.
+        path: the file; its name says what form it has.
         target: of a table, the target column: a name, several separated by commas, a glob such as "label:*";
             or a sequence of exact names.
         ignore: columns to leave out.
         ids: columns that name the rows; kept, but no features.
+        features: the columns a model knows; others are left out with a note, and missing ones are for the
+            encoder to report. None: all that have no other role.
         picture_shape: each row is a picture of this shape.
         labelled: whether targets are needed; if not, target columns are left out when they are there.
     """
     path = existing_file(path)
     name = path.name.lower()
     plain = name.removesuffix(".gz")
-    if plain.endswith((".csv", ".tsv")) or name.endswith((".parquet", ".pq")):
-        return _read_table(path, target, ignore, ids, picture_shape, labelled)
-    if ignore or ids:
-        raise InputError(f"{path.name} has no named columns, so {(*ignore, *ids)[0]!r} can't be an id or be ignored.")
-    notes = (f"{path.name} holds its own targets; no column {target!r} was looked for",) if target else ()
+    if plain.endswith(TEXT_ENDINGS) or name.endswith(PARQUET_ENDINGS):
+        return _read_table(_open_table(path), path.name, target, ignore, ids, features, picture_shape, labelled)
+    if features is None and (ignore or ids):
+        raise InputError(
+            f"{path.name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored."
+        )
+    notes = (
+        (f"{path.name} holds its own targets: no column {target!r} is looked for",) if isinstance(target, str) else ()
+    )
     if name.endswith(".npz"):
         return _read_npz(path, picture_shape, labelled, notes)
-    if re.search(r"idx[1-4]?(-ubyte)?$|-ubyte$", plain):
+    if IDX_ENDING.search(plain):
         return _read_idx(path, labelled, notes)
     raise InputError(
-        f"{path.name}: a file is known by its name: .csv or .tsv (also .csv.gz), .parquet, .npz, or IDX images as in"
-        " train-images-idx3-ubyte.gz."
+        f"{path.name}: the form of a file is known by its name: .csv or .tsv (also .csv.gz), .parquet, .npz, or IDX"
+        " images as in train-images-idx3-ubyte.gz."
     )
 
 
+def _open_table(path: Path) -> TableFile:
+    from .tables import ParquetTable, TextTable
+
+    return ParquetTable(path) if path.name.lower().endswith(PARQUET_ENDINGS) else TextTable(path)
+
+
 def _read_table(
-    path: Path,
+    file: TableFile,
+    name: str,
     target: str | Sequence[str] | None,
     ignore: Sequence[str],
     ids: Sequence[str],
+    features: Sequence[str] | None,
     picture_shape: Shape | None,
     labelled: bool,
 ) -> Dataset:
-    from .tables import ParquetTable, TextTable
-
-    is_text = not path.name.lower().endswith((".parquet", ".pq"))
-    file = TextTable(path) if is_text else ParquetTable(path)
-    for role, names in (("ignored", ignore), ("id", ids)):
-        for name in names:
-            if name not in file.names and (labelled or role == "id"):
-                raise InputError(f"{path.name} has no column {name!r} to be {role}.{nearest(name, file.names)}")
-    targets: tuple[str, ...] = ()
-    label_names: tuple[str, ...] | None = None
-    if target is not None and labelled:
-        targets, label_names = find_targets(target, file.names, path.name)
-    elif target is not None:
-        targets = tuple(name for name in _words(target) if name in file.names)
-    elif labelled:
+    for role, wanted in (("id", ids), ("ignored", ignore if features is None else ())):
+        for column in wanted:
+            if column not in file.names:
+                raise InputError(f"{name} has no column {column!r} to be {role}.{nearest(column, file.names)}")
+    targets, label_names = _targets(file, name, target, labelled)
+    roles = {*targets, *ids, *ignore}
+    chosen = [column for column in file.names if column not in roles]
+    notes: list[str] = []
+    if features is not None:
+        known = set(features)
+        extra = [column for column in chosen if column not in known]
+        chosen = [column for column in chosen if column in known]
+        if extra:
+            notes.append(f"{name}: columns that the model does not know were ignored: {shown(extra)}")
+    elif not chosen:
         raise InputError(
-            f"{path.name}: say which column is the target, as in --target {file.names[-1]}; its columns: {shown(file.names, 10)}."
+            f"{name} has no feature column, only {shown(file.names)}; values are separated by commas, tabs or semicolons."
         )
-    others = {*targets, *ids, *ignore}
-    features = [name for name in file.names if name not in others]
-    if not features:
-        raise InputError(
-            f"{path.name} has no feature column: {shown(file.names)} {'are' if len(file.names) > 1 else 'is'} the target, an id or"
-            " ignored. The delimiter of a .csv must be a comma, tab or semicolon."
-        )
-    read_targets = targets if labelled else ()
-    as_text = (*ids, *read_targets) if label_names is None else tuple(ids)
-    wanted = tuple(dict.fromkeys((*features, *ids, *read_targets)))
-    table = file.read(wanted, as_text)
-    notes = list(file.notes)
+    if not labelled:
+        targets, label_names = (), None
+    is_single = len(targets) == 1
+    table = file.read(tuple(dict.fromkeys((*chosen, *ids, *targets))), as_text=(*ids, *(targets if is_single else ())))
+    notes = [*file.notes, *notes]
     found: Target | None = None
-    if label_names is not None:
-        found = several_targets([table[name] for name in targets], label_names, table)
-    elif read_targets:
-        found, said = single_target(table[targets[0]], table, is_text_file=is_text)
+    if is_single:
+        found, said = single_target(table[targets[0]], table, is_text_file=file.is_text)
         notes += said
-    grid = pixel_grid(features)
+    elif targets:
+        found = several_targets([table[column] for column in targets], label_names, table)
+    grid = pixel_grid(chosen)
     return Dataset(
-        features=table.select(features),
+        features=table.select(chosen),
         targets=found,
         ids=table.select(ids),
         picture_shape=picture_shape or (grid[0] if grid else None),
-        feature_names=tuple(features),
+        feature_names=tuple(chosen),
         classes=None,
         origin=file.origin,
         digest=file.digest,
@@ -150,18 +168,35 @@ def _read_table(
     )
 
 
-def _words(target: str | Sequence[str]) -> Sequence[str]:
-    return [target, *(part.strip() for part in target.split(","))] if isinstance(target, str) else target
+def _targets(
+    file: TableFile, name: str, target: str | Sequence[str] | None, labelled: bool
+) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The target columns and the names of the labels; of unlabelled data, the target columns that are there."""
+    if target:
+        try:
+            return find_targets(target, file.names, name)
+        except InputError:
+            if labelled:
+                raise
+            words = [target, *target.split(",")] if isinstance(target, str) else target
+            return tuple(dict.fromkeys(word.strip() for word in words if word.strip() in file.names)), None
+    if labelled:
+        raise InputError(
+            f"{name}: which column is the target? Say it as in --target {shlex.quote(file.names[-1])}."
+            f" Its columns: {shown(file.names, 10)}."
+        )
+    return (), None
 
 
 def _read_idx(path: Path, labelled: bool, notes: tuple[str, ...]) -> Dataset:
     pictures = read_idx(path, labelled=labelled)
     origin = FileRows(path)
     shape = pictures.shape if len(pictures.shape) > 1 else None
-    labels = None if pictures.labels is None else Target(pictures.labels, origin=origin)
+    if pictures.labels_path is not None:
+        notes = (*notes, f"{path.name}: its labels are in {pictures.labels_path.name}")
     return Dataset(
         features=Matrix(pictures.pixels, shape, None, origin),
-        targets=labels,
+        targets=None if pictures.labels is None else Target(pictures.labels, origin=origin),
         ids=Table((), len(pictures.pixels), origin),
         picture_shape=shape,
         feature_names=None,
@@ -179,51 +214,51 @@ def _read_npz(path: Path, picture_shape: Shape | None, labelled: bool, notes: tu
         matrix = as_matrix(archive.X)
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from None
-    names = _names_of(path, "features", archive.features, matrix.values.shape[1])
+    names = None if archive.features is None else _names(path, "features", archive.features, matrix.values.shape[1])
     matrix = Matrix(matrix.values, picture_shape or matrix.picture_shape, names, origin)
-    classes = None if archive.classes is None else tuple(archive.classes.tolist())
-    targets = None if archive.y is None else _npz_target(path, archive, len(matrix), origin)
     return Dataset(
         features=matrix,
-        targets=targets,
+        targets=None if archive.y is None else _npz_target(path, archive.y, archive.classes, len(matrix), origin),
         ids=Table((), len(matrix), origin),
         picture_shape=matrix.picture_shape,
         feature_names=names,
-        classes=classes,
+        classes=None if archive.classes is None else tuple(archive.classes.tolist()),
         origin=origin,
         digest=archive.digest,
         notes=notes,
     )
 
 
-def _names_of(path: Path, name: str, values: Any, expected: int) -> tuple[str, ...] | None:
-    if values is None:
-        return None
-    if values.ndim != 1 or values.dtype.kind != "U" or len(values) != expected or len(set(values.tolist())) != expected:
+def _names(path: Path, array: str, values: NDArray[Any], expected: int | None = None) -> tuple[str, ...]:
+    """The values of a 1-D array of different names."""
+    names = tuple(str(name) for name in values.reshape(-1))
+    if values.ndim != 1 or values.dtype.kind not in "Uiu" or len(set(names)) < len(names):
         raise InputError(
-            f"{path.name}: array {name} must be {expected} different names; it is of shape {values.shape} and dtype {values.dtype}."
+            f"{path.name}: the array {array} must hold names that differ; it is {values.dtype} of shape {values.shape}."
         )
-    return tuple(values.tolist())
+    if expected not in (None, len(names)):
+        raise InputError(f"{path.name}: the array {array} must hold {expected} names; it holds {len(names)}.")
+    return names
 
 
-def _npz_target(path: Path, archive: Archive, n: int, origin: Origin) -> Target:
-    y, classes = archive.y, archive.classes
-    assert y is not None
+def _npz_target(path: Path, y: NDArray[Any], classes: NDArray[Any] | None, n: int, origin: Origin) -> Target:
+    """y with the names of its classes: y may number them from 0, or hold the names themselves."""
     if y.ndim not in (1, 2) or len(y) != n:
-        raise InputError(f"{path.name}: X has {n} rows, so y must be of shape ({n},) or ({n}, labels); it is {y.shape}.")
+        raise InputError(
+            f"{path.name}: y must be of shape ({n},) or ({n}, labels), as X has {n} rows; it is of shape {y.shape}."
+        )
+    y = y.astype(object) if y.dtype.kind == "U" else y
     if classes is None:
-        return Target(y.astype(object) if y.dtype.kind == "U" else y, origin=origin)
-    if classes.ndim != 1 or classes.dtype.kind not in "Uiu" or len(set(classes.tolist())) < len(classes):
-        raise InputError(f"{path.name}: array classes must be different names; it is of shape {classes.shape} and dtype {classes.dtype}.")
+        return Target(y, origin=origin)
+    names = _names(path, "classes", classes, y.shape[1] if y.ndim == 2 else None)
     if y.ndim == 2:
-        return Target(y, (), _names_of(path, "classes", classes.astype(str), y.shape[1]), None, origin)
-    if y.dtype.kind not in "iu" or np.isin(y, classes).all():
-        return Target(y.astype(object) if y.dtype.kind == "U" else y, origin=origin)
-    outside = (y < 0) | (y >= len(classes))
+        return Target(y, label_names=names, origin=origin)
+    if y.dtype.kind not in "iu" or classes.dtype.kind != "U":
+        return Target(y, origin=origin)
+    outside = (y < 0) | (y >= len(names))
     if outside.any():
         row = int(np.argmax(outside))
         raise InputError(
-            f"{path.name}: y must number the {len(classes)} classes from 0 to {len(classes) - 1}; row {row} has {y[row]}."
+            f"{path.name}: y must number the {len(names)} classes from 0 to {len(names) - 1}; row {row} has {y[row]}."
         )
-    names = classes.astype(object) if classes.dtype.kind == "U" else classes
-    return Target(names[y], origin=origin)
+    return Target(np.array(names, dtype=object)[y], origin=origin)

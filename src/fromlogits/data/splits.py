@@ -29,15 +29,13 @@ def validation_rows(targets: NDArray[Any], n_classes: int, fraction: float, seed
     """
     n = len(targets)
     wanted = min(max(round(n * fraction), 1), n - 1)
-    cure = " Give more rows, or rows of their own (--valid FILE), or train without: early_stopping=False, calibrate=False."
+    cure = " Give more rows, or a file of them (--valid FILE), or train without: early_stopping=False, calibrate=False."
     if wanted < 1:
         raise InputError(f"validation rows can't be held out of {n} row{'s' * (n != 1)}.{cure}")
     keys = np.random.Philox(key=seed, counter=COUNTER).random_raw(n)
     order = np.argsort(keys, kind="stable")
-    if targets.ndim == 1:
-        held_out = _by_class(targets, n_classes, wanted, order)
-    else:
-        held_out = _by_labels(targets, wanted, order)
+    is_multi_label = targets.ndim == 2
+    held_out = _by_labels(targets, wanted, order) if is_multi_label else _by_class(targets, n_classes, wanted, order)
     if not held_out.any():
         raise InputError(f"validation rows can't be held out: each of the {n_classes} classes has a single row.{cure}")
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)

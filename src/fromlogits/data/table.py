@@ -18,7 +18,7 @@ class Column:
 
     Attributes:
         name: as in the header.
-        values: (n,) numbers (float, int), bool, or an object array of str; what stands at a missing place means nothing.
+        values: (n,) numbers, bool, or an object array of str; what stands at a missing place means nothing.
         missing: (n,) True where there is no value; None where all are there.
         kind: what the values are when they are no numbers and yet not simply text ("dates"); else "".
     """

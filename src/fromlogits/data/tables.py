@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .dialect import examine
-from .faults import count_blank_lines, refuse_first_fault
-from .files import looks_like, stored_chunks
+from .faults import refuse_first_fault, refuse_ragged_rows
+from .files import is_gzip, looks_like, stored_chunks
 from .numbers import EXACT_INTEGERS, INTEGER, NUMBER
 from .origin import FileRows, Origin, TextLines
 from .table import Column, Table
@@ -28,9 +28,14 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+MAX_LINE_BYTES = 30_000_000
+BLOCK_BYTES = 1 << 25  # DuckDB's own choice; unless said, it follows the line size and is then too large to share out
+
+
 class TableFile(Protocol):
     """A table on disk: its column names are known, its values are read when asked for."""
 
+    is_text: bool
     names: tuple[str, ...]
     digest: str
     origin: Origin
@@ -43,6 +48,8 @@ class TableFile(Protocol):
 
 class TextTable:
     """CSV or TSV, plain or gzip."""
+
+    is_text = True
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -85,24 +92,28 @@ class TextTable:
         try:
             return connection.execute(sql).fetchnumpy()
         except duckdb.Error as error:
+            if "Maximum line size" in str(error):
+                raise InputError(
+                    f"{self.path.name}: no row may be longer than {MAX_LINE_BYTES:,} bytes; is a quote not closed?"
+                ) from None
             refuse_first_fault(self.dialect)
-            raise InputError(f"{self.path.name} can't be read as a table: {first_line(error)}") from None
+            raise InputError(f"{self.path.name} can't be read as a table: {_reason(error)}.") from None
 
     def _source(self) -> str:
         fields = ", ".join(f"'{field}': 'VARCHAR'" for field in self._field.values())
-        compression = "gzip" if self.path.suffix == ".gz" else "none"
+        compression = "gzip" if is_gzip(self.path) else "none"
         return (
             f"read_csv({quoted_path(self.path)}, columns = {{{fields}}}, header = true, auto_detect = false,"
             f" delim = '{self.dialect.delimiter}', quote = '\"', escape = '\"', strict_mode = true,"
             f" null_padding = false, ignore_errors = false, compression = '{compression}',"
+            f" max_line_size = {MAX_LINE_BYTES}, buffer_size = {BLOCK_BYTES},"
             " hive_partitioning = false, filename = false)"
         )
 
     def _check_rows(self) -> None:
         if self.dialect.has_odd_rows:
-            refuse_first_fault(self.dialect, only_counts=True)
-            blank = count_blank_lines(self.dialect) if len(self.names) > 1 else 0
-            if blank:
+            blank = refuse_ragged_rows(self.dialect)
+            if blank and len(self.names) > 1:
                 self.notes = (*self.notes, f"{self.path.name}: blank lines were skipped ({blank})")
 
     def _is_doubtful(self, values: NDArray[Any]) -> bool:
@@ -125,63 +136,55 @@ class TextTable:
 
 def _is_number(field: str) -> str:
     """The rule of numbers.number_fault as SQL."""
-    return (
-        f"(regexp_full_match({field}, '\\s*{NUMBER}\\s*') and isfinite(try_cast({field} as double)) and"
-        f" (abs(try_cast({field} as double)) <= {EXACT_INTEGERS} or not regexp_full_match({field}, '\\s*{INTEGER}\\s*')))"
-    )
-
-
-def _column(name: str, values: NDArray[Any]) -> Column:
-    """A column as DuckDB hands it over: masked where NULL."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return Column(name, values)
-    missing = np.ma.getmaskarray(values)
-    return Column(name, np.ma.getdata(values), missing if missing.any() else None)
+    value = f"try_cast({field} as double)"
+    is_number = f"regexp_full_match({field}, '\\s*{NUMBER}\\s*')"
+    is_integer = f"regexp_full_match({field}, '\\s*{INTEGER}\\s*')"
+    return f"({is_number} and isfinite({value}) and (abs({value}) <= {EXACT_INTEGERS} or not {is_integer}))"
 
 
 class ParquetTable:
-    """A Parquet file."""
+    """A Parquet file; its columns keep their types."""
+
+    is_text = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
         sha = hashlib.sha256()
-        head = next(stored_chunks(path, hashlib.sha256()), b"")
-        for _ in stored_chunks(path, sha):
-            pass
-        self.digest = sha.hexdigest()
-        if not head:
-            raise InputError(f"{path.name} is empty; it must be a Parquet file.")
+        head = b""
+        for chunk in stored_chunks(path, sha):
+            head = head or chunk[:64]
         if not head.startswith(b"PAR1"):
-            known = looks_like(head)
-            raise InputError(f"{path.name} must be a Parquet file; {f'it looks like {known}' if known else 'it is none'}.")
+            what = looks_like(head)
+            what = f"it looks like {what}" if what else "it does not start as one" if head else "it is empty"
+            raise InputError(f"{path.name} must be a Parquet file; {what}.")
+        self.digest = sha.hexdigest()
         self.origin: Origin = FileRows(path)
         self.notes: tuple[str, ...] = ()
         with connect() as connection:
             described = self._execute(connection, f"describe select * from {self._source()}").fetchall()
-        self._types = {name: kind for name, kind, *_ in described}
+        self._types: dict[str, str] = {name: kind for name, kind, *_ in described}
         self.names = tuple(self._types)
 
     def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
-        del as_text
-        wanted = ", ".join(self._expression(name) for name in names)
+        del as_text  # every value has its type here
+        wanted = ", ".join(f"{self._expression(name)} as v{position}" for position, name in enumerate(names))
         with connect() as connection:
-            arrays = list(self._execute(connection, f"select {wanted} from {self._source()}").fetchnumpy().values())
-        columns = [
-            Column(column.name, column.values, column.missing, _KINDS.get(self._types[column.name].split(" ")[0], ""))
-            for column in map(_column, names, arrays)
-        ]
+            arrays = self._execute(connection, f"select {wanted} from {self._source()}").fetchnumpy()
+        columns = tuple(
+            _column(name, values, _kind(self._types[name])) for name, values in zip(names, arrays.values(), strict=True)
+        )
         n_rows = len(columns[0].values) if columns else 0
-        if not n_rows:
+        if n_rows == 0:
             raise InputError(f"{self.path.name} has no rows.")
-        return Table(tuple(columns), n_rows, self.origin)
+        return Table(columns, n_rows, self.origin)
 
     def _expression(self, name: str) -> str:
         kind = self._types[name]
         field = '"' + name.replace('"', '""') + '"'
-        if kind.endswith("[]") or kind.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
+        if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "BLOB", "GEOMETRY")):
             raise InputError(
-                f"{self.path.name}: column {name!r} must hold one value a row; it is of type {kind}."
-                f" --ignore {name} leaves it out."
+                f"{self.path.name}: column {name!r} must hold one number or text a row; its type is {kind}."
+                f" {self.origin.how_to_leave_out(name)}"
             )
         if kind in _NATIVE:
             return field
@@ -198,12 +201,28 @@ class ParquetTable:
         try:
             return connection.execute(sql)
         except duckdb.Error as error:
-            raise InputError(f"{self.path.name} can't be read as Parquet; is it cut off? {first_line(error)}") from None
+            raise InputError(
+                f"{self.path.name} can't be read as Parquet: it is cut off or damaged ({_reason(error)})."
+            ) from None
 
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _NATIVE = (*_INTEGERS, "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR")
-_KINDS = {"DATE": "dates", "TIMESTAMP": "dates", "TIME": "times", "INTERVAL": "durations", "UUID": "UUIDs"}
+
+
+def _kind(parquet_type: str) -> str:
+    """Of a column that is read as text though it is none."""
+    if parquet_type.startswith(("DATE", "TIMESTAMP")):
+        return "dates"
+    return "times" if parquet_type.startswith(("TIME", "INTERVAL")) else ""
+
+
+def _column(name: str, values: NDArray[Any], kind: str = "") -> Column:
+    """A column as DuckDB hands it over: masked where NULL."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return Column(name, values, None, kind)
+    missing = np.ma.getmaskarray(values)
+    return Column(name, np.ma.getdata(values), missing if missing.any() else None, kind)
 
 
 def connect() -> DuckDBPyConnection:
@@ -221,5 +240,6 @@ def quoted_path(path: Path) -> str:
     return "'" + pattern.replace("'", "''") + "'"
 
 
-def first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _reason(error: Exception) -> str:
+    """DuckDB's own words, without their kind and without what stands on further lines."""
+    return str(error).partition("\n")[0].partition("Error: ")[2].rstrip(".")

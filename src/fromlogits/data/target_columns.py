@@ -4,123 +4,132 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, nearest
 from .numbers import number_fault
+from .schema import shown
 from .table import Column, Table
 from .targets import Target
 
-_CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
-def find_targets(wanted: str | Sequence[str], names: Sequence[str], file: str) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
-    """The target columns, and the names of the labels when there are several.
+def find_targets(
+    wanted: str | Sequence[str], names: Sequence[str], file: str
+) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The target columns, and what to call the labels when there are several.
 
-    A word may be a column's name, several separated by commas, or hold a `*` that stands for anything; a sequence
-    holds exact names.
+    Args:
+        wanted: a column, several separated by commas, or with a `*` that stands for anything and then names the
+            label; or a sequence of exact names in the order of the classes, which have their names already.
+        names: of the columns that are there.
+        file: for messages.
     """
-    found: list[str] = []
-    labels: list[str] = []
-    if isinstance(wanted, str):
-        parts = [wanted] if wanted in names else [part.strip() for part in wanted.split(",")]
-    else:
-        parts = list(wanted)
-    for part in parts:
+    if not isinstance(wanted, str):
+        for name in wanted:
+            if name not in names:
+                raise InputError(f"{file} has no target column {name!r}.{_hint(name, names)}")
+        return tuple(wanted), None
+    found: dict[str, str] = {}
+    for part in [wanted] if wanted in names else [part.strip() for part in wanted.split(",")]:
         if part in names:
-            matches = [(part, part)]
-        elif "*" in part and isinstance(wanted, str):
-            pattern = re.compile("(.*)".join(map(re.escape, part.split("*"))), re.DOTALL)
-            matches = [(name, "*".join(m.groups())) for name in names if (m := pattern.fullmatch(name))]
+            matches = {part: part}
         else:
-            matches = []
+            pattern = re.compile("(.*)".join(map(re.escape, part.split("*"))), re.DOTALL)
+            matches = {name: "*".join(match.groups()) for name in names if (match := pattern.fullmatch(name))}
         if not matches:
-            raise InputError(f"{file} has no column {part!r} for the target.{_known(part, names)}")
-        for name, label in matches:
+            raise InputError(f"{file} has no target column {part!r}.{_hint(part, names)}")
+        for name in matches:
             if name in found:
-                raise InputError(f"the target column {name!r} is named twice in {wanted!r}.")
-            found.append(name)
-            labels.append(label)
+                raise InputError(f"the target {wanted!r} names column {name!r} twice.")
+        found |= matches
     if len(found) == 1:
         return tuple(found), None
-    if len(set(labels)) < len(labels):
-        labels = found
-    return tuple(found), tuple(labels)
+    labels = tuple(found.values())
+    return tuple(found), labels if len(set(labels)) == len(labels) else tuple(found)
 
 
-def _known(word: str, names: Sequence[str]) -> str:
-    hint = nearest(word, names)
-    return hint or f" Its columns: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}."
+def _hint(word: str, names: Sequence[str]) -> str:
+    return nearest(word, names) or f" Its columns: {shown(names, 10)}."
 
 
 def single_target(column: Column, table: Table, *, is_text_file: bool) -> tuple[Target, tuple[str, ...]]:
-    """The classes of one column, and what has to be said about them."""
+    """The classes in one column, and what has to be said about them.
+
+    In a text file, values that are all integers are integers, and so are whole numbers such as 1.0, with a note.
+    A file with types of its own is believed.
+    """
     _refuse_missing(column, table)
-    values, name = column.values, column.name
-    if values.dtype.kind == "f":
-        if (values == np.floor(values)).all() and (np.abs(values) < 2**53).all():
-            return _target(values.astype(np.int64), column, table), (f"target {name!r}: its values are read as integers",)
-        return _target(values, column, table), ()
-    if values.dtype.kind != "O":
-        kind = bool if values.dtype.kind == "b" else np.int64
-        return _target(values.astype(kind), column, table), ()
-    clean = {text: text.strip() for text in dict.fromkeys(values)}
-    notes: list[str] = []
-    if any(text != stripped for text, stripped in clean.items()):
-        values = np.array([clean[text] for text in values], dtype=object)
-        notes.append(f"target {name!r}: spaces around its values were dropped")
-    distinct = set(clean.values())
-    if not is_text_file:
-        return _target(values, column, table), tuple(notes)
-    if all(_CANONICAL_INTEGER.fullmatch(text) for text in distinct):
-        return _target(values.astype(np.int64), column, table, values), tuple(notes)
-    if not any(number_fault(text) for text in distinct):
-        numbers = values.astype(np.float64)
-        if (numbers == np.floor(numbers)).all() and (np.abs(numbers) < 2**53).all():
-            notes.append(f"target {name!r}: its values are read as integers, {min(distinct)!r} as {int(float(min(distinct)))}")
-            return _target(numbers.astype(np.int64), column, table, values), tuple(notes)
-        return _target(numbers, column, table, values), tuple(notes)
-    return _target(values, column, table, values), tuple(notes)
+    values, notes, texts = column.values, [], None
+    if values.dtype.kind == "O":
+        values, stripped = _stripped(values)
+        if stripped:
+            notes.append(f"target {column.name!r}: spaces around its values were dropped")
+        if is_text_file:
+            texts = values
+            values = _typed(values)
+    if values.dtype.kind == "f" and (values == np.floor(values)).all() and (np.abs(values) < 2**53).all():
+        values = values.astype(np.int64)
+        notes.append(f"target {column.name!r}: its numbers are whole and were read as integers")
+    elif values.dtype.kind in "iu":
+        values = values.astype(np.int64)
+    return Target(values, (column.name,), None, texts, table.origin), tuple(notes)
 
 
-def several_targets(columns: Sequence[Column], label_names: tuple[str, ...], table: Table) -> Target:
+def _stripped(texts: NDArray[Any]) -> tuple[NDArray[Any], bool]:
+    clean = {text: text.strip() for text in dict.fromkeys(texts)}
+    if all(text == stripped for text, stripped in clean.items()):
+        return texts, False
+    return np.array([clean[text] for text in texts], dtype=object), True
+
+
+def _typed(texts: NDArray[Any]) -> NDArray[Any]:
+    """int64 when all are integers as one writes them, float64 when all are numbers, else the texts."""
+    distinct = dict.fromkeys(texts)
+    if all(map(_INTEGER.fullmatch, distinct)):
+        return texts.astype(np.int64)
+    return texts if any(map(number_fault, distinct)) else texts.astype(np.float64)
+
+
+def several_targets(columns: Sequence[Column], label_names: tuple[str, ...] | None, table: Table) -> Target:
     """The 0/1 matrix of several label columns."""
     matrix = np.empty((table.n_rows, len(columns)), np.uint8)
     for index, column in enumerate(columns):
         _refuse_missing(column, table)
         values = column.values
-        if values.dtype.kind == "O":
-            wrong = np.array([str(value).strip() not in ("0", "1") for value in values])
-            values = np.where(wrong, "0", values).astype(np.float64)
-        else:
-            wrong = (values != 0) & (values != 1)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            value = column.values[row]
+        is_right = (
+            np.fromiter(map(_is_0_or_1, values), bool, len(values))
+            if values.dtype.kind == "O"
+            else ((values == 0) | (values == 1))
+        )
+        if not is_right.all():
+            row = int(np.argmin(is_right))
+            value = values[row]
+            shown_value = repr(value) if isinstance(value, str) else f"{value:g}"
             raise InputError(
-                f"label column {column.name!r} must hold 0 or 1; {table.origin.where(row)} has"
-                f" {value if isinstance(value, str) else f'{value:g}'!r}."
+                f"label column {column.name!r} must hold 0 or 1; {table.origin.where(row)} has {shown_value}."
             )
         matrix[:, index] = values
     return Target(matrix, tuple(column.name for column in columns), label_names, None, table.origin)
 
 
-def _target(values: np.ndarray, column: Column, table: Table, texts: np.ndarray | None = None) -> Target:  # type: ignore[type-arg]
-    return Target(values, (column.name,), None, texts, table.origin)
+def _is_0_or_1(text: str) -> bool:
+    return not number_fault(text) and float(text) in (0, 1)
 
 
 def _refuse_missing(column: Column, table: Table) -> None:
-    missing = column.missing
-    if column.values.dtype.kind == "O":
-        blank = np.array([isinstance(value, str) and not value.strip() for value in column.values])
-        missing = blank if missing is None else missing | blank
-    if column.values.dtype.kind == "f":
-        nan = np.isnan(column.values)
-        missing = nan if missing is None else missing | nan
-    if missing is not None and missing.any():
-        row = int(np.argmax(missing))
+    values = column.values
+    missing = np.zeros(len(values), bool) if column.missing is None else column.missing
+    if values.dtype.kind == "O":
+        missing = missing | np.fromiter((isinstance(v, str) and not v.strip() for v in values), bool, len(values))
+    elif values.dtype.kind == "f":
+        missing = missing | np.isnan(values)
+    if missing.any():
         raise InputError(
-            f"the target {column.name!r} must be known for every row; {table.origin.where(row)} has none"
-            f" ({int(missing.sum())} of {table.n_rows} rows have none). Take such rows out."
+            f"the target {column.name!r} must be known in every row; {table.origin.where(int(np.argmax(missing)))} has"
+            f" none ({int(missing.sum())} of {table.n_rows} rows have none). Take such rows out."
         )

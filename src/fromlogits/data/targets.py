@@ -132,7 +132,7 @@ class TargetEncoder:
                 f" got a matrix of shape {matrix.shape}."
             )
         order = self._order_of(target)
-        return matrix[:, order].argmax(axis=1).astype(np.int32)
+        return np.asarray(matrix[:, order].argmax(axis=1), np.int32)
 
     def _encode_matrix(self, target: Target) -> NDArray[np.float32]:
         matrix = target.values
@@ -151,7 +151,9 @@ class TargetEncoder:
             return slice(None)
         missing = [label for label in self.classes if label not in names]
         if missing:
-            raise InputError(f"the target must have the labels {', '.join(map(str, self.classes))}; {missing[0]!r} is missing.")
+            raise InputError(
+                f"the target must have the labels {', '.join(map(str, self.classes))}; {missing[0]!r} is missing."
+            )
         return np.array([names.index(str(label)) for label in self.classes])
 
     def to_json(self) -> dict[str, Any]:
@@ -190,7 +192,9 @@ def as_target(y: Any, *, ravel: bool) -> Target:
     target = y if isinstance(y, Target) else Target(_as_array(y))
     values = target.values
     if values.ndim == 0 or values.ndim > 2:
-        raise InputError(f"y should be a 1d array of labels or a matrix of 0 and 1; got an array of shape {values.shape}.")
+        raise InputError(
+            f"y should be a 1d array of labels or a matrix of 0 and 1; got an array of shape {values.shape}."
+        )
     if len(values) == 0:
         raise InputError("y holds no label: Found array with 0 sample(s) while a minimum of 1 is required.")
     if values.ndim == 2 and values.shape[1] == 0:
@@ -247,12 +251,20 @@ def _checked(target: Target) -> Target:
         if not np.isfinite(values).all():
             place = np.argwhere(~np.isfinite(values))[0]
             what = "NaN" if np.isnan(values[tuple(place)]) else "infinity"
-            raise InputError(f"Input y contains {what}: the target at {target.origin.where(int(place[0]))} has no value.")
+            raise InputError(
+                f"Input y contains {what}: the target at {target.origin.where(int(place[0]))} has no value."
+            )
     elif values.dtype.kind in "OSU":
         values = _one_kind(target)
     elif values.dtype.kind not in "biu":
-        raise InputError(f"Unknown label type: y holds {values.dtype} values; labels must be integers, text or booleans.")
-    return target if values is target.values else Target(values, target.names, target.label_names, target.texts, target.origin)
+        raise InputError(
+            f"Unknown label type: y holds {values.dtype} values; labels must be integers, text or booleans."
+        )
+    return (
+        target
+        if values is target.values
+        else Target(values, target.names, target.label_names, target.texts, target.origin)
+    )
 
 
 def _one_kind(target: Target) -> NDArray[Any]:
@@ -294,7 +306,9 @@ def _fit_labels(target: Target) -> TargetEncoder:
     order = sorted(range(len(distinct)), key=lambda index: distinct[index])
     classes = tuple(distinct[index] for index in order)
     if len(classes) < 2:
-        raise InputError(f"the target must have at least 2 classes; it has 1 class, {classes[0]!r}, in all {len(values)} rows.")
+        raise InputError(
+            f"the target must have at least 2 classes; it has 1 class, {classes[0]!r}, in all {len(values)} rows."
+        )
     if len(classes) > MAX_CLASSES:
         raise InputError(f"the target has {len(classes):,} classes; the limit is {MAX_CLASSES:,}.")
     notes = []
@@ -303,9 +317,7 @@ def _fit_labels(target: Target) -> TargetEncoder:
     else:
         single = [classes[index] for index, original in enumerate(order) if counts[original] == 1]
         if single:
-            notes.append(
-                f"{_named('class', 'classes', single)} with a single row: kept for training, never held out"
-            )
+            notes.append(f"{_named('class', 'classes', single)} with a single row: kept for training, never held out")
     return TargetEncoder("multi-class", classes, tuple(notes))
 
 
@@ -319,7 +331,7 @@ def _fit_matrix(target: Target, task: str | None, class_names: Sequence[Label] |
     is_one_hot = bool((matrix.sum(axis=1) == 1).all())
     if task is None and is_one_hot:
         raise InputError(
-            f"the target is a 0/1 matrix of {n_labels} columns with exactly one 1 in each row: say whether it means one class"
+            f"the target has {n_labels} columns of 0 and 1 with exactly one 1 in each row: say whether it means one class"
             " out of many (task='multi-class', --task multi-class) or any number of labels (task='multi-label',"
             " --task multi-label)."
         )
