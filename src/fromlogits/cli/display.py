@@ -9,7 +9,7 @@ import itertools
 import os
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LINE_S = 1.0
 """Plain lines come at most so often."""
+LONG_EPOCH_S = 5.0
+"""Without a line for so long, one comes before the epoch ends."""
 REDRAW_S = 0.1
 BARS = "▁▂▃▄▅▆▇█"
 BARS_WIDTH = 20
@@ -114,45 +116,43 @@ class Nothing:
 
 
 class Lines(Nothing):
-    """Plain lines: the first epoch, at most about one a second after that, and the last."""
+    """Plain lines: an epoch's, at most about one a second, and the last; within a long epoch one now and then."""
 
     def __init__(self, screen: Screen, plan: Plan) -> None:
         self.screen = screen
         self.plan = plan
-        self._said = -LINE_S
-        self._last_line = ""
+        self._said = time.monotonic()
+        self._unsaid = ""
         self._progress: Progress | None = None
 
     def progressed(self, progress: Progress) -> None:
         self._progress = progress
-        if progress.rows_done >= progress.rows_total * progress.epoch / progress.max_epochs:
-            return  # the epoch's own line comes next
-        if self._said < 0:
-            self._said = time.monotonic()  # the first epoch's line comes at once if it comes within a second
-        self._say_at_most_once_a_second(f"epoch {progress.epoch}/{progress.max_epochs}  loss {progress.loss:.4f}")
+        if time.monotonic() - self._said >= LONG_EPOCH_S:
+            self._say(f"epoch {progress.epoch}/{progress.max_epochs}  loss {progress.loss:.4f}{self._speed()}")
 
     def epoch_ended(self, record: EpochRecord) -> None:
-        words = [f"epoch {record.epoch}/{self.plan.max_epochs}", f"loss {record.loss:.4f}"]
+        line = f"epoch {record.epoch}/{self.plan.max_epochs}  loss {record.loss:.4f}"
         if record.validation is not None:
-            words.append(
-                f"validation {self.plan.metric} {record.validation:.4f}" + (" (best)" if record.is_best else "")
-            )
-        self._say_at_most_once_a_second("  ".join(words), is_epoch=True)
+            best = " (best)" if record.is_best else ""
+            line += f"  validation {self.plan.metric} {record.validation:.4f}{best}"
+        line += self._speed()
+        if time.monotonic() - self._said >= LINE_S:
+            self._say(line)
+        else:
+            self._unsaid = line
 
     def finished(self, history: History) -> None:
-        if self._last_line:
-            self.screen.say(self._last_line)
-        self.screen.say(how_it_ended(history, self.plan))
+        if self._unsaid:
+            self._say(self._unsaid)
 
-    def _say_at_most_once_a_second(self, line: str, *, is_epoch: bool = False) -> None:
-        if self._progress is not None:
-            line += f"  {self._progress.rows_per_s:,.0f} rows/s  {duration(self._progress.seconds_left)} left"
-        now = time.monotonic()
-        if now - self._said >= LINE_S:
-            self.screen.say(line)
-            self._said, self._last_line = now, ""
-        elif is_epoch:
-            self._last_line = line
+    def _say(self, line: str) -> None:
+        self.screen.say(line)
+        self._said, self._unsaid = time.monotonic(), ""
+
+    def _speed(self) -> str:
+        if self._progress is None:
+            return ""
+        return f"  {self._progress.rows_per_s:,.0f} rows/s  {duration(self._progress.seconds_left)} left"
 
 
 class LiveView:
@@ -201,7 +201,7 @@ class LiveView:
             self._live.update(self.view(history), refresh=True)
 
     def view(self, history: History | None = None) -> RenderableType:
-        """The two lines, as they stand; after the training with how it ended."""
+        """The two lines as they stand; after the training with the time it took."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -215,20 +215,13 @@ class LiveView:
         for _ in range(4):
             first.add_column(no_wrap=True)
         bar = ProgressBar(total=progress.rows_total, completed=progress.rows_done, width=max(4, min(40, wide - 52)))
-        if history is None:
-            first.add_row(
-                Text(f"epoch {progress.epoch}/{progress.max_epochs}", "bold"),
-                bar,
-                Text(f"{progress.rows_per_s:,.0f} rows/s", "cyan"),
-                Text(f"{duration(progress.seconds_left)} left", "cyan"),
-            )
-        else:
-            first.add_row(
-                Text(f"epoch {progress.epoch}/{progress.max_epochs}", "bold"),
-                bar,
-                Text(f"{progress.rows_per_s:,.0f} rows/s", "cyan"),
-                Text(f"{duration(now_since(self._started))}", "cyan"),
-            )
+        spent = time.perf_counter() - self._started
+        first.add_row(
+            Text(f"epoch {progress.epoch}/{progress.max_epochs}", "bold"),
+            bar,
+            Text(f"{progress.rows_per_s:,.0f} rows/s", "cyan"),
+            Text(f"{duration(progress.seconds_left)} left" if history is None else f"in {duration(spent)}", "cyan"),
+        )
         second = Text(f"loss {progress.loss:.4f}", no_wrap=True, overflow="ellipsis")
         judged = [record for record in self.records if record.validation is not None]
         if judged:
@@ -238,14 +231,7 @@ class LiveView:
             second.append(f", best {best.validation:.4f} in epoch {best.epoch}  ")
             curve = bars([record.validation or 0.0 for record in judged])
             second.append(curve if _can_draw(self.console) else "", "green")
-        lines: list[Any] = [first, second]
-        if history is not None:
-            lines.append(Text(how_it_ended(history, self.plan), no_wrap=True, overflow="ellipsis"))
-        return Group(*lines)
-
-
-def now_since(started: float) -> float:
-    return time.perf_counter() - started
+        return Group(first, second)
 
 
 def _can_draw(console: Console) -> bool:

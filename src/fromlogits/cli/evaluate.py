@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .display import Screen
 from .opening import open_model, read_labelled
 from .options import Data, Json, Model, Threads
-from .output import as_json, figures_line, listed, naming, per_label_table
+from .output import as_json, figures_text, listed, naming, per_label_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,12 +54,12 @@ def evaluate(model: Model, data: Data, threads: Threads = None, json: Json = Fal
         results.tell(as_json(report))
         return 0
     results.tell(f"{model} on {data}: {len(dataset):,} rows; {len(classes):,} {_kind(task)}: {listed(classes)}")
-    results.tell(f"all rows: {figures_line(figures)}", "bold" if rows is not None else "bold green")
+    results.tell(figures_text("all rows:", figures), "bold" if rows is not None else "bold green")
     if rows is None:
         shown = figures
     else:
         shown = held_out
-        results.tell(f"held-out rows ({len(rows):,}, which chose the epoch): {figures_line(held_out)}", "bold green")
+        results.tell(figures_text(f"held-out rows ({len(rows):,}, which chose the epoch):", held_out), "bold green")
     if table := per_label_table(shown):
         results.tell(table)
     return 0

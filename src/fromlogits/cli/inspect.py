@@ -8,7 +8,7 @@ from typing import Any
 from .display import Screen
 from .opening import open_model
 from .options import Json, Model
-from .output import as_json, figures_line, listed, per_label_table
+from .output import as_json, figures_text, in_words, listed, per_label_table
 
 
 def inspect(model: Model, json: Json = False) -> int:
@@ -30,18 +30,19 @@ def inspect(model: Model, json: Json = False) -> int:
     lines += [
         ("optimizer", f"{plan['optimizer']}, learning rate {plan['learning_rate']:g}, {plan['schedule']}"),
         ("batches", f"{plan['batch_size']:,} rows"),
-        ("trained on", f"{record['n_train']:,} rows, {record['n_validation']:,} more chose the epoch"),
+        ("trained on", f"{in_words(record['n_train'])} rows, {in_words(record['n_validation'])} more chose the epoch"),
         ("epochs", f"{classifier.n_iter_}, the best was {classifier.best_epoch_}; ended by {record['stopped_by']}"),
         ("seed", str(record["seed"])),
         ("temperature", f"{held['temperature']:.4f}"),
     ]
-    if record["validation"]:
-        lines.append(("validation", figures_line(record["validation"])))
     wide = max(len(name) for name, _ in lines)
     for name, text in lines:
         results.tell(f"{name.ljust(wide)}  {text}")
-    if record["validation"] and (table := per_label_table(record["validation"])):
-        results.tell(f"\n{table}")
+    figures = record["validation"]
+    if isinstance(figures, dict):
+        results.tell(figures_text("validation".ljust(wide + 1), figures))
+        if table := per_label_table(figures):
+            results.tell(f"\n{table}")
     return 0
 
 

@@ -109,7 +109,9 @@ def _parse(arguments: Sequence[str]) -> Callable[[], int]:
     job = typer.main.get_command(_application()).main(
         args=list(arguments), prog_name="fromlogits", standalone_mode=False
     )
-    return job if callable(job) else lambda: job or DONE
+    if job == INTERRUPTED:  # Ctrl-C came while the command line was read
+        raise KeyboardInterrupt
+    return job if callable(job) else lambda: DONE
 
 
 def _application() -> typer.Typer:

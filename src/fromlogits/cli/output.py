@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from ..data.table import Column
 
 BLOCK_ROWS = 4096
+FIGURES = (
+    "accuracy", "subset_accuracy", "hamming_loss", "micro_f1", "macro_f1", "macro_roc_auc", "log_loss",
+    "unknown_class_rows",
+)  # fmt: skip
+PER_LABEL = ("label", "support", "roc_auc", "average_precision", "f1", "threshold")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -44,35 +49,48 @@ def in_words(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def figures_line(figures: Mapping[str, Any]) -> str:
-    """The figures of all rows on one line: "accuracy 0.9833  log_loss 0.0871"."""
-    return "  ".join(f"{name} {in_words(value)}" for name, value in figures.items() if not isinstance(value, list))
+def figures_text(about: str, figures: Mapping[str, Any], wide: int = 100) -> str:
+    """The figures of all rows behind what they are about: "test: accuracy 0.9833  log_loss 0.0871"."""
+    lines = [about]
+    for name in FIGURES:
+        if name in figures:
+            figure = f"{name} {in_words(figures[name])}"
+            if len(lines[-1]) + 2 + len(figure) > wide:
+                lines.append(f"  {figure}")
+            else:
+                lines[-1] += f"{' ' if lines[-1] is about else '  '}{figure}"
+    return "\n".join(lines)
 
 
 def per_label_table(figures: Mapping[str, Any]) -> str:
     """A line per label of a multi-label task; empty for the others."""
     labels = figures.get("per_label")
-    return (
-        aligned([list(labels[0]), *([in_words(value) for value in row.values()] for row in labels)]) if labels else ""
-    )
+    if not isinstance(labels, list) or not labels or not all(isinstance(row, dict) for row in labels):
+        return ""
+    return aligned([PER_LABEL, *([in_words(row.get(name)) for name in PER_LABEL] for row in labels)])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Columns, the first to the left and the others to the right."""
     wide = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     return "\n".join(
-        "  ".join(
-            cell.ljust(width) if k == 0 else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, wide, strict=True))
-        )
+        "  ".join([row[0].ljust(wide[0]), *(cell.rjust(width) for cell, width in zip(row[1:], wide[1:], strict=True))])
         for row in rows
     )
 
 
-def listed(names: Sequence[object], at_most: int = 12) -> str:
-    """ "0, 1, 2 ... 99": the first ones and the last."""
+def listed(names: Sequence[object], at_most: int = 90) -> str:
+    """ "0, 1, 2, ..., 99": the first ones and the last, in at most so many characters."""
     texts = [str(name) for name in names]
-    return ", ".join(texts) if len(texts) <= at_most else f"{', '.join(texts[: at_most - 2])} ... {texts[-1]}"
+    if len(", ".join(texts)) <= at_most:
+        return ", ".join(texts)
+    room, first = at_most - len(texts[-1]) - 7, []
+    for text in texts[:-1]:
+        room -= len(text) + 2
+        if room < 0:
+            break
+        first.append(text)
+    return ", ".join([*first, "...", texts[-1]])
 
 
 class Predictions:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import FromlogitsError, InputError
-from .display import Screen, display_for, duration
+from .display import Screen, display_for, duration, how_it_ended
 from .options import Data, Json, Overwrite, Threads, setting_option
-from .output import as_json, check_output, figures_line, listed, naming, per_label_table
+from .output import as_json, check_output, figures_text, listed, naming, per_label_table
 
 if TYPE_CHECKING:
     from ..classifier import Classifier, Fit, FitSummary
@@ -130,12 +130,13 @@ def train(
     if dry_run:
         results.tell(as_json(_resolved(fit, path)) if json else f"{plan(fit.summary)}\nwould be saved as {path}")
         return 0
-    progress.say(f"{plan(fit.summary)}\nat most {duration(fit.estimate())}")
+    progress.say(f"{plan(fit.summary)}\nall epochs take about {duration(fit.estimate())}")
 
     with _stop_on_signals() as stop:
         with display_for(progress, fit.summary.plan) as display:
             classifier._run(fit, observer=display, stop=lambda: stop.reason)
             display.finished(classifier.history_)
+        progress.say(how_it_ended(classifier.history_, fit.summary.plan))
         path = _save(classifier, path, data, is_named=output is not None, overwrite=overwrite)
         report = _report(classifier, len(dataset), path, time.perf_counter() - started)
         if test_data is not None:
@@ -313,9 +314,8 @@ def _tell(results: Screen, summary: FitSummary, report: dict[str, Any], data: st
     for name, what in (("validation", "chose the epoch"), ("test", "took no part in the training")):
         figures = report.get(name)
         if figures is not None:
-            shown = {key: value for key, value in figures.items() if key not in ("rows", "selected_on")}
-            results.tell(f"{name} ({figures['rows']:,} rows, which {what}): {figures_line(shown)}", "bold green")
-            if table := per_label_table(shown):
+            results.tell(figures_text(f"{name} ({figures['rows']:,} rows, which {what}):", figures), "bold green")
+            if table := per_label_table(figures):
                 results.tell(table)
     results.tell(f"saved as {report['model']} after {duration(report['seconds'])}; now:")
     model = shlex.quote(report["model"])
