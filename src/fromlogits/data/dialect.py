@@ -101,7 +101,7 @@ class _Scan:
     def _refuse_other_encodings(self, chunk: bytes, position: int, decoder: codecs.IncrementalDecoder) -> None:
         pending = len(decoder.getstate()[0])
         if (nul := chunk.find(b"\0")) >= 0:
-            fault, what, cure = nul, "a NUL byte", "Is it a text file at all?"
+            fault, what, cure = nul, "a NUL byte", "Is it text at all?"
         elif chunk.isascii() and not pending:
             return
         else:
@@ -110,7 +110,8 @@ class _Scan:
                 return
             except UnicodeDecodeError as error:
                 fault = error.start - pending
-                what, cure = f"0x{error.object[error.start]:02x}", "Save it as UTF-8."
+                what = f"0x{error.object[error.start]:02x}"
+                cure = "Is it text at all?" if _CONTROL_BYTES.search(chunk) else "Save it as UTF-8."
         raise InputError(
             f"{self.path.name} must be UTF-8 text; the byte at offset {position + fault} is {what}. {cure}"
         )
@@ -129,6 +130,7 @@ class _Scan:
             self.has_odd_numbers = _has_odd_number(text)
 
 
+_CONTROL_BYTES = re.compile(rb"[\x01-\x08\x0e-\x1f]")
 _IS_DIGIT = np.zeros(256, bool)
 _IS_DIGIT[list(b"0123456789")] = True
 _IS_EDGE = np.zeros(256, bool)  # bytes that may stand before a value

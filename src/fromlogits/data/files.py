@@ -76,25 +76,27 @@ def unzipped(stored: Iterator[bytes], path: Path) -> Iterator[bytes]:
     Raises InputError where the data is damaged (its checksum is compared), cut off, or no gzip data.
     """
     unzip = zlib.decompressobj(wbits=31)
-    fresh = True
+    is_first = True
     for data in stored:
+        if is_first and not data.startswith(b"\x1f\x8b"):
+            known = looks_like(data)
+            what = f"it looks like {known}" if known else "it does not start as one"
+            raise InputError(f"{path.name} must be a gzip file, as its name says; {what}.")
+        is_first = False
         while data:
             if unzip.eof:
-                if not fresh:
-                    data = data.lstrip(b"\0")  # padding between or after members
+                data = data.lstrip(b"\0")  # padding behind a member
                 if not data:
                     break
                 unzip = zlib.decompressobj(wbits=31)
             try:
                 text = unzip.decompress(data, CHUNK_BYTES)
             except zlib.error:
-                what = (
-                    "is no gzip file, though its name says so" if fresh else "is damaged: its gzip data can't be read"
-                )
-                raise InputError(f"{path.name} {what}.") from None
-            fresh = False
+                raise InputError(f"{path.name} is damaged: its gzip data can't be read. Copy it again.") from None
             data = unzip.unused_data if unzip.eof else unzip.unconsumed_tail
             if text:
                 yield text
+    if is_first:
+        raise InputError(f"{path.name} is empty; it must be a gzip file.")
     if not unzip.eof:
         raise InputError(f"{path.name} is cut off: its gzip data ends too early. Copy it again.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 
-EXACT_INTEGERS = 2**53
-"""Above it float64 no longer tells neighbouring integers apart."""
+EXACT_INTEGERS = 2**53 - 1
+"""Up to here float64 tells neighbouring integers apart."""
 
 NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 INTEGER = r"[+-]?[0-9]+"
@@ -14,6 +14,11 @@ INTEGER = r"[+-]?[0-9]+"
 _CODE = re.compile(r"[+-]?0[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 _NOT_FINITE = re.compile(r"[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
+
+
+def is_not_finite(text: str) -> bool:
+    """Whether a text is one of the words for NaN and infinity that float() takes."""
+    return bool(_NOT_FINITE.fullmatch(text.strip(" \t\n\r\f\v")))
 
 
 def number_fault(text: str) -> str:
@@ -30,5 +35,5 @@ def number_fault(text: str) -> str:
     if not math.isfinite(float(text)):
         return ", which float64 can only hold as infinity"
     if re.fullmatch(INTEGER, text) and abs(int(text[:400])) > EXACT_INTEGERS:
-        return ", an integer beyond 2^53, which float64 can't hold exactly"
+        return ", an integer too long for float64, which is exact below 2^53"
     return ""

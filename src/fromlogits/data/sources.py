@@ -16,7 +16,7 @@ from ..errors import InputError, nearest
 from .files import existing_file
 from .idx import read_idx
 from .inputs import as_matrix
-from .npz import Archive, read_npz
+from .npz import read_npz
 from .origin import FileRows, Origin
 from .schema import Shape, pixel_grid, shown
 from .table import Matrix, Table
@@ -125,6 +125,11 @@ def _read_table(
     picture_shape: Shape | None,
     labelled: bool,
 ) -> Dataset:
+    if len(file.names) == 1 and labelled:
+        raise InputError(
+            f"{name} has one column only, {file.names[0]!r}; a target and features are needed."
+            " Values are separated by commas, tabs or semicolons."
+        )
     for role, wanted in (("id", ids), ("ignored", ignore if features is None else ())):
         for column in wanted:
             if column not in file.names:
@@ -140,9 +145,7 @@ def _read_table(
         if extra:
             notes.append(f"{name}: columns that the model does not know were ignored: {shown(extra)}")
     elif not chosen:
-        raise InputError(
-            f"{name} has no feature column, only {shown(file.names)}; values are separated by commas, tabs or semicolons."
-        )
+        raise InputError(f"{name} has no feature column: {shown(file.names)} are target, ids or ignored.")
     if not labelled:
         targets, label_names = (), None
     is_single = len(targets) == 1

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, nearest
-from .numbers import number_fault
+from .numbers import is_not_finite, number_fault
 from .schema import shown
 from .table import Column, Table
 from .targets import Target
@@ -72,6 +72,7 @@ def single_target(column: Column, table: Table, *, is_text_file: bool) -> tuple[
         if is_text_file:
             texts = values
             values = _typed(values)
+            _refuse_missing(Column(column.name, values), table)  # a nan among numbers
     if values.dtype.kind == "f" and (values == np.floor(values)).all() and (np.abs(values) < 2**53).all():
         values = values.astype(np.int64)
         notes.append(f"target {column.name!r}: its numbers are whole and were read as integers")
@@ -88,11 +89,12 @@ def _stripped(texts: NDArray[Any]) -> tuple[NDArray[Any], bool]:
 
 
 def _typed(texts: NDArray[Any]) -> NDArray[Any]:
-    """int64 when all are integers as one writes them, float64 when all are numbers, else the texts."""
+    """int64 when all are integers as one writes them, float64 when all are numbers (or nan), else the texts."""
     distinct = dict.fromkeys(texts)
     if all(map(_INTEGER.fullmatch, distinct)):
         return texts.astype(np.int64)
-    return texts if any(map(number_fault, distinct)) else texts.astype(np.float64)
+    words = [text for text in distinct if number_fault(text)]
+    return texts.astype(np.float64) if len(words) < len(distinct) and all(map(is_not_finite, words)) else texts
 
 
 def several_targets(columns: Sequence[Column], label_names: tuple[str, ...] | None, table: Table) -> Target:

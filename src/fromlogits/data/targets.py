@@ -306,9 +306,8 @@ def _fit_labels(target: Target) -> TargetEncoder:
     order = sorted(range(len(distinct)), key=lambda index: distinct[index])
     classes = tuple(distinct[index] for index in order)
     if len(classes) < 2:
-        raise InputError(
-            f"the target must have at least 2 classes; it has 1 class, {classes[0]!r}, in all {len(values)} rows."
-        )
+        rows = f"{len(values)} row{'s' * (len(values) > 1)}"
+        raise InputError(f"the target must have at least 2 classes; it has 1 class, {classes[0]!r} ({rows}).")
     if len(classes) > MAX_CLASSES:
         raise InputError(f"the target has {len(classes):,} classes; the limit is {MAX_CLASSES:,}.")
     notes = []
@@ -331,8 +330,8 @@ def _fit_matrix(target: Target, task: str | None, class_names: Sequence[Label] |
     is_one_hot = bool((matrix.sum(axis=1) == 1).all())
     if task is None and is_one_hot:
         raise InputError(
-            f"the target has {n_labels} columns of 0 and 1 with exactly one 1 in each row: say whether it means one class"
-            " out of many (task='multi-class', --task multi-class) or any number of labels (task='multi-label',"
+            f"the target has {n_labels} columns of 0 and 1 with exactly one 1 in each row: say whether it means one"
+            " class out of many (task='multi-class', --task multi-class) or any number of labels (task='multi-label',"
             " --task multi-label)."
         )
     if task == "multi-class":
