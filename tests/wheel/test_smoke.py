@@ -41,7 +41,7 @@ def test_digits_train_to_a_softmax_network(folder: Path) -> None:
     trained = result(folder, "train", EXAMPLES / "digits.csv", "--target", "digit", "-o", "digits.safetensors")
 
     assert trained["task"] == "multi-class"
-    assert trained["classes"] == [str(digit) for digit in range(10)]
+    assert trained["classes"] == list(range(10))
     assert trained["validation"]["accuracy"] >= 0.9
     assert (folder / "digits.safetensors").is_file()
 
@@ -51,7 +51,7 @@ def test_scenes_train_to_a_sigmoid_network(folder: Path) -> None:
 
     assert trained["task"] == "multi-label"
     assert sorted(trained["classes"]) == ["bus", "car", "pedestrian"]
-    assert trained["validation"]["macro_roc_auc"] >= 0.7
+    assert trained["validation"]["macro_roc_auc"] >= 0.75  # a linear model reaches 0.66
 
 
 def test_the_trained_models_are_evaluated(folder: Path) -> None:
