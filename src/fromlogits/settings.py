@@ -44,6 +44,7 @@ class Setting:
         flag: its own option of `fromlogits train`, if it has one.
         is_finer: a field of `Plan` that goes through `spec=`.
         allowed: the words it takes, or empty.
+        limits: the smallest and the largest whole number, where `Plan` does not check it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Setting:
     flag: str | None = None
     is_finer: bool = False
     allowed: tuple[str, ...] = ()
+    limits: tuple[int, int] | None = None
 
 
 def _read_whole(value: object) -> object:
@@ -151,7 +153,11 @@ SETTINGS: tuple[Setting, ...] = (
         flag="--layers",
     ),
     Setting(
-        "activation", WORD, "relu", "activation of the hidden layers of hidden_layer_sizes", allowed=HIDDEN_ACTIVATIONS
+        "activation",
+        WORD,
+        "by the preset",
+        "activation of the hidden layers of hidden_layer_sizes",
+        allowed=HIDDEN_ACTIVATIONS,
     ),
     Setting(
         "preset", WORD, "fast", "the recipe that gives every value that is not set", flag="--preset", allowed=PRESETS
@@ -164,7 +170,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "weight_decay",
         NUMBER,
-        "by the preset",
+        "0",
         "λ: adam and sgd add λ/2 · ‖W‖² to the mean loss; adamw shrinks W by learning_rate · λ a step; biases are free",
     ),
     Setting("batch_size", WHOLE, "by the preset", "rows a step"),
@@ -177,7 +183,7 @@ SETTINGS: tuple[Setting, ...] = (
         " row for max_epochs (with calibrate=false)",
     ),
     Setting("patience", WHOLE, "by the preset", "epochs without a better one before the training stops"),
-    Setting("validation_fraction", NUMBER, "by the preset", "share of the rows held out for validation"),
+    Setting("validation_fraction", NUMBER, "0.1", "share of the rows held out for validation"),
     Setting(
         "metric",
         WORD,
@@ -205,6 +211,7 @@ SETTINGS: tuple[Setting, ...] = (
         "none: the cores this process may use",
         "threads; the result does not depend on it",
         flag="--threads",
+        limits=(1, 1024),
     ),
     Setting(
         "random_state",
@@ -212,6 +219,7 @@ SETTINGS: tuple[Setting, ...] = (
         "0 on the command line; none in Python: drawn, and recorded",
         "the seed of initial weights, row order, dropout and held-out rows",
         flag="--seed",
+        limits=(0, 2**63 - 1),
     ),
     Setting("verbose", SWITCH, "false", "print a line per epoch in Python; the command line has its own display"),
     Setting(
@@ -268,6 +276,10 @@ def read_value(setting: Setting, value: object, source: str, kind: Kind | None =
             raise InputError(f"the only {setting.name} of this version is {setting.allowed[0]}; got {result!r}.")
         if setting.allowed and result is not None:
             one_of(setting.name, result, setting.allowed)
+        if setting.limits is not None and isinstance(result, int):
+            low, high = setting.limits
+            if not low <= result <= high:
+                raise InputError(f"{setting.name} must be a whole number from {low} to {high}; got {result}.")
         if setting.name in _PLAN_FIELDS:
             Plan().replace({setting.name: result})
     except InputError as error:
@@ -365,30 +377,3 @@ def collect(options: Mapping[str, str | None], pairs: Iterable[str] = (), config
     finer = {name: value for name, value in settings.items() if BY_NAME[name].is_finer}
     keywords = {name: value for name, value in settings.items() if not BY_NAME[name].is_finer}
     return {**keywords, "spec": finer} if finer else keywords
-
-
-def markdown() -> str:
-    """docs/reference/settings.md."""
-    lines = [
-        "# Settings",
-        "",
-        "<!-- Made from src/fromlogits/settings.py by docs/reference/make_settings_md.py; edit there. -->",
-        "",
-        "Every setting has one name: the keyword of `fromlogits.Classifier`, the key of `--set KEY=VALUE` and the key"
-        " of a `--config` file (TOML or JSON).",
-        "Some have an option of their own.",
-        "What the command line says wins over the file.",
-        "",
-    ]
-    for title, is_finer in (("Of the classifier", False), ("Finer ones", True)):
-        lines += [f"## {title}", ""]
-        if is_finer:
-            lines += ['In Python these go through `spec=`, as in `Classifier(spec={"schedule": "cosine"})`.', ""]
-        lines += ["| name | option | value | default | meaning |", "|---|---|---|---|---|"]
-        for setting in SETTINGS:
-            if setting.is_finer == is_finer:
-                values = ", ".join(f"`{word}`" for word in setting.allowed) or setting.kind.words
-                flag = f"`{setting.flag}`" if setting.flag else ""
-                lines.append(f"| `{setting.name}` | {flag} | {values} | {setting.default} | {setting.help} |")
-        lines.append("")
-    return "\n".join(lines)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(model: Model, data: Data, threads: Threads = None, json: Json = False) -> int:
-    """Print how good MODEL is on DATA, whose target is known."""
+    """Say how good MODEL is on DATA, its target known."""
     started = time.perf_counter()
     from .. import metrics
 

@@ -12,7 +12,7 @@ from .output import as_json, figures_text, in_words, listed, per_label_table
 
 
 def inspect(model: Model, json: Json = False) -> int:
-    """Print what MODEL holds: network, classes, columns, and how it was trained."""
+    """Say what MODEL holds and how it was trained."""
     classifier = open_model(model, None)
     results = Screen(sys.stdout)
     held = classifier.describe()

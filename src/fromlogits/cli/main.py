@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import os
 import signal
@@ -88,16 +89,19 @@ def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[int, str]:
 def _usage(error: Any, arguments: Sequence[str]) -> str:
     """One line for what click says about a command line."""
     verb = next((argument for argument in arguments if argument in VERBS), "")
-    command = f"fromlogits {verb}".rstrip()
+    about, command = f"{verb}: " if verb else "", f"fromlogits {verb}".rstrip()
     unknown = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption" and unknown:
         known = [name for parameter in error.ctx.command.params for name in parameter.opts] if error.ctx else []
-        return f"{command} has no option {unknown}.{nearest(unknown, known)} See {command} --help."
+        close = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        return f"{about}there is no option {unknown}.{hint} See {command} --help."
     parameter = getattr(error, "param", None)
     if type(error).__name__ == "MissingParameter" and parameter is not None:
         shown = parameter.metavar or parameter.opts[0]
-        return f"{command} needs {shown}. See {command} --help."
-    return f"{error.format_message().rstrip('.')}. See {command} --help."
+        return f"{about}{shown} is missing. See {command} --help."
+    message = error.format_message().rstrip(".")
+    return f"{about}{message[:1].lower()}{message[1:]}. See {command} --help."
 
 
 def _one_line(text: str) -> str:
@@ -106,7 +110,7 @@ def _one_line(text: str) -> str:
 
 def _parse(arguments: Sequence[str]) -> Callable[[], int]:
     """What the command line asks for, ready to be called. `--help` is answered here."""
-    job = typer.main.get_command(_application()).main(
+    job = typer.main.get_command(application()).main(
         args=list(arguments), prog_name="fromlogits", standalone_mode=False
     )
     if job == INTERRUPTED:  # Ctrl-C came while the command line was read
@@ -114,7 +118,8 @@ def _parse(arguments: Sequence[str]) -> Callable[[], int]:
     return job if callable(job) else lambda: DONE
 
 
-def _application() -> typer.Typer:
+def application() -> typer.Typer:
+    """The verbs with their arguments and options."""
     from typer.core import TyperGroup
 
     from . import evaluate, inspect, predict, train
@@ -130,7 +135,7 @@ def _application() -> typer.Typer:
         cls=Verbs,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich" if sys.stdout.isatty() else None,
+        rich_markup_mode=None,  # plain help is as readable, and sooner there
         context_settings={"help_option_names": ["-h", "--help"]},
         help="Train, evaluate and use neural-network classifiers, softmax or sigmoid, computed from the logits.",
         epilog="First: fromlogits train DATA --target COLUMN",

@@ -9,14 +9,14 @@ import typer
 from ..settings import SETTINGS
 
 
-def setting_option(flag: str, metavar: str | None = None, help: str | None = None) -> Any:
-    """The option of a setting: its flag, help and default as the registry has them."""
+def setting_option(flag: str, help: str | None = None, default: str | None = None) -> Any:
+    """The option of a setting: its flag, help and default as the registry has them, unless told otherwise."""
     setting = next(setting for setting in SETTINGS if setting.flag == flag)
     words = help or setting.help
     if setting.allowed:
         words += f": {' or '.join(setting.allowed)}"
-    default = "" if help else f" [{setting.default}]"
-    return typer.Option(flag, metavar=metavar or setting.kind.metavar, help=f"{_sentence(words)}{default}")
+    default = "" if help else f" [{default or setting.default}]"
+    return typer.Option(flag, metavar=setting.kind.metavar, help=f"{_sentence(words)}{default}")
 
 
 def _sentence(words: str) -> str:

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -187,23 +188,30 @@ def _texts(column: Column, part: slice) -> list[str]:
 def delimiter_of(path: Path) -> str:
     """By the end of the name; InputError for what can't be written."""
     if path.suffix.lower() not in DELIMITERS:
-        raise InputError(f"predictions are written as .csv or .tsv; got {str(path)!r}.")
+        raise InputError(
+            f"-o {shlex.quote(str(path))}: predictions are written to a file whose name ends in .csv or .tsv."
+        )
     return DELIMITERS[path.suffix.lower()]
 
 
 def check_output(path: Path, *, overwrite: bool, inputs: Sequence[str]) -> None:
     """Raise InputError unless a file may be written there; it is asked before the work starts."""
-    if path.is_dir():
-        raise InputError(f"-o {path}: is a folder; add a file name.")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"-o {path}: the folder {str(path.parent)!r} does not exist; make it first.")
-    if path.exists():
-        if any(Path(other).exists() and path.samefile(other) for other in inputs):
-            raise InputError(f"-o {path}: is also read; choose another name.")
-        if not overwrite:
-            raise InputError(f"-o {path}: exists; choose another name, or add --overwrite to replace it.")
-    if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
-        raise InputError(f"-o {path}: the folder {str(path.parent)!r} can't be written to.")
+    shown = f"-o {shlex.quote(str(path))}"
+    folder = path.absolute().parent
+    try:
+        if path.is_dir():
+            raise InputError(f"{shown}: this is a folder; add a file name.")
+        if not folder.is_dir():
+            raise InputError(f"{shown}: the folder {str(path.parent)!r} does not exist; make it first.")
+        if os.path.lexists(path):
+            if any(Path(other).exists() and path.exists() and path.samefile(other) for other in inputs):
+                raise InputError(f"{shown}: this file is read from; choose another name.")
+            if not overwrite:
+                raise InputError(f"{shown}: the file exists; choose another name, or add --overwrite to replace it.")
+    except OSError as error:
+        raise InputError(f"{shown}: {(error.strerror or str(error)).lower()}; choose another name.") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{shown}: the folder {str(path.parent)!r} can't be written to; choose another.")
 
 
 @contextlib.contextmanager

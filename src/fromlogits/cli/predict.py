@@ -26,7 +26,7 @@ def predict(
     json: Json = False,
     overwrite: Overwrite = False,
 ) -> int:
-    """Predict each row of DATA with MODEL: the class, and the probability of every class."""
+    """Predict the class of each row, and probabilities."""
     path = Path(output) if output is not None else None
     if path is not None:
         delimiter_of(path)

@@ -61,7 +61,7 @@ def train(
     ] = None,
     preset: Annotated[str | None, setting_option("--preset")] = None,
     epochs: Annotated[str | None, setting_option("--epochs")] = None,
-    seed: Annotated[str | None, setting_option("--seed")] = None,
+    seed: Annotated[str | None, setting_option("--seed", default="0")] = None,
     threads: Threads = None,
     metric: Annotated[str | None, setting_option("--metric")] = None,
     task: Annotated[str | None, setting_option("--task")] = None,
