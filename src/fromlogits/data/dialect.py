@@ -73,14 +73,20 @@ class _Scan:
         stored = stored_chunks(path, sha)
         decoder = codecs.getincrementaldecoder("utf-8")()
         position = 0
-        tail = b""
+        tail = b""  # what ends a chunk is looked at again with the next one
+        is_below_header = False
         for chunk in unzipped(stored, path) if is_gzip(path) else stored:
             if position == 0:
                 self._refuse_known_formats(chunk)
             self._refuse_other_encodings(chunk, position, decoder)
-            body = chunk if position else chunk[chunk.find(b"\n") :]  # names such as pixel_0_1 are no numbers
-            self._look(np.frombuffer(tail + body, np.uint8))
-            tail = (tail + chunk)[-3:]
+            start = 0
+            if not is_below_header:  # names such as pixel_0_1 are no numbers
+                end = _LINE_END.search(chunk)
+                is_below_header = end is not None
+                start = end.start() if end else len(chunk)
+            text = tail + chunk[start:]
+            self._look(np.frombuffer(text, np.uint8))
+            tail = text[-3:]
             position += len(chunk)
         if position == 0:
             raise InputError(f"{path.name} is empty; it must hold a line of column names and rows below it.")
@@ -130,6 +136,7 @@ class _Scan:
             self.has_odd_numbers = _has_odd_number(text)
 
 
+_LINE_END = re.compile(rb"[\r\n]")
 _CONTROL_BYTES = re.compile(rb"[\x01-\x08\x0e-\x1f]")
 _IS_DIGIT = np.zeros(256, bool)
 _IS_DIGIT[list(b"0123456789")] = True

@@ -80,7 +80,7 @@ def read(
         path: the file; its name says what form it has.
         target: of a table, the target column: a name, several separated by commas, a glob such as "label:*";
             or a sequence of exact names.
-        ignore: columns to leave out.
+        ignore: columns to leave out; for training they must be there.
         ids: columns that name the rows; kept, but no features.
         features: the columns a model knows; others are left out with a note, and missing ones are for the
             encoder to report. None: all that have no other role.
@@ -130,7 +130,7 @@ def _read_table(
             f"{name} has one column only, {file.names[0]!r}; a target and features are needed."
             " Values are separated by commas, tabs or semicolons."
         )
-    for role, wanted in (("id", ids), ("ignored", ignore if features is None else ())):
+    for role, wanted in (("id", ids), ("ignored", ignore if features is None and labelled else ())):
         for column in wanted:
             if column not in file.names:
                 raise InputError(f"{name} has no column {column!r} to be {role}.{nearest(column, file.names)}")
