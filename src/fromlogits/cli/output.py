@@ -47,7 +47,9 @@ def in_words(value: object) -> str:
     """A figure, four decimals; "undefined" where there is none."""
     if value is None:
         return "undefined"
-    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def figures_text(about: str, figures: Mapping[str, Any], wide: int = 100) -> str:
@@ -68,7 +70,8 @@ def per_label_table(figures: Mapping[str, Any]) -> str:
     labels = figures.get("per_label")
     if not isinstance(labels, list) or not labels or not all(isinstance(row, dict) for row in labels):
         return ""
-    return aligned([PER_LABEL, *([in_words(row.get(name)) for name in PER_LABEL] for row in labels)])
+    rows = ([str(row.get("label")), *(in_words(row.get(name)) for name in PER_LABEL[1:])] for row in labels)
+    return aligned([PER_LABEL, *rows])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

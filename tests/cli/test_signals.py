@@ -1,0 +1,97 @@
+"""Ctrl-C, SIGTERM and a reader that goes away, in processes of their own."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fromlogits as fl
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+COMMAND = [sys.executable, "-m", "fromlogits"]
+
+
+def write_table(path: Path, rows: int = 3000) -> None:
+    x = np.random.default_rng(0).normal(size=(rows, 20))
+    np.savez(path, X=x, y=(x.sum(axis=1) > 0).astype(int))
+
+
+@pytest.mark.parametrize(("number", "code", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")])
+def test_a_signal_stops_the_training_and_saves_the_best_weights_so_far(
+    tmp_path: Path, number: signal.Signals, code: int, name: str
+) -> None:
+    write_table(tmp_path / "t.npz")
+    settings = "--layers 8 --epochs 1000000 --set patience=1000000"
+    command = [*COMMAND, *shlex.split(f"train t.npz {settings} -o m.safetensors --json")]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch "):
+            break
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+
+    clf = fl.load(tmp_path / "m.safetensors")
+    assert process.returncode == code, err
+    assert f"stopped by {name} in epoch " in err
+    assert clf.record_["stopped_by"] == ("interrupt" if number == signal.SIGINT else "terminate")
+    assert '"model": "m.safetensors"' in out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.safetensors", "t.npz"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_predictions_are_written_leaves_no_half_file(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    write_table(tmp_path / "t.npz", 50)
+    subprocess.run([*COMMAND, "train", "t.npz", "--epochs", "1", "--quiet"], cwd=tmp_path, check=True, timeout=60)
+    script = (
+        "import os, signal, sys; from fromlogits.cli import output, main;"
+        f"output.Predictions.write = lambda *_: os.kill(os.getpid(), {int(number)});"
+        "sys.exit(main.run(['predict', 't.safetensors', 't.npz', '-o', 'p.csv']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npz", "t.safetensors"]
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.npz", 20_000)
+    run = f"{shlex.quote(sys.executable)} -m fromlogits"
+    subprocess.run([*COMMAND, "train", "t.npz", "--epochs", "1", "--quiet"], cwd=tmp_path, check=True, timeout=60)
+    done = subprocess.run(
+        ["bash", "-c", f"{run} predict t.safetensors t.npz | head -n 2; exit ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert len(done.stdout.splitlines()) == 2
+    assert (done.stderr, done.returncode) == ("", 1)
+
+
+def test_a_closed_standard_output_from_the_start_is_no_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{shlex.quote(sys.executable)} -m fromlogits --help | true; exit ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 1)
+
+
+def test_the_module_runs_as_the_command(tmp_path: Path) -> None:
+    done = subprocess.run([*COMMAND, "--version"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert done.stdout == f"fromlogits {fl.__version__}\n"

@@ -1,0 +1,406 @@
+"""The verbs from end to end, in this process: what they print, write, return and leave alone."""
+
+import csv
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fromlogits as fl
+from fromlogits.cli import train as train_verb
+from fromlogits.cli.main import run
+from fromlogits.cli.train import default_name
+
+DIGITS = Path(__file__).parents[2] / "examples" / "digits.csv"
+Result = tuple[int, str, str]
+
+
+class Here:
+    """A folder to work in, and the command line."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+
+    def __call__(self, command: str) -> Result:
+        code = run(shlex.split(command))
+        out, err = self._capsys.readouterr()
+        return code, out, err
+
+    def json(self, command: str) -> dict[str, Any]:
+        code, out, err = self(f"{command} --json")
+        assert code == 0, err
+        report: dict[str, Any] = json.loads(out)
+        return report
+
+    def table(self, command: str) -> list[dict[str, str]]:
+        code, out, err = self(command)
+        assert code == 0, err
+        return list(csv.DictReader(out.splitlines()))
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    monkeypatch.chdir(tmp_path)
+    return Here(tmp_path, capsys)
+
+
+def write_classes(name: str, rows: int = 200, seed: int = 0, classes: str = "abc") -> None:
+    """Two numbers that tell the class, and the number of the row."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(len(classes), size=rows)
+    x = rng.normal(size=(rows, 2)) + 3 * np.stack([codes == 0, codes == 1], axis=1)
+    lines = [f"r{k},{x[k, 0]:.4f},{x[k, 1]:.4f},{classes[codes[k]]}" for k in range(rows)]
+    Path(name).write_text("\n".join(["nr,u,v,kind", *lines]) + "\n", encoding="utf-8")
+
+
+def write_labels(name: str, rows: int = 200, seed: int = 0) -> None:
+    x = np.random.default_rng(seed).normal(size=(rows, 3))
+    lines = [f"{a:.4f},{b:.4f},{c:.4f},{int(a > 0)},{int(a + b > 1)}" for a, b, c in x]
+    Path(name).write_text("\n".join(["x,y,z,label:car,label:bus", *lines]) + "\n", encoding="utf-8")
+
+
+TRAIN = "train t.csv --target kind --id nr --epochs 5 --layers 8"
+
+
+def test_training_prints_the_head_the_figures_and_commands_that_work(here: Here) -> None:
+    write_classes("t.csv")
+    code, out, err = here(TRAIN)
+
+    assert code == 0
+    first, validation, *_ = out.splitlines()
+    assert first == "3 linear units, softmax head, loss from logits"
+    assert validation.startswith("validation (20 rows, which chose the epoch): accuracy ")
+    assert "180 rows to train on, 20 to choose the best epoch and calibrate" in err
+    commands = [line.strip() for line in out.splitlines() if line.startswith("  fromlogits ")]
+    assert [shlex.split(command)[1] for command in commands] == ["evaluate", "predict", "inspect"]
+    for command in commands:
+        code, out, err = here(command.removeprefix("fromlogits "))
+        assert code == 0, err
+        assert out
+
+
+def test_commands_to_paste_are_quoted_for_the_shell(here: Here) -> None:
+    write_classes("my data; rm.csv")
+    code, out, _ = here("train 'my data; rm.csv' --target kind --ignore nr --epochs 2 --quiet")
+
+    assert code == 0
+    assert "  fromlogits evaluate 'my data; rm.safetensors' 'my data; rm.csv'" in out.splitlines()
+
+
+def test_results_go_to_standard_output_and_progress_to_standard_error(here: Here) -> None:
+    write_classes("t.csv")
+    _, loud, progress = here(f"{TRAIN} --json")
+    code, out, err = here(f"{TRAIN} --quiet")
+
+    assert json.loads(loud)["model"] == "t.safetensors"
+    assert "epoch 5/5  loss " in progress
+    assert (code, err) == (0, "")
+    assert "saved as t-2.safetensors" in out
+
+
+def test_the_json_of_train_has_the_figures_in_objects(here: Here) -> None:
+    write_classes("t.csv")
+    write_classes("test.csv", 50, seed=1)
+    report = here.json(f"{TRAIN} --test test.csv --seed 3")
+
+    assert list(report) == [
+        "task", "rows", "classes", "seconds", "model", "epochs", "best_epoch", "seed", "validation", "test",
+    ]  # fmt: skip
+    assert (report["task"], report["rows"], report["classes"]) == ("multi-class", 200, ["a", "b", "c"])
+    assert (report["epochs"], report["seed"], report["model"]) == (5, 3, "t.safetensors")
+    assert 1 <= report["best_epoch"] <= 5 and report["seconds"] > 0
+    assert list(report["validation"]) == ["rows", "selected_on", "accuracy", "log_loss"]
+    assert report["validation"]["selected_on"] is True
+    assert list(report["test"]) == ["rows", "accuracy", "log_loss"]
+    assert report["test"]["accuracy"] == here.json("evaluate t.safetensors test.csv")["accuracy"]
+
+
+def test_without_validation_rows_there_is_no_validation_object(here: Here) -> None:
+    write_classes("t.csv")
+    report = here.json(f"{TRAIN} --set early_stopping=false --set calibrate=false")
+
+    assert report["validation"] is None
+    assert (report["epochs"], report["best_epoch"]) == (5, 5)
+
+
+def test_a_validation_file_is_used_instead_of_held_out_rows(here: Here) -> None:
+    write_classes("t.csv")
+    write_classes("v.csv", 30, seed=1)
+    report = here.json(f"{TRAIN} --valid v.csv")
+
+    assert report["validation"]["rows"] == 30
+    assert fl.load("t.safetensors").record_["n_train"] == 200
+
+
+def test_evaluating_the_training_file_tells_the_held_out_rows_apart(here: Here) -> None:
+    write_classes("t.csv")
+    validation = here.json(TRAIN)["validation"]
+    code, out, err = here("evaluate t.safetensors t.csv --json")
+    report = json.loads(out)
+
+    assert code == 0
+    assert err.startswith("warning: the model was trained on this very file (t.csv)")
+    assert list(report) == ["task", "rows", "classes", "seconds", "accuracy", "log_loss", "held_out"]
+    assert report["held_out"] == validation
+
+
+def test_evaluating_other_rows_gives_their_figures_alone(here: Here) -> None:
+    write_classes("t.csv")
+    write_classes("u.csv", 50, seed=1, classes="abcd")
+    here(TRAIN)
+    code, out, err = here("evaluate t.safetensors u.csv --json")
+    report = json.loads(out)
+    known = Path("u.csv").read_text(encoding="utf-8").count(",d\n")
+
+    assert code == 0
+    assert "held_out" not in report
+    assert report["unknown_class_rows"] == known
+    assert err.startswith(f"warning: {known} rows have a class that the model does not know")
+
+
+def test_labels_are_named_by_what_the_star_matched(here: Here) -> None:
+    write_labels("t.csv")
+    report = here.json("train t.csv --target 'label:*' --epochs 10 -o m.safetensors")
+    evaluated = here.json("evaluate m.safetensors t.csv")
+    rows = here.table("predict m.safetensors t.csv")
+
+    assert report["classes"] == ["car", "bus"]
+    assert [row["label"] for row in report["validation"]["per_label"]] == ["car", "bus"]
+    assert evaluated["held_out"] == report["validation"]
+    assert list(rows[0]) == ["prediction", "probability:car", "probability:bus"]
+    for row in rows:
+        held = [label for label in ("car", "bus") if float(row[f"probability:{label}"]) > 0.5]
+        assert row["prediction"] == "|".join(held)
+
+
+def test_predictions_keep_order_and_ids_and_need_no_target(here: Here) -> None:
+    write_classes("t.csv")
+    here(TRAIN)
+    lines = Path("t.csv").read_text(encoding="utf-8").splitlines()
+    Path("new.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n", encoding="utf-8")
+    rows = here.table("predict t.safetensors new.csv --logits")
+    clf = fl.load("t.safetensors")
+    x = np.array([line.split(",")[1:3] for line in lines[1:]], dtype=float)
+
+    assert [row["nr"] for row in rows] == [f"r{number}" for number in range(200)]
+    assert list(rows[0]) == [
+        "nr", "prediction", "probability:a", "probability:b", "probability:c", "logit:a", "logit:b", "logit:c",
+    ]  # fmt: skip
+    assert [row["prediction"] for row in rows] == clf.predict(x).tolist()
+    written = np.array([[row[f"probability:{name}"] for name in "abc"] for row in rows], np.float32)
+    assert (written == clf.predict_proba(x)).all()
+
+
+def test_predictions_go_to_csv_and_tsv_files_and_json(here: Here) -> None:
+    write_classes("t.csv")
+    here(TRAIN)
+    _, printed, _ = here("predict t.safetensors t.csv")
+    code, out, _ = here("predict t.safetensors t.csv -o p.csv")
+    here("predict t.safetensors t.csv -o p.tsv")
+    report = here.json("predict t.safetensors t.csv")
+
+    assert (code, out) == (0, "200 predictions written to p.csv\n")
+    assert Path("p.csv").read_text(encoding="utf-8") == printed
+    assert Path("p.tsv").read_text(encoding="utf-8") == printed.replace(",", "\t")
+    assert [entry["nr"] for entry in report["predictions"]] == [f"r{number}" for number in range(200)]
+    assert here.json("predict t.safetensors t.csv -o q.csv")["output"] == "q.csv"
+
+
+def test_inspect_tells_what_the_file_holds(here: Here) -> None:
+    write_classes("t.csv")
+    here(TRAIN)
+    code, out, err = here("inspect t.safetensors")
+
+    assert (code, err) == (0, "")
+    assert out.startswith("t.safetensors: multi-class, 3 classes: a, b, c\n")
+    assert "\n3 linear units, softmax head, loss from logits\n" in out
+    assert "input        2 columns: u, v\n" in out
+    assert "trained on   180 rows, 20 more chose the epoch\n" in out
+    assert here.json("inspect t.safetensors")["parameters"] == 2 * 8 + 8 + 8 * 3 + 3
+
+
+def test_pixel_columns_are_said_to_be_pictures(here: Here) -> None:
+    _, out, err = here(f"train {shlex.quote(str(DIGITS))} --target digit --dry-run")
+
+    assert "1,797 pictures of 8x8; 10 classes in column 'digit': 0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in err
+    assert out.endswith("would be saved as digits.safetensors\n")
+
+
+def test_a_dry_run_prints_the_resolved_plan_and_writes_nothing(here: Here) -> None:
+    write_classes("t.csv")
+    Path("c.toml").write_text("dropout = 0.25\nmax_epochs = 9\n", encoding="utf-8")
+    report = here.json(f"{TRAIN} --config c.toml --set schedule=constant --dry-run")
+
+    assert here.files() == ["c.toml", "t.csv"]
+    assert (report["plan"]["dropout"], report["plan"]["max_epochs"]) == (0.25, 5)
+    assert (report["plan"]["schedule"], report["seed"]) == ("constant", 0)
+    assert report["schema"]["names"] == ["u", "v"]
+    assert report["schema"]["id_names"] == ["nr"]
+    assert (report["rows"], report["training_rows"], report["validation_rows"]) == (200, 180, 20)
+
+
+def test_a_model_is_named_after_its_data_and_the_next_free_number(here: Here) -> None:
+    for name in ("d/digits.csv", "digits.csv.gz", "digits.tsv", "digits.parquet"):
+        assert default_name(name) == Path("digits.safetensors")
+    assert default_name("train-images-idx3-ubyte.gz") == Path("train-images-idx3-ubyte.safetensors")
+    assert default_name("v1.2 rows.csv") == Path("v1.2 rows.safetensors")
+    Path("digits.safetensors").touch()
+    Path("digits-2.safetensors").touch()
+    assert default_name("digits.csv") == Path("digits-3.safetensors")
+
+
+def test_a_name_that_is_taken_while_it_trains_gives_way_to_the_next(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_classes("t.csv")
+    estimate = Fit.estimate
+
+    def meanwhile(fit: Any) -> Any:
+        Path("t.safetensors").write_text("of another run", encoding="utf-8")
+        return estimate(fit)
+
+    monkeypatch.setattr(Fit, "estimate", meanwhile)
+    report = here.json(TRAIN)
+
+    assert report["model"] == "t-2.safetensors"
+    assert Path("t.safetensors").read_text(encoding="utf-8") == "of another run"
+
+
+def test_the_same_seed_gives_the_same_file_with_any_number_of_threads(here: Here) -> None:
+    write_classes("t.csv")
+    for name, threads in (("one", 1), ("again", 1), ("two", 2)):
+        assert here(f"{TRAIN} -o {name}.safetensors --threads {threads} --quiet")[0] == 0
+    here(f"{TRAIN} -o other.safetensors --seed 1 --quiet")
+
+    one = Path("one.safetensors").read_bytes()
+    assert one == Path("again.safetensors").read_bytes() == Path("two.safetensors").read_bytes()
+    assert one != Path("other.safetensors").read_bytes()
+
+
+def test_overwrite_replaces_a_given_output(here: Here) -> None:
+    write_classes("t.csv")
+    Path("m.safetensors").write_text("old", encoding="utf-8")
+
+    assert here(f"{TRAIN} -o m.safetensors --overwrite --quiet")[0] == 0
+    assert fl.load("m.safetensors").n_iter_ == 5
+
+
+def test_npz_files_need_no_target(here: Here) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=60)
+    X = (rng.integers(0, 100, size=(60, 2, 2)) + 100 * y[:, None, None]).astype(np.uint8)
+    np.savez("p.npz", X=X, y=y, classes=np.array(["dark", "light"]))
+    report = here.json("train p.npz --epochs 3")
+
+    assert report["classes"] == ["dark", "light"]
+    assert here.json("inspect p.safetensors")["encoder"]["schema"]["picture_shape"] == [2, 2]
+    assert {row["prediction"] for row in here.table("predict p.safetensors p.npz")} <= {"dark", "light"}
+
+
+def test_a_table_says_nothing_to_a_model_without_column_names(here: Here) -> None:
+    np.savez("p.npz", X=np.eye(20), y=np.arange(20) % 2)
+    write_classes("t.csv")
+    here("train p.npz --epochs 1 --quiet")
+    code, _, err = here("evaluate p.safetensors t.csv")
+
+    assert code == 2
+    assert err.startswith("fromlogits: t.csv: a table can't be evaluated by this model")
+
+
+def test_every_option_of_train_that_sets_something_is_passed_on(here: Here) -> None:
+    write_labels("t.csv")
+    here(
+        "train t.csv --target label:car,label:bus --layers '5 tanh, 4 selu, 2 sigmoid' --preset fast --epochs 3"
+        " --seed 11 --threads 1 --metric macro_f1 --task multi-label --ignore z --quiet -o m.safetensors"
+    )
+    clf = fl.load("m.safetensors")
+
+    assert [(layer.units, layer.activation) for layer in clf.network_.layers] == [
+        (5, "tanh"), (4, "selu"), (2, "linear"),
+    ]  # fmt: skip
+    assert (clf.plan_.max_epochs, clf.seed_, clf.plan_.metric) == (3, 11, "macro_f1")
+    assert clf.encoder_.schema.names == ("x", "y")
+    assert clf.encoder_.schema.ignored == ("z",)
+
+
+def test_version_and_help_are_printed(here: Here) -> None:
+    assert here("--version") == (0, f"fromlogits {fl.__version__}\n", "")
+    for command in ("--help", "-h", ""):
+        code, out, err = here(command)
+        assert (code, err) == (0, "")
+        assert out.startswith("Usage: fromlogits ")
+    for verb in ("train", "evaluate", "predict", "inspect"):
+        assert here(f"{verb} --help")[1].startswith(f"Usage: fromlogits {verb} ")
+
+
+def test_help_loads_none_of_the_slow_libraries() -> None:
+    script = (
+        "import sys; from fromlogits.cli.main import run; run(['train', '--help']);"
+        "print(*sorted({'duckdb', 'rich', 'narwhals', 'safetensors', 'fromlogits.classifier'} & set(sys.modules)),"
+        " file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stderr.strip() == ""
+
+
+def test_debug_shows_the_traceback_of_an_error_and_nothing_else_does(here: Here) -> None:
+    _, _, plain = here("train nowhere.csv --target kind")
+    code, _, debugged = here("train nowhere.csv --target kind --debug")
+
+    assert plain == "fromlogits: no such file: nowhere.csv.\n"
+    assert code == 2
+    assert debugged.startswith("Traceback")
+    assert debugged.endswith(plain)
+
+
+def test_an_unexpected_exception_is_one_line_and_exit_1(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> None:
+        raise ZeroDivisionError("a fault\nof ours")
+
+    monkeypatch.setattr(train_verb, "_columns", broken)
+    code, out, err = here("train t.csv --target kind")
+
+    assert (code, out) == (1, "")
+    assert err == (
+        "fromlogits: unexpected ZeroDivisionError: a fault of ours. This is a fault of fromlogits: please report"
+        " what the same command shows with --debug.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KeyboardInterrupt(), 130, "stopped by Ctrl-C."),
+        (MemoryError(), 1, "this machine has too little memory for it. Try fewer rows or a smaller network."),
+        (OSError(5, "Input/output error", "t.csv"), 1, "input/output error (t.csv)."),
+        (fl.errors.DivergedError("training diverged.", step=1, last_finite_loss=None), 1, "training diverged."),
+    ],
+)
+def test_what_goes_wrong_has_its_exit_code(
+    here: Here, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, line: str
+) -> None:
+    def broken(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(train_verb, "_columns", broken)
+
+    assert here("train t.csv --target kind") == (code, "", f"fromlogits: {line}\n")
+
+
+def test_a_diverging_training_says_so_and_saves_nothing(here: Here) -> None:
+    write_classes("t.csv")
+    code, _, err = here(f"{TRAIN} --set optimizer=sgd --set learning_rate=1e6 --set schedule=constant --quiet")
+
+    assert code == 1
+    assert err.startswith("fromlogits: training diverged: ")
+    assert here.files() == ["t.csv"]
