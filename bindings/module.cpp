@@ -36,9 +36,11 @@ void require(bool is_true, const char* message) {
   if (!is_true) throw std::invalid_argument(message);
 }
 
-fromlogits::Rows rows_of(const Floats& x) { return {x.data(), nullptr, 1.0f, size(x.shape(0)), size(x.shape(1))}; }
-fromlogits::Rows rows_of(const Bytes& x, float scale) {
-  return {nullptr, x.data(), scale, size(x.shape(0)), size(x.shape(1))};
+fromlogits::Rows rows_of(const Floats& x) {
+  return {x.data(), nullptr, 1.0f, 0.0f, size(x.shape(0)), size(x.shape(1))};
+}
+fromlogits::Rows rows_of(const Bytes& x, float scale, float shift) {
+  return {nullptr, x.data(), scale, shift, size(x.shape(0)), size(x.shape(1))};
 }
 
 class PyNetwork {
@@ -220,10 +222,11 @@ NB_MODULE(_core, m) {
           "order"_a.noconvert(), "rates"_a.noconvert(), "threads"_a)
       .def(
           "train_bytes",
-          [](PyNetwork& self, Bytes features, float scale, std::optional<Vec<const std::int32_t>> labels,
-             std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates,
-             int threads) { return self.train(rows_of(features, scale), labels, targets, order, rates, threads); },
-          "features"_a.noconvert(), "scale"_a, "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
+          [](PyNetwork& self, Bytes features, float scale, float shift, std::optional<Vec<const std::int32_t>> labels,
+             std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, int threads) {
+            return self.train(rows_of(features, scale, shift), labels, targets, order, rates, threads);
+          },
+          "features"_a.noconvert(), "scale"_a, "shift"_a, "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
           "order"_a.noconvert(), "rates"_a.noconvert(), "threads"_a)
       .def(
           "logits",
@@ -233,8 +236,8 @@ NB_MODULE(_core, m) {
           "features"_a.noconvert(), "out"_a.noconvert(), "threads"_a)
       .def(
           "logits_bytes",
-          [](const PyNetwork& self, Bytes features, float scale, Matrix<float> out, int threads) {
-            self.logits(rows_of(features, scale), out, threads);
+          [](const PyNetwork& self, Bytes features, float scale, float shift, Matrix<float> out, int threads) {
+            self.logits(rows_of(features, scale, shift), out, threads);
           },
-          "features"_a.noconvert(), "scale"_a, "out"_a.noconvert(), "threads"_a);
+          "features"_a.noconvert(), "scale"_a, "shift"_a, "out"_a.noconvert(), "threads"_a);
 }

@@ -31,8 +31,8 @@ struct Kernels {
   // x[i] *= by[i].
   void (*multiply)(float* x, const float* by, Index n) noexcept;
 
-  // out[i] = float(bytes[i]) * scale.
-  void (*widen)(const std::uint8_t* bytes, float scale, float* out, Index n) noexcept;
+  // out[i] = float(bytes[i]) * scale + shift.
+  void (*widen)(const std::uint8_t* bytes, float scale, float shift, float* out, Index n) noexcept;
 
   // Sum of squares in double, in a fixed order.
   double (*sum_of_squares)(const float* x, Index n) noexcept;

@@ -64,8 +64,8 @@ void multiply(float* x, const float* by, Index n) noexcept {
   for (Index i = 0; i < n; ++i) x[i] *= by[i];
 }
 
-void widen(const std::uint8_t* bytes, float scale, float* out, Index n) noexcept {
-  for (Index i = 0; i < n; ++i) out[i] = static_cast<float>(bytes[i]) * scale;
+void widen(const std::uint8_t* bytes, float scale, float shift, float* out, Index n) noexcept {
+  for (Index i = 0; i < n; ++i) out[i] = static_cast<float>(bytes[i]) * scale + shift;
 }
 
 double sum_of_squares(const float* x, Index n) noexcept {

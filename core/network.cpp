@@ -15,7 +15,7 @@ Index tiles(Index size, Index tile) { return (size + tile - 1) / tile; }
 
 void copy_row(const Rows& rows, Index row, float* out) noexcept {
   if (rows.bytes != nullptr) {
-    kernels().widen(rows.bytes + row * rows.d, rows.scale, out, rows.d);
+    kernels().widen(rows.bytes + row * rows.d, rows.scale, rows.shift, out, rows.d);
   } else {
     std::copy_n(rows.floats + row * rows.d, rows.d, out);
   }

@@ -55,7 +55,7 @@ std::vector<float> trained(int threads, Index batch, Head head, const std::vecto
   for (const Index span : spans) {
     const Index k = std::min(span * batch, n - at);
     const std::vector<double> rates(static_cast<std::size_t>((k + batch - 1) / batch), 1e-2);
-    network.train({rows.x.data(), nullptr, 1.0f, n, d}, {rows.labels.data(), rows.targets.data()},
+    network.train({rows.x.data(), nullptr, 1.0f, 0.0f, n, d}, {rows.labels.data(), rows.targets.data()},
                   rows.order.data() + at, k, rates.data(), team);
     at += k;
   }
@@ -79,7 +79,7 @@ TEST(a_step_goes_down_the_finite_difference_gradient) {
   for (const Activation f : {Activation::tanh, Activation::gelu, Activation::silu}) {  // no kinks to step across
     for (const Head head : {Head::softmax, Head::sigmoid}) {
       const Rowset rows = rowset(n, d, c);
-      const Rows x{rows.x.data(), nullptr, 1.0f, n, d};
+      const Rows x{rows.x.data(), nullptr, 1.0f, 0.0f, n, d};
       const Targets targets{rows.labels.data(), rows.targets.data()};
       Team team(1);
       // With plain SGD at rate 1 the step is minus the gradient; at rate 0 training measures the loss.
@@ -113,26 +113,26 @@ TEST(a_row_has_the_same_logits_alone_and_among_others) {
   const std::vector<float> x = numbers(n * d, 2);
   std::vector<float> together(static_cast<std::size_t>(n * c)), alone(static_cast<std::size_t>(c));
   Team team(3), leader(1);
-  network.logits({x.data(), nullptr, 1.0f, n, d}, together.data(), team);
+  network.logits({x.data(), nullptr, 1.0f, 0.0f, n, d}, together.data(), team);
   for (Index i = 0; i < n; ++i) {
-    network.logits({x.data() + i * d, nullptr, 1.0f, 1, d}, alone.data(), leader);
+    network.logits({x.data() + i * d, nullptr, 1.0f, 0.0f, 1, d}, alone.data(), leader);
     CHECK(std::memcmp(alone.data(), together.data() + i * c, sizeof(float) * static_cast<std::size_t>(c)) == 0);
   }
 }
 
-TEST(bytes_count_as_their_scaled_value) {
+TEST(bytes_count_as_their_scaled_and_shifted_value) {
   const Index n = 3, d = 10, c = 2;
   const Network network = make({d, 4, c}, Activation::relu, Head::softmax);
   std::vector<std::uint8_t> bytes;
   std::vector<float> floats;
   for (Index i = 0; i < n * d; ++i) {
     bytes.push_back(static_cast<std::uint8_t>(i * 8));
-    floats.push_back(static_cast<float>(i * 8) * (1.0f / 255));
+    floats.push_back(static_cast<float>(i * 8) * (1.0f / 255) - 0.5f);
   }
   std::vector<float> a(static_cast<std::size_t>(n * c)), b(a);
   Team team(1);
-  network.logits({nullptr, bytes.data(), 1.0f / 255, n, d}, a.data(), team);
-  network.logits({floats.data(), nullptr, 1.0f, n, d}, b.data(), team);
+  network.logits({nullptr, bytes.data(), 1.0f / 255, -0.5f, n, d}, a.data(), team);
+  network.logits({floats.data(), nullptr, 1.0f, 0.0f, n, d}, b.data(), team);
   CHECK(a == b);
 }
 

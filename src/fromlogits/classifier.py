@@ -250,7 +250,7 @@ class Classifier:
                     f" they have {len(valid_features)} and {len(valid_targets)}."
                 )
         elif len(held_out):
-            valid_features = Features(features.values[held_out], features.scale)
+            valid_features = Features(features.values[held_out], features.scale, features.shift)
             valid_targets = targets[held_out]
 
         network, head = self._network(hidden, features.values.shape[1], target)
@@ -628,8 +628,11 @@ class Classifier:
         )
 
 
-def load(path: str | os.PathLike[str]) -> Classifier:
-    """The classifier that `save` wrote. Raises ModelFileError for anything else; no code in the file is ever run."""
+def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifier:
+    """The classifier that `save` wrote, predicting with `n_jobs` threads (None: every core).
+
+    Raises ModelFileError for anything else; no code in the file is ever run.
+    """
     manifest, tensors = model_file.load_model(Path(path))
     with model_file.naming(path):
         fields = json_object("manifest", manifest, {"versions", "spec", "encoder", "target", "calibration", "record"})
@@ -660,7 +663,7 @@ def load(path: str | os.PathLike[str]) -> Classifier:
         settings = {name: getattr(plan, name) for name in PLAN_SETTINGS}
         finer = {name: getattr(plan, name) for name in FINER_SETTINGS}
         clf = Classifier(
-            network=Network(network.layers), task=target.task, random_state=record["seed"], spec=finer, **settings
+            network=Network(network.layers), task=target.task, n_jobs=n_jobs, random_state=record["seed"], spec=finer, **settings
         )
         parameters = [(tensors[f"layer.{i}.weights"], tensors[f"layer.{i}.biases"]) for i in range(len(network.layers))]
         clf._become(network, head, plan, encoder, target, parameters, float(temperature), record)

@@ -19,15 +19,16 @@ def fast(n_rows: int, hidden: Sequence[int] | None) -> dict[str, Any]:
     if hidden is None:
         hidden = (256, 128) if n_rows > 16_000 else (128, 64)
     is_wide = len(hidden) > 0 and min(hidden) >= 64  # in a narrow layer each unit is needed
-    batch_size, max_epochs = (32, 40) if n_rows <= 4_000 else (64, 30) if n_rows <= 16_000 else (128, 20)
-    if n_rows > 200_000:
-        batch_size, max_epochs = 256, 10
+    is_large = n_rows > 16_000
+    batch_size = 32 if n_rows <= 4_000 else 64 if n_rows <= 16_000 else 128 if n_rows <= 200_000 else 256
+    # About 2 000 steps where rows are few: a small table needs many passes, and they cost little.
+    max_epochs = min(max(2_000 * batch_size // n_rows, 20 if n_rows <= 200_000 else 10), 200)
     return {
         "hidden_layer_sizes": tuple(hidden),
         "activation": "relu",
-        "dropout": 0.1 if is_wide else 0.0,
+        "dropout": (0.1 if is_large else 0.3) if is_wide else 0.0,
         "optimizer": "adam",
-        "learning_rate": 1e-3 if n_rows > 16_000 else 2e-3,
+        "learning_rate": 1e-3 if is_large else 2e-3,
         "schedule": "cosine",
         "batch_size": batch_size,
         "max_epochs": max_epochs,

@@ -103,12 +103,12 @@ def test_any_number_of_threads_gives_the_same_bits(head: HeadName, n_threads: in
 
 
 @pytest.mark.parametrize("kind", ENGINES)
-def test_bytes_enter_the_network_as_their_scaled_value(kind: type[Engine]) -> None:
+def test_bytes_enter_the_network_scaled_and_shifted(kind: type[Engine]) -> None:
     values = np.random.default_rng(0).integers(0, 256, (40, D)).astype(np.uint8)
     engine = kind(network(), "softmax")
     engine.initialise(0)
-    scaled = Features(values.astype(np.float32) * np.float32(1 / 255))
-    assert np.allclose(engine.logits(Features(values, 1 / 255)), engine.logits(scaled), rtol=1e-5, atol=1e-6)
+    scaled = Features(values.astype(np.float32) * np.float32(1 / 255) - np.float32(0.5))
+    assert np.allclose(engine.logits(Features(values, 1 / 255, -0.5)), engine.logits(scaled), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ENGINES)

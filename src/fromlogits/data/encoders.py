@@ -1,7 +1,7 @@
 """Feature encoders: fitted on training rows, they turn any rows into what the network takes.
 
-Numbers are standardised, each column by its own mean and spread. Pictures are scaled by one factor, so that
-pixels stay comparable.
+Numbers are standardised, each column by its own mean and spread. Pictures are standardised by one mean and one spread
+of all their pixels, so that pixels stay comparable.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .table import Matrix, Table
 
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
+MOMENT_ROWS = 10_000  # a mean over their pixels is good to four digits
 BLOCK_ROWS = 2048  # rows that are float64 at a time: 13 MB for 785 columns
 
 
@@ -31,10 +32,10 @@ class FeatureEncoder:
     Attributes:
         schema: the columns it was fitted on.
         kind: "standard": (x - mean) · inverse_spread, computed in float64 and rounded once to float32;
-            "picture": x · scale, in float32. Pictures of uint8 stay uint8 and the engine multiplies.
+            "picture": x · scale + shift, in float32. Pictures of uint8 stay uint8 and the engine computes.
         mean: float64 (d,), of "standard".
         inverse_spread: float64 (d,), one over the standard deviation; 0 for a column that is constant.
-        scale: of "picture".
+        scale, shift: of "picture".
         notes: what was noticed while fitting.
     """
 
@@ -43,6 +44,7 @@ class FeatureEncoder:
     mean: Float64 | None = None
     inverse_spread: Float64 | None = None
     scale: float = 1.0
+    shift: float = 0.0
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -67,7 +69,8 @@ class FeatureEncoder:
             inputs, _ = schema.match(inputs)
             refuse_unusable(inputs)
         if schema.picture_shape is not None:
-            return cls(schema, "picture", scale=_pixel_scale(inputs, rows))
+            mean, spread = _pixel_moments(inputs, rows)
+            return cls(schema, "picture", scale=1 / spread, shift=-mean / spread)
         return _fit_standard(schema, inputs, rows)
 
     def encode(self, inputs: Table | Matrix) -> Features:
@@ -83,13 +86,14 @@ class FeatureEncoder:
         else:
             self.schema.check_width(inputs.values.shape[1])
             if self.kind == "picture" and inputs.values.dtype == np.uint8:
-                return Features(np.ascontiguousarray(inputs.values), self.scale), notes
+                return Features(np.ascontiguousarray(inputs.values), self.scale, self.shift), notes
         encoded = np.empty((inputs.n_rows, self.schema.n_features), np.float32)
         for start, block in _blocks(inputs):
             part = encoded[start : start + len(block)]
             with np.errstate(over="ignore"):
                 if self.kind == "picture":
                     np.multiply(block.astype(np.float32), np.float32(self.scale), out=part)
+                    part += np.float32(self.shift)
                 else:
                     assert self.mean is not None and self.inverse_spread is not None
                     block -= self.mean
@@ -115,19 +119,21 @@ class FeatureEncoder:
 
     def to_json(self) -> dict[str, Any]:
         """All but the tensors and the notes."""
-        return {"kind": self.kind, "scale": self.scale, "schema": self.schema.to_json()}
+        return {"kind": self.kind, "scale": self.scale, "shift": self.shift, "schema": self.schema.to_json()}
 
     @classmethod
     def from_json(cls, value: object, tensors: Mapping[str, NDArray[Any]]) -> FeatureEncoder:
         """The inverse of `to_json` and `tensors`; raises InputError on anything else."""
-        if not isinstance(value, dict) or set(value) != {"kind", "scale", "schema"}:
-            raise InputError("encoder must be an object with kind, scale and schema.")
-        schema, scale = Schema.from_json(value["schema"]), value["scale"]
+        if not isinstance(value, dict) or set(value) != {"kind", "scale", "shift", "schema"}:
+            raise InputError("encoder must be an object with kind, scale, shift and schema.")
+        schema, scale, shift = Schema.from_json(value["schema"]), value["scale"], value["shift"]
         if type(scale) is not float or not 0 < scale < np.inf:
             raise InputError(f"encoder: scale must be a positive number; got {scale!r}.")
+        if type(shift) is not float or not abs(shift) < np.inf:
+            raise InputError(f"encoder: shift must be a number; got {shift!r}.")
         if value["kind"] == "picture":
             _check_tensors(tensors, ())
-            return cls(schema, "picture", scale=scale)
+            return cls(schema, "picture", scale=scale, shift=shift)
         if value["kind"] != "standard":
             raise InputError(f"encoder: unknown kind {value['kind']!r}.")
         _check_tensors(tensors, ("encoder.mean", "encoder.inverse_spread"))
@@ -160,12 +166,17 @@ def _blocks(inputs: Table | Matrix, rows: Rows | None = None) -> Iterator[tuple[
             yield start, np.ascontiguousarray(by_column.T)
 
 
-def _pixel_scale(inputs: Table | Matrix, rows: Rows | None) -> float:
-    """1/255 for uint8; else one over the largest size of any pixel."""
-    if isinstance(inputs, Matrix) and inputs.values.dtype == np.uint8:
-        return 1 / 255
-    largest = max(float(np.abs(block).max()) for _, block in _blocks(inputs, rows))
-    return 1 / largest if largest > 1e-30 else 1.0
+def _pixel_moments(inputs: Table | Matrix, rows: Rows | None) -> tuple[float, float]:
+    """Mean and spread over all pixels of up to MOMENT_ROWS evenly spaced rows; a spread of 1 where all are alike."""
+    rows = np.arange(inputs.n_rows) if rows is None else rows
+    rows = rows[:: max(1, len(rows) // MOMENT_ROWS)]
+    count = len(rows) * (inputs.values.shape[1] if isinstance(inputs, Matrix) else len(inputs.columns))
+    mean = sum(float(block.sum()) / count for _, block in _blocks(inputs, rows))
+    variance = sum(float(((block - mean) ** 2).sum()) / count for _, block in _blocks(inputs, rows))
+    spread = float(np.sqrt(variance))
+    if not np.isfinite(spread):
+        raise InputError("the pixels span too wide a range to be standardised; rescale them.")
+    return mean, spread if spread > 1e-30 else 1.0
 
 
 def _fit_standard(schema: Schema, inputs: Table | Matrix, rows: Rows | None) -> FeatureEncoder:

@@ -14,11 +14,12 @@ class Features:
 
     Attributes:
         values: (n, d), C order, float32 or uint8.
-        scale: an uint8 value v enters the network as float32(v) * float32(scale); 1.0 for float32 values.
+        scale, shift: an uint8 value v enters the network as v · scale + shift, in float32; float32 values as they are.
     """
 
     values: NDArray[Any]
     scale: float = 1.0
+    shift: float = 0.0
 
     def __len__(self) -> int:
         return len(self.values)

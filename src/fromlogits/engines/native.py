@@ -62,14 +62,21 @@ class NativeEngine(Engine):
         order_k = np.ascontiguousarray(order_k)
         if features.values.dtype == np.uint8:
             return self._core.train_bytes(
-                features.values, features.scale, labels, values, order_k, learning_rates_s, self.n_threads
+                features.values,
+                features.scale,
+                features.shift,
+                labels,
+                values,
+                order_k,
+                learning_rates_s,
+                self.n_threads,
             )
         return self._core.train(features.values, labels, values, order_k, learning_rates_s, self.n_threads)
 
     def logits(self, features: Features) -> NDArray[np.float32]:
         out = np.empty((len(features), self.network.n_outputs), np.float32)
         if features.values.dtype == np.uint8:
-            self._core.logits_bytes(features.values, features.scale, out, self.n_threads)
+            self._core.logits_bytes(features.values, features.scale, features.shift, out, self.n_threads)
         else:
             self._core.logits(features.values, out, self.n_threads)
         return out

@@ -92,7 +92,9 @@ class ReferenceEngine(Engine):
         batches = np.split(order_k, range(self.plan.batch_size, len(order_k), self.plan.batch_size))
         loss = 0.0
         for rows, learning_rate in zip(batches, learning_rates_s, strict=True):
-            losses_n, gradient = self.gradient(features.values[rows] * np.float64(features.scale), targets[rows])
+            losses_n, gradient = self.gradient(
+                features.values[rows] * np.float64(features.scale) + features.shift, targets[rows]
+            )
             loss += losses_n.sum()
             self.update(gradient, learning_rate)
             self.step += 1
@@ -147,7 +149,7 @@ class ReferenceEngine(Engine):
                 w -= learning_rate * (m / (1 - plan.beta1**t)) / root
 
     def logits(self, features: Features) -> NDArray[np.float32]:
-        x = features.values * np.float64(features.scale)
+        x = features.values * np.float64(features.scale) + features.shift
         for layer, (w, b) in zip(self.network.layers, self.layers, strict=True):
             x = activate(layer.activation, x @ w.T + b)[0]
         return x.astype(np.float32)

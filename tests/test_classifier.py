@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import copy
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import fromlogits as fl
+from fromlogits import logits as from_logits
+from fromlogits.errors import DivergedError, InputError, ModelFileError, NotFittedError
+
+Arrays = tuple[NDArray[Any], NDArray[Any]]
+
+
+def blobs(n_classes: int, n: int = 240, d: int = 6, seed: int = 0) -> Arrays:
+    """Rows of classes whose centres are well apart."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % n_classes
+    return rng.normal(size=(n, d)) + 3 * rng.normal(size=(n_classes, d))[y], y
+
+
+def labels(n: int = 300, seed: int = 0) -> Arrays:
+    x = np.random.default_rng(seed).normal(size=(n, 5))
+    return x, np.stack([x[:, 0] > 0, x[:, 1] + x[:, 2] > 0, x[:, 3] > 1], axis=1).astype(int)
+
+
+def quick(**settings: Any) -> fl.Classifier:
+    return fl.Classifier(
+        **{"hidden_layer_sizes": (16,), "max_epochs": 30, "learning_rate": 0.01, "random_state": 0, **settings}
+    )
+
+
+def same_model(a: fl.Classifier, b: fl.Classifier, x: NDArray[Any]) -> bool:
+    return np.array_equal(a.predict_logits(x), b.predict_logits(x))
+
+
+def test_many_classes_get_a_softmax_and_keep_their_names() -> None:
+    x, y = blobs(4)
+    names = np.array(["ant", "bee", "cat", "dog"])
+    clf = quick().fit(x, names[y])
+    assert clf.score(x, names[y]) > 0.95
+    assert clf.classes_.tolist() == names.tolist()
+    assert clf.predict_proba(x).shape == (240, 4)
+    np.testing.assert_allclose(clf.predict_proba(x).sum(axis=1), 1, atol=1e-6)
+    assert np.array_equal(clf.predict(x), names[clf.predict_proba(x).argmax(axis=1)])
+
+
+def test_two_classes_are_one_sigmoid_unit() -> None:
+    x, y = blobs(2)
+    clf = quick().fit(x, y)
+    z = clf.predict_logits(x)
+    assert z.shape == (240, 1)
+    assert clf.decision_function(x).shape == (240,)
+    assert np.array_equal(clf.decision_function(x), z[:, 0])
+    assert np.array_equal(clf.predict_proba(x), from_logits.sigmoid(np.hstack([-z, z])))
+    assert np.array_equal(clf.predict_log_proba(x), from_logits.log_sigmoid(np.hstack([-z, z])))
+    assert np.array_equal(clf.predict(x), clf.predict_proba(x)[:, 1] > 0.5)
+
+
+def test_two_stated_units_are_a_softmax_over_two() -> None:
+    x, y = blobs(2)
+    clf = fl.Classifier(network=fl.Network([fl.Dense(8, "relu"), fl.Dense(2)]), max_epochs=5, random_state=0).fit(x, y)
+    assert clf.predict_logits(x).shape == clf.predict_proba(x).shape == (240, 2)
+    assert np.array_equal(clf.predict_proba(x), from_logits.softmax(clf.predict_logits(x)))
+
+
+def test_a_0_1_matrix_gets_a_sigmoid_per_label() -> None:
+    x, y = labels()
+    clf = quick(max_epochs=60).fit(x, y)
+    assert clf.predict_proba(x).shape == (300, 3)
+    assert np.array_equal(clf.predict(x), (clf.predict_proba(x) > 0.5).astype(int))
+    assert clf.score(x, y) > 0.8
+    assert clf.evaluate(x, y)["per_label"][0]["label"] == clf.classes_[0]
+
+
+@pytest.mark.parametrize("make", [blobs, lambda n_classes: labels()])
+def test_probabilities_are_the_head_of_the_logits_bit_for_bit(make: Any) -> None:
+    x, y = make(3)
+    clf = quick().fit(x, y)
+    head = from_logits.softmax if y.ndim == 1 else from_logits.sigmoid
+    assert np.array_equal(clf.predict_proba(x), head(clf.predict_logits(x)))
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_naming_the_head_in_the_last_layer_trains_the_same_bits(head: str) -> None:
+    x, y = blobs(3) if head == "softmax" else labels()
+    fits = []
+    for last in ("linear", head):
+        network = fl.Network([fl.Dense(9, "relu"), fl.Dense(3, last)])
+        fits.append(fl.Classifier(network=network, max_epochs=5, random_state=1).fit(x, y))
+    assert same_model(fits[0], fits[1], x)
+
+
+def test_a_network_and_its_hidden_layer_sizes_are_the_same() -> None:
+    x, y = blobs(3)
+    network = fl.Network([fl.Dense(25, "relu"), fl.Dense(15, "relu"), fl.Dense(3, "linear")])
+    a = fl.Classifier(network=network, max_epochs=5, random_state=0).fit(x, y)
+    b = fl.Classifier(hidden_layer_sizes=(25, 15), max_epochs=5, random_state=0).fit(x, y)
+    assert same_model(a, b, x)
+    assert a.network_ == b.network_
+
+
+def test_one_seed_fixes_every_bit_for_any_number_of_threads() -> None:
+    x, y = blobs(3, n=400, d=300)
+    fits = [
+        quick(hidden_layer_sizes=(300, 100), batch_size=128, n_jobs=n, max_epochs=4).fit(x, y) for n in (1, 2, 3, 1)
+    ]
+    assert all(same_model(fits[0], other, x) for other in fits[1:])
+    assert not same_model(fits[0], quick(hidden_layer_sizes=(300, 100), batch_size=128, random_state=1).fit(x, y), x)
+
+
+def test_without_a_seed_one_is_drawn_and_recorded() -> None:
+    x, y = blobs(3)
+    first = quick(random_state=None).fit(x, y)
+    assert same_model(first, quick(random_state=first.seed_).fit(x, y), x)
+    assert first.seed_ != quick(random_state=None).fit(x, y).seed_
+
+
+def test_calibration_lives_in_the_logits_and_can_be_undone() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(600, 20)), rng.integers(0, 2, 600)  # nothing to learn: the network is overconfident
+    clf = quick(early_stopping=False, max_epochs=60).fit(x, y)
+    assert clf.temperature_ > 2
+    raw = clf.predict_logits(x, calibrated=False)
+    np.testing.assert_allclose(clf.predict_logits(x), raw.astype(float) / clf.temperature_, rtol=1e-7)
+    assert quick(calibrate=False, max_epochs=2).fit(x, y).temperature_ == 1.0
+
+
+def test_without_early_stopping_and_calibration_every_row_is_trained_on() -> None:
+    x, y = blobs(3)
+    clf = quick(early_stopping=False, calibrate=False, max_epochs=7).fit(x, y)
+    assert clf.n_iter_ == clf.best_epoch_ == 7
+    assert clf.record_["n_train"] == 240
+    assert clf.validation_metrics_ is None
+    assert all(epoch.validation is None for epoch in clf.history_.epochs)
+
+
+def test_own_validation_rows_are_used_and_none_are_held_out() -> None:
+    x, y = blobs(3)
+    clf = quick().fit(x[:200], y[:200], X_val=x[200:], y_val=y[200:])
+    assert (clf.record_["n_train"], clf.record_["n_validation"]) == (200, 40)
+    assert clf.validation_metrics_ == clf.evaluate(x[200:], y[200:])
+    with pytest.raises(InputError, match="X_val and y_val come together"):
+        quick().fit(x, y, X_val=x)
+
+
+def test_the_held_out_rows_decide_the_epoch() -> None:
+    x, y = blobs(3)
+    clf = quick(metric="accuracy", patience=2, max_epochs=50).fit(x, y)
+    values = [epoch.validation for epoch in clf.history_.epochs]
+    assert clf.best_epoch_ == 1 + int(np.argmax(values))
+    assert clf.n_iter_ <= clf.best_epoch_ + 2
+    assert clf.loss_curve_ == [epoch.loss for epoch in clf.history_.epochs]
+
+
+@pytest.mark.parametrize("kind", ["multi-class", "two classes", "multi-label"])
+def test_a_saved_model_predicts_the_same_bits(kind: str, tmp_path: Path) -> None:
+    x, y = {"multi-class": blobs(5), "two classes": blobs(2), "multi-label": labels()}[kind]
+    clf = quick(hidden_layer_sizes=(9, 7), activation="silu").fit(x, y)
+    path = tmp_path / "model.safetensors"
+    clf.save(path)
+    loaded = fl.load(path)
+    assert same_model(clf, loaded, x)
+    assert np.array_equal(clf.predict(x), loaded.predict(x))
+    assert loaded.history_ == clf.history_
+    assert loaded.describe() == clf.describe()
+    again = tmp_path / "again.safetensors"
+    loaded.save(again)
+    assert path.read_bytes() == again.read_bytes()
+
+
+def test_the_same_seed_writes_the_same_file(tmp_path: Path) -> None:
+    x, y = blobs(3)
+    for name, n_jobs in (("a", 1), ("b", 3)):
+        quick(n_jobs=n_jobs).fit(x, y).save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_loaded_model_can_be_trained_again_as_it_was(tmp_path: Path) -> None:
+    x, y = blobs(3)
+    clf = quick(spec={"schedule": "constant", "clip_norm": 1.0}, dropout=0.2).fit(x, y)
+    clf.save(tmp_path / "m")
+    again = fl.load(tmp_path / "m").fit(x, y)
+    assert same_model(clf, again, x)
+
+
+def test_an_existing_file_is_kept_unless_told(tmp_path: Path) -> None:
+    x, y = blobs(3)
+    clf = quick().fit(x, y)
+    path = tmp_path / "m"
+    path.write_text("mine")
+    with pytest.raises(InputError, match="exists; choose another name"):
+        clf.save(path)
+    assert path.read_text() == "mine"
+    clf.save(path, overwrite=True)
+    assert fl.load(path).n_features_in_ == 6
+
+
+def test_manifest_and_tensors_that_disagree_are_refused_by_name(tmp_path: Path) -> None:
+    from fromlogits import model_file
+
+    x, y = blobs(3)
+    quick().fit(x, y).save(tmp_path / "m")
+    manifest, tensors = model_file.load_model(tmp_path / "m")
+    cases: dict[str, Any] = {
+        "tensor 'layer.0.weights' must be": lambda m, t: t.update({"layer.0.weights": np.zeros((16, 5), np.float32)}),
+        "tensor 'layer.1.biases' is missing": lambda m, t: t.pop("layer.1.biases"),
+        "has no place": lambda m, t: t.update({"layer.2.weights": np.zeros((1, 1), np.float32)}),
+        "outputs for 2 classes": lambda m, t: m["target"]["classes"].pop(),
+        "head": lambda m, t: m["spec"].update(head="sigmoid"),
+        "temperature": lambda m, t: m["calibration"].update(temperature=0.0),
+        "Dense units": lambda m, t: m["spec"]["network"]["layers"][0].update(units=10**11),
+        "unknown keys": lambda m, t: m.update(surprise=1),
+    }
+    for message, change in cases.items():
+        damaged, other = copy.deepcopy(manifest), dict(tensors)
+        change(damaged, other)
+        model_file.save_model(tmp_path / "bad", damaged, other, overwrite=True)
+        with pytest.raises(ModelFileError, match=message):
+            fl.load(tmp_path / "bad")
+
+
+def test_copies_and_pickles_predict_the_same_bits() -> None:
+    x, y = blobs(3)
+    clf = quick().fit(x, y)
+    assert same_model(clf, copy.deepcopy(clf), x)
+    assert same_model(clf, pickle.loads(pickle.dumps(clf)), x)
+
+
+def test_using_it_before_fit_says_so(tmp_path: Path) -> None:
+    for use in (lambda c: c.predict([[1.0]]), lambda c: c.predict_proba([[1.0]]), lambda c: c.save(tmp_path / "m")):
+        with pytest.raises(NotFittedError, match="call fit"):
+            use(fl.Classifier())
+
+
+def test_a_failed_fit_leaves_the_fitted_model_as_it_was() -> None:
+    x, y = blobs(3)
+    clf = quick().fit(x, y)
+    before = clf.predict_logits(x)
+    with pytest.raises(InputError):
+        clf.fit(x, np.zeros(len(x)))
+    assert np.array_equal(clf.predict_logits(x), before)
+
+
+def test_divergence_is_an_error_that_names_step_and_cure() -> None:
+    x, y = blobs(3)
+    with pytest.raises(DivergedError, match="Lower learning_rate") as caught:
+        quick(optimizer="sgd", learning_rate=1e6, hidden_layer_sizes=(50, 50, 50), max_epochs=50).fit(x * 1e3, y)
+    assert caught.value.step >= 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"network": fl.Network([fl.Dense(3)]), "hidden_layer_sizes": (5,)}, "state either network or hidden_layer"),
+        ({"network": fl.Network([fl.Dense(3)]), "activation": "relu"}, "state either network or activation"),
+        ({"network": fl.Network([fl.Dense(4)])}, r"Dense\(3, 'linear'\) fits"),
+        ({"network": fl.Network([fl.Dense(3, "sigmoid")])}, "one softmax unit per class"),
+        ({"network": "25,15"}, r"must be a fromlogits\.Network"),
+        ({"hidden_layer_sizes": (5, 0)}, "Dense units"),
+        ({"hidden_layer_sizes": "25,15"}, "tuple of whole numbers"),
+        ({"activation": "rellu"}, "Did you mean 'relu'"),
+        ({"preset": "good"}, "preset must be one of fast"),
+        ({"engine": "torch"}, "engine must be one of native, reference"),
+        ({"n_jobs": 0}, "n_jobs"),
+        ({"random_state": -1}, "random_state"),
+        ({"random_state": "x"}, "random_state"),
+        ({"metric": "acuracy"}, "Did you mean 'accuracy'"),
+        ({"metric": "macro_f1"}, "is for multi-label targets"),
+        ({"spec": {"shedule": "cosine"}}, "Did you mean 'schedule'"),
+        ({"spec": {"dropout": 0.5}}, "spec takes schedule"),
+        ({"task": "regression"}, "multi-class"),
+        ({"dropout": 1.5}, "dropout"),
+    ],
+)
+def test_an_impossible_setting_is_refused_in_one_line(settings: dict[str, Any], message: str) -> None:
+    x, y = blobs(3)
+    base = {} if "network" in settings else {"hidden_layer_sizes": (4,)}
+    if "activation" in settings and "network" in settings:
+        base = {}
+    with pytest.raises(InputError, match=message) as caught:
+        fl.Classifier(**{**base, "random_state": 0, **settings}).fit(x, y)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_parameter_is_refused_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="Did you mean 'dropout'"):
+        fl.Classifier().set_params(droput=0.1)
+    with pytest.raises(TypeError):
+        fl.Classifier(time_limit=3)  # type: ignore[call-arg]
+
+
+def test_the_fitted_network_prints_its_layers() -> None:
+    x, y = blobs(3)
+    assert "16 relu" in str(quick().fit(x, y).network_)
+    assert repr(quick()) == "Classifier(hidden_layer_sizes=(16,), learning_rate=0.01, max_epochs=30, random_state=0)"
+
+
+def test_uint8_pictures_are_flattened_and_scaled() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 100, (200, 6, 6)).astype(np.uint8)
+    y = np.arange(200) % 2
+    x[y == 1, :3] += 120
+    clf = quick().fit(x, y)
+    assert clf.encoder_.schema.picture_shape == (6, 6)
+    assert clf.score(x, y) == 1.0
+    assert np.array_equal(clf.predict_logits(x), clf.predict_logits(x.reshape(200, 36)))
+
+
+def test_the_reference_engine_learns_the_same_model() -> None:
+    x, y = blobs(3)
+    native, reference = (quick(engine=name, max_epochs=5).fit(x, y) for name in ("native", "reference"))
+    np.testing.assert_allclose(native.predict_logits(x), reference.predict_logits(x), rtol=1e-3, atol=1e-3)
+
+
+def test_verbose_writes_lines_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    x, y = blobs(3)
+    quick(verbose=True, max_epochs=3).fit(x, y)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "epoch 3/3" in err
+    quick(max_epochs=3).fit(x, y)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_rows_of_an_unknown_class_are_counted_not_refused() -> None:
+    x, y = blobs(3)
+    clf = quick().fit(x, y)
+    figures = clf.evaluate(x[:5], np.array([0, 1, 2, 0, 7]))
+    assert figures["unknown_class_rows"] == 1
+    assert figures["accuracy"] <= 0.8
+
+
+def test_scikit_learn_composes_it() -> None:
+    pytest.importorskip("sklearn")
+    from sklearn.base import clone
+    from sklearn.model_selection import GridSearchCV, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = blobs(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert clone(quick(dropout=0.3)).get_params()["dropout"] == 0.3
+        assert cross_val_score(make_pipeline(StandardScaler(), quick()), x, y, cv=3).mean() > 0.9
+        search = GridSearchCV(quick(), {"hidden_layer_sizes": [(4,), (16,)]}, cv=2).fit(x, y)
+    assert search.best_score_ > 0.9
