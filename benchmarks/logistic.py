@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 ).fit(rows, classes)  # fmt: skip
                 seconds = time.perf_counter() - start
                 encoded = clf.encoder_.encode(as_inputs(rows))
-                features = encoded.values * np.float64(encoded.scale)
+                features = encoded.values * np.float64(encoded.scale) + encoded.shift
                 if theirs is None:
                     start = time.perf_counter()
                     peer = LogisticRegression(C=1 / (n * penalty), tol=1e-12, max_iter=100_000).fit(features, codes)
