@@ -192,7 +192,7 @@ def parse_layers(text: str, activation: str = "relu") -> Network | tuple[int, ..
         if not match:
             raise InputError(
                 'layers must be hidden units as in "25,15", or a whole network as in "25 relu, 15 relu, 10 linear";'
-                f" got {part!r} in {text!r}."
+                f" got {text!r}."
             )
         layers.append(Dense(int(match[1]), match[2]))
     return Network(tuple(layers))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fromlogits as fl
+from fromlogits.classifier import Fit
 from fromlogits.cli import train as train_verb
 from fromlogits.cli.main import run
 from fromlogits.cli.train import default_name

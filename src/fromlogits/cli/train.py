@@ -95,6 +95,7 @@ def train(
     from .. import Classifier
     from ..data.inputs import as_inputs
     from ..data.sources import read
+    from ..model_file import check_writable
     from ..settings import collect
 
     by_flag = {
@@ -107,6 +108,8 @@ def train(
         "--task": task,
     }
     classifier = Classifier(**collect(by_flag, sets or (), config))
+    path = Path(output) if output is not None else default_name(data)
+    check_output(path, overwrite=overwrite, inputs=[name for name in (data, valid, test) if name is not None])
     reading: dict[str, Any] = {
         "target": target,
         "ids": _columns(ids),
@@ -121,7 +124,7 @@ def train(
         with naming(test):
             fit.encoder.encode(as_inputs(test_data.features))
             fit.target.encode(test_data.targets, unknown="mark")
-    path = _check_output(output, [data, valid, test], fit, overwrite=overwrite)
+    check_writable(path, _file_bytes(fit), overwrite=overwrite)
 
     progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)
     progress.say(found(data, dataset, fit.summary), "bold")
@@ -179,18 +182,12 @@ def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, re
     )
 
 
-def _check_output(output: str | None, inputs: list[str | None], fit: Fit, *, overwrite: bool) -> Path:
-    """Where the model will be saved, known to be writable and to have room."""
-    from ..model_file import check_writable
-
-    summary = fit.summary
-    path = Path(output) if output is not None else default_name(inputs[0] or "")
-    check_output(path, overwrite=overwrite, inputs=[name for name in inputs if name is not None])
-    names = sum(len(str(name)) + 4 for name in (*summary.classes, *(fit.encoder.schema.names or ())))
+def _file_bytes(fit: Fit) -> int:
+    """How large the model file will be, generously."""
+    summary, schema = fit.summary, fit.encoder.schema
+    names = sum(len(str(name)) + 4 for name in (*summary.classes, *(schema.names or ())))
     described = 16_384 + names + 120 * summary.plan.max_epochs + 300 * len(summary.classes)
-    numbers = 4 * summary.network.n_parameters + 16 * fit.encoder.schema.n_features
-    check_writable(path, described + numbers, overwrite=overwrite)
-    return path
+    return described + 4 * summary.network.n_parameters + 16 * schema.n_features
 
 
 def default_name(data: str) -> Path:

@@ -1,0 +1,788 @@
+"""The one list of bad inputs: each gives one clear line and its exit code, and nothing is written.
+
+docs/reference/errors.md is made from it: `python tests/bad_input/make_errors_md.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import io
+import os
+import shlex
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fromlogits import model_file
+from fromlogits.cli.main import run
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that must be refused.
+
+    Args:
+        name: what is wrong with the input.
+        make: puts the files into the current folder.
+        command: behind `fromlogits`, as one types it.
+        line: all of standard error behind "fromlogits: "; FOLDER stands for the current one.
+        code: the exit code.
+        fault: what the machine does wrong meanwhile.
+    """
+
+    name: str
+    make: Callable[[], None]
+    command: str
+    line: str
+    code: int = 2
+    fault: Callable[[pytest.MonkeyPatch], None] = lambda patch: None
+
+
+# --- files, good and bad ---
+
+
+def table(rows: int = 40, *, header: str = "size,weight,kind", name: str = "t.csv") -> None:
+    """Two numbers a row, which tell its class."""
+    lines = [f"{row % 7},{row * 0.5},{'ab'[row % 2]}" for row in range(rows)]
+    Path(name).write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+
+
+def with_line(number: int, line: str, *, header: str = "size,weight,kind") -> Callable[[], None]:
+    """The good table, one line of it (from 1) replaced."""
+
+    def make() -> None:
+        table(header=header)
+        lines = Path("t.csv").read_text(encoding="utf-8").splitlines()
+        lines[number - 1] = line
+        Path("t.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    return make
+
+
+def text(content: str, name: str = "t.csv") -> Callable[[], None]:
+    return lambda: bytes_of(content.encode(), name)
+
+
+def bytes_of(content: bytes, name: str) -> None:
+    Path(name).write_bytes(content)
+
+
+def cut(name: str, make: Callable[[], None], keep: float = 0.5) -> Callable[[], None]:
+    """A file of which only the beginning arrived."""
+
+    def made() -> None:
+        make()
+        content = Path(name).read_bytes()
+        Path(name).write_bytes(content[: int(len(content) * keep)])
+
+    return made
+
+
+def gzipped() -> None:
+    table(400)
+    Path("t.csv.gz").write_bytes(gzip.compress(Path("t.csv").read_bytes(), mtime=0))
+    Path("t.csv").unlink()
+
+
+def parquet() -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"size": np.arange(400) % 7, "weight": np.arange(400) * 0.5, "kind": np.arange(400) % 2}
+    pq.write_table(pa.table(columns), "t.parquet")
+
+
+def idx(n_images: int = 40, promised: int | None = None, n_labels: int = 40) -> Callable[[], None]:
+    """2x2 pictures and their labels, with a header that may lie."""
+
+    def make() -> None:
+        pixels = (np.arange(n_images * 4) % 251).astype(np.uint8).tobytes()
+        labels = (np.arange(n_labels) % 2).astype(np.uint8).tobytes()
+        bytes_of(struct.pack(">4B3I", 0, 0, 8, 3, promised or n_images, 2, 2) + pixels, "train-images-idx3-ubyte")
+        bytes_of(struct.pack(">4BI", 0, 0, 8, 1, n_labels) + labels, "train-labels-idx1-ubyte")
+
+    return make
+
+
+def npz(**arrays: object) -> Callable[[], None]:
+    def make() -> None:
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        bytes_of(buffer.getvalue(), "t.npz")
+
+    return make
+
+
+def renamed(name: str, other: str) -> Callable[[], None]:
+    def make() -> None:
+        Path(name).rename(other)
+
+    return make
+
+
+def several(*makes: Callable[[], None]) -> Callable[[], None]:
+    def make() -> None:
+        for one in makes:
+            one()
+
+    return make
+
+
+TRAINED: dict[str, bytes] = {}
+
+
+def model() -> None:
+    """m.safetensors, trained on the good table."""
+    if not TRAINED:
+        table(name="good.csv")
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert run(shlex.split("train good.csv --target kind --epochs 2 -o m.safetensors --quiet")) == 0
+        TRAINED["m"] = Path("m.safetensors").read_bytes()
+        Path("good.csv").unlink()
+    bytes_of(TRAINED["m"], "m.safetensors")
+
+
+def damaged_model(change: Callable[[bytearray], bytes | bytearray]) -> Callable[[], None]:
+    def make() -> None:
+        model()
+        bytes_of(bytes(change(bytearray(TRAINED["m"]))), "m.safetensors")
+
+    return make
+
+
+def flipped(content: bytearray) -> bytearray:
+    content[len(content) // 2] ^= 1
+    return content
+
+
+def newer_model() -> None:
+    """A model file as version 2 of the format may be."""
+    model()
+    manifest, tensors = model_file.load_model("m.safetensors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_file, "FORMAT_VERSION", 2)
+        model_file.save_model("m.safetensors", manifest, tensors, overwrite=True)
+
+
+# --- what machines do wrong ---
+
+
+def locked_folder(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(os, "access", lambda path, mode: mode == os.R_OK)  # root may write everywhere
+
+
+def full_disk(patch: pytest.MonkeyPatch) -> None:
+    statvfs = os.statvfs
+
+    def full(path: str) -> SimpleNamespace:
+        disk = statvfs(path)
+        return SimpleNamespace(f_bavail=1, f_frsize=4096, f_blocks=disk.f_blocks)
+
+    patch.setattr(os, "statvfs", full)
+
+
+def disk_that_fills_up(patch: pytest.MonkeyPatch) -> None:
+    def no_room(file: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    patch.setattr(os, "write", no_room)
+
+
+TRAIN = "train t.csv --target kind"
+CASES: dict[str, list[Case]] = {
+    "Files": [
+        Case("no such file", table, "train tt.csv --target kind", "no such file: tt.csv. Did you mean 't.csv'?"),
+        Case(
+            "a folder instead of a file", lambda: Path("t.csv").mkdir(), TRAIN, "t.csv is a folder; name a file in it."
+        ),
+        Case(
+            "an empty file", text(""), TRAIN, "t.csv is empty; it must hold a line of column names and rows below it."
+        ),
+        Case(
+            "a header and no rows",
+            text("size,weight,kind\n"),
+            TRAIN,
+            "t.csv has no rows: it holds column names and nothing below them.",
+        ),
+        Case(
+            "a binary file with a table's name",
+            lambda: bytes_of(bytes(range(256)) * 8, "t.csv"),
+            TRAIN,
+            "t.csv must be UTF-8 text; the byte at offset 0 is a NUL byte. Is it text at all?",
+        ),
+        Case(
+            "a picture with a table's name",
+            lambda: bytes_of(b"\x89PNG\r\n\x1a\n" + bytes(64), "t.csv"),
+            TRAIN,
+            "t.csv must be UTF-8 text; it looks like a PNG picture.",
+        ),
+        Case(
+            "an unknown kind of file",
+            text("1 2 3", "t.xyz"),
+            "train t.xyz --target kind",
+            "t.xyz: the form of a file is known by its name: .csv or .tsv (also .csv.gz), .parquet, .npz, or IDX images as in train-images-idx3-ubyte.gz.",
+        ),
+        Case(
+            "a gzip file cut short",
+            cut("t.csv.gz", gzipped),
+            "train t.csv.gz --target kind",
+            "t.csv.gz is cut off: its gzip data ends too early. Copy it again.",
+        ),
+        Case(
+            "a Parquet file cut short",
+            cut("t.parquet", parquet),
+            "train t.parquet --target kind",
+            "t.parquet can't be read as Parquet: it is cut off or damaged (No magic bytes found at end of file 'FOLDER/t.parquet').",
+        ),
+        Case(
+            "an IDX file cut short",
+            cut("train-images-idx3-ubyte", idx()),
+            "train train-images-idx3-ubyte",
+            "train-images-idx3-ubyte is cut off or damaged: its header promises 40 × 2 × 2 = 160 bytes, more than a file of 88 bytes can hold.",
+        ),
+        Case(
+            "an IDX header that promises more pictures than follow",
+            idx(promised=4000),
+            "train train-images-idx3-ubyte",
+            "train-images-idx3-ubyte is cut off or damaged: its header promises 4000 × 2 × 2 = 16,000 bytes, more than a file of 176 bytes can hold.",
+        ),
+        Case(
+            "more labels than pictures",
+            idx(n_labels=50),
+            "train train-images-idx3-ubyte",
+            "train-images-idx3-ubyte and train-labels-idx1-ubyte must have as many rows; found 40 images and 50 labels.",
+        ),
+        Case(
+            "an IDX file without its labels",
+            several(idx(), lambda: Path("train-labels-idx1-ubyte").unlink()),
+            "train train-images-idx3-ubyte",
+            "train-images-idx3-ubyte: its labels must stand beside it; there is neither train-labels-idx1-ubyte nor train-labels-idx1-ubyte.gz.",
+        ),
+        Case(
+            "an .npz file without y",
+            npz(X=np.zeros((4, 2))),
+            "train t.npz",
+            "t.npz must hold the array y, the targets, beside X.",
+        ),
+        Case(
+            "an .npz file that would run code",
+            npz(X=np.array([{}], dtype=object), y=np.zeros(1)),
+            "train t.npz",
+            "t.npz: array X holds Python objects, which can hide code and are not read; save numbers or text.",
+        ),
+    ],
+    "Tables": [
+        Case(
+            "one row", lambda: table(1), TRAIN, "the target must have at least 2 classes; it has 1 class, 'a' (1 row)."
+        ),
+        Case(
+            "a row with too few values",
+            with_line(5, "1,2"),
+            TRAIN,
+            "t.csv line 5: every row must have 3 values, as many as line 1 has names; found 2.",
+        ),
+        Case(
+            "a row with too many values",
+            with_line(5, "1,2,a,4"),
+            TRAIN,
+            "t.csv line 5: every row must have 3 values, as many as line 1 has names; found 4.",
+        ),
+        Case(
+            "a quote that is never closed",
+            with_line(5, '1,"2,a'),
+            TRAIN,
+            "t.csv line 5: a quote that opens in this row is never closed.",
+        ),
+        Case(
+            "two columns of one name",
+            lambda: table(header="size,size,kind"),
+            TRAIN,
+            "t.csv line 1: column names must differ; columns 1 and 2 are both 'size'.",
+        ),
+        Case(
+            "a column without a name",
+            lambda: table(header="size,,kind"),
+            TRAIN,
+            "t.csv line 1: column 2 of 3 has no name.",
+        ),
+        Case(
+            "a word in a number column",
+            with_line(5, "1,heavy,a"),
+            TRAIN,
+            "column 'weight' must hold numbers; t.csv line 5 has 'heavy', which is not a number. --ignore weight leaves it out.",
+        ),
+        Case(
+            "a column of words",
+            text("size,colour,kind\n" + "1,red,a\n2,blue,b\n" * 10),
+            TRAIN,
+            "column 'colour' must hold numbers; t.csv line 2 has 'red', which is not a number. --ignore colour leaves it out.",
+        ),
+        Case(
+            "NaN in a number column",
+            with_line(5, "1,nan,a"),
+            TRAIN,
+            "column 'weight' must hold numbers; t.csv line 5 has 'nan', which is not a finite number. --ignore weight leaves it out.",
+        ),
+        Case(
+            "infinity in a number column",
+            with_line(5, "1,inf,a"),
+            TRAIN,
+            "column 'weight' must hold numbers; t.csv line 5 has 'inf', which is not a finite number. --ignore weight leaves it out.",
+        ),
+        Case(
+            "a missing value",
+            with_line(5, "1,,a"),
+            TRAIN,
+            "column 'weight' has no value at t.csv line 5 (1 of 40 rows have none); missing values can't be used yet. --ignore weight leaves it out.",
+        ),
+        Case(
+            "a column without any value",
+            text("size,weight,kind\n" + "1,,a\n2,,b\n" * 10),
+            TRAIN,
+            "column 'weight' is empty: it has no value in any of the 20 rows. --ignore weight leaves it out.",
+        ),
+        Case(
+            "no feature column",
+            text("kind\n" + "a\nb\n" * 10),
+            TRAIN,
+            "t.csv has one column only, 'kind'; a target and features are needed. Values are separated by commas, tabs or semicolons.",
+        ),
+        Case("an id column that does not exist", table, f"{TRAIN} --id nr", "t.csv has no column 'nr' to be id."),
+        Case(
+            "an ignored column that does not exist",
+            table,
+            f"{TRAIN} --ignore wieght",
+            "t.csv has no column 'wieght' to be ignored. Did you mean 'weight'?",
+        ),
+        Case(
+            "a picture shape that does not fit",
+            table,
+            f"{TRAIN} --image-shape 8x8",
+            "pictures of shape 8×8 have 64 pixels; the rows have 2 features.",
+        ),
+        Case(
+            "a picture shape that is none",
+            table,
+            f"{TRAIN} --image-shape large",
+            "--image-shape must be height x width, as in 8x8 (or 32x32x3 with colours); got 'large'.",
+        ),
+    ],
+    "Targets": [
+        Case(
+            "no --target",
+            table,
+            "train t.csv",
+            "t.csv: which column is the target? Say it as in --target kind. Its columns: size, weight, kind.",
+        ),
+        Case(
+            "a target column that does not exist",
+            table,
+            "train t.csv --target kinds",
+            "t.csv has no target column 'kinds'. Did you mean 'kind'?",
+        ),
+        Case(
+            "a target glob that matches nothing",
+            table,
+            "train t.csv --target 'label:*'",
+            "t.csv has no target column 'label:*'. Its columns: size, weight, kind.",
+        ),
+        Case(
+            "one class",
+            text("size,kind\n" + "1,a\n2,a\n" * 10),
+            TRAIN,
+            "the target must have at least 2 classes; it has 1 class, 'a' (20 rows).",
+        ),
+        Case(
+            "classes that appear once each",
+            text("size,kind\n" + "".join(f"{row},k{row}\n" for row in range(10))),
+            TRAIN,
+            "validation rows can't be held out: each of the 10 classes has a single row. Give more rows, or a file of them (--valid FILE), or train without: early_stopping=False, calibrate=False.",
+        ),
+        Case(
+            "a target that is measured, not named",
+            text("size,price\n" + "1,2.5\n2,3.75\n" * 10),
+            "train t.csv --target price",
+            "Unknown label type: continuous. The target must name classes; t.csv line 2 has 2.5, which looks like a measured value: put it into classes first.",
+        ),
+        Case(
+            "a row without a target",
+            with_line(5, "1,2,"),
+            TRAIN,
+            "the target 'kind' must be known in every row; t.csv line 5 has none (1 of 40 rows have none). Take such rows out.",
+        ),
+        Case(
+            "a label column that is not 0 or 1",
+            text("size,car,bus\n" + "1,0,1\n2,2,0\n" * 10),
+            "train t.csv --target car,bus",
+            "label column 'car' must hold 0 or 1; t.csv line 3 has 2.",
+        ),
+        Case(
+            "one-hot columns without a task",
+            text("size,cat,dog\n" + "1,0,1\n2,1,0\n" * 10),
+            "train t.csv --target cat,dog",
+            "the target has 2 columns of 0 and 1 with exactly one 1 in each row: say whether it means one class out of many (task='multi-class', --task multi-class) or any number of labels (task='multi-label', --task multi-label).",
+        ),
+        Case(
+            "a multi-class task with several labels in a row",
+            text("size,cat,dog\n" + "1,1,1\n2,1,0\n" * 10),
+            "train t.csv --target cat,dog --task multi-class",
+            "task='multi-class' with a 0/1 matrix needs exactly one 1 in each row; t.csv line 2 has 2. task='multi-label' takes any number.",
+        ),
+    ],
+    "Test and validation files": [
+        Case(
+            "a test file with other columns",
+            several(table, lambda: table(header="size,width,kind", name="test.csv")),
+            f"{TRAIN} --test test.csv",
+            "test.csv: column 'weight' is missing: the model was trained with it. Did you mean 'width'?",
+        ),
+        Case(
+            "a test file without the target",
+            several(table, lambda: table(header="size,weight,sort", name="test.csv")),
+            f"{TRAIN} --test test.csv",
+            "test.csv has no target column 'kind'. Its columns: size, weight, sort.",
+        ),
+        Case(
+            "a test file with a word in a number column",
+            several(with_line(5, "1,heavy,a"), renamed("t.csv", "test.csv"), table),
+            f"{TRAIN} --test test.csv",
+            "column 'weight' must hold numbers; test.csv line 5 has 'heavy', which is not a number. --ignore weight leaves it out.",
+        ),
+        Case("no such test file", table, f"{TRAIN} --test tset.csv", "no such file: tset.csv. Did you mean 't.csv'?"),
+        Case(
+            "a validation file with an unknown class",
+            several(with_line(5, "1,2,c"), renamed("t.csv", "valid.csv"), table),
+            f"{TRAIN} --valid valid.csv",
+            "the target at valid.csv line 5 is 'c', a class that was not in the training rows; known classes: 'a', 'b'.",
+        ),
+    ],
+    "Settings": [
+        Case(
+            "an unknown setting",
+            table,
+            f"{TRAIN} --set droput=0.2",
+            "--set droput=0.2: no setting is called 'droput'. Did you mean 'dropout'?",
+        ),
+        Case(
+            "an option's name for a setting",
+            table,
+            f"{TRAIN} --set epochs=3",
+            "--set epochs=3: no setting is called 'epochs'. Did you mean 'max_epochs'?",
+        ),
+        Case(
+            "a setting without a value",
+            table,
+            f"{TRAIN} --set dropout",
+            "--set takes KEY=VALUE, as in --set dropout=0.2; got 'dropout'.",
+        ),
+        Case(
+            "an impossible value",
+            table,
+            f"{TRAIN} --set dropout=1.5",
+            "--set dropout=1.5: dropout must be a number in [0, 1); got 1.5.",
+        ),
+        Case(
+            "a word for a number",
+            table,
+            f"{TRAIN} --epochs ten",
+            "--epochs ten: max_epochs must be a whole number such as 30; got 'ten'.",
+        ),
+        Case(
+            "no epochs",
+            table,
+            f"{TRAIN} --epochs 0",
+            "--epochs 0: max_epochs must be a whole number from 1 to 1000000000; got 0.",
+        ),
+        Case(
+            "a setting given twice",
+            table,
+            f"{TRAIN} --epochs 3 --set max_epochs=4",
+            "--set max_epochs: max_epochs is also set by --epochs; leave one out.",
+        ),
+        Case(
+            "a preset of a later version",
+            table,
+            f"{TRAIN} --preset good",
+            "--preset good: the only preset of this version is fast; got 'good'.",
+        ),
+        Case(
+            "an unknown task",
+            table,
+            f"{TRAIN} --task multiclass",
+            "--task multiclass: task must be one of multi-class, multi-label; got 'multiclass'. Did you mean 'multi-class'?",
+        ),
+        Case(
+            "an unknown metric",
+            table,
+            f"{TRAIN} --metric acuracy",
+            "no metric is called 'acuracy'. Did you mean 'accuracy'? Known for multi-class: accuracy, log_loss.",
+        ),
+        Case(
+            "a metric of the other task",
+            table,
+            f"{TRAIN} --metric macro_roc_auc",
+            "metric 'macro_roc_auc' is for multi-label targets, and this one is multi-class. Known for multi-class: accuracy, log_loss.",
+        ),
+        Case(
+            "layers that can't be read",
+            table,
+            f"{TRAIN} --layers '25;15'",
+            "--layers '25;15': layers must be hidden units as in \"25,15\", or a whole network as in \"25 relu, 15 relu, 10 linear\"; got '25;15'.",
+        ),
+        Case(
+            "an unknown activation",
+            table,
+            f"{TRAIN} --layers '25 rleu, 1 linear'",
+            "--layers '25 rleu, 1 linear': Dense activation must be one of relu, tanh, gelu, silu, selu, linear, softmax, sigmoid; got 'rleu'. Did you mean 'relu'?",
+        ),
+        Case(
+            "a network that ends in the wrong width",
+            table,
+            f"{TRAIN} --layers '25 relu, 10 linear'",
+            "the last layer must have 1 unit (sigmoid) or 2 units (softmax) for this multi-class target with 2 classes; the network ends in Dense(10, 'linear'). Dense(1, 'linear') fits.",
+        ),
+        Case(
+            "a network larger than any memory",
+            table,
+            f"{TRAIN} --layers 1000000,1000000",
+            "the network has 1,000,005,000,001 parameters (3,725 GiB); the limit is 4,000,000,000.",
+        ),
+        Case(
+            "a seed below 0",
+            table,
+            f"{TRAIN} --seed -1",
+            "--seed -1: random_state must be a whole number from 0 to 9223372036854775807; got -1.",
+        ),
+        Case(
+            "no threads",
+            table,
+            f"{TRAIN} --threads 0",
+            "--threads 0: n_jobs must be a whole number from 1 to 1024; got 0.",
+        ),
+        Case("no such configuration", table, f"{TRAIN} --config c.toml", "--config c.toml: no such file or directory."),
+        Case(
+            "a configuration that is not TOML",
+            several(table, text("dropout: 0.2\n", "c.toml")),
+            f"{TRAIN} --config c.toml",
+            "--config c.toml: is not TOML: Expected '=' after a key in a key/value pair (at line 1, column 8). Write one setting a line, as in dropout = 0.2; a JSON file's name ends in .json.",
+        ),
+        Case(
+            "an unknown key in a configuration",
+            several(table, text("droput = 0.2\n", "c.toml")),
+            f"{TRAIN} --config c.toml",
+            "--config c.toml: no setting is called 'droput'. Did you mean 'dropout'?",
+        ),
+    ],
+    "Command lines": [
+        Case(
+            "an unknown verb",
+            table,
+            "trian t.csv --target kind",
+            "there is no verb 'trian'. Did you mean 'train'? The verbs are train, evaluate, predict, inspect.",
+        ),
+        Case(
+            "an unknown option",
+            table,
+            f"{TRAIN} --epoch 3",
+            "train: there is no option --epoch. Did you mean --epochs? See fromlogits train --help.",
+        ),
+        Case(
+            "an option of a later version",
+            table,
+            f"{TRAIN} --time-limit 60",
+            "train: there is no option --time-limit. See fromlogits train --help.",
+        ),
+        Case("no data", table, "train --target kind", "train: DATA is missing. See fromlogits train --help."),
+        Case(
+            "an option without its value",
+            table,
+            f"{TRAIN} --epochs",
+            "train: option '--epochs' requires an argument. See fromlogits train --help.",
+        ),
+        Case(
+            "an argument too many",
+            table,
+            "train t.csv u.csv --target kind",
+            "train: got unexpected extra argument(s) (u.csv). See fromlogits train --help.",
+        ),
+    ],
+    "Where a model is saved": [
+        Case(
+            "a folder that does not exist",
+            table,
+            f"{TRAIN} -o models/m.safetensors",
+            "-o models/m.safetensors: the folder 'models' does not exist; make it first.",
+        ),
+        Case(
+            "a file that exists",
+            several(table, text("", "m.safetensors")),
+            f"{TRAIN} -o m.safetensors",
+            "-o m.safetensors: the file exists; choose another name, or add --overwrite to replace it.",
+        ),
+        Case(
+            "the data itself",
+            table,
+            f"{TRAIN} -o t.csv --overwrite",
+            "-o t.csv: this file is read from; choose another name.",
+        ),
+        Case(
+            "a folder instead of a file name",
+            several(table, lambda: Path("m").mkdir()),
+            f"{TRAIN} -o m",
+            "-o m: this is a folder; add a file name.",
+        ),
+        Case(
+            "a folder that can't be written to",
+            table,
+            f"{TRAIN} -o m.safetensors",
+            "-o m.safetensors: the folder '.' can't be written to; choose another.",
+            fault=locked_folder,
+        ),
+        Case(
+            "a disk without room",
+            table,
+            f"{TRAIN} -o m.safetensors",
+            "the model needs 75,864 bytes, and the disk of 'FOLDER' has 4,096 free; make room or choose another folder.",
+            fault=full_disk,
+        ),
+        Case(
+            "a disk that becomes full during the save",
+            several(table, text("", "m.safetensors")),
+            f"{TRAIN} -o m.safetensors --overwrite --quiet",
+            "the model could not be saved to 'm.safetensors': No space left on device; the file that was there is unchanged.",
+            code=1,
+            fault=disk_that_fills_up,
+        ),
+    ],
+    "Model files": [
+        Case("no such model", table, "evaluate m.safetensors t.csv", "model file 'm.safetensors' does not exist."),
+        Case(
+            "a table instead of a model",
+            table,
+            "inspect t.csv",
+            "model file 't.csv' is not a fromlogits model: it does not begin as a safetensors file.",
+        ),
+        Case(
+            "a pickle instead of a model",
+            lambda: bytes_of(b"\x80\x04\x95" + bytes(40), "m.pkl"),
+            "inspect m.pkl",
+            "model file 'm.pkl' is not a fromlogits model: it is a Python pickle (joblib writes them too), which can run code and is never loaded.",
+        ),
+        Case(
+            "an empty model file",
+            text("", "m.safetensors"),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' is empty.",
+        ),
+        Case(
+            "a model file cut short",
+            damaged_model(lambda content: content[: len(content) // 2]),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' is damaged: its checksum does not match; copy it again.",
+        ),
+        Case(
+            "a model file with one flipped bit",
+            damaged_model(flipped),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' is damaged: its checksum does not match; copy it again.",
+        ),
+        Case(
+            "a model of a newer version",
+            newer_model,
+            "inspect m.safetensors",
+            "model file 'm.safetensors' needs a newer fromlogits: its format is 2, and this version reads up to 1; upgrade by `pip install --upgrade fromlogits`.",
+        ),
+        Case(
+            "rows without a column that the model needs",
+            several(model, lambda: table(header="size,width,kind")),
+            "predict m.safetensors t.csv",
+            "t.csv: column 'weight' is missing: the model was trained with it. Did you mean 'width'?",
+        ),
+        Case(
+            "rows to evaluate without the target",
+            several(model, lambda: table(header="size,weight,sort")),
+            "evaluate m.safetensors t.csv",
+            "t.csv has no target column 'kind'. Its columns: size, weight, sort.",
+        ),
+        Case(
+            "a word in a number column of rows to predict",
+            several(model, with_line(5, "1,heavy,a")),
+            "predict m.safetensors t.csv",
+            "column 'weight' must hold numbers; t.csv line 5 has 'heavy', which is not a number. --ignore weight leaves it out.",
+        ),
+        Case(
+            "predictions into a file that exists",
+            several(model, table, text("", "p.csv")),
+            "predict m.safetensors t.csv -o p.csv",
+            "-o p.csv: the file exists; choose another name, or add --overwrite to replace it.",
+        ),
+        Case(
+            "predictions over the data",
+            several(model, table),
+            "predict m.safetensors t.csv -o t.csv --overwrite",
+            "-o t.csv: this file is read from; choose another name.",
+        ),
+        Case(
+            "predictions into a file of an unknown kind",
+            several(model, table),
+            "predict m.safetensors t.csv -o p.xlsx",
+            "-o p.xlsx: predictions are written to a file whose name ends in .csv or .tsv.",
+        ),
+        Case(
+            "predictions into a folder that does not exist",
+            several(model, table),
+            "predict m.safetensors t.csv -o out/p.csv",
+            "-o out/p.csv: the folder 'out' does not exist; make it first.",
+        ),
+    ],
+}
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    return {path.name: path.read_bytes() if path.is_file() else None for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("case", [case for cases in CASES.values() for case in cases], ids=lambda case: case.name)
+def test_bad_input_gets_one_clear_line_and_writes_nothing(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    case.make()
+    before = contents(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        case.fault(patch)
+        code = run(shlex.split(case.command))
+    out, err = capsys.readouterr()
+
+    assert err.replace(str(tmp_path.resolve()), "FOLDER") == f"fromlogits: {case.line}\n"
+    assert (code, out) == (case.code, "")
+    assert contents(tmp_path) == before
+
+
+def test_the_names_of_the_cases_differ() -> None:
+    names = [(section, case.name) for section, cases in CASES.items() for case in cases]
+
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+def test_a_limit_on_file_sizes_is_known_before_the_training(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fromlogits", *shlex.split(TRAIN)]
+    with contextlib.chdir(tmp_path):
+        table()
+    before = contents(tmp_path)
+    limited = ["bash", "-c", 'ulimit -f 4 && exec "$@"', "bash", *command]
+    done = subprocess.run(limited, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("fromlogits: the model needs ") and done.stderr.endswith("(ulimit -f).\n")
+    assert contents(tmp_path) == before
