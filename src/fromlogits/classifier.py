@@ -371,7 +371,8 @@ class Classifier:
     def _plan(self, n_rows: int, task: metrics.Task) -> tuple[Plan, tuple[Dense, ...]]:
         """The resolved plan, and the hidden layers."""
         hidden = self._stated_hidden()
-        preset = presets.settings(self.preset, n_rows, None if hidden is None else [layer.units for layer in hidden])
+        units = None if hidden is None else [layer.units for layer in hidden]
+        preset = presets.settings(self.preset, n_rows, units, self.optimizer)
         sizes, activation = preset.pop("hidden_layer_sizes"), preset.pop("activation")
         if hidden is None:
             hidden = tuple(Dense(units, self._stated_activation(activation)) for units in sizes)

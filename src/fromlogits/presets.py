@@ -10,7 +10,7 @@ from .errors import InputError, nearest
 PRESETS = ("fast",)
 
 
-def fast(n_rows: int, hidden: Sequence[int] | None) -> dict[str, Any]:
+def fast(n_rows: int, hidden: Sequence[int] | None, optimizer: str = "adam") -> dict[str, Any]:
     """One plain network: relu layers, adam, a cosine schedule, early stopping, a little dropout where it is wide.
 
     Batches grow with the table and passes shrink, so that the number of steps, and with it the time, grows slowly.
@@ -27,8 +27,8 @@ def fast(n_rows: int, hidden: Sequence[int] | None) -> dict[str, Any]:
         "hidden_layer_sizes": tuple(hidden),
         "activation": "relu",
         "dropout": (0.1 if is_large else 0.3) if is_wide else 0.0,
-        "optimizer": "adam",
-        "learning_rate": 1e-3 if is_large else 2e-3,
+        "optimizer": optimizer,
+        "learning_rate": 0.05 if optimizer == "sgd" else 1e-3 if is_large else 2e-3,
         "schedule": "cosine",
         "batch_size": batch_size,
         "max_epochs": max_epochs,
@@ -36,15 +36,18 @@ def fast(n_rows: int, hidden: Sequence[int] | None) -> dict[str, Any]:
     }
 
 
-def settings(preset: object, n_rows: int, hidden: Sequence[int] | None) -> dict[str, Any]:
+def settings(
+    preset: object, n_rows: int, hidden: Sequence[int] | None = None, optimizer: str | None = None
+) -> dict[str, Any]:
     """The settings of a preset.
 
     Args:
         preset: its name; InputError for an unknown one.
         n_rows: of the table, held-out rows included.
         hidden: units of the hidden layers where they are stated, else None.
+        optimizer: where it is stated, else None; the learning rate follows it.
     """
     if preset != "fast":
         hint = nearest(preset, PRESETS) if isinstance(preset, str) else ""
         raise InputError(f"preset must be one of {', '.join(PRESETS)}; got {preset!r}.{hint}")
-    return fast(n_rows, hidden)
+    return fast(n_rows, hidden, optimizer or "adam")
