@@ -56,7 +56,7 @@ def blocks(text: str) -> Iterator[Block]:
 def commands(code: str) -> Iterator[str]:
     """The lines of a shell block that start with `fromlogits`, lines continued by a backslash joined."""
     for line in re.sub(r"\\\n\s*", "", code).splitlines():
-        line = line.removeprefix("$ ")
+        line = line.removeprefix("$ ").removesuffix(" &&")
         if line.startswith("fromlogits "):
             yield line
 
