@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -16,35 +17,38 @@ def as_table(frame: Any) -> Table | None:
     """A frame's columns as NumPy arrays; None when the argument is no frame."""
     import narwhals.stable.v2 as nw
 
-    native = nw.from_native(frame, pass_through=True)
+    try:
+        native = nw.from_native(frame, pass_through=True)
+    except nw.exceptions.DuplicateError as error:
+        twice = " ".join(str(error).partition("- ")[2].split())
+        raise InputError(f"the names of a frame's columns must differ; found {twice}.") from None
     if isinstance(native, nw.LazyFrame):
         native = native.collect()
     if not isinstance(native, nw.DataFrame):
         return None
-    names = [str(name) for name in native.columns]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"column names must differ; {twice!r} names {names.count(twice)} columns of the frame.")
-    return Table(
-        tuple(_column(str(name), native.get_column(name), nw) for name in native.columns), len(native), Origin()
-    )
+    columns = tuple(_column(str(name), native.get_column(name), nw) for name in native.columns)
+    names = [column.name for column in columns]  # 1 and "1" are two columns for pandas
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"the names of a frame's columns must differ; found {name!r} {names.count(name)} times.")
+    return Table(columns, len(native), Origin())
 
 
-def as_values(series: Any) -> NDArray[Any] | None:
-    """A series, or a frame of one or more columns, as an array (NaN or None where missing); None when it is neither."""
+def as_values(labels: Any) -> tuple[NDArray[Any], tuple[str, ...] | None] | None:
+    """(values, None) of a series; (matrix, column names) of a frame; None of anything else. None where missing."""
     import narwhals.stable.v2 as nw
 
-    native = nw.from_native(series, pass_through=True, allow_series=True)
+    native = nw.from_native(labels, pass_through=True, allow_series=True)
     if isinstance(native, nw.Series):
-        return _joined(_column(native.name or "y", native, nw))
-    table = as_table(series)
+        return _with_none(_column(str(native.name), native, nw)), None
+    table = as_table(labels)
     if table is None:
         return None
-    return np.column_stack([_joined(column) for column in table.columns])
+    return np.column_stack([_with_none(column) for column in table.columns]), table.names
 
 
-def _joined(column: Column) -> NDArray[Any]:
-    if column.missing is None or not column.missing.any():
+def _with_none(column: Column) -> NDArray[Any]:
+    if column.missing is None:
         return column.values
     values = column.values.astype(object)
     values[column.missing] = None
@@ -53,22 +57,18 @@ def _joined(column: Column) -> NDArray[Any]:
 
 def _column(name: str, series: Any, nw: Any) -> Column:
     dtype = series.dtype
-    missing = series.is_null().to_numpy()
-    has_missing = bool(missing.any())
-    mask = missing if has_missing else None
+    if dtype.is_nested():
+        raise InputError(f"column {name!r} must hold one number or text a row; its type is {dtype}.")
+    missing = series.is_null().to_numpy()  # of pandas, NaN too
+    mask = missing if missing.any() else None
     if dtype.is_numeric() or dtype == nw.Boolean:
-        if has_missing:
-            fill = False if dtype == nw.Boolean else 0
-            series = series.fill_null(fill)
+        if mask is not None:
+            series = series.fill_null(False if dtype == nw.Boolean else 0)
         values = np.asarray(series.to_numpy())
-        if values.dtype.kind == "O":  # decimals, or a nullable type of pandas
-            values = values.astype(np.float64)
-        return Column(str(name), values, mask)
-    kind = ""
-    if isinstance(dtype, (nw.Date, nw.Datetime)):
-        kind = "dates"
-    elif isinstance(dtype, (nw.Time, nw.Duration)):
-        kind = "times"
-    elif dtype.is_nested():
-        raise InputError(f"column {name!r} must hold one value a row; it is of type {dtype}.")
-    return Column(str(name), np.asarray(series.to_list(), dtype=object), mask, kind)
+        return Column(name, values.astype(np.float64) if values.dtype == object else values, mask)
+    kind = "dates" if dtype in (nw.Date, nw.Datetime) else "times" if dtype in (nw.Time, nw.Duration) else ""
+    values = np.empty(len(series), object)
+    values[:] = series.to_list()
+    if mask is None and all(isinstance(value, numbers.Real) for value in values):
+        values = values.astype(np.float64)  # numbers that pandas holds as objects
+    return Column(name, values, mask, kind)

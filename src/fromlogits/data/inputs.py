@@ -26,6 +26,7 @@ def as_inputs(X: Any) -> Table | Matrix:
 
         table = as_table(X)
         if table is not None:
+            _refuse_empty(table.n_rows, len(table.columns))
             return table
     return as_matrix(X)
 
@@ -63,10 +64,7 @@ def as_matrix(X: Any) -> Matrix:
             f"Found array with dim {array.ndim}, while dim <= 2 is required: X has the shape {array.shape} and must be"
             " (rows, features), or uint8 pictures (rows, height, width) or (rows, height, width, channels)."
         )
-    if array.shape[0] == 0:
-        raise InputError(f"Found array with 0 sample(s) (shape={array.shape}) while a minimum of 1 is required.")
-    if array.shape[1] == 0:
-        raise InputError(f"Found array with 0 feature(s) (shape={array.shape}) while a minimum of 1 is required.")
+    _refuse_empty(*array.shape)
     if array.dtype.kind in "OUS":
         array = _numbers_of_objects(array)
     if array.dtype.kind not in "buif":
@@ -74,6 +72,13 @@ def as_matrix(X: Any) -> Matrix:
     if array.dtype.kind == "f":
         refuse_not_finite(array)
     return Matrix(array, shape)
+
+
+def _refuse_empty(n_rows: int, n_columns: int) -> None:
+    for count, what in ((n_rows, "sample(s)"), (n_columns, "feature(s)")):
+        if count == 0:
+            shape = (n_rows, n_columns)
+            raise InputError(f"Found array with 0 {what} (shape={shape}) while a minimum of 1 is required.")
 
 
 def _numbers_of_objects(array: NDArray[Any]) -> NDArray[np.float64]:

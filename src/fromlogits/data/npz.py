@@ -42,7 +42,7 @@ def read_npz(path: Path, *, labelled: bool) -> Archive:
         if head.startswith(b"PK"):
             what = "it is cut off or damaged"
         else:
-            what = f"it looks like {known}" if known else "it is none" if head else "it is empty"
+            what = f"it looks like {known}" if known else "it does not start as one" if head else "it is empty"
         raise InputError(f"{path.name} must be a NumPy .npz archive; {what}.")
     try:
         with zipfile.ZipFile(path) as archive:

@@ -151,9 +151,7 @@ class TargetEncoder:
             return slice(None)
         missing = [label for label in self.classes if label not in names]
         if missing:
-            raise InputError(
-                f"the target must have the labels {', '.join(map(str, self.classes))}; {missing[0]!r} is missing."
-            )
+            raise InputError(f"the target has no label {missing[0]!r}; its labels are {', '.join(names)}.")
         return np.array([names.index(str(label)) for label in self.classes])
 
     def to_json(self) -> dict[str, Any]:
@@ -166,7 +164,7 @@ class TargetEncoder:
         if not isinstance(value, dict) or set(value) != {"task", "kind", "classes"}:
             raise InputError("target must be an object with task, kind and classes.")
         task, kind, classes = value["task"], value["kind"], value["classes"]
-        if task not in ("multi-class", "multi-label") or kind not in KINDS:
+        if task not in ("multi-class", "multi-label") or not isinstance(kind, str) or kind not in KINDS:
             raise InputError(f"target: unknown task {task!r} or kind {kind!r}.")
         low = 2 if task == "multi-class" else 1
         if not isinstance(classes, list) or not low <= len(classes) <= MAX_CLASSES:
@@ -189,7 +187,7 @@ def factorise(values: NDArray[Any]) -> tuple[list[Any], NDArray[np.int64]]:
 
 def as_target(y: Any, *, ravel: bool) -> Target:
     """Whatever a user passes as y; a single column is raveled, with scikit-learn's warning, if `ravel`."""
-    target = y if isinstance(y, Target) else Target(_as_array(y))
+    target = y if isinstance(y, Target) else _as_given(y)
     values = target.values
     if values.ndim == 0 or values.ndim > 2:
         raise InputError(
@@ -205,7 +203,8 @@ def as_target(y: Any, *, ravel: bool) -> Target:
     return _checked(target)
 
 
-def _as_array(y: Any) -> NDArray[Any]:
+def _as_given(y: Any) -> Target:
+    """An array, list, series or frame, not looked into yet."""
     if y is None:
         raise InputError("fit requires y to be passed, but the target y is None.")
     if type(y).__module__.partition(".")[0] == "scipy" and hasattr(y, "toarray"):
@@ -213,18 +212,19 @@ def _as_array(y: Any) -> NDArray[Any]:
     if not isinstance(y, (np.ndarray, list, tuple)):
         from .frames import as_values
 
-        values = as_values(y)
-        if values is not None:
-            return values
+        found = as_values(y)
+        if found is not None:
+            values, names = found
+            return Target(values, names or (), names)
     try:
-        return np.asarray(y) if not isinstance(y, (list, tuple)) else _of_list(y)
+        return Target(np.asarray(y) if not isinstance(y, (list, tuple)) else _of_list(y))
     except ValueError as error:
         raise InputError(f"y must be one label a row, or rows of 0 and 1 of one length: {error}.") from None
 
 
 def _of_list(y: Sequence[Any]) -> NDArray[Any]:
     array = np.asarray(y)
-    if array.dtype.kind == "U" and not all(isinstance(label, str) for label in y):
+    if array.ndim == 1 and array.dtype.kind == "U" and not all(isinstance(label, str) for label in y):
         array = np.empty(len(y), object)  # NumPy has made text of numbers among texts
         array[:] = y
     return array
