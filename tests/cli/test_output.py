@@ -85,8 +85,10 @@ def test_figures_wrap_between_figures_and_undefined_is_said() -> None:
 
 def test_columns_are_aligned_and_long_lists_are_cut_in_the_middle() -> None:
     assert aligned([["label", "f1"], ["a", "0.5000"]]) == "label      f1\na      0.5000"
-    assert listed(range(10)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
-    assert listed(range(1000), at_most=30) == "0, 1, 2, 3, 4, 5, ..., 999"
+    assert listed(range(10)) == "0 to 9"
+    assert listed([0, 1, 2]) == "0, 1, 2"
+    assert listed(["0", "1", "2", "3", "4"]) == "0, 1, 2, 3, 4"
+    assert listed(range(0, 1000, 2), at_most=30) == "0, 2, 4, 6, 8, 10, ..., 998"
     assert len(listed([f"class {number}" for number in range(500)])) <= 90
     assert listed(["x" * 200, "y"]) == "..., y"
 

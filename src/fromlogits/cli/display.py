@@ -214,7 +214,13 @@ class LiveView:
         first = Table.grid(padding=(0, 2, 0, 0))
         for _ in range(4):
             first.add_column(no_wrap=True)
-        bar = ProgressBar(total=progress.rows_total, completed=progress.rows_done, width=max(4, min(40, wide - 52)))
+        bar = ProgressBar(
+            total=progress.rows_total,
+            completed=progress.rows_done,
+            width=max(4, min(40, wide - 52)),
+            complete_style="green",
+            finished_style="green",
+        )
         spent = time.perf_counter() - self._started
         first.add_row(
             Text(f"epoch {progress.epoch}/{progress.max_epochs}", "bold"),

@@ -84,7 +84,9 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def listed(names: Sequence[object], at_most: int = 90) -> str:
-    """ "0, 1, 2, ..., 99": the first ones and the last, in at most so many characters."""
+    """ "0 to 99", or "ant, bee, ..., yak": the first ones and the last, in at most so many characters."""
+    if len(names) > 4 and all(type(name) is int for name in names) and list(names) == list(_range_of(names)):
+        return f"{names[0]} to {names[-1]}"
     texts = [str(name) for name in names]
     if len(", ".join(texts)) <= at_most:
         return ", ".join(texts)
@@ -95,6 +97,10 @@ def listed(names: Sequence[object], at_most: int = 90) -> str:
             break
         first.append(text)
     return ", ".join([*first, "...", texts[-1]])
+
+
+def _range_of(numbers: Sequence[Any]) -> range:
+    return range(numbers[0], numbers[0] + len(numbers))
 
 
 class Predictions:

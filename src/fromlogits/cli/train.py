@@ -133,13 +133,13 @@ def train(
     if dry_run:
         results.tell(as_json(_resolved(fit, path)) if json else f"{plan(fit.summary)}\nwould be saved as {path}")
         return 0
-    progress.say(f"{plan(fit.summary)}\nall epochs take about {duration(fit.estimate())}")
+    progress.say(f"\n{plan(fit.summary)}\nall epochs take about {duration(fit.estimate())}")
 
     with _stop_on_signals() as stop:
         with display_for(progress, fit.summary.plan) as display:
             classifier._run(fit, observer=display, stop=lambda: stop.reason)
             display.finished(classifier.history_)
-        progress.say(how_it_ended(classifier.history_, fit.summary.plan))
+        progress.say(f"{how_it_ended(classifier.history_, fit.summary.plan)}\n")
         path = _save(classifier, path, data, is_named=output is not None, overwrite=overwrite)
         report = _report(classifier, len(dataset), path, time.perf_counter() - started)
         if test_data is not None:
@@ -251,7 +251,7 @@ def plan(summary: FitSummary) -> str:
     """What will be done, a few lines."""
     recipe, network = summary.plan, summary.network
     if len(network.layers) <= MAX_TABLE_LAYERS:
-        layers = str(network)
+        layers = f"{network}\n"
     else:
         layers = f"{len(network.layers)} layers, {network.n_parameters:,} parameters"
     held_out = (
@@ -314,7 +314,7 @@ def _tell(results: Screen, summary: FitSummary, report: dict[str, Any], data: st
             results.tell(figures_text(f"{name} ({figures['rows']:,} rows, which {what}):", figures), "bold green")
             if table := per_label_table(figures):
                 results.tell(table)
-    results.tell(f"saved as {report['model']} after {duration(report['seconds'])}; now:")
+    results.tell(f"\nsaved as {report['model']} after {duration(report['seconds'])}; now:")
     model = shlex.quote(report["model"])
     for verb, more in (("evaluate", f" {shlex.quote(data)}"), ("predict", f" {shlex.quote(data)}"), ("inspect", "")):
         results.tell(f"  fromlogits {verb} {model}{more}", "cyan")
