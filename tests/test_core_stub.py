@@ -28,8 +28,8 @@ def compiled() -> dict[str, list[str]]:
 
     def add(name: str, function: Any) -> None:
         [(signature, _, _)] = function.__nb_signature__
-        without_types = re.sub(r"\[[^\]]*\]|: [^,)]*", "", signature.split(" -> ")[0])
-        found[name] = re.findall(r"\w+", without_types)[2:]
+        without_brackets = re.sub(r"\[[^\]]*\]", "", signature.split(" -> ")[0])
+        found[name] = re.findall(r"[(,] *(\w+)", without_brackets)
 
     for name, member in vars(_core).items():
         if hasattr(member, "__nb_signature__"):
