@@ -22,7 +22,7 @@ from .table import Matrix, Table
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
 MOMENT_ROWS = 10_000  # a mean over their pixels is good to four digits
-BLOCK_ROWS = 2048  # rows that are float64 at a time: 13 MB for 785 columns
+BLOCK_ROWS = 512  # rows that are float64 at a time: 3 MB for 785 columns
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class FeatureEncoder:
         schema = Schema.of(inputs, picture_shape, target_names=target_names, id_names=id_names, ignored=ignored)
         if schema.n_features == 0:
             raise InputError("there is no feature column: every column is the target, an id or ignored.")
+        inputs, _ = schema.match(inputs)
         if isinstance(inputs, Table):
-            inputs, _ = schema.match(inputs)
             refuse_unusable(inputs)
         if schema.picture_shape is not None:
             mean, spread = _pixel_moments(inputs, rows)
@@ -79,32 +79,31 @@ class FeatureEncoder:
 
     def encode_with_notes(self, inputs: Table | Matrix) -> tuple[Features, tuple[str, ...]]:
         """The features, and what has to be said about the columns."""
-        notes: tuple[str, ...] = ()
+        inputs, notes = self.schema.match(inputs)
         if isinstance(inputs, Table):
-            inputs, notes = self.schema.match(inputs)
             refuse_unusable(inputs)
-        else:
-            self.schema.check_width(inputs.values.shape[1])
-            if self.kind == "picture" and inputs.values.dtype == np.uint8:
-                return Features(np.ascontiguousarray(inputs.values), self.scale, self.shift), notes
-        encoded = np.empty((inputs.n_rows, self.schema.n_features), np.float32)
-        for start, block in _blocks(inputs):
-            part = encoded[start : start + len(block)]
-            with np.errstate(over="ignore"):
-                if self.kind == "picture":
-                    np.multiply(block.astype(np.float32), np.float32(self.scale), out=part)
-                    part += np.float32(self.shift)
-                else:
-                    assert self.mean is not None and self.inverse_spread is not None
-                    block -= self.mean
-                    block *= self.inverse_spread
-                    part[:] = block
-            if not np.isfinite(part).all():
-                self._refuse_too_far(inputs, part, start)
-        return Features(encoded), notes
+        elif self.kind == "picture" and inputs.values.dtype == np.uint8:
+            return Features(np.ascontiguousarray(inputs.values), self.scale, self.shift), notes
+        encoded_nd = np.empty((inputs.n_rows, self.schema.n_features), np.float32)
+        start = 0
+        for block_dn in _blocks(inputs):
+            part_nd = encoded_nd[start : start + block_dn.shape[1]]
+            part_nd[:] = self._encode_block(block_dn).T
+            if not np.isfinite(part_nd).all():
+                self._refuse_too_far(inputs, part_nd, start)
+            start += len(part_nd)
+        return Features(encoded_nd), notes
 
-    def _refuse_too_far(self, inputs: Table | Matrix, part: NDArray[np.float32], start: int) -> None:
-        row, column = (int(place) for place in np.argwhere(~np.isfinite(part))[0])
+    def _encode_block(self, block_dn: Float64) -> NDArray[np.float32]:
+        with np.errstate(over="ignore"):  # what is too far for float32 becomes infinite, and is refused
+            if self.mean is None or self.inverse_spread is None:
+                return block_dn.astype(np.float32) * np.float32(self.scale) + np.float32(self.shift)
+            block_dn -= self.mean[:, None]
+            block_dn *= self.inverse_spread[:, None]
+            return block_dn.astype(np.float32)
+
+    def _refuse_too_far(self, inputs: Table | Matrix, part_nd: NDArray[np.float32], start: int) -> None:
+        row, column = (int(place) for place in np.argwhere(~np.isfinite(part_nd))[0])
         name = repr(self.schema.names[column]) if self.schema.names else column
         raise InputError(
             f"column {name}, {inputs.origin.where(start + row)}: the value lies so far from the training rows that"
@@ -151,19 +150,22 @@ def _check_tensors(tensors: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
         raise InputError(f"encoder: expected the tensors {sorted(wanted)}; found {sorted(tensors)[:5]}.")
 
 
-def _blocks(inputs: Table | Matrix, rows: Rows | None = None) -> Iterator[tuple[int, Float64]]:
-    """(number of the first row, float64 (b, d) of its own memory), over all rows or those in `rows`."""
+def _blocks(inputs: Table | Matrix, rows: Rows | None = None) -> Iterator[Float64]:
+    """All rows, or those in `rows`, a block at a time: float64 (d, n), memory of its own.
+
+    Column by column, so that a table and a matrix of the same numbers give the same bits, and sums run along memory.
+    """
     n = inputs.n_rows if rows is None else len(rows)
     for start in range(0, n, BLOCK_ROWS):
-        part: Any = slice(start, min(start + BLOCK_ROWS, n)) if rows is None else rows[start : start + BLOCK_ROWS]
+        stop = min(start + BLOCK_ROWS, n)
+        part: Any = slice(start, stop) if rows is None else rows[start:stop]
         if isinstance(inputs, Matrix):
-            yield start, inputs.values[part].astype(np.float64)
+            yield np.array(inputs.values[part].T, np.float64, order="C")
         else:
-            columns = [column.values[part] for column in inputs.columns]
-            by_column = np.empty((len(columns), len(columns[0])), np.float64)
-            for index, values in enumerate(columns):
-                by_column[index] = values
-            yield start, np.ascontiguousarray(by_column.T)
+            block_dn = np.empty((len(inputs.columns), stop - start), np.float64)
+            for values, column in zip(block_dn, inputs.columns, strict=True):
+                values[:] = column.values[part]
+            yield block_dn
 
 
 def _pixel_moments(inputs: Table | Matrix, rows: Rows | None) -> tuple[float, float]:
@@ -171,9 +173,10 @@ def _pixel_moments(inputs: Table | Matrix, rows: Rows | None) -> tuple[float, fl
     rows = np.arange(inputs.n_rows) if rows is None else rows
     rows = rows[:: max(1, len(rows) // MOMENT_ROWS)]
     count = len(rows) * (inputs.values.shape[1] if isinstance(inputs, Matrix) else len(inputs.columns))
-    mean = sum(float(block.sum()) / count for _, block in _blocks(inputs, rows))
-    variance = sum(float(((block - mean) ** 2).sum()) / count for _, block in _blocks(inputs, rows))
-    spread = float(np.sqrt(variance))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = sum(float(block.sum()) / count for block in _blocks(inputs, rows))
+        variance = sum(float(((block - mean) ** 2).sum()) / count for block in _blocks(inputs, rows))
+        spread = float(np.sqrt(variance))
     if not np.isfinite(spread):
         raise InputError("the pixels span too wide a range to be standardised; rescale them.")
     return mean, spread if spread > 1e-30 else 1.0
@@ -184,14 +187,14 @@ def _fit_standard(schema: Schema, inputs: Table | Matrix, rows: Rows | None) -> 
     low, high = np.full(schema.n_features, np.inf), np.full(schema.n_features, -np.inf)
     mean, variance = np.zeros(schema.n_features), np.zeros(schema.n_features)
     with np.errstate(over="ignore", invalid="ignore"):
-        for _, block in _blocks(inputs, rows):
-            np.minimum(low, block.min(axis=0), out=low)
-            np.maximum(high, block.max(axis=0), out=high)
-            mean += block.sum(axis=0) / n
-        for _, block in _blocks(inputs, rows):
-            block -= mean
-            block *= block
-            variance += block.sum(axis=0) / n
+        for block_dn in _blocks(inputs, rows):
+            np.minimum(low, block_dn.min(axis=1), out=low)
+            np.maximum(high, block_dn.max(axis=1), out=high)
+            mean += block_dn.sum(axis=1) / n
+        for block_dn in _blocks(inputs, rows):
+            block_dn -= mean[:, None]
+            block_dn *= block_dn
+            variance += block_dn.sum(axis=1) / n
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         column = int(np.argmin(np.isfinite(variance)))
         name = repr(schema.names[column]) if schema.names else column

@@ -58,23 +58,30 @@ class Schema:
             )
         return cls(names, n_features, picture_shape, **roles)
 
-    def match(self, table: Table) -> tuple[Table, tuple[str, ...]]:
-        """The features of a table in the schema's order, and what has to be said. Other columns are left out.
+    def match(self, inputs: Table | Matrix) -> tuple[Table | Matrix, tuple[str, ...]]:
+        """The features in the schema's order, and what has to be said. Other columns are left out.
 
-        Raises InputError when a feature column is missing.
+        Where one side has no names, the order of the columns is all there is. Raises InputError when a feature is
+        missing.
         """
-        if self.names is None:  # trained on an array: the order of the columns is all there is
-            self.check_width(len(table.columns))
-            return table, ()
-        missing = [name for name in self.names if name not in table]
+        if self.names is None or inputs.names is None:
+            self.check_width(len(inputs.columns) if isinstance(inputs, Table) else inputs.values.shape[1])
+            return inputs, ()
+        if inputs.names == self.names:
+            return inputs, ()
+        place = {name: position for position, name in enumerate(inputs.names)}
+        missing = [name for name in self.names if name not in place]
         if missing:
             more = f" ({len(missing)} of {self.n_features} columns are missing)" if len(missing) > 1 else ""
-            hint = nearest(missing[0], table.names)
+            hint = nearest(missing[0], inputs.names)
             raise InputError(f"column {missing[0]!r} is missing: the model was trained with it.{hint}{more}")
         roles = {*self.names, *self.target_names, *self.id_names, *self.ignored}
-        extra = [name for name in table.names if name not in roles]
+        extra = [name for name in inputs.names if name not in roles]
         notes = (f"columns that the model does not know were ignored: {shown(extra)}",) if extra else ()
-        return (table if table.names == self.names else table.select(self.names)), notes
+        if isinstance(inputs, Table):
+            return inputs.select(self.names), notes
+        columns = [place[name] for name in self.names]
+        return Matrix(inputs.values[:, columns], inputs.picture_shape, self.names, inputs.origin), notes
 
     def check_width(self, width: int) -> None:
         if width != self.n_features:
