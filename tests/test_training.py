@@ -24,9 +24,9 @@ class Counting(Engine):
     name = "counting"
 
     def __init__(self, network: Network = NETWORK, head: HeadName = "sigmoid", *, n_threads: int = 1) -> None:
-        self.steps, self.seen, self.rates, self.loss = 0, [], [], 1.0
-        self.seen: list[NDArray[np.int64]]
-        self.rates: list[float]
+        self.steps, self.loss = 0, 1.0
+        self.seen: list[NDArray[np.int64]] = []
+        self.rates: list[float] = []
 
     def initialise(self, seed: int) -> None:
         self.steps = 0

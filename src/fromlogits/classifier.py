@@ -402,7 +402,7 @@ class Classifier:
                 raise InputError(
                     f"state either network or {other}, not both: a stated network is trained exactly as stated."
                 )
-            return self.network.layers[:-1]
+            return tuple(self.network.layers[:-1])
         if self.hidden_layer_sizes is None:
             return None
         sizes: Any = self.hidden_layer_sizes
@@ -664,7 +664,12 @@ def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifi
         settings = {name: getattr(plan, name) for name in PLAN_SETTINGS}
         finer = {name: getattr(plan, name) for name in FINER_SETTINGS}
         clf = Classifier(
-            network=Network(network.layers), task=target.task, n_jobs=n_jobs, random_state=record["seed"], spec=finer, **settings
+            network=Network(network.layers),
+            task=target.task,
+            n_jobs=n_jobs,
+            random_state=record["seed"],
+            spec=finer,
+            **settings,
         )
         parameters = [(tensors[f"layer.{i}.weights"], tensors[f"layer.{i}.biases"]) for i in range(len(network.layers))]
         clf._become(network, head, plan, encoder, target, parameters, float(temperature), record)

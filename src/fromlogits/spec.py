@@ -90,7 +90,7 @@ class Network:
         total                   20,175
     """
 
-    layers: tuple[Dense, ...]
+    layers: Sequence[Dense]
     n_features: int | None = None
 
     def __post_init__(self) -> None:
