@@ -34,6 +34,6 @@ def number_fault(text: str) -> str:
         return ", which is not a number"
     if not math.isfinite(float(text)):
         return ", which float64 can only hold as infinity"
-    if re.fullmatch(INTEGER, text) and abs(int(text[:400])) > EXACT_INTEGERS:
+    if re.fullmatch(INTEGER, text) and abs(int(text)) > EXACT_INTEGERS:
         return ", an integer too long for float64, which is exact below 2^53"
     return ""
