@@ -443,7 +443,7 @@ CASES: dict[str, list[Case]] = {
             "a test file with other columns",
             several(table, lambda: table(header="size,width,kind", name="test.csv")),
             f"{TRAIN} --test test.csv",
-            "test.csv: column 'weight' is missing: the model was trained with it. Did you mean 'width'?",
+            "test.csv has no column 'weight'; the model was trained with it. Did you mean 'width'?",
         ),
         Case(
             "a test file without the target",
@@ -455,7 +455,7 @@ CASES: dict[str, list[Case]] = {
             "a test file with a word in a number column",
             several(with_line(5, "1,heavy,a"), renamed("t.csv", "test.csv"), table),
             f"{TRAIN} --test test.csv",
-            "column 'weight' must hold numbers; test.csv line 5 has 'heavy', which is not a number. --ignore weight leaves it out.",
+            "column 'weight' must hold numbers; test.csv line 5 has 'heavy', which is not a number. The model needs it.",
         ),
         Case("no such test file", table, f"{TRAIN} --test tset.csv", "no such file: tset.csv. Did you mean 't.csv'?"),
         Case(
@@ -705,7 +705,7 @@ CASES: dict[str, list[Case]] = {
             "rows without a column that the model needs",
             several(model, lambda: table(header="size,width,kind")),
             "predict m.safetensors t.csv",
-            "t.csv: column 'weight' is missing: the model was trained with it. Did you mean 'width'?",
+            "t.csv has no column 'weight'; the model was trained with it. Did you mean 'width'?",
         ),
         Case(
             "rows to evaluate without the target",
@@ -717,7 +717,7 @@ CASES: dict[str, list[Case]] = {
             "a word in a number column of rows to predict",
             several(model, with_line(5, "1,heavy,a")),
             "predict m.safetensors t.csv",
-            "column 'weight' must hold numbers; t.csv line 5 has 'heavy', which is not a number. --ignore weight leaves it out.",
+            "column 'weight' must hold numbers; t.csv line 5 has 'heavy', which is not a number. The model needs it.",
         ),
         Case(
             "predictions into a file that exists",

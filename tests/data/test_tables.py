@@ -150,10 +150,25 @@ def test_without_labels_the_target_may_be_missing_or_there(write: Write) -> None
 
 
 def test_columns_that_the_model_does_not_know_are_not_read_but_said(write: Write) -> None:
-    dataset = use(write("new,x,y\nword,1,a\nword,2,b\n"), target=None, features=("x", "z"), labelled=False)
+    dataset = use(write("new,x,y\nword,1,a\nword,2,b\n"), target=None, features=("x",), labelled=False)
 
     assert dataset.feature_names == ("x",)
     assert dataset.notes == ("t.csv: columns that the model does not know were ignored: new, y",)
+
+
+def test_a_column_that_the_model_knows_must_be_there_and_hold_numbers(write: Write) -> None:
+    with pytest.raises(InputError) as missing:
+        use(write("x,weigth,y\n1,2,a\n"), features=("x", "weight", "size"))
+    with pytest.raises(InputError) as word:
+        use(write("x,y\none,a\n"), features=("x",))
+
+    assert str(missing.value) == (
+        "t.csv has no column 'weight'; the model was trained with it. Did you mean 'weigth'?"
+        " (2 of 3 columns are missing.)"
+    )
+    assert str(word.value) == (
+        "column 'x' must hold numbers; t.csv line 2 has 'one', which is not a number. The model needs it."
+    )
 
 
 def test_values_longer_than_a_line_of_a_terminal_are_read(write: Write) -> None:

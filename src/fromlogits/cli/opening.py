@@ -40,7 +40,13 @@ def read_labelled(classifier: Classifier, path: str) -> Dataset:
             f"{Path(path).name}: a table can't be evaluated by this model: it was trained on a file without named"
             " columns, so it knows no target column. Evaluate it on such a file (.npz or IDX images)."
         )
-    dataset = read(path, target=schema.target_names or None, picture_shape=schema.picture_shape)
+    dataset = read(
+        path,
+        target=schema.target_names or None,
+        ignore=(*schema.id_names, *schema.ignored),
+        features=schema.names,
+        picture_shape=schema.picture_shape,
+    )
     targets = dataset.targets
     if targets is not None and targets.label_names is not None and targets.names == schema.target_names:
         # A label's name is what the star of "label:*" stood for; the columns are the ones that were trained on.
@@ -59,6 +65,7 @@ def read_unlabelled(classifier: Classifier, path: str) -> Dataset:
         target=schema.target_names or None,
         ids=schema.id_names,
         ignore=schema.ignored,
+        features=schema.names,
         picture_shape=schema.picture_shape,
         labelled=False,
     )

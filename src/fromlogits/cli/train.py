@@ -117,8 +117,14 @@ def train(
         "picture_shape": _picture_shape(image_shape),
     }
     dataset = read(data, **reading)
-    valid_data = read(valid, **reading) if valid is not None else None
-    test_data = read(test, **reading) if test is not None else None
+    alike = {
+        **reading,
+        "ids": (),
+        "ignore": (*reading["ids"], *reading["ignore"]),
+        "features": dataset.feature_names,
+    }
+    valid_data = read(valid, **alike) if valid is not None else None
+    test_data = read(test, **alike) if test is not None else None
     fit = _prepare(classifier, dataset, valid_data, reading)
     if test_data is not None:
         with naming(test):
@@ -128,8 +134,9 @@ def train(
 
     progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)
     progress.say(found(data, dataset, fit.summary), "bold")
-    for note in (*dataset.notes, *fit.summary.notes):
-        progress.tell(f"note: {note.rstrip('.')}.")
+    later = [note for other in (valid_data, test_data) if other is not None for note in other.notes]
+    for note in dict.fromkeys((*dataset.notes, *later, *fit.summary.notes)):
+        progress.say(f"note: {note.rstrip('.')}.")
     if dry_run:
         results.tell(as_json(_resolved(fit, path)) if json else f"{plan(fit.summary)}\nwould be saved as {path}")
         return 0

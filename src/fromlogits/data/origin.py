@@ -18,6 +18,9 @@ from .files import is_gzip
 class Origin:
     """Rows of an array or a frame: "row 11", counted from 0 as Python does."""
 
+    is_for_model: bool = False
+    """Read with a model's columns, none of which can be left out."""
+
     def where(self, row: int) -> str:
         return f"row {row}"
 
@@ -43,7 +46,7 @@ class FileRows(Origin):
         return f"row {row} of {self.path.name}"
 
     def how_to_leave_out(self, column: str) -> str:
-        return f"--ignore {shlex.quote(column)} leaves it out."
+        return "The model needs it." if self.is_for_model else f"--ignore {shlex.quote(column)} leaves it out."
 
 
 class TextLines(FileRows):

@@ -82,8 +82,8 @@ def read(
             or a sequence of exact names.
         ignore: columns to leave out; for training they must be there.
         ids: columns that name the rows; kept, but no features.
-        features: the columns a model knows; others are left out with a note, and missing ones are for the
-            encoder to report. None: all that have no other role.
+        features: the columns a model knows, which must be there; others are left out with a note. None: all that
+            have no other role.
         picture_shape: each row is a picture of this shape.
         labelled: whether targets are needed; if not, target columns are left out when they are there.
     """
@@ -139,6 +139,13 @@ def _read_table(
     chosen = [column for column in file.names if column not in roles]
     notes: list[str] = []
     if features is not None:
+        there = set(file.names)
+        missing = [column for column in features if column not in there]
+        if missing:
+            more = f" ({len(missing)} of {len(features)} columns are missing.)" if len(missing) > 1 else ""
+            hint = nearest(missing[0], chosen)
+            raise InputError(f"{name} has no column {missing[0]!r}; the model was trained with it.{hint}{more}")
+        file.origin.is_for_model = True
         known = set(features)
         extra = [column for column in chosen if column not in known]
         chosen = [column for column in chosen if column in known]
