@@ -33,6 +33,8 @@ class Dialect:
         delimiter: comma, tab or semicolon.
         names: the column names, all there and all different.
         digest: SHA-256 of the file as stored, in hex.
+        has_whole_numbers_only: no digit stands beside a point, an exponent's e or a letter that names a base, so
+            what is a number for a reader of integers is one for us.
         has_odd_numbers: the bytes hold something that a reader takes for a plain number though it is none:
             a leading zero (01234) or an underscore (1_000).
         has_odd_rows: some line is blank or ends in a delimiter: a reader may drop it, or a value, in silence.
@@ -43,6 +45,7 @@ class Dialect:
     delimiter: str
     names: tuple[str, ...]
     digest: str
+    has_whole_numbers_only: bool
     has_odd_numbers: bool
     has_odd_rows: bool
     notes: tuple[str, ...]
@@ -58,7 +61,8 @@ def examine(path: Path) -> Dialect:
     if delimiter != usual and len(names) > 1:
         notes = (f"{path.name}: the delimiter is a {DELIMITERS[delimiter]}", *notes)
     odd_rows = scan.has_lone_cr or bool(scan.is_before_line_end[[10, ord(delimiter)]].any())
-    return Dialect(path, delimiter, names, scan.digest, scan.has_odd_numbers, odd_rows, notes)
+    whole = scan.has_whole_numbers_only
+    return Dialect(path, delimiter, names, scan.digest, whole, scan.has_odd_numbers, odd_rows, notes)
 
 
 class _Scan:
@@ -66,6 +70,7 @@ class _Scan:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.has_whole_numbers_only = True
         self.has_odd_numbers = False
         self.has_lone_cr = False
         self.is_before_line_end = np.zeros(256, bool)  # a CR before the LF is not looked at
@@ -134,6 +139,8 @@ class _Scan:
             self.has_lone_cr = bool((text[returns + 1] != 10).any())
         if not self.has_odd_numbers:
             self.has_odd_numbers = _has_odd_number(text)
+        if self.has_whole_numbers_only:
+            self.has_whole_numbers_only = not _has_digit_beside_sign_of_fraction(text)
 
 
 _LINE_END = re.compile(rb"[\r\n]")
@@ -144,6 +151,17 @@ _IS_EDGE = np.zeros(256, bool)  # bytes that may stand before a value
 _IS_EDGE[list(b',;\t\n\r "')] = True
 _IS_SIGN = np.zeros(256, bool)
 _IS_SIGN[list(b"+-")] = True
+
+
+_IS_FRACTION = np.zeros(256, bool)
+_IS_FRACTION[list(b".eExXbB")] = True
+
+
+def _has_digit_beside_sign_of_fraction(text: NDArray[np.uint8]) -> bool:
+    """Whether a number may be other than a plain integer: 1.5, 1e5, 0x1F."""
+    signs = np.flatnonzero(_IS_FRACTION[text])
+    signs = signs[(signs > 0) & (signs < len(text) - 1)]
+    return bool((_IS_DIGIT[text[signs - 1]] | _IS_DIGIT[text[signs + 1]]).any())
 
 
 def _has_odd_number(text: NDArray[np.uint8]) -> bool:

@@ -68,17 +68,24 @@ class TextTable:
         return Table(tuple(columns), n_rows, self.origin)
 
     def _read(self, connection: DuckDBPyConnection, names: Sequence[str], as_text: frozenset[str]) -> list[Column]:
-        wanted = {
-            name: self._field[name] if name in as_text else f"try_cast({self._field[name]} as double)" for name in names
-        }
-        arrays = self._columns(connection, wanted)
+        # Pixels and counts take two bytes a value on their way here, not eight.
+        kind = "smallint" if self.dialect.has_whole_numbers_only else "double"
+        field = self._field
+        arrays = self._columns(
+            connection,
+            {name: field[name] if name in as_text else f"try_cast({field[name]} as {kind})" for name in names},
+        )
         if not len(next(iter(arrays.values()))):
             raise InputError(f"{self.path.name} has no rows: it holds column names and nothing below them.")
         self._check_rows()
         doubtful = [name for name in names if name not in as_text and self._is_doubtful(arrays[name])]
         texts = self._not_numeric(connection, doubtful)
-        if texts:
-            arrays |= self._columns(connection, {name: self._field[name] for name in texts})
+        again = {name: field[name] for name in texts}
+        if kind == "smallint":  # too large, or missing
+            large = [name for name in doubtful if name not in again and isinstance(arrays[name], np.ma.MaskedArray)]
+            again |= {name: f"try_cast({field[name]} as double)" for name in large}
+        if again:
+            arrays |= self._columns(connection, again)
         return [_column(name, arrays[name]) for name in names]
 
     def _columns(self, connection: DuckDBPyConnection, wanted: dict[str, str]) -> dict[str, NDArray[Any]]:
