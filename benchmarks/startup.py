@@ -77,9 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ratios = [a / b for a, b in zip(seconds[above], seconds[below], strict=True)]
             found = report["ratios"][f"{above} / {below}"] = spread(ratios)
             wanted = "" if limit is None else f"; wanted at most {limit}"
-            print(
-                f"{above} / {below}: {found['median']:.2f} ({found['lowest']:.2f} to {found['highest']:.2f}){wanted}"
-            )
+            print(f"{above} / {below}: {found['median']:.2f} ({found['lowest']:.2f} to {found['highest']:.2f}){wanted}")
     write_json(options.json, report)
 
 
