@@ -225,7 +225,7 @@ def test_inspect_tells_what_the_file_holds(here: Here) -> None:
     assert out.startswith("t.safetensors: multi-class, 3 classes: a, b, c\n")
     assert "\n3 linear units, softmax head, loss from logits\n" in out
     assert "input        2 columns: u, v\n" in out
-    assert "trained on   180 rows, 20 more chose the epoch\n" in out
+    assert "trained on   180 rows\nvalidation   20 more rows chose the epoch\n" in out
     assert here.json("inspect t.safetensors")["parameters"] == 2 * 8 + 8 + 8 * 3 + 3
 
 
@@ -293,6 +293,41 @@ def test_overwrite_replaces_a_given_output(here: Here) -> None:
 
     assert here(f"{TRAIN} -o m.safetensors --overwrite --quiet")[0] == 0
     assert fl.load("m.safetensors").n_iter_ == 5
+
+
+def test_a_class_name_can_not_steer_the_terminal(here: Here) -> None:
+    write_classes("t.csv")
+    content = Path("t.csv").read_text(encoding="utf-8").replace(",a\n", ",\x1b[2J\x9b1m\n")
+    Path("t.csv").write_text(content, encoding="utf-8")
+    _, out, err = here(TRAIN)
+    _, inspected, _ = here("inspect t.safetensors")
+    report = here.json("evaluate t.safetensors t.csv")
+
+    assert not {"\x1b", "\x9b"} & set(out + err + inspected)
+    assert "classes: \\u001b[2J\\u009b1m, b, c" in inspected
+    assert report["classes"] == ["\x1b[2J\x9b1m", "b", "c"]
+
+
+def test_a_link_to_predictions_stays_a_link(here: Here) -> None:
+    write_classes("t.csv")
+    here(TRAIN)
+    Path("real.csv").touch()
+    Path("p.csv").symlink_to("real.csv")
+    here("predict t.safetensors t.csv -o p.csv --overwrite")
+
+    assert Path("p.csv").is_symlink()
+    assert Path("real.csv").read_text(encoding="utf-8").startswith("nr,prediction,")
+
+
+def test_columns_that_the_model_does_not_know_are_said_once(here: Here) -> None:
+    write_classes("t.csv")
+    here(TRAIN)
+    lines = Path("t.csv").read_text(encoding="utf-8").splitlines()
+    wider = [f"{line},{'remark' if number == 0 else 'good'}" for number, line in enumerate(lines)]
+    Path("u.csv").write_text("\n".join(wider) + "\n", encoding="utf-8")
+    for verb in ("evaluate", "predict"):
+        code, _, err = here(f"{verb} t.safetensors u.csv")
+        assert (code, err) == (0, "note: u.csv: columns that the model does not know were ignored: remark.\n")
 
 
 def test_npz_files_need_no_target(here: Here) -> None:

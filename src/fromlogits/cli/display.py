@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -25,6 +26,7 @@ LINE_S = 1.0
 LONG_EPOCH_S = 5.0
 """Without a line for so long, one comes before the epoch ends."""
 REDRAW_S = 0.1
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 BARS = "▁▂▃▄▅▆▇█"
 BARS_WIDTH = 20
 
@@ -59,12 +61,18 @@ class Screen:
 
     def tell(self, text: str, style: str = "") -> None:
         """One or more lines, quiet or not."""
+        text = printable(text)
         if self._console is None:
             print(text, file=self.stream, flush=True)
         else:
             from rich.text import Text
 
             self._console.print(Text(text, style))
+
+
+def printable(text: str) -> str:
+    """The text without control characters: a class name from a stranger's file must not steer a terminal."""
+    return CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _is_terminal(stream: TextIO) -> bool:

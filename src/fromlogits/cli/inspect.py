@@ -27,10 +27,12 @@ def inspect(model: Model, json: Json = False) -> int:
     for what, names in (("target", schema.target_names), ("id", schema.id_names), ("ignored", schema.ignored)):
         if names:
             lines.append((what, listed(names)))
+    held_out = record["n_validation"]
     lines += [
         ("optimizer", f"{plan['optimizer']}, learning rate {plan['learning_rate']:g}, {plan['schedule']}"),
         ("batches", f"{plan['batch_size']:,} rows"),
-        ("trained on", f"{in_words(record['n_train'])} rows, {in_words(record['n_validation'])} more chose the epoch"),
+        ("trained on", f"{in_words(record['n_train'])} rows"),
+        ("validation", f"{in_words(held_out)} more rows chose the epoch" if held_out else "no rows were held out"),
         ("epochs", f"{classifier.n_iter_}, the best was {classifier.best_epoch_}; ended by {record['stopped_by']}"),
         ("seed", str(record["seed"])),
         ("temperature", f"{held['temperature']:.4f}"),
@@ -40,7 +42,7 @@ def inspect(model: Model, json: Json = False) -> int:
         results.tell(f"{name.ljust(wide)}  {text}")
     figures = record["validation"]
     if isinstance(figures, dict):
-        results.tell(figures_text("validation".ljust(wide + 1), figures))
+        results.tell(figures_text("".ljust(wide + 1), figures))
         if table := per_label_table(figures):
             results.tell(f"\n{table}")
     return 0

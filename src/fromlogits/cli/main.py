@@ -23,6 +23,7 @@ import typer
 import typer.main
 
 from ..errors import FromlogitsError, InputError, ModelFileError, nearest
+from .display import printable
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 VERBS = ("train", "evaluate", "predict", "inspect")
@@ -105,7 +106,7 @@ def _usage(error: Any, arguments: Sequence[str]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _parse(arguments: Sequence[str]) -> Callable[[], int]:

@@ -236,7 +236,8 @@ def naming(path: str | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """A text file that appears under its name whole or not at all."""
+    """A text file that appears under its name whole or not at all; a symbolic link stays, its target is replaced."""
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f".fromlogits-{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="") as stream:
@@ -245,6 +246,6 @@ def whole_file(path: Path) -> Iterator[TextIO]:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise FromlogitsError(f"{path} could not be written: {(error.strerror or str(error)).lower()}.") from error
+        raise FromlogitsError(f"{path.name} could not be written: {(error.strerror or str(error)).lower()}.") from error
     finally:
         temporary.unlink(missing_ok=True)
