@@ -24,12 +24,13 @@ def page() -> str:
         lines += [f"## {section}", ""]
         for case in cases:
             name = case.name[0].upper() + case.name[1:]
+            command = case.command.encode("utf-8", "backslashreplace").decode()  # a name may be no UTF-8
             code = "" if case.code == 2 else f" (exit code {case.code})"
             lines += [
                 f"{name}{code}:",
                 "",
                 "```text",
-                f"$ fromlogits {case.command}",
+                f"$ fromlogits {command}",
                 f"fromlogits: {case.line}",
                 "```",
                 "",

@@ -226,6 +226,12 @@ CASES: dict[str, list[Case]] = {
             "t.csv must be UTF-8 text; it looks like a PNG picture.",
         ),
         Case(
+            "a file name that is not UTF-8",
+            lambda: None,
+            "train t\udcff.csv --target kind",
+            "the name of the file must be UTF-8 text; rename 't\\udcff.csv'.",
+        ),
+        Case(
             "an unknown kind of file",
             text("1 2 3", "t.xyz"),
             "train t.xyz --target kind",

@@ -91,6 +91,16 @@ def test_a_closed_standard_output_from_the_start_is_no_traceback(tmp_path: Path)
     assert done.returncode in (0, 1)
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_do_no_harm(tmp_path: Path, closed: str) -> None:
+    write_table(tmp_path / "t.npz", 50)
+    run = f"{shlex.quote(sys.executable)} -m fromlogits train t.npz --epochs 1 {closed}"
+    done = subprocess.run(["bash", "-c", run], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    assert fl.load(tmp_path / "t.safetensors").n_iter_ == 1
+
+
 def test_the_module_runs_as_the_command(tmp_path: Path) -> None:
     done = subprocess.run([*COMMAND, "--version"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
 

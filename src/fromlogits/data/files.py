@@ -43,6 +43,10 @@ def looks_like(head: bytes) -> str:
 def existing_file(path: str | Path) -> Path:
     """The path, if a file that can be read stands there."""
     path = Path(path)
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:  # DuckDB takes no other names
+        raise InputError(f"the name of the file must be UTF-8 text; rename {os.fspath(path)!a}.") from None
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it.")
     if not path.exists():
