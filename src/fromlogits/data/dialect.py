@@ -90,7 +90,7 @@ class _Scan:
                 is_below_header = end is not None
                 start = end.start() if end else len(chunk)
             text = tail + chunk[start:]
-            self._look(np.frombuffer(text, np.uint8))
+            self._look(text)
             tail = text[-3:]
             position += len(chunk)
         if position == 0:
@@ -127,53 +127,63 @@ class _Scan:
             f"{self.path.name} must be UTF-8 text; the byte at offset {position + fault} is {what}. {cure}"
         )
 
-    def _look(self, text: NDArray[np.uint8]) -> None:
-        ends = np.flatnonzero(text == 10)
+    def _look(self, text: bytes) -> None:
+        """Take note of what is odd; `text` begins with a line end, or with what the last chunk ended in."""
+        codes = np.frombuffer(text, np.uint8)
+        ends = np.flatnonzero(codes == 10)
         ends = ends[ends > 0]
-        before = text[ends - 1]
+        before = codes[ends - 1]
         after_cr = (before == 13) & (ends > 1)
-        before[after_cr] = text[ends[after_cr] - 2]
+        before[after_cr] = codes[ends[after_cr] - 2]
         self.is_before_line_end[before] = True
-        if not self.has_lone_cr:
-            returns = np.flatnonzero(text[:-1] == 13)
-            self.has_lone_cr = bool((text[returns + 1] != 10).any())
-        if not self.has_odd_numbers:
-            self.has_odd_numbers = _has_odd_number(text)
+        self.has_lone_cr = self.has_lone_cr or (b"\r" in text and bool(_LONE_CR.search(text)))
+        self.has_odd_numbers = self.has_odd_numbers or _has_odd_number(text, codes)
         if self.has_whole_numbers_only:
-            self.has_whole_numbers_only = not _has_digit_beside_sign_of_fraction(text)
+            self.has_whole_numbers_only = not _has_fraction(text, codes)
 
 
 _LINE_END = re.compile(rb"[\r\n]")
+_LONE_CR = re.compile(rb"\r[^\n]")
 _CONTROL_BYTES = re.compile(rb"[\x01-\x08\x0e-\x1f]")
-_IS_DIGIT = np.zeros(256, bool)
-_IS_DIGIT[list(b"0123456789")] = True
-_IS_EDGE = np.zeros(256, bool)  # bytes that may stand before a value
-_IS_EDGE[list(b',;\t\n\r "')] = True
-_IS_SIGN = np.zeros(256, bool)
-_IS_SIGN[list(b"+-")] = True
 
 
-_IS_FRACTION = np.zeros(256, bool)
-_IS_FRACTION[list(b".eExXbB")] = True
+def _flags(of: bytes) -> NDArray[np.bool_]:
+    flags = np.zeros(256, bool)
+    flags[list(of)] = True
+    return flags
 
 
-def _has_digit_beside_sign_of_fraction(text: NDArray[np.uint8]) -> bool:
-    """Whether a number may be other than a plain integer: 1.5, 1e5, 0x1F."""
-    signs = np.flatnonzero(_IS_FRACTION[text])
-    signs = signs[(signs > 0) & (signs < len(text) - 1)]
-    return bool((_IS_DIGIT[text[signs - 1]] | _IS_DIGIT[text[signs + 1]]).any())
+_IS_EDGE = _flags(b',;\t\n\r "')  # what may stand before a value
+_IS_SIGN = _flags(b"+-")
+_IS_DIGIT = _flags(b"0123456789")
 
 
-def _has_odd_number(text: NDArray[np.uint8]) -> bool:
+def _has_odd_number(text: bytes, codes: NDArray[np.uint8]) -> bool:
     """Whether 0 and a digit begin a value, a sign before them or not, or an underscore stands between digits."""
-    padded = np.concatenate([np.frombuffer(b"..", np.uint8), text])
-    zeros = np.flatnonzero((padded[2:-1] == 48) & (padded[3:] - np.uint8(48) < 10)) + 2
-    before = padded[zeros - 1]
-    signed = _IS_SIGN[before] & _IS_EDGE[padded[zeros - 2]]
-    if (_IS_EDGE[before] | signed).any():
+    is_digit = codes - np.uint8(48) < 10
+    starts = np.flatnonzero(~is_digit[:-2] & (codes[1:-1] == 48) & is_digit[2:])
+    before = codes[starts]
+    if (_IS_EDGE[before] | (_IS_SIGN[before] & _IS_EDGE[codes[starts - 1]] & (starts > 0))).any():
         return True
-    underscores = np.flatnonzero(padded[2:-1] == 95) + 2
-    return bool((_IS_DIGIT[padded[underscores - 1]] & _IS_DIGIT[padded[underscores + 1]]).any())
+    if b"_" not in text:
+        return False
+    left, right = _digits_beside(b"_", codes)
+    return bool((left & right).any())
+
+
+def _has_fraction(text: bytes, codes: NDArray[np.uint8]) -> bool:
+    """Whether a number may be other than a plain integer: 1.5, 1e5, 0x1F, 0b1."""
+    if not any(sign in text for sign in b".eExXbB"):
+        return False
+    left, right = _digits_beside(b".eExXbB", codes)
+    return bool((left | right).any())
+
+
+def _digits_beside(signs: bytes, codes: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of each place of these signs, whether a digit stands to the left, and to the right."""
+    places = np.flatnonzero(_flags(signs)[codes])
+    places = places[(places > 0) & (places < len(codes) - 1)]
+    return _IS_DIGIT[codes[places - 1]], _IS_DIGIT[codes[places + 1]]
 
 
 def _header(path: Path) -> str:
