@@ -156,3 +156,10 @@ def test_the_first_signal_asks_and_the_second_one_acts() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_batch_larger_than_the_table_takes_no_more_memory_than_the_table() -> None:
+    engine = Counting()
+    run(engine, Plan(batch_size=2**31 - 1, max_epochs=3))
+    assert engine.batch_size == 10
+    assert engine.steps == 3

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .engines import ENGINES
 from .errors import InputError, nearest
+from .presets import PRESETS
 from .spec import HIDDEN_ACTIVATIONS, OPTIMIZERS, SCHEDULES, Network, Plan, one_of, parse_layers
 
-PRESETS = ("fast",)
 TASKS = ("multi-class", "multi-label")
-ENGINES = ("native", "reference")
 MAX_CONFIG_BYTES = 2**20
 
 

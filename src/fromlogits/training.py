@@ -192,6 +192,7 @@ def train(
         DivergedError: the loss, or the validation metric, is no longer a finite number.
     """
     observer = observer or Silent()
+    plan = _for_rows(plan, len(rows))
     steps_per_epoch = math.ceil(len(rows) / plan.batch_size)
     total_steps = steps_per_epoch * plan.max_epochs
     span_steps, step, rows_done = 1, 0, 0
@@ -263,6 +264,7 @@ def estimated_seconds(
     engine: Engine, features: Features, targets: NDArray[Any], rows: NDArray[np.int64], plan: Plan, seed: int
 ) -> float:
     """Time of all max_epochs, from a few trial steps of about 10 ms in all; the engine is initialised anew after."""
+    plan = _for_rows(plan, len(rows))
     batch, rate = rows[: plan.batch_size], learning_rates(plan, 0, 1, 1)
     engine.start(plan, seed)
     engine.train_span(features, targets, batch, rate)  # the first one finds cold caches
@@ -274,6 +276,11 @@ def estimated_seconds(
     engine.initialise(seed)
     # The shortest: another process that took the core for a moment would count for every step to come.
     return min(trials) * math.ceil(len(rows) / plan.batch_size) * plan.max_epochs
+
+
+def _for_rows(plan: Plan, n: int) -> Plan:
+    """A batch is never larger than the table: the engine takes memory for a whole one."""
+    return plan.replace({"batch_size": min(plan.batch_size, n)})
 
 
 def _diverged(plan: Plan, epoch: int, step: int, last_finite: float | None, what: str) -> DivergedError:

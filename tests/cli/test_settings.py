@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fromlogits import Classifier, Dense, Network, presets
-from fromlogits.classifier import FINER_SETTINGS
 from fromlogits.errors import InputError
+from fromlogits.fitting import FINER_SETTINGS
 from fromlogits.settings import BY_NAME, SETTINGS, collect, from_file
 from fromlogits.spec import Plan
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import fromlogits as fl
-from fromlogits.classifier import Fit
 from fromlogits.cli import train as train_verb
 from fromlogits.cli.main import run
 from fromlogits.cli.train import default_name
+from fromlogits.fitting import Fit
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits.csv"
 Result = tuple[int, str, str]

@@ -21,13 +21,7 @@ def open_model(path: str, threads: str | None) -> Classifier:
     from ..settings import BY_NAME, read_value
 
     n_jobs = None if threads is None else read_value(BY_NAME["n_jobs"], threads, f"--threads {threads}")
-    classifier = load(path)
-    if n_jobs is not None:
-        classifier.n_jobs = n_jobs  # type: ignore[assignment]
-        engine = classifier._new_engine(classifier.network_, classifier.head_)
-        engine.set_parameters(classifier._engine.parameters())
-        classifier._engine = engine
-    return classifier
+    return load(path, n_jobs=n_jobs)  # type: ignore[arg-type]
 
 
 def read_labelled(classifier: Classifier, path: str) -> Dataset:

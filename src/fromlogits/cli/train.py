@@ -22,8 +22,9 @@ from .options import Data, Json, Overwrite, Threads, setting_option
 from .output import as_json, check_output, figures_text, listed, naming, per_label_table
 
 if TYPE_CHECKING:
-    from ..classifier import Classifier, Fit, FitSummary
+    from ..classifier import Classifier
     from ..data.sources import Dataset
+    from ..fitting import Fit, FitSummary
     from ..training import StopOnSignal
 
 STOPPED = {"interrupt": 130, "terminate": 143}

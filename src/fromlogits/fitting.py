@@ -1,0 +1,331 @@
+"""From settings and data to a trained model: everything checked first, then one run of the loop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import metrics, presets, training
+from .data.encoders import FeatureEncoder
+from .data.features import Features
+from .data.inputs import as_inputs
+from .data.splits import validation_rows
+from .data.targets import TargetEncoder
+from .decisions import calibration
+from .engines import ENGINES
+from .engines.base import Engine
+from .errors import InputError, nearest
+from .heads import HEADS
+from .model import Model
+from .spec import HIDDEN_ACTIVATIONS, Dense, HeadName, Network, Plan, one_of
+from .training import Observer
+
+Settings = Mapping[str, Any]
+"""The constructor's settings of a `Classifier`, by name."""
+
+PLAN_SETTINGS = (
+    "optimizer", "learning_rate", "weight_decay", "dropout", "batch_size", "max_epochs", "early_stopping",
+    "patience", "validation_fraction", "metric", "calibrate",
+)  # fmt: skip
+"""Settings that are fields of the plan; the plan's other fields go through `spec`."""
+FINER_SETTINGS = ("schedule", "momentum", "beta1", "beta2", "epsilon", "clip_norm")
+
+
+@dataclass(frozen=True)
+class FitSummary:
+    """What was found and what will be done, before the training starts."""
+
+    network: Network
+    head: str
+    task: str
+    classes: tuple[Any, ...]
+    n_train: int
+    n_valid: int
+    picture_shape: tuple[int, ...] | None
+    plan: Plan
+    preset: str
+    seed: int
+    n_threads: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A training that is ready to run: data encoded, network drawn up, nothing learned yet."""
+
+    engine: Engine
+    features: Features
+    targets: NDArray[Any]
+    rows: NDArray[np.int64]
+    valid_features: Features | None
+    valid_targets: NDArray[Any] | None
+    encoder: FeatureEncoder
+    target: TargetEncoder
+    head: HeadName
+    split: dict[str, Any]
+    data_sha256: str | None
+    summary: FitSummary
+
+    def estimate(self) -> float:
+        """Seconds for all epochs, from a few trial steps."""
+        return training.estimated_seconds(
+            self.engine, self.features, self.targets, self.rows, self.summary.plan, self.summary.seed
+        )
+
+    def run(self, *, observer: Observer | None = None, stop: Callable[[], str | None] = lambda: None) -> Model:
+        """Train, calibrate and judge; `observer` and `stop` as for `training.train`."""
+        plan, seed = self.summary.plan, self.summary.seed
+        validation = None
+        if self.valid_features is not None:
+            assert self.valid_targets is not None
+            task, metric, known = self.target.task, plan.metric, self.valid_targets
+
+            def value(logits_nc: NDArray[np.float32]) -> float | None:
+                return metrics.value(metric, task, logits_nc, known)
+
+            validation = training.Validation(self.valid_features, value, lambda a, b: metrics.is_better(metric, a, b))
+        history = training.train(
+            self.engine, self.features, self.targets, self.rows, plan, seed,
+            validation=validation, observer=observer, stop=stop,
+        )  # fmt: skip
+
+        temperature, figures = 1.0, None
+        if self.valid_features is not None and self.valid_targets is not None:
+            logits_nc = self.engine.logits(self.valid_features)
+            if plan.calibrate:
+                temperature = calibration.fit_temperature(logits_nc, self.valid_targets, self.head)
+            logits_nc = calibration.apply(logits_nc, temperature)
+            figures = metrics.evaluate(self.target.task, self.target.classes, logits_nc, self.valid_targets)
+        record = {
+            "preset": self.summary.preset,
+            "seed": seed,
+            "n_train": self.summary.n_train,
+            "n_validation": self.summary.n_valid,
+            "split": self.split,
+            "data_sha256": self.data_sha256,
+            "best_epoch": history.best_epoch,
+            "stopped_by": history.stopped_by,
+            "history": [
+                {"epoch": r.epoch, "loss": r.loss, "validation": r.validation, "learning_rate": r.learning_rate}
+                for r in history.epochs
+            ],
+            "validation": figures,
+        }
+        return Model(
+            self.summary.network, self.head, plan, self.encoder, self.target,
+            self.engine.parameters(), temperature, record,
+        )  # fmt: skip
+
+
+def prepare(
+    settings: Settings,
+    X: Any,
+    y: Any,
+    X_val: Any = None,
+    y_val: Any = None,
+    *,
+    picture_shape: tuple[int, ...] | None = None,
+    class_names: tuple[Any, ...] | None = None,
+    data_digest: str | None = None,
+    roles: Mapping[str, tuple[str, ...]] | None = None,
+) -> Fit:
+    """Check everything, encode the rows and draw up the network.
+
+    Args:
+        settings: of the classifier.
+        X, y, X_val, y_val: as `Classifier.fit` takes them.
+        picture_shape: a row is a picture of this shape.
+        class_names: labels of a 0/1 matrix, or of class numbers.
+        data_digest: SHA-256 of the training file, by which `evaluate` knows it again.
+        roles: names of columns that are no features: target_names, id_names, ignored.
+    """
+    inputs = as_inputs(X)
+    target = TargetEncoder.fit(y, settings["task"], class_names=class_names)
+    targets = target.encode(y)
+    n = len(targets)
+    if len(inputs) != n:
+        raise InputError(f"X and y must have the same number of rows; X has {len(inputs)}, y has {n}.")
+    if (X_val is None) != (y_val is None):
+        raise InputError("X_val and y_val come together; one of them is missing.")
+    plan, hidden = _plan(settings, n, target.task)
+    seed, threads = seed_of(settings["random_state"]), n_threads(settings["n_jobs"])
+
+    everything = np.arange(n, dtype=np.int64)
+    split: dict[str, Any] = {"kind": "none"}
+    rows, held_out = everything, everything[:0]
+    if X_val is not None:
+        split = {"kind": "given"}
+    elif plan.early_stopping or plan.calibrate:
+        rows, held_out = validation_rows(targets, target.n_classes, plan.validation_fraction, seed)
+        split = {"kind": "fraction", "fraction": plan.validation_fraction, "seed": seed}
+
+    encoder = FeatureEncoder.fit(inputs, rows, picture_shape=picture_shape, **dict(roles or {}))
+    features = encoder.encode(inputs)
+    valid_features, valid_targets = None, None
+    if X_val is not None:
+        valid_features, valid_targets = encoder.encode(as_inputs(X_val)), target.encode(y_val)
+        if len(valid_features) != len(valid_targets):
+            raise InputError(
+                "X_val and y_val must have the same number of rows;"
+                f" they have {len(valid_features)} and {len(valid_targets)}."
+            )
+    elif len(held_out):
+        valid_features = Features(features.values[held_out], features.scale, features.shift)
+        valid_targets = targets[held_out]
+
+    network, head = _network(settings, hidden, features.values.shape[1], target)
+    engine = new_engine(settings["engine"], network, head, threads)
+    engine.initialise(seed)
+    n_valid = 0 if valid_features is None else len(valid_features)
+    summary = FitSummary(
+        network,
+        HEADS[head].describe(network.n_outputs),
+        target.task,
+        target.classes,
+        len(rows),
+        n_valid,
+        encoder.schema.picture_shape,
+        plan,
+        settings["preset"],
+        seed,
+        threads,
+        (*encoder.notes, *target.notes),
+    )
+    return Fit(
+        engine,
+        features,
+        _engine_targets(targets, head),
+        rows,
+        valid_features,
+        valid_targets,
+        encoder,
+        target,
+        head,
+        split,
+        data_digest,
+        summary,
+    )
+
+
+def _plan(settings: Settings, n_rows: int, task: metrics.Task) -> tuple[Plan, tuple[Dense, ...]]:
+    """The resolved plan, and the hidden layers."""
+    hidden = _stated_hidden(settings)
+    units = None if hidden is None else [layer.units for layer in hidden]
+    preset = presets.settings(settings["preset"], n_rows, units, settings["optimizer"])
+    sizes, activation = preset.pop("hidden_layer_sizes"), preset.pop("activation")
+    if hidden is None:
+        hidden = tuple(Dense(units, _stated_activation(settings, activation)) for units in sizes)
+    stated = {name: settings[name] for name in PLAN_SETTINGS if settings[name] is not None}
+    finer = dict(settings["spec"] or {})
+    for name in finer:
+        if name not in FINER_SETTINGS:
+            known = ", ".join(FINER_SETTINGS)
+            raise InputError(f"spec takes {known}; got {name!r}.{nearest(str(name), FINER_SETTINGS)}")
+    plan = Plan().replace({**preset, **stated, **finer})
+    metrics.validate_metric(plan.metric, task)
+    return plan, hidden
+
+
+def _stated_activation(settings: Settings, otherwise: str) -> str:
+    activation = otherwise if settings["activation"] is None else settings["activation"]
+    one_of("activation", activation, (*HIDDEN_ACTIVATIONS, "identity"))
+    return str(activation)
+
+
+def _stated_hidden(settings: Settings) -> tuple[Dense, ...] | None:
+    """The hidden layers of `network` or `hidden_layer_sizes`, or None: the preset's."""
+    if settings["network"] is not None:
+        if not isinstance(settings["network"], Network):
+            raise InputError(f"network must be a fromlogits.Network; got {type(settings['network']).__name__}.")
+        if settings["hidden_layer_sizes"] is not None or settings["activation"] is not None:
+            other = "hidden_layer_sizes" if settings["hidden_layer_sizes"] is not None else "activation"
+            raise InputError(
+                f"state either network or {other}, not both: a stated network is trained exactly as stated."
+            )
+        return tuple(settings["network"].layers[:-1])
+    if settings["hidden_layer_sizes"] is None:
+        return None
+    sizes: Any = settings["hidden_layer_sizes"]
+    sizes = [sizes] if isinstance(sizes, (int, np.integer)) else sizes
+    if isinstance(sizes, str) or not hasattr(sizes, "__iter__"):
+        raise InputError(f"hidden_layer_sizes must be a tuple of whole numbers; got {sizes!r}.")
+    activation = _stated_activation(settings, "relu")
+    return tuple(Dense(size.item() if isinstance(size, np.integer) else size, activation) for size in sizes)
+
+
+def _network(
+    settings: Settings, hidden: tuple[Dense, ...], n_features: int, target: TargetEncoder
+) -> tuple[Network, HeadName]:
+    """The network as an engine takes it, and its head."""
+    n_classes, is_two_class = target.n_classes, target.task == "multi-class" and target.n_classes == 2
+    fits: dict[int, HeadName]
+    if target.task == "multi-label":
+        fits, words = {n_classes: "sigmoid"}, "one sigmoid unit per label"
+    elif is_two_class:
+        fits, words = {1: "sigmoid", 2: "softmax"}, "1 unit (sigmoid) or 2 units (softmax)"
+    else:
+        fits, words = {n_classes: "softmax"}, "one softmax unit per class"
+    usual = next(iter(fits))
+    last = Dense(usual) if settings["network"] is None else settings["network"].layers[-1]
+    head = fits.get(last.units)
+    if head is None or last.activation not in ("linear", head):
+        kind = "labels" if target.task == "multi-label" else "classes"
+        raise InputError(
+            f"the last layer must have {words} for this {target.task} target with {n_classes} {kind};"
+            f" the network ends in Dense({last.units}, {last.activation!r}). Dense({usual}, 'linear') fits."
+        )
+    return Network((*hidden, last)).with_input(n_features), head
+
+
+def seed_of(random_state: Any) -> int:
+    """The seed that a `random_state` stands for; None draws one."""
+    state = random_state
+    if state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(state, np.random.RandomState):
+        return int(state.randint(2**31))
+    if isinstance(state, np.random.Generator):
+        return int(state.integers(2**31))
+    if isinstance(state, (int, np.integer)) and not isinstance(state, bool) and 0 <= state < 2**63:
+        return int(state)
+    raise InputError(f"random_state must be a whole number from 0 to 2^63 - 1, a generator or None; got {state!r}.")
+
+
+def n_threads(n_jobs: int | None) -> int:
+    """How many threads `n_jobs` stands for: None and -1 are the cores this process may use."""
+    if n_jobs is not None and (
+        isinstance(n_jobs, bool)
+        or not isinstance(n_jobs, (int, np.integer))
+        or not (n_jobs == -1 or 1 <= n_jobs <= 1024)
+    ):
+        raise InputError(f"n_jobs must be a number of threads from 1 to 1024, -1 or None; got {n_jobs!r}.")
+    if n_jobs in (None, -1):
+        has_affinity = hasattr(os, "sched_getaffinity")
+        return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return int(n_jobs)
+
+
+def new_engine(name: str, network: Network, head: HeadName, threads: int) -> Engine:
+    """An engine of this name for this network, its parameters not yet set."""
+    if name == "native":
+        from .engines.native import NativeEngine
+
+        return NativeEngine(network, head, n_threads=threads)
+    if name == "reference":
+        from .engines.reference import ReferenceEngine
+
+        return ReferenceEngine(network, head)
+    hint = nearest(name, ENGINES) if isinstance(name, str) else ""
+    raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}.{hint}")
+
+
+def _engine_targets(targets: NDArray[Any], head: HeadName) -> NDArray[Any]:
+    """Targets as an engine's head takes them: int32 (n,), or float32 (n, c)."""
+    if head == "softmax":
+        return np.ascontiguousarray(targets, dtype=np.int32)
+    return np.ascontiguousarray(targets.reshape(len(targets), -1), dtype=np.float32)
