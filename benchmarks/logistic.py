@@ -4,10 +4,10 @@
 
 A network without hidden layers and LogisticRegression(C=1/(n·λ)) minimise the same function, the mean loss plus
 λ/2·‖W‖² with free biases. Both are given the same encoded features; one function computes both objectives, in float64.
-LogisticRegression runs lbfgs to a tolerance of 1e-12. The relative gap must be at most 1e-4.
+LogisticRegression runs its Newton solver to a tolerance of 1e-8. The relative gap must be at most 1e-4.
 
-Data: the digits of examples/digits.csv, all ten as pictures (pixels scaled by 1/16) and as plain numbers
-(standardised), and "3 or 8" as numbers; λ is 0.01 and 1/n, which is scikit-learn's default C=1.
+Data: the digits of examples/digits.csv, all ten as pictures (all pixels standardised by one mean and spread) and as
+plain numbers (each column by its own), and "3 or 8" as numbers; λ is 0.01 and 1/n, scikit-learn's default C=1.
 """
 
 from __future__ import annotations
@@ -29,12 +29,21 @@ from fromlogits.data.sources import read
 
 DIGITS = Path(__file__).parent.parent / "examples" / "digits.csv"
 LIMIT = 1e-4
+STEADY = {"schedule": "cosine", "momentum": 0.99}
+"""Pixels that are nearly constant act like a bias with a penalty: a flat valley, which momentum walks along."""
 WAYS: dict[str, dict[str, Any]] = {
-    "adam, whole batches": {"optimizer": "adam", "learning_rate": 0.1, "max_epochs": 3000},
-    "sgd, whole batches": {"optimizer": "sgd", "learning_rate": 0.5, "max_epochs": 6000},
-    "sgd, batches of 512": {"optimizer": "sgd", "learning_rate": 0.5, "max_epochs": 2000, "batch_size": 512},
+    "adam, one batch": {"optimizer": "adam", "learning_rate": 0.3, "max_epochs": 5000},
+    "adam, batches of 512": {"optimizer": "adam", "learning_rate": 0.05, "max_epochs": 3000, "batch_size": 512},
+    "sgd, one batch": {"optimizer": "sgd", "learning_rate": 0.5, "max_epochs": 10_000, "spec": STEADY},
+    "sgd, batches of 512": {
+        "optimizer": "sgd",
+        "learning_rate": 0.1,
+        "max_epochs": 5000,
+        "batch_size": 512,
+        "spec": STEADY,
+    },
 }
-"""All with the cosine schedule, without held-out rows and without calibration."""
+"""All with the cosine schedule, no rows held out, no calibration; one batch is all rows, as scikit-learn takes them."""
 
 
 def objective(weights: Any, biases: Any, features: Any, codes: NDArray[np.int64], penalty: float) -> float:
@@ -85,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 features = encoded.values * np.float64(encoded.scale) + encoded.shift
                 if theirs is None:
                     start = time.perf_counter()
-                    peer = LogisticRegression(C=1 / (n * penalty), tol=1e-12, max_iter=100_000).fit(features, codes)
+                    peer = LogisticRegression(C=1 / (n * penalty), solver="newton-cholesky", tol=1e-8, max_iter=1000)
+                    peer.fit(features, codes)
                     peer_seconds = time.perf_counter() - start
                     theirs = objective(peer.coef_, peer.intercept_, features, codes, penalty)
                 [(weights, biases)] = clf._engine.parameters()
