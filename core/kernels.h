@@ -12,6 +12,7 @@ enum class Activation : int { linear, relu, tanh, gelu, silu, selu };
 struct AdamStep {
   float step_size;  // learning rate / (1 - beta1^t)
   float beta1, beta2;
+  float rest1, rest2;     // 1 - beta, rounded from double: 1 - 0.999f is 1.3e-5 off
   float root_correction;  // 1 / sqrt(1 - beta2^t)
   float epsilon;
   float gradient_scale;  // of gradient clipping; 1 without

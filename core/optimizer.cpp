@@ -65,6 +65,8 @@ void Optimizer::step(float* parameters, const float* gradient, double learning_r
       const AdamStep adam{static_cast<float>(learning_rate / correction1),
                           static_cast<float>(plan_.beta1),
                           static_cast<float>(plan_.beta2),
+                          static_cast<float>(1.0 - plan_.beta1),
+                          static_cast<float>(1.0 - plan_.beta2),
                           static_cast<float>(1.0 / std::sqrt(correction2)),
                           static_cast<float>(plan_.epsilon),
                           gradient_scale,

@@ -38,7 +38,8 @@ TEST(every_instruction_set_gives_the_same_bits) {
     for (const Kernels* set : sets()) {
       std::vector<float> w = numbers(size, 1), g = numbers(size, 2), m = numbers(size, 3), v = numbers(size, 4);
       for (float& x : v) x *= x;
-      set->adam({1e-3f, 0.9f, 0.999f, 1.5f, 1e-8f, 0.5f, 0.01f, 0.99f}, w.data(), g.data(), m.data(), v.data(), n);
+      set->adam({1e-3f, 0.9f, 0.999f, 0.1f, 0.001f, 1.5f, 1e-8f, 0.5f, 0.01f, 0.99f}, w.data(), g.data(), m.data(),
+                v.data(), n);
       set->sgd({1e-3f, 0.9f, 0.5f, 0.01f}, w.data(), g.data(), m.data(), n);
       std::vector<float> all = w;
       for (int f = 0; f < 6; ++f) {
@@ -62,6 +63,19 @@ TEST(slopes_are_the_activations_differences) {
       kernels().activate(static_cast<Activation>(f), at, slopes, 3);
       CHECK(std::abs((at[2] - at[0]) / (2 * h) - slopes[1]) < 3e-4f);
     }
+  }
+}
+
+TEST(moments_without_a_gradient_settle_at_zero) {
+  for (const Kernels* set : sets()) {
+    float w = 1.0f, g = 0.0f, m = 1e-30f, v = 1e-30f;
+    for (int step = 0; step < 40'000; ++step) {
+      set->adam({1e-3f, 0.9f, 0.999f, 0.1f, 0.001f, 1.0f, 1e-8f, 1.0f, 0.0f, 1.0f}, &w, &g, &m, &v, 1);
+    }
+    CHECK(m == 0.0f && v == 0.0f && w == 1.0f);
+    float velocity = 1e-30f;
+    for (int step = 0; step < 1'000; ++step) set->sgd({1e-3f, 0.9f, 1.0f, 0.0f}, &w, &g, &velocity, 1);
+    CHECK(velocity == 0.0f);
   }
 }
 
