@@ -287,15 +287,27 @@ REFUSED = {
     "unclosed quote": ('x,y\n1,a\n2,"b\n3,a\n', "t.csv line 3: a quote that opens in this row is never closed."),
     "unclosed quote in the header": (
         'x,"y\n1,a\n2,b\n',
-        "t.csv line 1: a quote among the column names is never closed.",
+        "t.csv line 1: a quote that opens in this row is never closed.",
     ),
     "text behind a quote": (
         'x,y\n1,"a"b\n2,b\n',
-        "t.csv line 2: text follows a closing quote; a quote inside a quoted value is written twice.",
+        "t.csv line 2: a closing quote must end its value; a quote inside a quoted value is written twice.",
     ),
     "quote closed by the next one": (
         'x,y\n1,"a\n2,"b"\n3,a\n',
-        "t.csv line 3: text follows a closing quote; was a quote left open in the row that starts on line 2?",
+        "t.csv line 3: a closing quote must end its value; was a quote left open in the row that starts on line 2?",
+    ),
+    "two quoted texts in a value": (
+        'x,y\n1,"a" "b"\n2,b\n',
+        "t.csv line 2: a closing quote must end its value; a quote inside a quoted value is written twice.",
+    ),
+    "quote left open in the header": (
+        'x,"y\n1,a\n2,"b"\n',
+        "t.csv line 3: a closing quote must end its value; was a quote left open in the row that starts on line 1?",
+    ),
+    "long last row without a line end": (
+        "x,y\n1,a\n2,b,",
+        "t.csv line 3: every row must have 2 values, as many as line 1 has names; found 3.",
     ),
     "NUL": (b"x,y\n1,a\0\n", "t.csv must be UTF-8 text; the byte at offset 7 is a NUL byte. Is it text at all?"),
     "PNG": (b"\x89PNG\r\n\x1a\n....", "t.csv must be UTF-8 text; it looks like a PNG picture."),

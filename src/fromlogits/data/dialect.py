@@ -6,19 +6,17 @@ The reader (tables.py) is told the dialect and never guesses. What it would let 
 from __future__ import annotations
 
 import codecs
-import csv
 import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from .files import is_gzip, looks_like, stored_chunks, unzipped
-from .origin import open_text
+from .origin import QuoteError, open_text, records
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
 MAX_HEADER_CHARACTERS = 1 << 26
@@ -37,7 +35,8 @@ class Dialect:
             what is a number for a reader of integers is one for us.
         has_odd_numbers: the bytes hold something that a reader takes for a plain number though it is none:
             a leading zero (01234) or an underscore (1_000).
-        has_odd_rows: some line is blank or ends in a delimiter: a reader may drop it, or a value, in silence.
+        has_odd_rows: some line is blank or ends in a delimiter, or a space follows a quote: a reader may drop a line
+            or a value, or join two values, in silence.
         notes: what was found and has to be said.
     """
 
@@ -54,13 +53,12 @@ class Dialect:
 def examine(path: Path) -> Dialect:
     """Read all bytes once: hash them, refuse what is no UTF-8 text, and find the dialect in the first record."""
     scan = _Scan(path)
-    header = _header(path)
-    delimiter = _delimiter(header)
-    names, notes = _names(path, header, delimiter)
+    delimiter = _delimiter(path)
+    names, notes = _names(path, delimiter)
     usual = "\t" if ".tsv" in path.name.lower() else ","
     if delimiter != usual and len(names) > 1:
         notes = (f"{path.name}: the delimiter is a {DELIMITERS[delimiter]}", *notes)
-    odd_rows = scan.has_lone_cr or bool(scan.is_before_line_end[[10, ord(delimiter)]].any())
+    odd_rows = scan.has_odd_quotes or scan.has_lone_cr or bool(scan.is_before_line_end[[10, ord(delimiter)]].any())
     whole = scan.has_whole_numbers_only
     return Dialect(path, delimiter, names, scan.digest, whole, scan.has_odd_numbers, odd_rows, notes)
 
@@ -72,6 +70,7 @@ class _Scan:
         self.path = path
         self.has_whole_numbers_only = True
         self.has_odd_numbers = False
+        self.has_odd_quotes = False
         self.has_lone_cr = False
         self.is_before_line_end = np.zeros(256, bool)  # a CR before the LF is not looked at
         sha = hashlib.sha256()
@@ -97,6 +96,7 @@ class _Scan:
             raise InputError(f"{path.name} is empty; it must hold a line of column names and rows below it.")
         if decoder.getstate()[0]:
             raise InputError(f"{path.name} is cut off: it ends in the middle of a UTF-8 character.")
+        self.is_before_line_end[list(tail[-1:].strip(b"\r\n"))] = True  # the last line may have no end
         self.digest = sha.hexdigest()
 
     def _refuse_known_formats(self, head: bytes) -> None:
@@ -137,6 +137,7 @@ class _Scan:
         before[after_cr] = codes[ends[after_cr] - 2]
         self.is_before_line_end[before] = True
         self.has_lone_cr = self.has_lone_cr or (b"\r" in text and bool(_LONE_CR.search(text)))
+        self.has_odd_quotes = self.has_odd_quotes or (b'"' in text and b'" ' in text)
         self.has_odd_numbers = self.has_odd_numbers or _has_odd_number(text, codes)
         if self.has_whole_numbers_only:
             self.has_whole_numbers_only = not _has_fraction(text, codes)
@@ -186,32 +187,23 @@ def _digits_beside(signs: bytes, codes: NDArray[np.uint8]) -> tuple[NDArray[np.b
     return _IS_DIGIT[codes[places - 1]], _IS_DIGIT[codes[places + 1]]
 
 
-def _header(path: Path) -> str:
-    """The text of the first record; quoted line ends are part of it."""
+def _delimiter(path: Path) -> str:
+    """The one that line 1 holds most of, outside quotes; comma where there is none."""
     with open_text(path) as text:
-        header = _line(text)
-        while header.count('"') % 2 and (more := _line(text)):
-            header += more
-            if len(header) > MAX_HEADER_CHARACTERS:
-                raise InputError(f"{path.name} line 1: the column names never end; is a quote not closed?")
-    if header.count('"') % 2:
-        raise InputError(f"{path.name} line 1: a quote among the column names is never closed.")
-    if not header.strip():
+        line = text.readline(MAX_HEADER_CHARACTERS)
+    if not line.strip():
         raise InputError(f"{path.name} line 1 is blank; it must hold the column names.")
-    return header
+    bare = re.sub(r'"[^"]*("|$)', "", line)
+    return max(DELIMITERS, key=bare.count)
 
 
-def _line(text: IO[str]) -> str:
-    return text.readline(MAX_HEADER_CHARACTERS)
-
-
-def _delimiter(header: str) -> str:
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(DELIMITERS, key=bare.count)  # the first of equals: comma
-
-
-def _names(path: Path, header: str, delimiter: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    as_written = next(csv.reader([header], delimiter=delimiter, skipinitialspace=True))
+def _names(path: Path, delimiter: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names in the first record, and what has to be said about them."""
+    with open_text(path) as text:
+        try:
+            _, as_written = next(records(text, delimiter))
+        except QuoteError as fault:
+            raise InputError(f"{path.name} {fault}") from None
     names = tuple(name.strip() for name in as_written)
     headless = all(_is_number(name) for name in names) and len(names) > 1
     hint = " The names must stand in line 1; it seems to hold data." if headless else ""

@@ -89,7 +89,7 @@ class _Taken(Origin):
 
 
 class QuoteError(Exception):
-    """A quote that is never closed, or text behind a closing one.
+    """A quote that is never closed, or something behind a closing one.
 
     Attributes:
         start: the line on which the record starts.
@@ -98,10 +98,18 @@ class QuoteError(Exception):
     """
 
     def __init__(self, start: int, line: int, *, is_open: bool) -> None:
-        super().__init__(start, line)
+        super().__init__(start, line, is_open)
         self.start = start
         self.line = line
         self.is_open = is_open
+
+    def __str__(self) -> str:
+        if self.is_open:
+            return f"line {self.start}: a quote that opens in this row is never closed."
+        fault = f"line {self.line}: a closing quote must end its value"
+        if self.line > self.start:
+            return f"{fault}; was a quote left open in the row that starts on line {self.start}?"
+        return f"{fault}; a quote inside a quoted value is written twice."
 
 
 def open_text(path: Path) -> IO[str]:
@@ -110,14 +118,14 @@ def open_text(path: Path) -> IO[str]:
     return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
 
 
-def records(text: IO[str], delimiter: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
+def records(text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """(line on which it starts, values) of each record; a blank line has no values.
 
-    With strict, raises QuoteError where a quoted value is not closed as it must be.
+    Raises QuoteError where a quoted value is not closed as it must be.
     """
     limit = csv.field_size_limit(2**31 - 1)  # the default of 128 KiB is shorter than a long text
     try:
-        reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=strict)
+        reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
         line = 1
         for values in reader:
             yield line, values

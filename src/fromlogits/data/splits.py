@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 
-COUNTER = [0, 0, 0, 0x53504C4954]  # "SPLIT": apart from other streams drawn with the same key
+COUNTER = [0, 0, 0, 4]  # the last word says what for: 1 is weights, 2 the row order, 3 dropout
 
 Rows = NDArray[np.int64]
 

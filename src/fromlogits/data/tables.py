@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .dialect import examine
-from .faults import refuse_first_fault, refuse_ragged_rows
+from .faults import refuse_first_fault, refuse_mixed_line_ends
 from .files import is_gzip, looks_like, stored_chunks
 from .numbers import EXACT_INTEGERS, INTEGER, NUMBER
 from .origin import FileRows, Origin, TextLines
@@ -105,6 +105,7 @@ class TextTable:
                     f"{self.path.name}: no row may be longer than {MAX_LINE_BYTES:,} bytes; is a quote not closed?"
                 ) from None
             refuse_first_fault(self.dialect)
+            refuse_mixed_line_ends(self.dialect)
             raise InputError(f"{self.path.name} can't be read as a table: {_reason(error)}.") from None
 
     def _source(self) -> str:
@@ -120,7 +121,7 @@ class TextTable:
 
     def _check_rows(self) -> None:
         if self.dialect.has_odd_rows:
-            blank = refuse_ragged_rows(self.dialect)
+            blank = refuse_first_fault(self.dialect)
             if blank and len(self.names) > 1:
                 self.notes = (*self.notes, f"{self.path.name}: blank lines were skipped ({blank})")
 
