@@ -54,7 +54,7 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def commands(code: str) -> Iterator[str]:
-    """The lines of a shell block that start with `fromlogits`, lines continued by a backslash joined; a last && left out."""
+    """The lines of a shell block that start with `fromlogits`: continued ones joined, a last && left out."""
     for line in re.sub(r"\\\n\s*", "", code).splitlines():
         line = line.removeprefix("$ ").removesuffix(" &&")
         if line.startswith("fromlogits "):
