@@ -65,12 +65,14 @@ class PyNetwork {
              double weight_decay, double clip_norm, double dropout, Index batch_size, std::uint64_t seed) {
     using fromlogits::Method;
     const Method method = optimizer == "sgd" ? Method::sgd : optimizer == "adamw" ? Method::adamw : Method::adam;
+    batch_size_ = 0;  // if memory runs out below, train() refuses
     network_.start({{method, momentum, beta1, beta2, epsilon, weight_decay, clip_norm}, dropout, batch_size, seed});
     batch_size_ = batch_size;
   }
 
   double train(const fromlogits::Rows& rows, std::optional<Vec<const std::int32_t>> labels,
-               std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, int threads) {
+               std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
+               int threads) {
     require(batch_size_ > 0, "start() comes before train()");
     require(rows.d == network_.inputs(), "features must be (n, inputs)");
     fromlogits::Targets wanted;
@@ -86,7 +88,7 @@ class PyNetwork {
     require(size(rates.shape(0)) == (k + batch_size_ - 1) / batch_size_, "one learning rate for each batch");
     nb::gil_scoped_release unlocked;
     fromlogits::Team team(threads);
-    return network_.train(rows, wanted, order.data(), k, rates.data(), team);
+    return network_.train(rows, wanted, order.data(), k, rates.data(), loss, team);
   }
 
   void logits(const fromlogits::Rows& rows, Matrix<float> out, int threads) const {
@@ -216,18 +218,19 @@ NB_MODULE(_core, m) {
       .def(
           "train",
           [](PyNetwork& self, Floats features, std::optional<Vec<const std::int32_t>> labels,
-             std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates,
-             int threads) { return self.train(rows_of(features), labels, targets, order, rates, threads); },
+             std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
+             int threads) { return self.train(rows_of(features), labels, targets, order, rates, loss, threads); },
           "features"_a.noconvert(), "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
-          "order"_a.noconvert(), "rates"_a.noconvert(), "threads"_a)
+          "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "threads"_a)
       .def(
           "train_bytes",
           [](PyNetwork& self, Bytes features, float scale, float shift, std::optional<Vec<const std::int32_t>> labels,
-             std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, int threads) {
-            return self.train(rows_of(features, scale, shift), labels, targets, order, rates, threads);
+             std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
+             int threads) {
+            return self.train(rows_of(features, scale, shift), labels, targets, order, rates, loss, threads);
           },
           "features"_a.noconvert(), "scale"_a, "shift"_a, "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
-          "order"_a.noconvert(), "rates"_a.noconvert(), "threads"_a)
+          "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "threads"_a)
       .def(
           "logits",
           [](const PyNetwork& self, Floats features, Matrix<float> out, int threads) {

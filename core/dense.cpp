@@ -58,11 +58,12 @@ void forward(const DenseLayer& layer, const float* w, const float* b, const floa
     for (Index i = 0; i < rows.size; ++i) std::copy_n(b + units.begin, units.size, corner + i * h);
     scipy_cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, blas(rows.size), blas(units.size), blas(d), 1.0f,
                       x + rows.begin * d, blas(d), w + units.begin * d, blas(d), 1.0f, corner, blas(h));
-    if (slopes == nullptr) return;
-    float* const slope_corner = slopes + rows.begin * h + units.begin;
+    if (slopes == nullptr && layer.activation == Activation::linear) return;
+    float unwanted[tile_units];
     for (Index i = 0; i < rows.size; ++i) {
-      kernels().activate(layer.activation, corner + i * h, slope_corner + i * h, units.size);
-      if (dropout.threshold != 0) drop(dropout, h, rows.begin + i, units, corner + i * h, slope_corner + i * h);
+      float* const slope_row = slopes == nullptr ? unwanted : slopes + (rows.begin + i) * h + units.begin;
+      kernels().activate(layer.activation, corner + i * h, slope_row, units.size);
+      if (dropout.threshold != 0) drop(dropout, h, rows.begin + i, units, corner + i * h, slope_row);
     }
   });
 }

@@ -27,7 +27,7 @@ struct Dropout {
 // out = dropout(activation(x wT + b)).
 //   x       (n, d)  in
 //   out     (n, h)  out
-//   slopes  (n, h)  out  d out / d (x wT + b), entry by entry; null for a linear layer without dropout
+//   slopes  (n, h)  out  d out / d (x wT + b), entry by entry; null: not wanted, and then no dropout
 void forward(const DenseLayer& layer, const float* w, const float* b, const float* x, float* out, float* slopes,
              const Dropout& dropout, Index n, Team& team) noexcept;
 

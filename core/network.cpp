@@ -55,8 +55,7 @@ void Network::start(const TrainingPlan& plan) {
 }
 
 double Network::train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k, const double* rates,
-                      Team& team) noexcept {
-  double loss = 0.0;
+                      double loss, Team& team) noexcept {
   for (Index at = 0, i = 0; at < k; at += plan_.batch_size, ++i) {
     loss += step(rows, targets, order + at, std::min(plan_.batch_size, k - at), rates[i], team);
   }
@@ -125,33 +124,35 @@ double Network::loss_and_gradient(const Targets& targets, const std::int64_t* or
 }
 
 void Network::logits(const Rows& rows, float* out, Team& team) const {
-  Index widest = inputs();
-  for (const DenseLayer& layer : layers_) widest = std::max(widest, layer.h);
-  const Index c = outputs(), block = logits_block;
-  Index flops = 0;
-  for (const DenseLayer& layer : layers_) flops += 2 * layer.h * layer.d;
-
-  // A task owns its memory: it is taken here, so that tasks never allocate. Few large tasks, so that it stays small.
-  const Index blocks = tiles(rows.n, block);
-  const Index tasks = std::min<Index>(blocks, 16);
-  Buffer<float> memory(tasks * 3 * block * widest);
+  const Index c = outputs(), d = inputs(), block = logits_block;
+  Index widest = c, flops = 0;
+  for (const DenseLayer& layer : layers_) {
+    widest = std::max(widest, layer.h);
+    flops += 2 * layer.h * layer.d;
+  }
+  // A task owns its memory, taken here: tasks never allocate. Whole blocks of floats are read where they are.
+  const Index blocks = tiles(rows.n, block), tasks = std::min<Index>(blocks, team.threads());
+  const Index each = block * (d + 2 * widest);
+  Buffer<float> memory(tasks * each);
   team.run(tasks, flops * rows.n > 4'000'000, [&](Index task) {
     Team alone(1);
-    float* const front = memory.data() + task * 3 * block * widest;
-    float* const back = front + block * widest;
-    float* const slopes = back + block * widest;
+    float* const input = memory.data() + task * each;
+    float* y = input + block * d;
+    float* spare = y + block * widest;
     for (Index at = task; at < blocks; at += tasks) {
       const Index begin = at * block, n = std::min(block, rows.n - begin);
-      for (Index i = 0; i < n; ++i) copy_row(rows, begin + i, front + i * inputs());
-      std::fill_n(front + n * inputs(), (block - n) * inputs(), 0.0f);
-      float* x = front;
-      float* y = back;
+      const float* x = input;
+      if (rows.floats != nullptr && n == block) {
+        x = rows.floats + begin * d;
+      } else {
+        for (Index i = 0; i < n; ++i) copy_row(rows, begin + i, input + i * d);
+        std::fill_n(input + n * d, (block - n) * d, 0.0f);
+      }
       for (std::size_t i = 0; i < layers_.size(); ++i) {
-        const DenseLayer& layer = layers_[i];
         const float* const w = parameters_.data() + offsets_[i];
-        const bool is_linear = layer.activation == Activation::linear;
-        forward(layer, w, w + layer.h * layer.d, x, y, is_linear ? nullptr : slopes, Dropout{}, block, alone);
-        std::swap(x, y);
+        forward(layers_[i], w, w + layers_[i].h * layers_[i].d, x, y, nullptr, Dropout{}, block, alone);
+        x = y;
+        std::swap(y, spare);
       }
       std::copy_n(x, n * c, out + begin * c);
     }

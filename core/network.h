@@ -43,10 +43,12 @@ class Network {
 
   // Takes steps on batches of order[0..k), the last one possibly smaller; rates has one learning rate a step.
   //   order    row numbers, 0 <= order[i] < rows.n, checked by the caller
-  //   returns  the sum over the rows of each row's loss before its step, in nats
+  //   loss     so far; step by step the sum of each row's loss before its step, in nats, is added, so that the length
+  //            of a span does not change the order of the sum
+  //   returns  the loss after these steps
   // Needs start(). Allocates nothing.
   double train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k, const double* rates,
-               Team& team) noexcept;
+               double loss, Team& team) noexcept;
 
   // out (n, c) = logits of every row; a row has the same bits alone and among any others.
   void logits(const Rows& rows, float* out, Team& team) const;

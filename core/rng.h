@@ -22,7 +22,7 @@ inline PhiloxBlock philox(PhiloxBlock c, std::uint64_t key0, std::uint64_t key1 
   return c;
 }
 
-// Last word of the counter: what the bits are for. Python draws streams 1 (weights), 2 (row order), 4 (splits).
+// Last word of the counter: what the bits are for. Python draws streams 1 (weights), 2 (row order) and 4 (splits).
 inline constexpr std::uint64_t dropout_stream = 3;
 
 }  // namespace fromlogits

@@ -1,5 +1,7 @@
 #include "threads.h"
 
+#include <exception>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -22,8 +24,13 @@ constexpr int spins = 500;
 
 }  // namespace
 
-Team::Team(int threads) {
-  for (int i = 1; i < threads; ++i) helpers_.emplace_back([this] { help(); });
+void Team::start() noexcept {
+  try {
+    helpers_.reserve(static_cast<std::size_t>(threads_ - 1));
+    while (static_cast<int>(helpers_.size()) < threads_ - 1) helpers_.emplace_back([this] { help(); });
+  } catch (const std::exception&) {
+    threads_ = static_cast<int>(helpers_.size()) + 1;
+  }
 }
 
 Team::~Team() {
@@ -43,7 +50,8 @@ Index Team::claim() noexcept {
   return -1;
 }
 
-void Team::share(Index tasks, Call call, void* context) {
+void Team::share(Index tasks, Call call, void* context) noexcept {
+  if (helpers_.empty()) start();
   call_ = call;
   context_ = context;
   unfinished_.store(static_cast<std::uint32_t>(tasks), std::memory_order_relaxed);

@@ -12,18 +12,21 @@ namespace fromlogits {
 
 class Team {
  public:
-  // Starts `threads` - 1 helpers; the calling thread is the other one.
-  explicit Team(int threads);
+  // The calling thread and up to `threads` - 1 helpers, which start with the first work that is worth sharing. A
+  // helper that the machine refuses is done without.
+  explicit Team(int threads) : threads_(threads < most_threads ? threads : most_threads) {}
   ~Team();
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
+
+  int threads() const noexcept { return threads_; }
 
   // Calls task(i) once for each i in [0, tasks), on whichever thread is free, and returns when all are done.
   //   is_worth_it  false: the calling thread does it alone (waking helpers costs a few microseconds)
   // Tasks must not throw.
   template <class Task>
   void run(Index tasks, bool is_worth_it, Task&& task) {
-    if (helpers_.empty() || tasks < 2 || !is_worth_it) {
+    if (threads_ < 2 || tasks < 2 || !is_worth_it) {
       for (Index i = 0; i < tasks; ++i) task(i);
       return;
     }
@@ -32,9 +35,13 @@ class Team {
   }
 
  private:
+  // OpenBLAS has memory for so many callers at a time, and ends the process when there are more.
+  static constexpr int most_threads = 64;
+
   using Call = void (*)(void* context, Index task);
 
-  void share(Index tasks, Call call, void* context);
+  void share(Index tasks, Call call, void* context) noexcept;
+  void start() noexcept;
   Index claim() noexcept;
   void help();
 
@@ -46,6 +53,7 @@ class Team {
   std::atomic<std::uint32_t> posted_{0};  // counts postings; helpers sleep on it
   std::atomic<std::uint32_t> unfinished_{0};
   std::atomic<bool> is_over_{false};
+  int threads_;
   std::vector<std::thread> helpers_;
 };
 

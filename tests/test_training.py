@@ -46,12 +46,13 @@ class Counting(Engine):
         targets: NDArray[Any],
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
+        loss: float = 0.0,
     ) -> float:
         assert len(learning_rates_s) == -(-len(order_k) // self.batch_size)
         self.steps += len(learning_rates_s)
         self.seen.append(order_k)
         self.rates.extend(learning_rates_s)
-        return self.loss * len(order_k)
+        return loss + self.loss * len(order_k)
 
     def logits(self, features: Features) -> NDArray[np.float32]:
         return np.full((1, 1), self.steps, np.float32)

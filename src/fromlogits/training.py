@@ -86,14 +86,25 @@ class Lines:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._written = -math.inf
+        self._unwritten: EpochRecord | None = None
 
     def progressed(self, progress: Progress) -> None: ...
 
     def epoch_ended(self, record: EpochRecord) -> None:
         now = time.monotonic()
-        if now - self._written >= 1 or record.epoch == self.plan.max_epochs:
+        self._unwritten = record
+        if now - self._written >= 1:
             self._written = now
-            print(line(record, self.plan), file=sys.stderr, flush=True)
+            self.finished()
+
+    def finished(self) -> None:
+        """Write the last epoch's line if it was held back."""
+        if self._unwritten is not None:
+            self.say(line(self._unwritten, self.plan))
+        self._unwritten = None
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
 
 
 def line(record: EpochRecord, plan: Plan) -> str:
@@ -162,7 +173,7 @@ SHUFFLE_STREAM = 2
 def learning_rates(plan: Plan, first_step: int, count: int, total_steps: int) -> NDArray[np.float64]:
     """The learning rate of each of `count` steps from `first_step` on."""
     if plan.schedule == "constant":
-        return np.full(count, plan.learning_rate)
+        return np.full(count, plan.learning_rate, np.float64)
     steps = np.arange(first_step, first_step + count)
     return np.asarray(plan.learning_rate * 0.5 * (1 + np.cos(np.pi * steps / total_steps)))
 
@@ -210,13 +221,12 @@ def train(
             span = order[position : position + span_steps * plan.batch_size]
             rates = learning_rates(plan, step, math.ceil(len(span) / plan.batch_size), total_steps)
             span_started = time.perf_counter()
-            span_loss = engine.train_span(features, targets, span, rates)
+            before, loss_sum = loss_sum, engine.train_span(features, targets, span, rates, loss_sum)
             now = time.perf_counter()
             step += len(rates)
-            if not math.isfinite(span_loss):
+            if not math.isfinite(loss_sum):
                 raise _diverged(plan, epoch, step, last_finite, "the training loss")
-            last_finite = span_loss / len(span)
-            loss_sum += span_loss
+            last_finite = (loss_sum - before) / len(span)
             position += len(span)
             rows_done += len(span)
             # At most doubled at a time: the first steps of a fresh process are slower than the rest.
@@ -232,7 +242,10 @@ def train(
 
         value = None
         if validation is not None:
-            value = validation.value(engine.logits(validation.features))
+            logits_nc = engine.logits(validation.features)
+            if not np.isfinite(logits_nc).all():
+                raise _diverged(plan, epoch, step, last_finite, "a validation logit")
+            value = validation.value(logits_nc)
             if value is None:
                 raise InputError(
                     f"metric {plan.metric!r} is undefined on the {len(validation.features)} validation rows;"
@@ -255,6 +268,10 @@ def train(
         if stopped_by is not None:
             break
 
+    if validation is None:  # a loss is taken before its step, so nobody has seen what the last one left
+        last_rows = Features(features.values[order[-plan.batch_size :]], features.scale, features.shift)
+        if not np.isfinite(engine.logits(last_rows)).all():
+            raise _diverged(plan, epoch, step, last_finite, "a logit")
     if best is not None and best_epoch != records[-1].epoch:
         engine.set_parameters(best)
     return History(tuple(records), best_epoch, stopped_by or "max_epochs")

@@ -22,6 +22,7 @@ class Engine(ABC):
     """A network with its parameters. Same seed, same bits, for any number of threads."""
 
     name: ClassVar[str]
+    n_threads: int
 
     @abstractmethod
     def __init__(self, network: Network, head: HeadName, *, n_threads: int = 1) -> None:
@@ -53,6 +54,7 @@ class Engine(ABC):
         targets: NDArray[Any],
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
+        loss: float = 0.0,
     ) -> float:
         """Take s = ceil(k / batch_size) steps; step i trains on the rows order_k[i·batch_size : (i+1)·batch_size].
 
@@ -61,11 +63,12 @@ class Engine(ABC):
             targets: softmax: class indices, int32 (n,); sigmoid: 0/1, float32 (n, c).
             order_k: row numbers in the order they are trained on.
             learning_rates_s: one for each step.
+            loss: of the spans before this one.
 
         Returns:
-            The sum over the k rows of each row's loss, before the step that it takes part in: softmax
-            cross-entropy, or the sum over labels of the sigmoid cross-entropy; in nats. The span's length
-            never changes the bits of the parameters.
+            `loss` plus, added step by step, the sum over the k rows of each row's loss before the step that it takes
+            part in: softmax cross-entropy, or the sum over labels of the sigmoid cross-entropy; in nats. So a span's
+            length changes no bits, neither of the parameters nor of an epoch's loss.
         """
 
     @abstractmethod

@@ -13,6 +13,9 @@ from ..spec import HeadName, Network, Plan
 from .base import Engine, Parameters
 from .initialisation import initial_parameters
 
+CALL_FLOPS = 5_000_000_000
+"""Of one call into the core, for predictions."""
+
 
 class NativeEngine(Engine):
     """Float32 parameters and activations, float64 in the head; spans run without the interpreter."""
@@ -56,27 +59,24 @@ class NativeEngine(Engine):
         targets: NDArray[Any],
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
+        loss: float = 0.0,
     ) -> float:
-        assert order_k.min() >= 0 and order_k.max() < len(features)
+        if order_k.min() < 0 or order_k.max() >= len(features):
+            raise IndexError(f"row numbers must lie in [0, {len(features)})")  # the core trusts them
         labels, values = (targets, None) if self.head == "softmax" else (None, targets)
-        order_k = np.ascontiguousarray(order_k)
+        rest = labels, values, np.ascontiguousarray(order_k), learning_rates_s, loss, self.n_threads
         if features.values.dtype == np.uint8:
-            return self._core.train_bytes(
-                features.values,
-                features.scale,
-                features.shift,
-                labels,
-                values,
-                order_k,
-                learning_rates_s,
-                self.n_threads,
-            )
-        return self._core.train(features.values, labels, values, order_k, learning_rates_s, self.n_threads)
+            return self._core.train_bytes(features.values, features.scale, features.shift, *rest)
+        return self._core.train(features.values, *rest)
 
     def logits(self, features: Features) -> NDArray[np.float32]:
         out = np.empty((len(features), self.network.n_outputs), np.float32)
-        if features.values.dtype == np.uint8:
-            self._core.logits_bytes(features.values, features.scale, features.shift, out, self.n_threads)
-        else:
-            self._core.logits(features.values, out, self.n_threads)
+        # Some 0.1 s at a time, so that Ctrl-C is heard in between.
+        rows = max(1, CALL_FLOPS // (2 * self.network.n_parameters))
+        for start in range(0, len(features), rows):
+            part, part_out = features.values[start : start + rows], out[start : start + rows]
+            if part.dtype == np.uint8:
+                self._core.logits_bytes(part, features.scale, features.shift, part_out, self.n_threads)
+            else:
+                self._core.logits(part, part_out, self.n_threads)
         return out

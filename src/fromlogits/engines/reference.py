@@ -66,6 +66,7 @@ class ReferenceEngine(Engine):
     name = "reference"
 
     def __init__(self, network: Network, head: HeadName, *, n_threads: int = 1) -> None:
+        self.n_threads = n_threads
         self.network, self.head = network, softmax_head if head == "softmax" else sigmoid_head
 
     def initialise(self, seed: int) -> None:
@@ -88,17 +89,17 @@ class ReferenceEngine(Engine):
         targets: NDArray[Any],
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
+        loss: float = 0.0,
     ) -> float:
         batches = np.split(order_k, range(self.plan.batch_size, len(order_k), self.plan.batch_size))
-        loss = 0.0
         for rows, learning_rate in zip(batches, learning_rates_s, strict=True):
             losses_n, gradient = self.gradient(
                 features.values[rows] * np.float64(features.scale) + features.shift, targets[rows]
             )
-            loss += losses_n.sum()
+            loss += float(losses_n.sum())
             self.update(gradient, learning_rate)
             self.step += 1
-        return float(loss)
+        return loss
 
     def gradient(self, x_nd: Float64, targets: NDArray[Any]) -> tuple[Float64, list[list[Float64]]]:
         """Loss of each row, and the gradient of their mean by each layer's weights and biases."""
