@@ -175,11 +175,12 @@ def test_a_saved_model_predicts_the_same_bits(kind: str, tmp_path: Path) -> None
     assert path.read_bytes() == again.read_bytes()
 
 
-def test_the_same_seed_writes_the_same_file(tmp_path: Path) -> None:
+def test_the_same_seed_writes_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = blobs(3)
-    for name, n_jobs in (("a", 1), ("b", 3)):
-        quick(n_jobs=n_jobs).fit(x, y).save(tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    for name, n_jobs, span_s in (("a", 1, 0.1), ("b", 3, 0.1), ("c", 2, 1e-6)):  # a span's length follows the clock
+        monkeypatch.setattr("fromlogits.training.SPAN_S", span_s)
+        quick(n_jobs=n_jobs, batch_size=8).fit(x, y).save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
 
 
 def test_a_loaded_model_can_be_trained_again_as_it_was(tmp_path: Path) -> None:
@@ -261,6 +262,41 @@ def test_divergence_is_an_error_that_names_step_and_cure() -> None:
     assert caught.value.step >= 1
 
 
+def test_errors_cross_to_another_process() -> None:
+    x, y = blobs(3)
+    with pytest.raises(DivergedError) as diverged:
+        quick(optimizer="sgd", learning_rate=1e6, hidden_layer_sizes=(50, 50, 50)).fit(x * 1e3, y)
+    again = pickle.loads(pickle.dumps(diverged.value))
+    assert (str(again), again.step) == (str(diverged.value), diverged.value.step)
+    with pytest.raises(NotFittedError) as not_fitted:
+        fl.Classifier().predict(x)
+    assert str(pickle.loads(pickle.dumps(not_fitted.value))) == str(not_fitted.value)
+
+
+def test_a_last_step_that_diverges_is_noticed_without_validation_rows() -> None:
+    x, y = blobs(3)
+    settings = {"early_stopping": False, "calibrate": False, "batch_size": 500, "max_epochs": 2}
+    with pytest.raises(DivergedError, match="a logit is not finite"):
+        quick(optimizer="sgd", learning_rate=1e6, hidden_layer_sizes=(50, 50, 50), **settings).fit(x, y)
+
+
+def test_whole_numbers_are_taken_where_numbers_are() -> None:
+    x, y = blobs(3)
+    clf = quick(optimizer="sgd", learning_rate=1, weight_decay=0, spec={"schedule": "constant", "clip_norm": 1}).fit(
+        x, y
+    )
+    assert clf.plan_.learning_rate == 1.0
+
+
+def test_threads_can_be_changed_after_fit() -> None:
+    x, y = blobs(3)
+    clf = quick(n_jobs=1).fit(x, y)
+    before = clf.predict_logits(x)
+    assert np.array_equal(clf.set_params(n_jobs=3).predict_logits(x), before)
+    with pytest.raises(InputError, match="n_jobs"):
+        clf.set_params(n_jobs=0).predict(x)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -269,6 +305,7 @@ def test_divergence_is_an_error_that_names_step_and_cure() -> None:
         ({"network": fl.Network([fl.Dense(4)])}, r"Dense\(3, 'linear'\) fits"),
         ({"network": fl.Network([fl.Dense(3, "sigmoid")])}, "one softmax unit per class"),
         ({"network": "25,15"}, r"must be a fromlogits\.Network"),
+        ({"network": fl.Network([fl.Dense(3)], n_features=5)}, "states 5 input features; the data have 6"),
         ({"hidden_layer_sizes": (5, 0)}, "Dense units"),
         ({"hidden_layer_sizes": "25,15"}, "tuple of whole numbers"),
         ({"activation": "rellu"}, "Did you mean 'relu'"),
@@ -330,7 +367,8 @@ def test_verbose_writes_lines_to_standard_error(capsys: pytest.CaptureFixture[st
     quick(verbose=True, max_epochs=3).fit(x, y)
     out, err = capsys.readouterr()
     assert out == ""
-    assert "epoch 3/3" in err
+    assert err.splitlines()[0] == "216 rows to train on, 24 held out"
+    assert err.splitlines()[-1].startswith("epoch 3/3")
     quick(max_epochs=3).fit(x, y)
     assert capsys.readouterr() == ("", "")
 

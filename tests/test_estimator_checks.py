@@ -14,7 +14,7 @@ import fromlogits as fl
 
 NOT_PASSED = {
     "check_classifiers_train": "compares predict_log_proba with log(predict_proba), which is exactly 0 where a float32"
-    " probability rounds to 1; ours keeps the true -1.7e-9",
+    " probability rounds to 1; ours keeps the true -1.7e-9. It passes where no row is that sure",
 }
 
 with warnings.catch_warnings():
@@ -30,5 +30,5 @@ def name_of(check: Any) -> str:
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
 def test_scikit_learns_checks(check: Any, request: pytest.FixtureRequest) -> None:
     if name_of(check) in NOT_PASSED:
-        request.applymarker(pytest.mark.xfail(reason=NOT_PASSED[name_of(check)], strict=True))
+        request.applymarker(pytest.mark.xfail(reason=NOT_PASSED[name_of(check)], strict=False))
     check(fl.Classifier(random_state=0))

@@ -53,7 +53,7 @@ def test_identity_is_another_word_for_linear() -> None:
         (lambda: Network((Dense(3, "relu"),)), "add a last layer Dense"),
         (lambda: Network(("relu",)), "layer 1 of the network must be a Dense layer"),  # type: ignore[arg-type]
         (lambda: Network((Dense(10**7, "relu"), Dense(10**7))).with_input(10), "GiB"),
-        (lambda: Plan(dropout=1.0), r"dropout must be a number in \[0, 1\)"),
+        (lambda: Plan(dropout=1.0), r"dropout must be a number in \[0, 0.99\]"),
         (lambda: Plan(learning_rate=0.0), r"learning_rate must be a number in \(0,"),
         (lambda: Plan(learning_rate=float("nan")), "learning_rate"),
         (lambda: Plan(optimizer="adma"), "Did you mean 'adam'?"),

@@ -20,9 +20,14 @@ def obey() -> None:
     if wanted not in BLAS_CORES:
         names = ", ".join(BLAS_CORES)
         raise InputError(f"FROMLOGITS_ISA must be one of {names}; got {wanted!r}.{nearest(wanted, BLAS_CORES)}")
-    os.environ.setdefault("OPENBLAS_CORETYPE", BLAS_CORES[wanted])
-    from . import _core
-
+    before = os.environ.get("OPENBLAS_CORETYPE")
+    os.environ["OPENBLAS_CORETYPE"] = BLAS_CORES[wanted]
+    try:
+        from . import _core
+    finally:  # NumPy's own OpenBLAS, and child processes, are none of our business
+        del os.environ["OPENBLAS_CORETYPE"]
+        if before is not None:
+            os.environ["OPENBLAS_CORETYPE"] = before
     if not _core.has_isa(wanted):
         raise InputError(f"FROMLOGITS_ISA is {wanted!r}, which this processor does not have; unset it or use 'plain'.")
 

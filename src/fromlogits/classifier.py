@@ -38,7 +38,7 @@ class Classifier:
             softmax regression.
         activation: of the hidden layers: relu, tanh, gelu, silu, selu or linear.
         preset: "fast", one plain network.
-        dropout: share of each hidden layer's units left out of a training step, in [0, 1).
+        dropout: share of each hidden layer's units left out of a training step, in [0, 0.99].
         optimizer: "adam", "adamw" or "sgd".
         learning_rate: step size at the start of the schedule.
         weight_decay: adam and sgd add weight_decay/2 · ‖W‖² to the mean loss; adamw decays decoupled. Biases are free.
@@ -135,15 +135,18 @@ class Classifier:
             DivergedError: the loss stopped being finite.
         """
         fit = self._prepare(X, y, X_val, y_val)
-        for note in fit.summary.notes:
-            if self.verbose:
-                warnings.warn(note, stacklevel=2)
+        lines = training.Lines(fit.summary.plan) if self.verbose else None
+        if lines is not None:
+            lines.say(f"{fit.summary.n_train} rows to train on, {fit.summary.n_valid} held out")
+            for note in fit.summary.notes:
+                lines.say(note)
         with training.StopOnSignal() as stop:
-            observer = training.Lines(fit.summary.plan) if self.verbose else None
-            self._run(fit, observer=observer, stop=lambda: stop.reason)
-        if self.history_.stopped_by == "interrupt":
-            epochs, best = self.n_iter_, self.best_epoch_
-            warnings.warn(f"training was interrupted in epoch {epochs}; epoch {best} is kept.", stacklevel=2)
+            self._run(fit, observer=lines, stop=lambda: stop.reason)
+        if lines is not None:
+            lines.finished()
+        if stop.reason is not None:
+            when = f"in epoch {self.n_iter_}" if self.history_.stopped_by == stop.reason else "after its last epoch"
+            warnings.warn(f"training was interrupted {when}; epoch {self.best_epoch_} is kept.", stacklevel=2)
         return self
 
     def _prepare(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None, **about: Any) -> Fit:
@@ -160,7 +163,7 @@ class Classifier:
         """Set every fitted attribute; nothing of an earlier fit stays."""
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
-        self._model, self._engine = model, self._engine_of(model)
+        self._model, self._engine = model, self._engine_of(model, self.engine)
         self.network_, self.head_, self.plan_ = model.network, model.head, model.plan
         self.encoder_, self.target_ = model.encoder, model.target
         self.temperature_, self.record_ = model.temperature, model.record
@@ -174,8 +177,8 @@ class Classifier:
         self.seed_: int = model.record["seed"]
         self.validation_metrics_: dict[str, Any] | None = model.record["validation"]
 
-    def _engine_of(self, model: Model) -> Engine:
-        engine = fitting.new_engine(self.engine, model.network, model.head, fitting.n_threads(self.n_jobs))
+    def _engine_of(self, model: Model, name: str) -> Engine:
+        engine = fitting.new_engine(name, model.network, model.head, fitting.n_threads(self.n_jobs))
         engine.set_parameters(model.parameters)
         return engine
 
@@ -189,6 +192,7 @@ class Classifier:
             calibrated: divided by the temperature; False gives what the network computed.
         """
         self._check_fitted()
+        self._engine.n_threads = fitting.n_threads(self.n_jobs)
         logits_nc = self._engine.logits(self.encoder_.encode(as_inputs(X)))
         return calibration.apply(logits_nc, self.temperature_) if calibrated else logits_nc
 
@@ -293,12 +297,12 @@ class Classifier:
         return f"{type(self).__name__}({', '.join(stated)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_engine"}
+        return {name: value.name if name == "_engine" else value for name, value in vars(self).items()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         if "_model" in state:
-            self._engine = self._engine_of(self._model)
+            self._engine = self._engine_of(self._model, state["_engine"])
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
@@ -337,5 +341,8 @@ def _not_fitted(message: str) -> NotFittedError:
     theirs = sys.modules.get("sklearn.exceptions")
     if theirs is None:
         return NotFittedError(message)
-    both: type[NotFittedError] = type("NotFittedError", (NotFittedError, theirs.NotFittedError), {})
-    return both(message)
+    bases = (NotFittedError, theirs.NotFittedError)
+    # Made anew in the process that it reaches: a class without a module of its own can't be pickled by name.
+    both = type("NotFittedError", bases, {"__reduce__": lambda error: (_not_fitted, (str(error),))})
+    error: NotFittedError = both(message)
+    return error

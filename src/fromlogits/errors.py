@@ -41,10 +41,13 @@ class DivergedError(FromlogitsError):
         last_finite_loss: mean training loss of the last span that was finite, or None.
     """
 
-    def __init__(self, message: str, *, step: int, last_finite_loss: float | None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, step: int = 0, last_finite_loss: float | None = None) -> None:
+        super().__init__(message, step, last_finite_loss)  # all three, so that it crosses to another process
         self.step = step
         self.last_finite_loss = last_finite_loss
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -130,7 +130,6 @@ def prepare(
     y_val: Any = None,
     *,
     picture_shape: tuple[int, ...] | None = None,
-    class_names: tuple[Any, ...] | None = None,
     data_digest: str | None = None,
     roles: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Fit:
@@ -140,12 +139,11 @@ def prepare(
         settings: of the classifier.
         X, y, X_val, y_val: as `Classifier.fit` takes them.
         picture_shape: a row is a picture of this shape.
-        class_names: labels of a 0/1 matrix, or of class numbers.
         data_digest: SHA-256 of the training file, by which `evaluate` knows it again.
         roles: names of columns that are no features: target_names, id_names, ignored.
     """
     inputs = as_inputs(X)
-    target = TargetEncoder.fit(y, settings["task"], class_names=class_names)
+    target = TargetEncoder.fit(y, settings["task"])
     targets = target.encode(y)
     n = len(targets)
     if len(inputs) != n:
@@ -279,6 +277,9 @@ def _network(
             f"the last layer must have {words} for this {target.task} target with {n_classes} {kind};"
             f" the network ends in Dense({last.units}, {last.activation!r}). Dense({usual}, 'linear') fits."
         )
+    stated = None if settings["network"] is None else settings["network"].n_features
+    if stated not in (None, n_features):
+        raise InputError(f"the network states {stated} input features; the data have {n_features}.")
     return Network((*hidden, last)).with_input(n_features), head
 
 
@@ -297,7 +298,10 @@ def seed_of(random_state: Any) -> int:
 
 
 def n_threads(n_jobs: int | None) -> int:
-    """How many threads `n_jobs` stands for: None and -1 are the cores this process may use."""
+    """How many threads `n_jobs` stands for: None and -1 are the cores this process may use.
+
+    The core uses at most 64 of them.
+    """
     if n_jobs is not None and (
         isinstance(n_jobs, bool)
         or not isinstance(n_jobs, (int, np.integer))

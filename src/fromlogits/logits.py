@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .errors import InputError
 
 Float32 = NDArray[np.float32]
 Reduction = Literal["mean", "sum", "none"]
@@ -74,9 +75,14 @@ def softmax_cross_entropy(
     class's gradient is minus the sum of the others, never p − 1.
     Source: Blanchard, Higham & Higham, IMA J. Numer. Anal. 41(4), 2021.
     """
+    c = logits_nc.shape[1]
+    if labels_n.size and not 0 <= labels_n.min() <= labels_n.max() < c:
+        row = int(np.flatnonzero((labels_n < 0) | (labels_n >= c))[0])
+        raise InputError(f"labels must lie in [0, {c}); got {labels_n[row]} at row {row}.")
     losses_n = np.empty(len(logits_nc))
     dlogits_nc = np.empty_like(logits_nc, order="C") if with_gradient else None
     weight = 1.0 / max(len(logits_nc), 1) if reduction == "mean" else 1.0
+    labels_n = np.ascontiguousarray(labels_n, np.int32)
     _core.softmax_cross_entropy(np.ascontiguousarray(logits_nc), labels_n, weight, losses_n, dlogits_nc)
     value = _reduced(losses_n, len(losses_n), reduction)
     return value if dlogits_nc is None else (value, dlogits_nc)
@@ -110,12 +116,15 @@ def sigmoid_cross_entropy(
     losses_n = np.empty(len(logits_nc))
     dlogits_nc = np.empty_like(logits_nc, order="C") if with_gradient else None
     weight = 1.0 / max(logits_nc.size, 1) if reduction == "mean" else 1.0
+    targets_nc = np.ascontiguousarray(targets_nc, np.float32)
     _core.sigmoid_cross_entropy(np.ascontiguousarray(logits_nc), targets_nc, weight, losses_n, dlogits_nc)
     value = _reduced(losses_n, logits_nc.size, reduction)
     return value if dlogits_nc is None else (value, dlogits_nc)
 
 
 def _reduced(losses_n: NDArray[np.float64], count: int, reduction: Reduction) -> NDArray[np.float64]:
+    if reduction not in ("mean", "sum", "none"):
+        raise InputError(f"reduction must be mean, sum or none; got {reduction!r}.")
     if reduction == "none":
         return losses_n
     total = math.fsum(losses_n) if np.isfinite(losses_n).all() else float(losses_n.sum())

@@ -244,17 +244,19 @@ class Plan:
             value = getattr(self, field.name)
             if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
                 object.__setattr__(self, field.name, value.item())
+            elif field.type in ("float", "float | None") and type(value) is int:
+                object.__setattr__(self, field.name, float(value))
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)
         _number("learning_rate", self.learning_rate, 0, 1e6, open_low=True)
-        _number("momentum", self.momentum, 0, 1, open_high=True)
-        _number("beta1", self.beta1, 0, 1, open_high=True)
-        _number("beta2", self.beta2, 0, 1, open_high=True)
-        _number("epsilon", self.epsilon, 0, 1, open_low=True)
+        _number("momentum", self.momentum, 0, 0.999999)
+        _number("beta1", self.beta1, 0, 0.999999)
+        _number("beta2", self.beta2, 0, 0.999999)  # float32 holds it apart from 1
+        _number("epsilon", self.epsilon, 1e-30, 1)
         _number("weight_decay", self.weight_decay, 0, 1e6)
         if self.clip_norm is not None:
             _number("clip_norm", self.clip_norm, 0, 1e30, open_low=True)
-        _number("dropout", self.dropout, 0, 1, open_high=True)
+        _number("dropout", self.dropout, 0, 0.99)
         _whole("batch_size", self.batch_size, 1, 2**31 - 1)
         _whole("max_epochs", self.max_epochs, 1, 10**9)
         _whole("patience", self.patience, 1, 10**9)

@@ -494,7 +494,7 @@ CASES: dict[str, list[Case]] = {
             "an impossible value",
             table,
             f"{TRAIN} --set dropout=1.5",
-            "--set dropout=1.5: dropout must be a number in [0, 1); got 1.5.",
+            "--set dropout=1.5: dropout must be a number in [0, 0.99]; got 1.5.",
         ),
         Case(
             "a word for a number",
