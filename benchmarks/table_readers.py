@@ -192,7 +192,8 @@ def installed_mib(distributions: Sequence[str]) -> float:
             files = distribution(name).files or []
         except PackageNotFoundError:
             continue
-        total += sum(Path(str(f.locate())).stat().st_size for f in files if f.suffix != ".pyc" and f.locate().is_file())
+        paths = [Path(str(file.locate())) for file in files if file.suffix != ".pyc"]
+        total += sum(path.stat().st_size for path in paths if path.is_file())
     return total / 2**20
 
 
