@@ -131,7 +131,7 @@ def test_spaces_around_column_names_are_dropped_and_said(write: Write) -> None:
     dataset = use(write("x , y\n1,a\n2,b\n"))
 
     assert dataset.feature_names == ("x",)
-    assert dataset.notes == ("t.csv: spaces around 1 column names were dropped",)
+    assert dataset.notes == ("t.csv: spaces around column names were dropped (1)",)
 
 
 def test_columns_have_roles(write: Write) -> None:
@@ -169,6 +169,13 @@ def test_a_column_that_the_model_knows_must_be_there_and_hold_numbers(write: Wri
     assert str(word.value) == (
         "column 'x' must hold numbers; t.csv line 2 has 'one', which is not a number. The model needs it."
     )
+
+
+def test_a_file_without_any_column_of_the_model_still_has_its_rows(write: Write) -> None:
+    dataset = read(write("other\n1\n2\n"), features=("x", "z"), labelled=False)
+
+    assert len(dataset) == 2
+    assert dataset.feature_names == ()
 
 
 def test_values_longer_than_a_line_of_a_terminal_are_read(write: Write) -> None:

@@ -224,7 +224,7 @@ def _names(path: Path, delimiter: str) -> tuple[tuple[str, ...], tuple[str, ...]
             raise InputError(f"{path.name} line 1: column names must differ; {both} are both {name!r}.{hint}")
         seen[name] = position
     spaced = sum(name != written for name, written in zip(names, as_written, strict=True))
-    notes = (f"{path.name}: spaces around {spaced} column names were dropped",) if spaced else ()
+    notes = (f"{path.name}: spaces around column names were dropped ({spaced})",) if spaced else ()
     return names, notes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,9 @@ def as_table(frame: Any) -> Table | None:
     if not isinstance(native, nw.DataFrame):
         return None
     columns = tuple(_column(str(name), native.get_column(name), nw) for name in native.columns)
-    names = [column.name for column in columns]  # 1 and "1" are two columns for pandas
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"the names of a frame's columns must differ; found {name!r} {names.count(name)} times.")
+    for name, count in Counter(column.name for column in columns).items():
+        if count > 1:  # 1 and "1" are two columns for pandas
+            raise InputError(f"the names of a frame's columns must differ; found {name!r} {count} times.")
     return Table(columns, len(native), Origin())
 
 
