@@ -171,11 +171,14 @@ def test_a_column_that_the_model_knows_must_be_there_and_hold_numbers(write: Wri
     )
 
 
-def test_a_file_without_any_column_of_the_model_still_has_its_rows(write: Write) -> None:
-    dataset = read(write("other\n1\n2\n"), features=("x", "z"), labelled=False)
-
-    assert len(dataset) == 2
-    assert dataset.feature_names == ()
+def test_a_file_without_the_columns_of_the_model_is_refused_by_name(write: Write) -> None:
+    for content, expected in {
+        "other\n1\n": "t.csv has no column 'size'; the model was trained with it. (2 of 2 columns are missing.)",
+        "sizes,age\n1,2\n": "t.csv has no column 'size'; the model was trained with it. Did you mean 'sizes'?",
+    }.items():
+        with pytest.raises(InputError) as caught:
+            read(write(content), features=("size", "age"), labelled=False)
+        assert str(caught.value) == expected
 
 
 def test_values_longer_than_a_line_of_a_terminal_are_read(write: Write) -> None:

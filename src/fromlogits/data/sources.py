@@ -156,8 +156,7 @@ def _read_table(
     if not labelled:
         targets, label_names = (), None
     is_single = len(targets) == 1
-    wanted = tuple(dict.fromkeys((*chosen, *ids, *targets))) or file.names[:1]  # any column tells the number of rows
-    table = file.read(wanted, as_text=(*ids, *(targets if is_single else ())))
+    table = file.read(tuple(dict.fromkeys((*chosen, *ids, *targets))), as_text=(*ids, *(targets if is_single else ())))
     notes = [*file.notes, *notes]
     found: Target | None = None
     if is_single:
