@@ -15,7 +15,7 @@ from .data.encoders import FeatureEncoder
 from .data.features import Features
 from .data.inputs import as_inputs
 from .data.splits import validation_rows
-from .data.targets import TargetEncoder
+from .data.targets import TargetEncoder, as_target
 from .decisions import calibration
 from .engines import ENGINES
 from .engines.base import Engine
@@ -143,6 +143,7 @@ def prepare(
         roles: names of columns that are no features: target_names, id_names, ignored.
     """
     inputs = as_inputs(X)
+    y = as_target(y, ravel=True)
     target = TargetEncoder.fit(y, settings["task"])
     targets = target.encode(y)
     n = len(targets)

@@ -197,7 +197,7 @@ def _target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     if mode is not None and not stat.S_ISREG(mode):
         raise InputError(f"the model's path {shown!r} is a device or a pipe; it must be a file.")
     if mode is not None and not overwrite:
-        raise InputError(f"{shown!r} exists; choose another name or allow it to be overwritten.")
+        raise InputError(f"{shown!r} exists; choose another name, or say overwrite=True (--overwrite).")
     try:
         os.lstat(target)  # asks the file system whether it takes such a name
     except FileNotFoundError:

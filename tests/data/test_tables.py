@@ -404,7 +404,7 @@ REFUSED = {
     "three bad columns": (
         "p,q,r,x,y\nu,,01,1,a\nv,2,02,2,b\n",
         "column 'p' must hold numbers; t.csv line 2 has 'u', which is not a number."
-        " 2 more can't be used either: q, r. --ignore p leaves it out.",
+        " 2 more can't be used either: q, r. --ignore p,q,r leaves them out.",
     ),
     "unknown target": ("x,digits\n1,2\n", "t.csv has no target column 'y'. Its columns: x, digits."),
     "target left empty": (
@@ -639,3 +639,27 @@ def test_no_beginning_of_a_parquet_file_is_accepted(tmp_path: Path) -> None:
 
 def test_a_parquet_table_says_its_names_before_it_is_read(tmp_path: Path) -> None:
     assert ParquetTable(parquet(tmp_path, 'select 1 as "a ""b""", 2 as y')).names == ('a "b"', "y")
+
+
+# --- what may be missing, and what is left out ---
+
+
+def test_rows_to_predict_may_lack_the_id_column(write: Write) -> None:
+    dataset = read(write("size,kind\n1,a\n2,b\n"), ids=("name",), features=("size",), labelled=False)
+    assert dataset.ids.names == ()
+    assert any("no id column 'name'" in note for note in dataset.notes)
+
+
+def test_an_ignored_column_is_no_label_of_a_pattern(write: Write) -> None:
+    path = write("x,label:a,label:b,label:c\n1,0,1,0\n2,1,0,1\n")
+    dataset = read(path, target="label:*", ignore=("label:c",))
+    assert dataset.targets is not None
+    assert dataset.targets.label_names == ("a", "b")
+    assert dataset.feature_names == ("x",)
+
+
+def test_an_unknown_form_is_named_before_its_columns(write: Write, tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("size,kind\n1,a\n")
+    with pytest.raises(InputError, match="the form of a file is known by its name"):
+        read(path, target="kind", ids=("size",))

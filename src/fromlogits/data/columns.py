@@ -10,15 +10,22 @@ from .schema import shown
 from .table import Column, Table
 
 
-def refuse_unusable(table: Table) -> None:
-    """Raise InputError unless every column holds a finite number in every row."""
+def refuse_unusable(table: Table, *, is_for_model: bool = False) -> None:
+    """Raise InputError unless every column holds a finite number in every row.
+
+    A model's own columns can't be left out, and the message then does not propose it.
+    """
     unusable = [column for column in table.columns if not _is_usable(column)]
     if not unusable:
         return
     others = [column.name for column in unusable[1:]]
     more = f" {len(others)} more can't be used either: {shown(others)}." if others else ""
     first = unusable[0]
-    raise InputError(f"{_fault(first, table)}{more} {table.origin.how_to_leave_out(first.name)}")
+    if is_for_model or table.origin.is_for_model:
+        cure = f"The model needs {'them' if others else 'it'}."
+    else:
+        cure = table.origin.how_to_leave_out([first.name, *others])
+    raise InputError(f"{_fault(first, table)}{more} {cure}")
 
 
 def _is_usable(column: Column) -> bool:

@@ -81,7 +81,7 @@ class FeatureEncoder:
         """The features, and what has to be said about the columns."""
         inputs, notes = self.schema.match(inputs)
         if isinstance(inputs, Table):
-            refuse_unusable(inputs)
+            refuse_unusable(inputs, is_for_model=True)
         elif self.kind == "picture" and inputs.values.dtype == np.uint8:
             return Features(np.ascontiguousarray(inputs.values), self.scale, self.shift), notes
         encoded_nd = np.empty((inputs.n_rows, self.schema.n_features), np.float32)

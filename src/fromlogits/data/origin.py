@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,9 +28,10 @@ class Origin:
         """The line of a text file, from 1, on which the row starts; None where there are no lines."""
         return None
 
-    def how_to_leave_out(self, column: str) -> str:
-        """What to do about a column that can't be used."""
-        return f"Drop {column!r} from X, or turn it into numbers."
+    def how_to_leave_out(self, columns: Sequence[str]) -> str:
+        """What to do about columns that can't be used."""
+        one = len(columns) == 1
+        return f"Drop {repr(columns[0]) if one else 'them'} from X, or turn {'it' if one else 'them'} into numbers."
 
     def take(self, rows: NDArray[Any]) -> Origin:
         return _Taken(self, rows)
@@ -45,8 +46,8 @@ class FileRows(Origin):
     def where(self, row: int) -> str:
         return f"row {row} of {self.path.name}"
 
-    def how_to_leave_out(self, column: str) -> str:
-        return "The model needs it." if self.is_for_model else f"--ignore {shlex.quote(column)} leaves it out."
+    def how_to_leave_out(self, columns: Sequence[str]) -> str:
+        return f"--ignore {shlex.quote(','.join(columns))} leaves {'it' if len(columns) == 1 else 'them'} out."
 
 
 class TextLines(FileRows):
@@ -84,8 +85,8 @@ class _Taken(Origin):
     def line(self, row: int) -> int | None:
         return self.whole.line(int(self.rows[row]))
 
-    def how_to_leave_out(self, column: str) -> str:
-        return self.whole.how_to_leave_out(column)
+    def how_to_leave_out(self, columns: Sequence[str]) -> str:
+        return self.whole.how_to_leave_out(columns)
 
 
 class QuoteError(Exception):

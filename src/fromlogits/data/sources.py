@@ -81,7 +81,7 @@ def read(
         target: of a table, the target column: a name, several separated by commas, a glob such as "label:*";
             or a sequence of exact names.
         ignore: columns to leave out; for training they must be there.
-        ids: columns that name the rows; kept, but no features.
+        ids: columns that name the rows; kept, but no features. Data without targets may lack them, with a note.
         features: the columns a model knows, which must be there; others are left out with a note. None: all that
             have no other role.
         picture_shape: each row is a picture of this shape.
@@ -92,6 +92,11 @@ def read(
     plain = name.removesuffix(".gz")
     if plain.endswith(TEXT_ENDINGS) or name.endswith(PARQUET_ENDINGS):
         return _read_table(_open_table(path), path.name, target, ignore, ids, features, picture_shape, labelled)
+    if not name.endswith(".npz") and not IDX_ENDING.search(plain):
+        raise InputError(
+            f"{path.name}: the form of a file is known by its name: .csv or .tsv (also .csv.gz), .parquet, .npz, or IDX"
+            " images as in train-images-idx3-ubyte.gz."
+        )
     if features is None and (ignore or ids):
         raise InputError(
             f"{path.name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored."
@@ -101,12 +106,7 @@ def read(
     )
     if name.endswith(".npz"):
         return _read_npz(path, picture_shape, labelled, notes)
-    if IDX_ENDING.search(plain):
-        return _read_idx(path, labelled, notes)
-    raise InputError(
-        f"{path.name}: the form of a file is known by its name: .csv or .tsv (also .csv.gz), .parquet, .npz, or IDX"
-        " images as in train-images-idx3-ubyte.gz."
-    )
+    return _read_idx(path, labelled, notes)
 
 
 def _open_table(path: Path) -> TableFile:
@@ -130,14 +130,19 @@ def _read_table(
             f"{name} has one column only, {file.names[0]!r}; a target and features are needed."
             " Values are separated by commas, tabs or semicolons."
         )
+    notes: list[str] = []
+    if not labelled:
+        for column in ids:
+            if column not in file.names:
+                notes.append(f"{name} has no id column {column!r}; the rows are known by their order alone")
+        ids = [column for column in ids if column in file.names]
     for role, wanted in (("id", ids), ("ignored", ignore if features is None and labelled else ())):
         for column in wanted:
             if column not in file.names:
                 raise InputError(f"{name} has no column {column!r} to be {role}.{nearest(column, file.names)}")
-    targets, label_names = _targets(file, name, target, labelled)
+    targets, label_names = _targets(file, name, target, ignore, labelled)
     roles = {*targets, *ids, *ignore}
     chosen = [column for column in file.names if column not in roles]
-    notes: list[str] = []
     if features is not None:
         there = set(file.names)
         missing = [column for column in features if column not in there]
@@ -179,12 +184,12 @@ def _read_table(
 
 
 def _targets(
-    file: TableFile, name: str, target: str | Sequence[str] | None, labelled: bool
+    file: TableFile, name: str, target: str | Sequence[str] | None, ignore: Sequence[str], labelled: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
     """The target columns and the names of the labels; of unlabelled data, the target columns that are there."""
     if target:
         try:
-            return find_targets(target, file.names, name)
+            return find_targets(target, file.names, name, ignore)
         except InputError:
             if labelled:
                 raise

@@ -29,7 +29,7 @@ def validation_rows(targets: NDArray[Any], n_classes: int, fraction: float, seed
     """
     n = len(targets)
     wanted = min(max(round(n * fraction), 1), n - 1)
-    cure = " Give more rows, or a file of them (--valid FILE), or train without: early_stopping=False, calibrate=False."
+    cure = " Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false."
     if wanted < 1:
         raise InputError(f"validation rows can't be held out of {n} row{'s' * (n != 1)}.{cure}")
     keys = np.random.Philox(key=seed, counter=COUNTER).random_raw(n)

@@ -19,7 +19,7 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 def find_targets(
-    wanted: str | Sequence[str], names: Sequence[str], file: str
+    wanted: str | Sequence[str], names: Sequence[str], file: str, ignore: Sequence[str] = ()
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
     """The target columns, and what to call the labels when there are several.
 
@@ -28,6 +28,7 @@ def find_targets(
             label; or a sequence of exact names in the order of the classes, which have their names already.
         names: of the columns that are there.
         file: for messages.
+        ignore: columns that a `*` does not stand for.
     """
     if not isinstance(wanted, str):
         for name in wanted:
@@ -40,7 +41,8 @@ def find_targets(
             matches = {part: part}
         else:
             pattern = re.compile("(.*)".join(map(re.escape, part.split("*"))), re.DOTALL)
-            matches = {name: "*".join(match.groups()) for name in names if (match := pattern.fullmatch(name))}
+            free = [name for name in names if name not in ignore]
+            matches = {name: "*".join(match.groups()) for name in free if (match := pattern.fullmatch(name))}
         if not matches:
             raise InputError(f"{file} has no target column {part!r}.{_hint(part, names)}")
         for name in matches:
