@@ -90,8 +90,7 @@ def test_too_few_rows_are_refused_with_what_to_do(n: int) -> None:
         3: "validation rows can't be held out: each of the 3 classes has a single row.",
     }[n]
     assert str(caught.value) == (
-        f"{why} Give more rows, or a file of them (--valid FILE), or train without: early_stopping=False,"
-        " calibrate=False."
+        f"{why} Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false."
     )
 
 
