@@ -150,12 +150,24 @@ def test_the_estimate_leaves_the_engine_as_initialised() -> None:
     assert 0 < seconds < 10
 
 
-def test_the_first_signal_asks_and_the_second_one_acts() -> None:
-    with training.StopOnSignal() as stop:
+def test_the_first_signal_asks_and_the_second_one_acts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training.StopOnSignal, "REPEAT_S", 0.0)
+    heard: list[str] = []
+    with training.StopOnSignal(heard=lambda: heard.append("asked")) as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.reason == "interrupt"
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+    assert heard == ["asked"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_nervous_second_press_is_the_same_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training.StopOnSignal, "REPEAT_S", 1000.0)
+    with training.StopOnSignal() as stop:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert stop.reason == "interrupt"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -125,17 +125,26 @@ class Validation:
 
 
 class StopOnSignal:
-    """While inside, the first of these signals asks the training to stop after its span; a second one acts as usual.
+    """While inside, the first of these signals asks the training to stop after its span; a later one acts as usual.
 
-    Does nothing outside the main thread, where Python delivers no signals, nor where another program has set a
-    handler of its own.
+    One that comes within `REPEAT_S` of the first is the same wish, said twice. Does nothing outside the main thread,
+    where Python delivers no signals, nor where another program has set a handler of its own.
+
+    Args:
+        signals: which ones.
+        heard: called at the first signal, from its handler.
     """
 
     REASONS = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminate"}  # noqa: RUF012
+    REPEAT_S = 1.0
 
-    def __init__(self, signals: Sequence[signal.Signals] = (signal.SIGINT,)) -> None:
+    def __init__(
+        self, signals: Sequence[signal.Signals] = (signal.SIGINT,), heard: Callable[[], None] = lambda: None
+    ) -> None:
         self.signals = signals
+        self.heard = heard
         self.reason: str | None = None
+        self._first_at = 0.0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopOnSignal:
@@ -147,8 +156,12 @@ class StopOnSignal:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         which = signal.Signals(number)
-        self.reason = self.REASONS[which]
-        signal.signal(number, self._before[which])
+        if self.reason is None:
+            self.reason, self._first_at = self.REASONS[which], time.monotonic()
+            self.heard()
+        elif time.monotonic() - self._first_at >= self.REPEAT_S:
+            signal.signal(number, self._before[which])
+            signal.raise_signal(number)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
