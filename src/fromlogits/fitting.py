@@ -131,6 +131,7 @@ def prepare(
     *,
     picture_shape: tuple[int, ...] | None = None,
     data_digest: str | None = None,
+    valid_digest: str | None = None,
     roles: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Fit:
     """Check everything, encode the rows and draw up the network.
@@ -139,7 +140,7 @@ def prepare(
         settings: of the classifier.
         X, y, X_val, y_val: as `Classifier.fit` takes them.
         picture_shape: a row is a picture of this shape.
-        data_digest: SHA-256 of the training file, by which `evaluate` knows it again.
+        data_digest, valid_digest: SHA-256 of the files of (X, y) and (X_val, y_val), by which `evaluate` knows them.
         roles: names of columns that are no features: target_names, id_names, ignored.
     """
     inputs = as_inputs(X)
@@ -158,7 +159,7 @@ def prepare(
     split: dict[str, Any] = {"kind": "none"}
     rows, held_out = everything, everything[:0]
     if X_val is not None:
-        split = {"kind": "given"}
+        split = {"kind": "given", "data_sha256": valid_digest}
     elif plan.early_stopping or plan.calibrate:
         rows, held_out = validation_rows(targets, target.n_classes, plan.validation_fraction, seed)
         split = {"kind": "fraction", "fraction": plan.validation_fraction, "seed": seed}
