@@ -24,6 +24,7 @@ HEAD = """# The command line
 - **Exit codes**: 0 done; 2 bad input or usage, known before the work starts, said in one line ([errors](errors.md));
   1 anything else, as a disk that becomes full while the model is saved; 130 and 143 after Ctrl-C and SIGTERM.
 - **Ctrl-C** while training stops after the current step and still saves the best epoch so far.
+  Pressed again, more than a second later, it gives up and saves nothing.
 - **Files** are written whole or not at all, and never over one that exists unless `--overwrite` allows it.
   Without `-o` a model is named after the data: `digits.safetensors`, then `digits-2.safetensors`.
 - **Predictions** keep the order of the rows: the `--id` columns, `prediction`, and `probability:CLASS` for each class.

@@ -76,6 +76,13 @@ def test_a_long_epoch_says_how_far_it_is(clock: Clock) -> None:
     assert sum("validation" in line for line in lines) == 1
 
 
+def test_without_early_stopping_it_is_the_last_epoch_that_is_kept() -> None:
+    plan = PLAN.replace({"early_stopping": False})
+    stopped = History(tuple(record(epoch) for epoch in range(1, 10)), 9, "interrupt")
+
+    assert how_it_ended(stopped, plan) == "stopped by Ctrl-C in epoch 9; epoch 9, the last, is kept"
+
+
 def test_quiet_says_nothing() -> None:
     stream = io.StringIO()
     screen = Screen(stream, is_quiet=True)

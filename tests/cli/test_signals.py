@@ -38,10 +38,29 @@ def test_a_signal_stops_the_training_and_saves_the_best_weights_so_far(
 
     clf = fl.load(tmp_path / "m.safetensors")
     assert process.returncode == code, err
+    assert "stopping after this step; the best epoch so far will be saved (Ctrl-C again gives up)\n" in err
     assert f"stopped by {name} in epoch " in err
     assert clf.record_["stopped_by"] == ("interrupt" if number == signal.SIGINT else "terminate")
     assert '"model": "m.safetensors"' in out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.safetensors", "t.npz"]
+
+
+def test_a_second_signal_gives_up_and_says_that_nothing_was_saved(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.npz", 50)
+    script = (
+        "import os, signal, sys; from fromlogits import training; from fromlogits.cli import display, main;"
+        "training.StopOnSignal.REPEAT_S = 0.0;"
+        "display.Lines.epoch_ended = lambda *_: os.kill(os.getpid(), signal.SIGINT);"
+        "display.Lines.finished = display.Lines.epoch_ended;"
+        "sys.exit(main.run(['train', 't.npz', '--epochs', '9', '--set', 'early_stopping=false']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    *_, asked, given_up = done.stderr.splitlines()
+    assert done.returncode == 130
+    assert asked == "stopping after this step; what was reached will be saved (Ctrl-C again gives up)"
+    assert given_up == "fromlogits: stopped by Ctrl-C; nothing was saved."
+    assert [path.name for path in tmp_path.iterdir()] == ["t.npz"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -16,6 +16,7 @@ from fromlogits.cli import train as train_verb
 from fromlogits.cli.main import run
 from fromlogits.cli.train import default_name
 from fromlogits.fitting import Fit
+from fromlogits.metrics import METRICS
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits.csv"
 Result = tuple[int, str, str]
@@ -142,6 +143,102 @@ def test_a_validation_file_is_used_instead_of_held_out_rows(here: Here) -> None:
     assert fl.load("t.safetensors").record_["n_train"] == 200
 
 
+@pytest.mark.parametrize(
+    ("valid", "settings", "say"),
+    [
+        ("", "", "the network was trained on"),
+        ("--valid copy.csv", "", "the network was trained on"),
+        ("--valid other.csv", "", "chose the epoch"),
+        ("--valid other.csv", "--set early_stopping=false", "calibrated it"),
+    ],
+)
+def test_test_rows_that_took_part_are_said_to_have(here: Here, valid: str, settings: str, say: str) -> None:
+    write_classes("t.csv")
+    write_classes("u.csv", 50, seed=1)
+    Path("copy.csv").write_bytes(Path("t.csv").read_bytes())
+    Path("other.csv").write_bytes(Path("u.csv").read_bytes())
+    test = "t.csv" if say.endswith("trained on") else "u.csv"
+    _, out, err = here(f"{TRAIN} {valid} --test {test} {settings} --quiet")
+    report = here.json(f"{TRAIN} {valid} --test {test} {settings}")
+
+    warnings = [line for line in err.splitlines() if line.startswith(f"warning: --test {test} ")]
+    assert warnings == [
+        f"warning: --test {test} holds the very rows which {say}: its figures don't say how good the network is on new"
+        " ones."
+    ]
+    assert ("warning: --valid copy.csv holds the very rows that are trained on" in err) == ("copy" in valid)
+    assert f"\ntest ({report['test']['rows']} rows, which {say}): accuracy " in out
+    assert report["test"]["selected_on"] is True
+
+
+def test_validating_on_the_training_rows_is_never_hidden(here: Here) -> None:
+    write_classes("t.csv")
+    here(f"{TRAIN} --valid t.csv")
+
+    assert "\nvalidation   200 of the same rows chose the epoch\n" in here("inspect t.safetensors")[1]
+    assert here("evaluate t.safetensors t.csv")[2] == (
+        "warning: the model was trained on this very file (t.csv): the figures say how well it remembers, not how good"
+        " it is on new rows.\n"
+    )
+
+
+def test_other_test_rows_took_no_part(here: Here) -> None:
+    write_classes("t.csv")
+    write_classes("u.csv", 50, seed=1)
+    code, out, err = here(f"{TRAIN} --test u.csv --quiet")
+
+    assert (code, err) == (0, "")
+    assert "\ntest (50 rows, which took no part in the training): accuracy " in out
+
+
+def test_evaluating_the_validation_file_says_that_it_chose_the_epoch(here: Here) -> None:
+    write_classes("t.csv")
+    write_classes("v.csv", 30, seed=1)
+    here(f"{TRAIN} --valid v.csv")
+    Path("copy.csv").write_bytes(Path("v.csv").read_bytes())
+    _, out, err = here("evaluate t.safetensors copy.csv")
+
+    assert err == (
+        "warning: this is the file that the training was validated on (copy.csv): these rows chose the epoch, so the"
+        " figures are a little too good.\n"
+    )
+    assert "\nall rows, which chose the epoch: accuracy " in out
+    assert here.json("evaluate t.safetensors copy.csv")["selected_on"] is True
+    assert "\nvalidation (30 rows, which chose the epoch): accuracy " in here("inspect t.safetensors")[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "purpose", "say"),
+    [
+        ("early_stopping=false", "to calibrate", "calibrated it"),
+        ("calibrate=false", "to choose the best epoch", "chose the epoch"),
+    ],
+)
+def test_what_the_held_out_rows_did_is_said(here: Here, settings: str, purpose: str, say: str) -> None:
+    write_classes("t.csv")
+    _, out, err = here(f"{TRAIN} --set {settings}")
+    _, evaluated, warned = here("evaluate t.safetensors t.csv")
+    _, inspected, _ = here("inspect t.safetensors")
+
+    assert f"180 rows to train on, 20 {purpose}\n" in err
+    assert f"\nvalidation (20 rows, which {say}): accuracy " in out
+    assert warned.endswith(f"on new ones, and they {say}.\n")
+    assert f"\nheld-out rows (20, which {say}): accuracy " in evaluated
+    assert f"\nvalidation   20 more rows {say}\n" in inspected
+    assert f"\nvalidation (20 rows, which {say}): accuracy " in inspected
+    assert ("5, the last is kept; ended by" in inspected) == (settings == "early_stopping=false")
+
+
+def test_rows_to_validate_on_that_had_no_say_are_not_marked(here: Here) -> None:
+    write_classes("t.csv")
+    write_classes("v.csv", 30, seed=1)
+    report = here.json(f"{TRAIN} --valid v.csv --set early_stopping=false --set calibrate=false")
+    code, _, err = here("evaluate t.safetensors v.csv")
+
+    assert report["validation"]["selected_on"] is False
+    assert (code, err) == (0, "")
+
+
 def test_evaluating_the_training_file_tells_the_held_out_rows_apart(here: Here) -> None:
     write_classes("t.csv")
     validation = here.json(TRAIN)["validation"]
@@ -165,7 +262,29 @@ def test_evaluating_other_rows_gives_their_figures_alone(here: Here) -> None:
     assert code == 0
     assert "held_out" not in report
     assert report["unknown_class_rows"] == known
-    assert err.startswith(f"warning: {known} rows have a class that the model does not know")
+    line = Path("u.csv").read_text(encoding="utf-8").split(",d\n")[0].count("\n") + 1
+    assert err == (
+        f"warning: {known} rows have a class that the model does not know, such as 'd' at u.csv line {line} (known: a,"
+        " b, c); they count as wrong and are left out of log_loss.\n"
+    )
+
+
+def test_one_row_of_an_unknown_class_is_one_row(here: Here) -> None:
+    write_classes("t.csv")
+    here(TRAIN)
+    Path("u.csv").write_text("nr,u,v,kind\nr1,1,2,a\nr2,2,3,A\n", encoding="utf-8")
+
+    assert here("evaluate t.safetensors u.csv")[2] == (
+        "warning: 1 row has a class that the model does not know, 'A' at u.csv line 3 (known: a, b, c); it counts as"
+        " wrong and is left out of log_loss.\n"
+    )
+
+
+def test_targets_that_are_given_one_by_one_add_up(here: Here) -> None:
+    write_labels("t.csv")
+    report = here.json("train t.csv --target label:car --target label:bus --epochs 1")
+
+    assert report["classes"] == ["label:car", "label:bus"]
 
 
 def test_labels_are_named_by_what_the_star_matched(here: Here) -> None:
@@ -232,7 +351,8 @@ def test_inspect_tells_what_the_file_holds(here: Here) -> None:
 def test_pixel_columns_are_said_to_be_pictures(here: Here) -> None:
     _, out, err = here(f"train {shlex.quote(str(DIGITS))} --target digit --dry-run")
 
-    assert "1,797 pictures of 8x8; 10 classes in column 'digit': 0 to 9" in err
+    assert "1,797 pictures of 8x8; 10 classes in column 'digit': 0 to 9\n" in out
+    assert err == ""
     assert out.endswith("would be saved as digits.safetensors\n")
 
 
@@ -247,6 +367,21 @@ def test_a_dry_run_prints_the_resolved_plan_and_writes_nothing(here: Here) -> No
     assert report["schema"]["names"] == ["u", "v"]
     assert report["schema"]["id_names"] == ["nr"]
     assert (report["rows"], report["training_rows"], report["validation_rows"]) == (200, 180, 20)
+
+
+def test_a_dry_run_names_the_rows_of_every_file(here: Here) -> None:
+    write_classes("t.csv")
+    write_classes("v.csv", 30, seed=1)
+    write_classes("u.csv", 50, seed=2)
+    files = "--valid v.csv --test u.csv --dry-run"
+    code, out, err = here(f"{TRAIN} {files}")
+    report = here.json(f"{TRAIN} {files}")
+
+    assert (code, err) == (0, "")
+    assert out.startswith("t.csv: 200 rows of 2 numbers; 3 classes in column 'kind': a, b, c\n")
+    words = "200 rows to train on, 30 of v.csv to choose the best epoch and calibrate; 50 of u.csv to test it"
+    assert f"\n{words}\n" in out
+    assert [report[f"{kind}_rows"] for kind in ("training", "validation", "test")] == [200, 30, 50]
 
 
 def test_a_model_is_named_after_its_data_and_the_next_free_number(here: Here) -> None:
@@ -376,6 +511,13 @@ def test_version_and_help_are_printed(here: Here) -> None:
         assert out.startswith("Usage: fromlogits ")
     for verb in ("train", "evaluate", "predict", "inspect"):
         assert here(f"{verb} --help")[1].startswith(f"Usage: fromlogits {verb} ")
+    assert here("train --help")[1].startswith("Usage: fromlogits train [OPTIONS] DATA\n")
+
+
+def test_help_names_every_metric(here: Here) -> None:
+    words = " ".join(here("train --help")[1].split())
+
+    assert all(name in words.partition("judged by: ")[2].partition("[log_loss]")[0] for name in METRICS)
 
 
 def test_help_loads_none_of_the_slow_libraries() -> None:

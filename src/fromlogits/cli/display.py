@@ -260,6 +260,8 @@ def how_it_ended(history: History, plan: Plan) -> str:
     if history.stopped_by == "max_epochs":
         return f"all {last} epochs done; epoch {best} is kept" if best != last else f"all {last} epochs done"
     asked = {"interrupt": "Ctrl-C", "terminate": "SIGTERM"}.get(history.stopped_by, history.stopped_by)
+    if not plan.early_stopping:
+        return f"stopped by {asked} in epoch {last}; epoch {best}, the last, is kept"
     return f"stopped by {asked} in epoch {last}; the best so far, epoch {best}, is kept"
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .display import Screen
 from .opening import open_model, read_labelled
 from .options import Data, Json, Model, Threads
-from .output import as_json, figures_text, listed, naming, per_label_table
+from .output import as_json, figures_text, listed, naming, per_label_table, say_of_validation, selected_on
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ..classifier import Classifier
+    from ..data.sources import Dataset
 
 
 def evaluate(model: Model, data: Data, threads: Threads = None, json: Json = False) -> int:
@@ -32,6 +34,13 @@ def evaluate(model: Model, data: Data, threads: Threads = None, json: Json = Fal
     figures = metrics.evaluate(task, classes, logits_nc, targets)
     report: dict[str, Any] = {"task": task, "rows": len(dataset), "classes": list(classes), "seconds": 0.0, **figures}
 
+    say = say_of_validation(classifier.plan_)
+    split = classifier.record_["split"]
+    is_validation_file = (
+        selected_on(classifier.plan_) and split.get("kind") == "given" and split.get("data_sha256") == dataset.digest
+    )
+    if is_validation_file:
+        report["selected_on"] = True
     is_training_file = classifier.record_["data_sha256"] == dataset.digest
     rows = held_out_rows(classifier, targets) if is_training_file else None
     if rows is not None:
@@ -43,23 +52,28 @@ def evaluate(model: Model, data: Data, threads: Threads = None, json: Json = Fal
     for note in dataset.notes:
         progress.tell(f"note: {note.rstrip('.')}.")
     if is_training_file:
-        progress.tell(f"warning: the model was trained on this very file ({data}): {_what_to_trust(rows)}.", "yellow")
-    if unknown := figures.get("unknown_class_rows"):
         progress.tell(
-            f"warning: {unknown:,} rows have a class that the model does not know; they count as wrong and are left"
-            " out of log_loss.",
+            f"warning: the model was trained on this very file ({data}): {_what_to_trust(rows, say)}.", "yellow"
+        )
+    elif is_validation_file:
+        progress.tell(
+            f"warning: this is the file that the training was validated on ({data}): these rows {say}, so the figures"
+            " are a little too good.",
             "yellow",
         )
+    if figures.get("unknown_class_rows"):
+        progress.tell(f"warning: {unknown_classes(dataset, targets, classes)}", "yellow")
     if json:
         results.tell(as_json(report))
         return 0
     results.tell(f"{model} on {data}: {len(dataset):,} rows; {len(classes):,} {_kind(task)}: {listed(classes)}")
-    results.tell(figures_text("all rows:", figures), "bold" if rows is not None else "bold green")
+    about = f"all rows, which {say}:" if is_validation_file else "all rows:"
+    results.tell(figures_text(about, figures), "bold" if rows is not None else "bold green")
     if rows is None:
         shown = figures
     else:
         shown = held_out
-        results.tell(figures_text(f"held-out rows ({len(rows):,}, which chose the epoch):", held_out), "bold green")
+        results.tell(figures_text(f"held-out rows ({len(rows):,}, which {say}):", held_out), "bold green")
     if table := per_label_table(shown):
         results.tell(table)
     return 0
@@ -69,10 +83,29 @@ def _kind(task: str) -> str:
     return "classes" if task == "multi-class" else "labels"
 
 
-def _what_to_trust(rows: NDArray[np.int64] | None) -> str:
+def unknown_classes(dataset: Dataset, targets: NDArray[Any], classes: Sequence[Any]) -> str:
+    """What is said of rows whose class the model does not know."""
+    assert dataset.targets is not None
+    is_unknown = targets == -1
+    row, count = int(is_unknown.argmax()), int(is_unknown.sum())
+    texts = dataset.targets.texts if isinstance(classes[0], str) else None
+    value = (dataset.targets.values if texts is None else texts).reshape(-1)[row]
+    value = value.item() if hasattr(value, "item") else value
+    first = f"{value!r} at {dataset.targets.origin.where(row)} (known: {listed(classes)})"
+    if count == 1:
+        return (
+            f"1 row has a class that the model does not know, {first}; it counts as wrong and is left out of log_loss."
+        )
+    return (
+        f"{count:,} rows have a class that the model does not know, such as {first}; they count as wrong and are left"
+        " out of log_loss."
+    )
+
+
+def _what_to_trust(rows: NDArray[np.int64] | None, say: str) -> str:
     if rows is None:
         return "the figures say how well it remembers, not how good it is on new rows"
-    return "only the held-out rows say how good it is on new ones, and they chose the epoch"
+    return f"only the held-out rows say how good it is on new ones, and they {say}"
 
 
 def held_out_rows(classifier: Classifier, targets: NDArray[Any]) -> NDArray[np.int64] | None:

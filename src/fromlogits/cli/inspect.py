@@ -8,7 +8,7 @@ from typing import Any
 from .display import Screen
 from .opening import open_model
 from .options import Json, Model
-from .output import as_json, figures_text, in_words, listed, per_label_table
+from .output import as_json, figures_text, in_words, listed, per_label_table, say_of_validation
 
 
 def inspect(model: Model, json: Json = False) -> int:
@@ -27,13 +27,16 @@ def inspect(model: Model, json: Json = False) -> int:
     for what, names in (("target", schema.target_names), ("id", schema.id_names), ("ignored", schema.ignored)):
         if names:
             lines.append((what, listed(names)))
-    held_out = record["n_validation"]
+    held_out, say = in_words(record["n_validation"]), say_of_validation(classifier.plan_)
+    digest = record["split"].get("data_sha256")
+    more = "of the same" if digest is not None and digest == record["data_sha256"] else "more"
+    best = f"the best was {classifier.best_epoch_}" if classifier.plan_.early_stopping else "the last is kept"
     lines += [
         ("optimizer", f"{plan['optimizer']}, learning rate {plan['learning_rate']:g}, {plan['schedule']}"),
         ("batches", f"{plan['batch_size']:,} rows"),
         ("trained on", f"{in_words(record['n_train'])} rows"),
-        ("validation", f"{in_words(held_out)} more rows chose the epoch" if held_out else "no rows were held out"),
-        ("epochs", f"{classifier.n_iter_}, the best was {classifier.best_epoch_}; ended by {record['stopped_by']}"),
+        ("validation", f"{held_out} {more} rows {say}" if record["n_validation"] else "no rows were held out"),
+        ("epochs", f"{classifier.n_iter_}, {best}; ended by {record['stopped_by']}"),
         ("seed", str(record["seed"])),
         ("temperature", f"{held['temperature']:.4f}"),
     ]
@@ -42,7 +45,7 @@ def inspect(model: Model, json: Json = False) -> int:
         results.tell(f"{name.ljust(wide)}  {text}")
     figures = record["validation"]
     if isinstance(figures, dict):
-        results.tell(figures_text("".ljust(wide + 1), figures))
+        results.tell(figures_text(f"\nvalidation ({held_out} rows, which {say}):", figures))
         if table := per_label_table(figures):
             results.tell(f"\n{table}")
     return 0

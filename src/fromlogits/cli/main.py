@@ -66,7 +66,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[int, str]:
     """Exit code and line."""
     if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED, "stopped by Ctrl-C."
+        return INTERRUPTED, f"stopped by Ctrl-C{f'; {error}' if str(error) else ''}."
     if isinstance(error, _Terminated):
         return TERMINATED, "stopped by SIGTERM."
     if isinstance(error, (InputError, ModelFileError)):
@@ -124,7 +124,7 @@ def _parse(arguments: Sequence[str]) -> Callable[[], int]:
 
 def application() -> typer.Typer:
     """The verbs with their arguments and options."""
-    from typer.core import TyperGroup
+    from typer.core import TyperCommand, TyperGroup
 
     from . import evaluate, inspect, predict, train
 
@@ -134,6 +134,10 @@ def application() -> typer.Typer:
                 known = ", ".join(VERBS)
                 raise InputError(f"there is no verb {args[0]!r}.{nearest(args[0], VERBS)} The verbs are {known}.")
             return super().resolve_command(ctx, args)
+
+    class Verb(TyperCommand):
+        def collect_usage_pieces(self, ctx: Any) -> list[str]:
+            return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     app = typer.Typer(
         cls=Verbs,
@@ -160,7 +164,7 @@ def application() -> typer.Typer:
         "inspect": inspect.inspect,
     }
     for name, verb in verbs.items():
-        app.command(name)(_later(verb))
+        app.command(name, cls=Verb)(_later(verb))
     return app
 
 

@@ -15,7 +15,7 @@ def setting_option(flag: str, help: str | None = None, default: str | None = Non
     words = help or setting.help
     if setting.allowed:
         words += f": {' or '.join(setting.allowed)}"
-    default = "" if help else f" [{default or setting.default}]"
+    default = f" [{default or setting.default}]" if default or not help else ""
     return typer.Option(flag, metavar=setting.kind.metavar, help=f"{_sentence(words)}{default}")
 
 

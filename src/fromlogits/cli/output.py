@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..data.table import Column
+    from ..spec import Plan
 
 BLOCK_ROWS = 4096
 FIGURES = (
@@ -25,6 +26,7 @@ FIGURES = (
     "unknown_class_rows",
 )  # fmt: skip
 PER_LABEL = ("label", "support", "roc_auc", "average_precision", "f1", "threshold")
+NO_PART = "took no part in the training"
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -63,6 +65,24 @@ def figures_text(about: str, figures: Mapping[str, Any], wide: int = 100) -> str
             else:
                 lines[-1] += f"{' ' if lines[-1] is about else '  '}{figure}"
     return "\n".join(lines)
+
+
+def selected_on(plan: Plan) -> bool:
+    """Whether validation rows have a say in the model."""
+    return plan.early_stopping or plan.calibrate
+
+
+def say_of_validation(plan: Plan) -> str:
+    """What the validation rows did, to follow "rows, which"."""
+    if plan.early_stopping:
+        return "chose the epoch"
+    return "calibrated it" if plan.calibrate else NO_PART
+
+
+def purpose_of_validation(plan: Plan) -> str:
+    """What the validation rows are for, to follow a number of rows."""
+    jobs = ["choose the best epoch"] * plan.early_stopping + ["calibrate"] * plan.calibrate
+    return f"to {' and '.join(jobs) or 'judge it'}"
 
 
 def per_label_table(figures: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,23 +19,40 @@ import typer
 from ..errors import FromlogitsError, InputError
 from .display import Screen, display_for, duration, how_it_ended
 from .options import Data, Json, Overwrite, Threads, setting_option
-from .output import as_json, check_output, figures_text, listed, naming, per_label_table
+from .output import (
+    NO_PART,
+    as_json,
+    check_output,
+    figures_text,
+    listed,
+    naming,
+    per_label_table,
+    purpose_of_validation,
+    say_of_validation,
+    selected_on,
+)
 
 if TYPE_CHECKING:
     from ..classifier import Classifier
     from ..data.sources import Dataset
     from ..fitting import Fit, FitSummary
+    from ..spec import Plan
     from ..training import StopOnSignal
 
 STOPPED = {"interrupt": 130, "terminate": 143}
 DATA_ENDINGS = (".gz", ".csv", ".tsv", ".parquet", ".pq", ".npz")
 MAX_TABLE_LAYERS = 12
+METRICS_HELP = (
+    "What the validation rows are judged by: log_loss or accuracy; for labels also macro_f1, micro_f1, macro_roc_auc,"
+    " subset_accuracy, hamming_loss"
+)
+TRAINED_ON = "the network was trained on"
 
 
 def train(
     data: Data,
-    target: Annotated[
-        str | None,
+    targets: Annotated[
+        list[str] | None,
         typer.Option(
             "--target",
             metavar="COLUMN",
@@ -64,7 +81,7 @@ def train(
     epochs: Annotated[str | None, setting_option("--epochs")] = None,
     seed: Annotated[str | None, setting_option("--seed", default="0")] = None,
     threads: Threads = None,
-    metric: Annotated[str | None, setting_option("--metric")] = None,
+    metric: Annotated[str | None, setting_option("--metric", help=METRICS_HELP, default="log_loss")] = None,
     task: Annotated[str | None, setting_option("--task")] = None,
     ids: Annotated[
         list[str] | None,
@@ -78,7 +95,7 @@ def train(
     ] = None,
     sets: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its name; docs/reference/settings.md."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its name, as in dropout=0.2."),
     ] = None,
     config: Annotated[
         str | None,
@@ -112,7 +129,7 @@ def train(
     path = Path(output) if output is not None else default_name(data)
     check_output(path, overwrite=overwrite, inputs=[name for name in (data, valid, test) if name is not None])
     reading: dict[str, Any] = {
-        "target": target,
+        "target": ",".join(targets) if targets else None,
         "ids": _columns(ids),
         "ignore": _columns(ignore),
         "picture_shape": _picture_shape(image_shape),
@@ -127,6 +144,7 @@ def train(
     valid_data = read(valid, **alike) if valid is not None else None
     test_data = read(test, **alike) if test is not None else None
     fit = _prepare(classifier, dataset, valid_data, reading)
+    recipe = fit.summary.plan
     if test_data is not None:
         with naming(test):
             fit.encoder.encode(as_inputs(test_data.features))
@@ -134,30 +152,66 @@ def train(
     check_writable(path, _file_bytes(fit), overwrite=overwrite)
 
     progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)
-    progress.say(found(data, dataset, fit.summary), "bold")
+    if dry_run and not json:
+        results.tell(found(data, dataset, fit.summary), "bold")
+    else:
+        progress.say(found(data, dataset, fit.summary), "bold")
     later = [note for other in (valid_data, test_data) if other is not None for note in other.notes]
     for note in dict.fromkeys((*dataset.notes, *later, *fit.summary.notes)):
         progress.say(f"note: {note.rstrip('.')}.")
+    if valid_data is not None and valid_data.digest == dataset.digest:
+        progress.tell(
+            f"warning: --valid {valid} holds the very rows that are trained on: they can't say which epoch is best on"
+            " new ones.",
+            "yellow",
+        )
+    test_say = NO_PART if test_data is None else say_of_test(dataset, valid_data, test_data, recipe)
+    if test_say != NO_PART:
+        progress.tell(
+            f"warning: --test {test} holds the very rows which {test_say}: its figures don't say how good the network"
+            " is on new ones.",
+            "yellow",
+        )
+    n_test = None if test_data is None else len(test_data)
+    words = plan(fit.summary, valid, test, n_test)
     if dry_run:
-        results.tell(as_json(_resolved(fit, path)) if json else f"{plan(fit.summary)}\nwould be saved as {path}")
+        results.tell(as_json(_resolved(fit, path, n_test)) if json else f"{words}\nwould be saved as {path}")
         return 0
-    progress.say(f"\n{plan(fit.summary)}\nall epochs take about {duration(fit.estimate())}")
+    progress.say(f"\n{words}\nall epochs take about {duration(fit.estimate())}")
 
-    with _stop_on_signals() as stop:
-        with display_for(progress, fit.summary.plan) as display:
-            classifier._run(fit, observer=display, stop=lambda: stop.reason)
-            display.finished(classifier.history_)
-        progress.say(f"{how_it_ended(classifier.history_, fit.summary.plan)}\n")
-        path = _save(classifier, path, data, is_named=output is not None, overwrite=overwrite)
+    def heard() -> None:
+        if not classifier.__sklearn_is_fitted__():
+            what = "the best epoch so far" if recipe.early_stopping else "what was reached"
+            with contextlib.suppress(RuntimeError):  # it came while another line was being written
+                progress.say(f"stopping after this step; {what} will be saved (Ctrl-C again gives up)")
+
+    with _stop_on_signals(heard) as stop:
+        try:
+            with display_for(progress, recipe) as display:
+                classifier._run(fit, observer=display, stop=lambda: stop.reason)
+                display.finished(classifier.history_)
+            progress.say(f"{how_it_ended(classifier.history_, recipe)}\n")
+            path = _save(classifier, path, data, is_named=output is not None, overwrite=overwrite)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("nothing was saved") from None
         report = _report(classifier, len(dataset), path, time.perf_counter() - started)
         if test_data is not None:
             figures = classifier.evaluate(test_data.features, test_data.targets)
-            report["test"] = {"rows": len(test_data), **figures}
+            marked = {} if test_say == NO_PART else {"selected_on": True}
+            report["test"] = {"rows": n_test, **marked, **figures}
         if json:
             results.tell(as_json(report))
         else:
-            _tell(results, fit.summary, report, test or valid or data)
+            says = {"validation": say_of_validation(recipe), "test": test_say}
+            _tell(results, fit.summary, report, says, test or valid or data)
     return STOPPED.get(stop.reason or "", 0)
+
+
+def say_of_test(dataset: Dataset, valid: Dataset | None, test: Dataset, plan: Plan) -> str:
+    """What the test rows did in the training, to follow "rows, which": nothing, one hopes."""
+    if test.digest == dataset.digest:
+        return TRAINED_ON
+    return say_of_validation(plan) if valid is not None and test.digest == valid.digest else NO_PART
 
 
 def _columns(texts: list[str] | None) -> tuple[str, ...]:
@@ -182,6 +236,7 @@ def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, re
         None if valid is None else valid.targets,
         picture_shape=dataset.picture_shape,
         data_digest=dataset.digest,
+        valid_digest=None if valid is None else valid.digest,
         roles={
             "target_names": () if dataset.targets is None else dataset.targets.names,
             "id_names": reading["ids"],
@@ -224,14 +279,14 @@ def _save(classifier: Classifier, path: Path, data: str, *, is_named: bool, over
 
 
 @contextlib.contextmanager
-def _stop_on_signals() -> Iterator[StopOnSignal]:
+def _stop_on_signals(heard: Callable[[], None]) -> Iterator[StopOnSignal]:
     """Ctrl-C and SIGTERM ask the training to stop; what follows it is done to the end."""
     from ..training import StopOnSignal
 
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL) if is_main else None  # StopOnSignal takes only the default
     try:
-        with StopOnSignal((signal.SIGINT, signal.SIGTERM)) as stop:
+        with StopOnSignal((signal.SIGINT, signal.SIGTERM), heard) as stop:
             yield stop
     finally:
         if is_main:
@@ -255,27 +310,29 @@ def found(data: str, dataset: Dataset, summary: FitSummary) -> str:
     return f"{data}: {len(dataset):,} {rows}; {len(summary.classes):,} {kind}{column}: {listed(summary.classes)}"
 
 
-def plan(summary: FitSummary) -> str:
+def plan(summary: FitSummary, valid: str | None = None, test: str | None = None, n_test: int | None = None) -> str:
     """What will be done, a few lines."""
     recipe, network = summary.plan, summary.network
     if len(network.layers) <= MAX_TABLE_LAYERS:
         layers = f"{network}\n"
     else:
         layers = f"{len(network.layers)} layers, {network.n_parameters:,} parameters"
-    held_out = (
-        f"{summary.n_train:,} rows to train on, {summary.n_valid:,} to choose the best epoch and calibrate"
-        if summary.n_valid
-        else f"{summary.n_train:,} rows to train on, none held out"
-    )
+    rows = f"{summary.n_train:,} rows to train on"
+    if summary.n_valid:
+        rows += f", {summary.n_valid:,}{f' of {valid}' if valid else ''} {purpose_of_validation(recipe)}"
+    else:
+        rows += ", none held out"
+    if test is not None:
+        rows += f"; {n_test:,} of {test} to test it"
     rate = f"learning rate {recipe.learning_rate:g}" + (", cosine" if recipe.schedule == "cosine" else "")
     threads = f"{summary.n_threads} thread{'s' * (summary.n_threads > 1)}"
     return (
-        f"{layers}\n{held_out}\n{recipe.optimizer}, {rate}; batches of {recipe.batch_size:,},"
+        f"{layers}\n{rows}\n{recipe.optimizer}, {rate}; batches of {recipe.batch_size:,},"
         f" at most {recipe.max_epochs:,} epochs, seed {summary.seed}, {threads}"
     )
 
 
-def _resolved(fit: Fit, path: Path) -> dict[str, Any]:
+def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
     """What --dry-run --json prints."""
     summary = fit.summary
     return {
@@ -283,6 +340,7 @@ def _resolved(fit: Fit, path: Path) -> dict[str, Any]:
         "rows": len(fit.rows) + (summary.n_valid if fit.split["kind"] == "fraction" else 0),
         "training_rows": summary.n_train,
         "validation_rows": summary.n_valid,
+        "test_rows": n_test,
         "classes": list(summary.classes),
         "network": summary.network.to_json(),
         "parameters": summary.network.n_parameters,
@@ -299,7 +357,8 @@ def _resolved(fit: Fit, path: Path) -> dict[str, Any]:
 def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> dict[str, Any]:
     """What --json prints, without the test rows' figures."""
     figures, record = classifier.validation_metrics_, classifier.record_
-    validation = None if figures is None else {"rows": record["n_validation"], "selected_on": True, **figures}
+    has_say = selected_on(classifier.plan_)
+    validation = None if figures is None else {"rows": record["n_validation"], "selected_on": has_say, **figures}
     return {
         "task": classifier.target_.task,
         "rows": n_rows,
@@ -313,13 +372,13 @@ def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> 
     }
 
 
-def _tell(results: Screen, summary: FitSummary, report: dict[str, Any], data: str) -> None:
+def _tell(results: Screen, summary: FitSummary, report: dict[str, Any], says: dict[str, str], data: str) -> None:
     """The head, the figures and the next commands."""
     results.tell(summary.head)
-    for name, what in (("validation", "chose the epoch"), ("test", "took no part in the training")):
+    for name, say in says.items():
         figures = report.get(name)
         if figures is not None:
-            results.tell(figures_text(f"{name} ({figures['rows']:,} rows, which {what}):", figures), "bold green")
+            results.tell(figures_text(f"{name} ({figures['rows']:,} rows, which {say}):", figures), "bold green")
             if table := per_label_table(figures):
                 results.tell(table)
     results.tell(f"\nsaved as {report['model']} after {duration(report['seconds'])}; now:")
