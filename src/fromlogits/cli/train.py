@@ -161,8 +161,8 @@ def train(
         progress.say(f"note: {note.rstrip('.')}.")
     if valid_data is not None and valid_data.digest == dataset.digest:
         progress.tell(
-            f"warning: --valid {valid} holds the very rows that are trained on: they can't say which epoch is best on"
-            " new ones.",
+            f"warning: --valid {valid} holds the very rows that are trained on: they don't say how good the network is"
+            f" on new ones{', nor which epoch is best' if recipe.early_stopping else ''}.",
             "yellow",
         )
     test_say = NO_PART if test_data is None else say_of_test(dataset, valid_data, test_data, recipe)
