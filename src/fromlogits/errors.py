@@ -54,5 +54,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """A hint to put behind an error about an unknown word: " Did you mean 'x'?" or an empty string."""
     import difflib
 
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.61)
     return f" Did you mean {close[0]!r}?" if close else ""

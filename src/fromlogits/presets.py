@@ -32,7 +32,7 @@ def fast(n_rows: int, hidden: Sequence[int] | None, optimizer: str = "adam") -> 
         "schedule": "cosine",
         "batch_size": batch_size,
         "max_epochs": max_epochs,
-        "patience": max(5, max_epochs // 3),
+        "patience": max(5, max_epochs // 2),
     }
 
 
