@@ -367,7 +367,9 @@ METADATA = {"__metadata__": {"fromlogits": good("1")}}
 )
 def test_headers_by_hand_load(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "m").write_bytes(content)
-    load_model(tmp_path / "m")
+    manifest, tensors = load_model(tmp_path / "m")
+    assert "format" not in manifest
+    assert "~sha256" not in tensors
 
 
 FORGERIES = {
@@ -588,8 +590,8 @@ def test_a_folder_that_can_not_be_synced_is_no_failure(tmp_path: Path, monkeypat
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", no_folders)
-    save_model(tmp_path / "m", {}, {}, overwrite=False)
-    load_model(tmp_path / "m")
+    save_model(tmp_path / "m", {"kept": 1}, {}, overwrite=False)
+    assert load_model(tmp_path / "m") == ({"kept": 1}, {})
 
 
 def test_a_full_disk_keeps_the_last_good_file_and_is_known_before(tmp_path: Path) -> None:

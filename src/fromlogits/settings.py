@@ -188,7 +188,8 @@ SETTINGS: tuple[Setting, ...] = (
         "metric",
         WORD,
         "log_loss",
-        "what the validation rows are judged by: log_loss, accuracy, macro_f1 and others, as evaluate prints them",
+        "what the validation rows are judged by: log_loss or accuracy; for labels log_loss, macro_f1, micro_f1,"
+        " macro_roc_auc, subset_accuracy or hamming_loss",
         flag="--metric",
     ),
     Setting(

@@ -42,10 +42,6 @@ if TYPE_CHECKING:
 STOPPED = {"interrupt": 130, "terminate": 143}
 DATA_ENDINGS = (".gz", ".csv", ".tsv", ".parquet", ".pq", ".npz")
 MAX_TABLE_LAYERS = 12
-METRICS_HELP = (
-    "What the validation rows are judged by: log_loss or accuracy; for labels also macro_f1, micro_f1, macro_roc_auc,"
-    " subset_accuracy, hamming_loss"
-)
 TRAINED_ON = "the network was trained on"
 
 
@@ -81,7 +77,7 @@ def train(
     epochs: Annotated[str | None, setting_option("--epochs")] = None,
     seed: Annotated[str | None, setting_option("--seed", default="0")] = None,
     threads: Threads = None,
-    metric: Annotated[str | None, setting_option("--metric", help=METRICS_HELP, default="log_loss")] = None,
+    metric: Annotated[str | None, setting_option("--metric")] = None,
     task: Annotated[str | None, setting_option("--task")] = None,
     ids: Annotated[
         list[str] | None,
