@@ -2,9 +2,9 @@
 
     python benchmarks/scenes_baselines.py --json scenes_baselines.json
 
-The last 600 pictures are held out; for scikit-learn the pixels are standardised on the others. The linear model keeps the penalty
-that is best on the held-out pictures, which flatters it; the networks choose nothing there. The areas of a
-network are medians over its seeds. Five minutes on one core.
+The last 600 pictures are held out; for scikit-learn the pixels are standardised on the others. The linear model
+keeps the penalty that is best on the held-out pictures, which flatters it; the networks choose nothing there. The
+areas of a network are medians over its seeds. Three minutes on one core.
 """
 
 from __future__ import annotations
