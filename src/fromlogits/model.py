@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import _core, model_file
+from . import _core
 from .data.encoders import FeatureEncoder
 from .data.targets import TargetEncoder
 from .engines.base import Parameters
@@ -73,6 +73,8 @@ class Model:
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the file that docs/file-format.md describes, whole or not at all."""
+        from . import model_file  # here and below: hashing and JSON would make every import a fifth slower
+
         tensors: dict[str, NDArray[Any]] = dict(self.encoder.tensors())
         for number, (weights, biases) in enumerate(self.parameters):
             tensors[f"layer.{number}.weights"], tensors[f"layer.{number}.biases"] = weights, biases
@@ -89,12 +91,16 @@ class Model:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
         """Read it back; whatever does not fit together is a ModelFileError that says what."""
+        from . import model_file
+
         manifest, tensors = model_file.load_model(Path(path))
         with model_file.naming(path):
             return cls._checked(manifest, tensors)
 
     @classmethod
     def _checked(cls, manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Model:
+        from . import model_file
+
         keys = {"versions", "spec", "encoder", "target", "calibration", "record"}
         fields = json_object("manifest", manifest, keys)
         spec = json_object("spec", fields["spec"], {"network", "head", "plan"})
