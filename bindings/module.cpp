@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -128,57 +129,144 @@ class PyNetwork {
   Index batch_size_ = 0;
 };
 
-// Losses (n,) in float64, before their rounding; the gradient of each row's own loss, times `weight`.
-void softmax_cross_entropy(Floats logits, Vec<const std::int32_t> labels, double weight, Vec<double> losses,
-                           std::optional<Matrix<float>> dlogits) {
-  const Index n = size(logits.shape(0)), c = size(logits.shape(1));
-  require(size(labels.shape(0)) == n && size(losses.shape(0)) == n, "labels and losses must be (n,)");
-  require(!dlogits || (size(dlogits->shape(0)) == n && size(dlogits->shape(1)) == c), "dlogits must be (n, c)");
-  float* const out = dlogits ? dlogits->data() : nullptr;
-  nb::gil_scoped_release unlocked;
-  fromlogits::Buffer<double> scratch(c);
-  for (Index i = 0; i < n; ++i) {
-    losses.data()[i] = fromlogits::softmax_cross_entropy_row(logits.data() + i * c, labels.data()[i], weight,
-                                                             out == nullptr ? nullptr : out + i * c, scratch.data(), c);
+// The digits of an exact sum to base 2^32 as bytes, least first; what was not finite; how many losses are NaN.
+nb::tuple python_sum(const fromlogits::LossSum& result) {
+  std::vector<std::uint32_t> digits(result.sum.digits(), result.sum.digits() + fromlogits::ExactSum::size);
+  return nb::make_tuple(nb::bytes(digits.data(), digits.size() * sizeof(digits[0])), result.sum.odd(), result.nans);
+}
+
+template <class T>
+const T* data_or_null(const std::optional<Vec<const T>>& x) {
+  return x ? x->data() : nullptr;
+}
+
+template <class In, class Out>
+void add_logit_functions(nb::module_& m) {
+  m.def(
+      "by_rows",
+      [](const std::string& what, Matrix<const In> z, nb::ndarray<Out, nb::c_contig, nb::device::cpu> out,
+         int threads) {
+        using fromlogits::RowResult;
+        const Index n = size(z.shape(0)), c = size(z.shape(1));
+        const RowResult result = what == "softmax"       ? RowResult::softmax
+                                 : what == "log_softmax" ? RowResult::log_softmax
+                                                         : RowResult::logsumexp;
+        require(size(out.size()) == (result == RowResult::logsumexp ? n : n * c), "out must have the result's size");
+        nb::gil_scoped_release unlocked;
+        fromlogits::Team team(threads);
+        return fromlogits::by_rows(result, z.data(), out.data(), n, c, team);
+      },
+      "what"_a, "logits"_a.noconvert(), "out"_a.noconvert(), "threads"_a);
+  m.def(
+      "by_entries",
+      [](const std::string& what, Vec<const In> z, Vec<Out> out, int threads) {
+        using fromlogits::EntryResult;
+        require(out.shape(0) == z.shape(0), "out must have the size of the logits");
+        nb::gil_scoped_release unlocked;
+        fromlogits::Team team(threads);
+        return fromlogits::by_entries(what == "sigmoid" ? EntryResult::sigmoid : EntryResult::log_sigmoid, z.data(),
+                                      out.data(), size(z.shape(0)), team);
+      },
+      "what"_a, "logits"_a.noconvert(), "out"_a.noconvert(), "threads"_a);
+  m.def(
+      "softmax_cross_entropy",
+      [](Matrix<const In> z, std::optional<Vec<const std::int32_t>> labels, std::optional<Matrix<const float>> floats,
+         std::optional<Matrix<const double>> doubles, std::optional<Vec<const double>> class_weights, double smoothing,
+         std::optional<Vec<const double>> weights, double divisor, std::optional<Matrix<Out>> dz,
+         std::optional<Vec<double>> losses, int threads) {
+        const Index n = size(z.shape(0)), c = size(z.shape(1));
+        const auto fits = [&](const auto& x) { return !x || (size(x->shape(0)) == n && size(x->shape(1)) == c); };
+        const auto has_length = [](const auto& x, Index length) { return !x || size(x->shape(0)) == length; };
+        require(int{labels.has_value()} + int{floats.has_value()} + int{doubles.has_value()} == 1,
+                "one kind of target");
+        require(fits(floats) && fits(doubles) && fits(dz), "probabilities and dlogits must be (n, c)");
+        require(has_length(labels, n) && has_length(weights, n) && has_length(losses, n),
+                "labels, weights and losses must be (n,)");
+        require(has_length(class_weights, c), "class_weights must be (c,)");
+        const fromlogits::SoftmaxTargets targets{data_or_null(labels), floats ? floats->data() : nullptr,
+                                                 doubles ? doubles->data() : nullptr, data_or_null(class_weights),
+                                                 smoothing};
+        const double* const by = data_or_null(weights);
+        Out* const gradient = dz ? dz->data() : nullptr;
+        double* const each = losses ? losses->data() : nullptr;
+        fromlogits::LossSum result;
+        {
+          nb::gil_scoped_release unlocked;
+          fromlogits::Team team(threads);
+          result = fromlogits::softmax_cross_entropy(z.data(), targets, by, divisor, gradient, each, n, c, team);
+        }
+        return python_sum(result);
+      },
+      "logits"_a.noconvert(), "labels"_a.noconvert().none(), "floats"_a.noconvert().none(),
+      "doubles"_a.noconvert().none(), "class_weights"_a.noconvert().none(), "smoothing"_a,
+      "weights"_a.noconvert().none(), "divisor"_a, "dlogits"_a.noconvert().none(), "losses"_a.noconvert().none(),
+      "threads"_a);
+  m.def(
+      "sigmoid_cross_entropy",
+      [](Vec<const In> z, std::optional<Vec<const float>> floats, std::optional<Vec<const double>> doubles,
+         double smoothing, std::optional<Vec<const double>> positive, std::optional<Vec<const double>> weights,
+         Index each, double divisor, std::optional<Vec<Out>> dz, std::optional<Vec<double>> losses, int threads) {
+        const Index n = size(z.shape(0));
+        const auto has_length = [](const auto& x, Index length) { return !x || size(x->shape(0)) == length; };
+        require(floats.has_value() != doubles.has_value(), "one kind of target");
+        require(has_length(floats, n) && has_length(doubles, n) && has_length(dz, n) && has_length(losses, n),
+                "targets, dlogits and losses must be (n,)");
+        require(each > 0 && (!weights || size(weights->shape(0)) * each == n), "weights must be (n / each,)");
+        require(!positive || positive->shape(0) > 0, "positive must not be empty");
+        const fromlogits::SigmoidTargets targets{data_or_null(floats), data_or_null(doubles), smoothing,
+                                                 data_or_null(positive), positive ? size(positive->shape(0)) : 1};
+        const double* const by = data_or_null(weights);
+        Out* const gradient = dz ? dz->data() : nullptr;
+        double* const out = losses ? losses->data() : nullptr;
+        fromlogits::LossSum result;
+        {
+          nb::gil_scoped_release unlocked;
+          fromlogits::Team team(threads);
+          result = fromlogits::sigmoid_cross_entropy(z.data(), targets, by, each, divisor, gradient, out, n, team);
+        }
+        return python_sum(result);
+      },
+      "logits"_a.noconvert(), "floats"_a.noconvert().none(), "doubles"_a.noconvert().none(), "smoothing"_a,
+      "positive"_a.noconvert().none(), "weights"_a.noconvert().none(), "each"_a, "divisor"_a,
+      "dlogits"_a.noconvert().none(), "losses"_a.noconvert().none(), "threads"_a);
+}
+
+// How many of them are known (not NaN), and the first one that is neither known in [0, 1] nor NaN, or -1.
+template <class T>
+void add_check(nb::module_& m) {
+  m.def(
+      "check_probabilities",
+      [](Vec<const T> x) {
+        const Index n = size(x.shape(0));
+        Index known = 0, bad = -1;
+        nb::gil_scoped_release unlocked;
+        for (Index i = 0; i < n; i += 4096) {
+          const Index end = std::min(n, i + 4096);
+          std::int32_t numbers = 0, within = 0;
+          for (Index k = i; k < end; ++k) {
+            const T t = x.data()[k];
+            numbers += t == t;
+            within += (t >= T{0}) & (t <= T{1});
+          }
+          known += numbers;
+          if (bad < 0 && numbers != within) {
+            for (bad = i; !(x.data()[bad] < T{0} || x.data()[bad] > T{1}); ++bad) {
+            }
+          }
+        }
+        return std::pair<Index, Index>(known, bad);
+      },
+      "targets"_a.noconvert());
+}
+
+nb::tuple exact_sum(Vec<const double> x) {
+  fromlogits::LossSum result;
+  {
+    nb::gil_scoped_release unlocked;
+    for (Index i = 0; i < size(x.shape(0)); ++i) result.sum.add(x.data()[i]);
+    result.sum.settle();
   }
-}
-
-void sigmoid_cross_entropy(Floats logits, Floats targets, double weight, Vec<double> losses,
-                           std::optional<Matrix<float>> dlogits) {
-  const Index n = size(logits.shape(0)), c = size(logits.shape(1));
-  require(size(targets.shape(0)) == n && size(targets.shape(1)) == c, "targets must be (n, c)");
-  require(size(losses.shape(0)) == n, "losses must be (n,)");
-  require(!dlogits || (size(dlogits->shape(0)) == n && size(dlogits->shape(1)) == c), "dlogits must be (n, c)");
-  float* const out = dlogits ? dlogits->data() : nullptr;
-  nb::gil_scoped_release unlocked;
-  for (Index i = 0; i < n; ++i) {
-    losses.data()[i] = fromlogits::sigmoid_cross_entropy_row(logits.data() + i * c, targets.data() + i * c, weight,
-                                                             out == nullptr ? nullptr : out + i * c, c);
-  }
-}
-
-template <class Row>
-void by_row(Floats z, Matrix<float> out, Row row) {
-  const Index n = size(z.shape(0)), c = size(z.shape(1));
-  require(size(out.shape(0)) == n && size(out.shape(1)) == c, "out must have the shape of the logits");
-  nb::gil_scoped_release unlocked;
-  for (Index i = 0; i < n; ++i) row(z.data() + i * c, out.data() + i * c, c);
-}
-
-void softmax(Floats z, Matrix<float> out) {
-  fromlogits::Buffer<double> scratch(size(z.shape(1)));
-  by_row(z, out, [&](const float* in, float* to, Index c) { fromlogits::softmax_row(in, to, scratch.data(), c); });
-}
-void log_softmax(Floats z, Matrix<float> out) { by_row(z, out, fromlogits::log_softmax_row); }
-void sigmoid(Floats z, Matrix<float> out) {
-  by_row(z, out, [](const float* in, float* to, Index c) {
-    for (Index k = 0; k < c; ++k) to[k] = fromlogits::sigmoid(in[k]);
-  });
-}
-void log_sigmoid(Floats z, Matrix<float> out) {
-  by_row(z, out, [](const float* in, float* to, Index c) {
-    for (Index k = 0; k < c; ++k) to[k] = fromlogits::log_sigmoid(in[k]);
-  });
+  return python_sum(result);
 }
 
 }  // namespace
@@ -199,14 +287,13 @@ NB_MODULE(_core, m) {
       },
       "key"_a, "counter"_a);
 
-  m.def("softmax", softmax, "logits"_a.noconvert(), "out"_a.noconvert());
-  m.def("log_softmax", log_softmax, "logits"_a.noconvert(), "out"_a.noconvert());
-  m.def("sigmoid", sigmoid, "logits"_a.noconvert(), "out"_a.noconvert());
-  m.def("log_sigmoid", log_sigmoid, "logits"_a.noconvert(), "out"_a.noconvert());
-  m.def("softmax_cross_entropy", softmax_cross_entropy, "logits"_a.noconvert(), "labels"_a.noconvert(), "weight"_a,
-        "losses"_a.noconvert(), "dlogits"_a.noconvert() = nb::none());
-  m.def("sigmoid_cross_entropy", sigmoid_cross_entropy, "logits"_a.noconvert(), "targets"_a.noconvert(), "weight"_a,
-        "losses"_a.noconvert(), "dlogits"_a.noconvert() = nb::none());
+  add_logit_functions<float, float>(m);
+  add_logit_functions<float, double>(m);
+  add_logit_functions<double, double>(m);
+  add_check<float>(m);
+  add_check<double>(m);
+  m.def("exact_sum", exact_sum, "values"_a.noconvert());
+  m.attr("exact_sum_unit") = fromlogits::ExactSum::unit_exponent;
 
   nb::class_<PyNetwork>(m, "Network")
       .def(nb::init<Index, const std::vector<Index>&, const std::vector<std::string>&, const std::string&>(),

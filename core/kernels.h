@@ -1,5 +1,4 @@
-// The loops that run over plain arrays, once per instruction set. Every set gives the same bits: no reordering, no
-// contraction, only wider steps.
+// The loops that run over plain arrays, once per instruction set.
 #pragma once
 
 #include "views.h"
@@ -23,8 +22,57 @@ struct SgdStep {
   float learning_rate, momentum, gradient_scale, l2;
 };
 
+// Probabilities, losses and gradients straight from logits: float64 inside, each result rounded once, to Out. Double
+// logits are to 4 units in the last place: differences and sums carry what they round away.
+//   z        (n, c)  -inf masks a class; NaN anywhere in a row makes its results NaN
+//   scratch          doubles of the caller, scratch_size(c) of them, on a cache line
+// Results that vanish are +0, never -0. A row has the same bits alone and among any others. n >= 0, c >= 1.
+template <class In, class Out>
+struct LogitKernels {
+  void (*softmax)(const In* z, Out* out, Index n, Index c, double* scratch) noexcept;
+  void (*log_softmax)(const In* z, Out* out, Index n, Index c, double* scratch) noexcept;
+  void (*logsumexp)(const In* z, Out* out, Index n, Index c, double* scratch) noexcept;  // out (n)
+
+  // Softmax cross-entropy of class labels[i], in nats.
+  //   labels  (n)     -1: the row is left out, loss and gradient 0
+  //   scales  (n)     or null
+  //   dz      (n, c)  out  scales[i] / divisor * gradient of the row's loss; null: only the losses are wanted
+  //   losses  (n)     out  not scaled, not rounded
+  // A masked true class gives inf, +inf at the class NaN. dz may be the memory of z.
+  void (*softmax_loss)(const In* z, const std::int32_t* labels, const double* scales, double divisor, Out* dz,
+                       double* losses, Index n, Index c, double* scratch) noexcept;
+
+  // The same for any targets.
+  //   shares  (n, c)  class weight times target probability; 0 for a class without part
+  void (*softmax_loss_of_shares)(const In* z, const double* shares, const double* scales, double divisor, Out* dz,
+                                 double* losses, Index n, Index c, double* scratch) noexcept;
+
+  void (*sigmoid)(const In* z, Out* out, Index n) noexcept;
+  void (*log_sigmoid)(const In* z, Out* out, Index n) noexcept;
+
+  // Sigmoid cross-entropy of each entry, in nats.
+  //   targets    (n)  in [0, 1]; NaN: unknown, loss and gradient 0. Moved towards 1/2 by `smoothing`.
+  //   positive   (n)  weight of the target's side, or null: all_positive for each
+  //   scales     (n)  or null
+  //   dz         (n)  out  scales[i] / divisor * gradient, or null; may be the memory of z
+  //   losses     (n)  out  not scaled, not rounded
+  void (*sigmoid_loss)(const In* z, const double* targets, double smoothing, const double* positive,
+                       double all_positive, const double* scales, double divisor, Out* dz, double* losses,
+                       Index n) noexcept;
+};
+
+// Doubles of scratch that the kernels above need for rows of c classes.
+constexpr Index scratch_size(Index c) noexcept { return c <= 64 ? 3 * 64 * 8 : c + 8; }
+
 struct Kernels {
   const char* name;
+
+  // For each type of logits; `wide` keeps the float64 results of float logits.
+  LogitKernels<float, float> narrow;
+  LogitKernels<float, double> wide;
+  LogitKernels<double, double> full;
+
+  // The rest gives the same bits with every set: no reordering, no contraction, only wider steps.
 
   // values[i] = f(values[i]); slopes[i] = f'(the old values[i]).
   void (*activate)(Activation f, float* values, float* slopes, Index n) noexcept;

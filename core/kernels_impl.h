@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels.h"
+#include "logits_impl.h"
 
 namespace fromlogits {
 namespace {
@@ -69,11 +70,11 @@ void widen(const std::uint8_t* bytes, float scale, float shift, float* out, Inde
 }
 
 double sum_of_squares(const float* x, Index n) noexcept {
-  constexpr Index lanes = 16;  // lane sums are independent, so the loop vectorises and the order stays fixed
-  double sums[lanes] = {};
+  constexpr Index width = 16;  // their sums are independent, so the loop vectorises and the order stays fixed
+  double sums[width] = {};
   Index i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    for (Index k = 0; k < lanes; ++k) sums[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
+  for (; i + width <= n; i += width) {
+    for (Index k = 0; k < width; ++k) sums[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
   }
   for (Index k = 0; i + k < n; ++k) sums[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
   double total = 0.0;
@@ -112,7 +113,16 @@ void sgd(const SgdStep& s, float* parameters, const float* gradient, float* velo
 
 }  // namespace
 
-const Kernels FROMLOGITS_TARGET = {FROMLOGITS_TARGET_NAME, activate, multiply, widen,
-                                   sum_of_squares,         sum_rows, adam,     sgd};
+const Kernels FROMLOGITS_TARGET = {FROMLOGITS_TARGET_NAME,
+                                   from_logits<float, float>,
+                                   from_logits<float, double>,
+                                   from_logits<double, double>,
+                                   activate,
+                                   multiply,
+                                   widen,
+                                   sum_of_squares,
+                                   sum_rows,
+                                   adam,
+                                   sgd};
 
 }  // namespace fromlogits

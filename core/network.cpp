@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "loss.h"
+#include "kernels.h"
 
 namespace fromlogits {
 
@@ -49,8 +49,10 @@ void Network::start(const TrainingPlan& plan) {
     slopes_[i].reserve(batch * layer.h);
     doutputs_[i].reserve(batch * layer.h);
   }
-  terms_.reserve(batch * outputs());
+  labels_.reserve(batch);
   losses_.reserve(batch);
+  head_memory_.reserve(head_ == Head::softmax ? tiles(batch, head_rows) * scratch_size(outputs())
+                                              : 2 * batch * outputs());
   optimizer_.start(plan.optimizer, segments, parameter_count_);
 }
 
@@ -106,20 +108,31 @@ double Network::step(const Rows& rows, const Targets& targets, const std::int64_
 
 double Network::loss_and_gradient(const Targets& targets, const std::int64_t* order, Index n, Team& team) noexcept {
   const Index c = outputs();
-  const double weight = 1.0 / static_cast<double>(n);
-  const float* const z = outputs_.back().data();
-  float* const dz = doutputs_.back().data();
-  team.run(tiles(n, head_rows), n * c > 2'000, [&](Index task) {
-    for (Index i = task * head_rows; i < std::min(n, (task + 1) * head_rows); ++i) {
-      losses_.data()[i] =
-          head_ == Head::softmax
-              ? softmax_cross_entropy_row(z + i * c, targets.labels[order[i]], weight, dz + i * c,
-                                          terms_.data() + i * c, c)
-              : sigmoid_cross_entropy_row(z + i * c, targets.values + order[i] * c, weight, dz + i * c, c);
+  const auto divisor = static_cast<double>(n);
+  const auto& head = kernels().narrow;
+  double* const losses = losses_.data();
+  team.run(tiles(n, head_rows), n * c > 8'000, [&](Index task) {
+    const Index begin = task * head_rows, m = std::min(n - begin, head_rows);
+    const float* const z = outputs_.back().data() + begin * c;
+    float* const dz = doutputs_.back().data() + begin * c;
+    if (head_ == Head::softmax) {
+      std::int32_t* const labels = labels_.data() + begin;
+      for (Index i = 0; i < m; ++i) labels[i] = targets.labels[order[begin + i]];
+      head.softmax_loss(z, labels, nullptr, divisor, dz, losses + begin, m, c,
+                        head_memory_.data() + task * scratch_size(c));
+      return;
+    }
+    double* const wanted = head_memory_.data() + 2 * begin * c;
+    double* const entries = wanted + m * c;
+    for (Index i = 0; i < m; ++i) std::copy_n(targets.values + order[begin + i] * c, c, wanted + i * c);
+    head.sigmoid_loss(z, wanted, 0.0, nullptr, 1.0, nullptr, divisor, dz, entries, m * c);
+    for (Index i = 0; i < m; ++i) {
+      losses[begin + i] = 0.0;
+      for (Index k = 0; k < c; ++k) losses[begin + i] += entries[i * c + k];
     }
   });
   double loss = 0.0;
-  for (Index i = 0; i < n; ++i) loss += losses_.data()[i];
+  for (Index i = 0; i < n; ++i) loss += losses[i];
   return loss;
 }
 

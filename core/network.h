@@ -72,8 +72,9 @@ class Network {
   // One batch: the gathered input, then per layer its output, slopes and gradient by its output.
   Buffer<float> input_;
   std::vector<Buffer<float>> outputs_, slopes_, doutputs_;
-  Buffer<double> terms_;   // (batch, c) of the softmax head
-  Buffer<double> losses_;  // (batch)
+  Buffer<std::int32_t> labels_;  // (batch) of the softmax head
+  Buffer<double> losses_;        // (batch)
+  Buffer<double> head_memory_;   // softmax: scratch of each task; sigmoid: targets and losses of each entry
 };
 
 }  // namespace fromlogits

@@ -1,0 +1,61 @@
+"""Makes core/polynomials.h: `python core/tools/polynomials.py > core/polynomials.h` (needs mpmath).
+
+Interpolation at Chebyshev nodes, whose largest error is within a factor of about two of the best polynomial's.
+"""
+
+import mpmath as mp
+
+mp.mp.dps = 60
+
+
+def interpolate(f, low, high, degree):
+    """Coefficients, constant first, rounded to double, of the polynomial that meets f at the Chebyshev nodes."""
+    nodes = [
+        (low + high) / 2 + (high - low) / 2 * mp.cos(mp.pi * (2 * i + 1) / (2 * degree + 2)) for i in range(degree + 1)
+    ]
+    powers = mp.matrix([[x**k for k in range(degree + 1)] for x in nodes])
+    return [float(c) for c in mp.lu_solve(powers, mp.matrix([f(x) for x in nodes]))]
+
+
+def largest_error(error, low, high):
+    points = [low + (high - low) * mp.mpf(i) / 4001 for i in range(1, 4001)]
+    return max(abs(error(x)) for x in points)
+
+
+def value(coefficients, x):
+    return mp.polyval([mp.mpf(c) for c in reversed(coefficients)], x)
+
+
+def exponential(r):
+    """(exp(r) - 1 - r) / r^2."""
+    return mp.nsum(lambda k: r**k / mp.factorial(k + 2), [0, 40]) if abs(r) < 0.01 else (mp.expm1(r) - r) / r**2
+
+
+def logarithm(z):
+    """(2 atanh(s) / s - 2) / z at z = s^2."""
+    s = mp.sqrt(z)
+    return mp.nsum(lambda k: 2 * z**k / (2 * k + 3), [0, 60]) if z < 0.01 else (2 * mp.atanh(s) / s - 2) / z
+
+
+def table(name, comment, coefficients):
+    rows = "".join(f"    {c.hex()},\n" for c in coefficients)
+    return f"// {comment}\ninline constexpr double {name}[] = {{\n{rows}}};\n"
+
+
+half = mp.log(2) / 2 * (1 + mp.mpf(2) ** -20)  # the reduction rounds: a little beyond half
+exp_table = interpolate(exponential, -half, half, 9)
+exp_error = largest_error(lambda r: value(exp_table, r) * r**2 / mp.exp(r) + (1 + r) / mp.exp(r) - 1, -half, half)
+
+edge = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * (1 + mp.mpf(2) ** -20)
+log_table = interpolate(logarithm, mp.mpf(0), edge, 6)
+log_error = largest_error(
+    lambda z: z * mp.sqrt(z) * (value(log_table, z) - logarithm(z)) / (2 * mp.atanh(mp.sqrt(z))), mp.mpf(0), edge
+)
+
+print("// Made by core/tools/polynomials.py. Constant term first.\n#pragma once\n")
+print("namespace fromlogits {\n")
+comment = f"(exp(r) - 1 - r) / r^2 for |r| <= log(2) / 2; exp(r) is off by at most {mp.nstr(exp_error, 2)} of itself."
+print(table("exp_polynomial", comment, exp_table))
+comment = f"(log((1+s)/(1-s)) / s - 2) / s^2, in s^2 <= 0.0295; the logarithm is off by {mp.nstr(log_error, 2)} of itself."
+print(table("log_polynomial", comment, log_table))
+print("}  // namespace fromlogits")
