@@ -11,25 +11,29 @@ from fromlogits import _core
 STUB = Path(__file__).parent.parent / "src" / "fromlogits" / "_core.pyi"
 
 
-def stubbed() -> dict[str, list[str]]:
+Parameters = dict[str, list[list[str]]]  # of each overload
+
+
+def stubbed() -> Parameters:
     """Functions and methods of the stub, with the names of their parameters."""
-    found = {}
+    found: Parameters = {}
     for node in ast.parse(STUB.read_text(encoding="utf-8")).body:
         in_class = node.name + "." if isinstance(node, ast.ClassDef) else ""
         for function in node.body if isinstance(node, ast.ClassDef) else [node]:
             if isinstance(function, ast.FunctionDef):
-                found[in_class + function.name] = [argument.arg for argument in function.args.args]
+                overloads = found.setdefault(in_class + function.name, [])
+                overloads.append([argument.arg for argument in function.args.args])
     return found
 
 
-def compiled() -> dict[str, list[str]]:
+def compiled() -> Parameters:
     """The same of the core, read off nanobind's signatures: "def sigmoid(logits: ndarray[...], out: ndarray[...])"."""
-    found = {}
+    found: Parameters = {}
 
     def add(name: str, function: Any) -> None:
-        [(signature, _, _)] = function.__nb_signature__
-        without_brackets = re.sub(r"\[[^\]]*\]", "", signature.split(" -> ")[0])
-        found[name] = re.findall(r"[(,] *(\w+)", without_brackets)
+        for signature, _, _ in function.__nb_signature__:
+            without_brackets = re.sub(r"\[[^\]]*\]", "", signature.split(" -> ")[0])
+            found.setdefault(name, []).append(re.findall(r"[(,] *(\w+)", without_brackets))
 
     for name, member in vars(_core).items():
         if hasattr(member, "__nb_signature__"):

@@ -12,18 +12,54 @@ from . import errors
 from ._core import version as _version
 
 if TYPE_CHECKING:
+    from . import textbook
     from .classifier import Classifier, load
+    from .logits import (
+        log_sigmoid,
+        log_softmax,
+        logsumexp,
+        sigmoid,
+        sigmoid_cross_entropy,
+        softmax,
+        softmax_cross_entropy,
+    )
     from .spec import Dense, Network
 
 __version__ = _version()
 
-__all__ = ["Classifier", "Dense", "Network", "__version__", "errors", "load"]
+__all__ = [
+    "Classifier",
+    "Dense",
+    "Network",
+    "__version__",
+    "errors",
+    "load",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "sigmoid",
+    "sigmoid_cross_entropy",
+    "softmax",
+    "softmax_cross_entropy",
+    "textbook",
+]
 
 # Loaded on first use, so that the import costs no more than NumPy and the core.
-_ROOMS = {"Classifier": "classifier", "load": "classifier", "Dense": "spec", "Network": "spec"}
+_FROM_LOGITS = (
+    "softmax", "log_softmax", "logsumexp", "sigmoid", "log_sigmoid", "softmax_cross_entropy", "sigmoid_cross_entropy"
+)  # fmt: skip
+_ROOMS = {
+    "Classifier": "classifier",
+    "load": "classifier",
+    "Dense": "spec",
+    "Network": "spec",
+    **dict.fromkeys(_FROM_LOGITS, "logits"),
+}
 
 
 def __getattr__(name: str) -> object:
+    if name == "textbook":
+        return import_module(".textbook", __name__)
     if name not in _ROOMS:
         raise AttributeError(f"module 'fromlogits' has no attribute {name!r}")
     value: object = getattr(import_module(f".{_ROOMS[name]}", __name__), name)

@@ -53,7 +53,7 @@ class Softmax(Head):
         return from_logits.log_softmax(logits_nc)
 
     def losses(self, logits_nc: Float32, targets: NDArray[Any]) -> NDArray[np.float64]:
-        return from_logits.softmax_cross_entropy(logits_nc, targets, reduction="none")
+        return from_logits.softmax_losses(logits_nc, targets)
 
     def decide(self, logits_nc: Float32) -> NDArray[np.int64]:
         return np.asarray(self.probabilities(logits_nc).argmax(axis=1), np.int64)  # ties go to the lowest index
@@ -71,7 +71,8 @@ class Sigmoid(Head):
         return from_logits.log_sigmoid(logits_nc)
 
     def losses(self, logits_nc: Float32, targets: NDArray[Any]) -> NDArray[np.float64]:
-        return from_logits.sigmoid_cross_entropy(logits_nc, targets, reduction="none")
+        losses_n: NDArray[np.float64] = from_logits.sigmoid_losses(logits_nc, targets).sum(axis=1)
+        return losses_n
 
     def decide(self, logits_nc: Float32) -> NDArray[np.int64]:
         return (self.probabilities(logits_nc) > THRESHOLD).astype(np.int64)

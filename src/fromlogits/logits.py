@@ -1,133 +1,567 @@
-"""Probabilities, losses and gradients from logits: thin over the core.
+"""Probabilities, losses and gradients straight from logits: arrays in, arrays out, thin over the core.
 
-Float32 in and out, float64 inside, each result rounded once. Rows are the last but one axis: everything here takes
-(n, c) arrays. No function takes a probability.
+No function takes a probability where a logit belongs, so nothing is ever clipped. Logits of any shape and strides in
+float16, bfloat16, float32 or float64; results have their type. Float64 inside for all but float64, and each result
+rounded once: within 0.51 units in the last place (float64: 4). Derived in docs/maths/from-logits.md.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal, overload
+import os
+import warnings
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from .errors import InputError
+from .errors import InputError, nearest
+from .exact import ExactSum
 
-Float32 = NDArray[np.float32]
+Array = NDArray[Any]
+Float64 = NDArray[np.float64]
 Reduction = Literal["mean", "sum", "none"]
 
-
-def softmax(logits_nc: Float32) -> Float32:
-    """Probabilities (n, c) of each row's classes; a −∞ logit gives 0."""
-    out_nc = np.empty_like(logits_nc, order="C")
-    _core.softmax(np.ascontiguousarray(logits_nc), out_nc)
-    return out_nc
+REDUCTIONS = ("mean", "sum", "none")
+TYPES = ("float32", "float64", "float16", "bfloat16")
+SHARED_FROM = 100_000  # logits; below, no call asks how many threads there are
 
 
-def log_softmax(logits_nc: Float32) -> Float32:
-    """Logarithms (n, c) of `softmax`, exact where the probability rounds to 0 or 1."""
-    out_nc = np.empty_like(logits_nc, order="C")
-    _core.log_softmax(np.ascontiguousarray(logits_nc), out_nc)
-    return out_nc
+def softmax(logits: ArrayLike, axis: int = -1) -> Array:
+    """Probabilities exp(z_k) / Σ exp(z_j) over an axis; a −∞ logit gives 0.
+
+    Args:
+        logits: any shape; a 0-d logit is a single class.
+        axis: that of the classes.
+
+    Returns:
+        Shape and type of the logits. A row with NaN or with every class masked is NaN, with one RuntimeWarning.
+
+    >>> softmax([1000.0, 0.0])
+    array([1., 0.])
+    """
+    z = _Logits.of(logits, axis)
+    out_nc = np.empty(z.rows_nc.shape, z.wide)
+    _warn_of_rows(_core.by_rows("softmax", z.rows_nc, out_nc, _threads(out_nc.size)), z, "probabilities")
+    return z.like_logits(out_nc)
 
 
-def sigmoid(logits_nc: Float32) -> Float32:
-    """1 / (1 + exp(−z)), entry by entry."""
-    out_nc = np.empty_like(logits_nc, order="C")
-    _core.sigmoid(np.ascontiguousarray(logits_nc), out_nc)
-    return out_nc
+def log_softmax(logits: ArrayLike, axis: int = -1) -> Array:
+    """Logarithms of `softmax` in nats, exact where the probability itself rounds to 0 or 1.
+
+    >>> log_softmax([40.0, 0.0])[0]  # softmax gives 1 here
+    np.float64(-4.248354255291589e-18)
+    """
+    z = _Logits.of(logits, axis)
+    out_nc = np.empty(z.rows_nc.shape, z.wide)
+    _warn_of_rows(_core.by_rows("log_softmax", z.rows_nc, out_nc, _threads(out_nc.size)), z, "log-probabilities")
+    return z.like_logits(out_nc)
 
 
-def log_sigmoid(logits_nc: Float32) -> Float32:
-    """Logarithm of `sigmoid`, entry by entry."""
-    out_nc = np.empty_like(logits_nc, order="C")
-    _core.log_sigmoid(np.ascontiguousarray(logits_nc), out_nc)
-    return out_nc
+def logsumexp(logits: ArrayLike, axis: int = -1) -> Array:
+    """log Σ exp(z_k) over an axis, which is gone from the result. −∞ where there is no class, or none unmasked.
+
+    Numerics: within 0.51 units in the last place, plus 2⁻⁵¹·max|z| where the result is near 0: it is a difference there.
+    """
+    z = _Logits.of(logits, axis)
+    out_n = np.full(len(z.rows_nc), -math.inf, z.wide)
+    _warn_of_rows(_core.by_rows("logsumexp", z.rows_nc, out_n, _threads(z.rows_nc.size)), z, "logsumexp")
+    return z.like_rows(out_n)
+
+
+def sigmoid(logits: ArrayLike) -> Array:
+    """1 / (1 + exp(−z)), entry by entry; shape and type of the logits.
+
+    >>> sigmoid([0.0, -1000.0])
+    array([0.5, 0. ])
+    """
+    return _entry_by_entry("sigmoid", logits)
+
+
+def log_sigmoid(logits: ArrayLike) -> Array:
+    """Logarithm of `sigmoid` in nats, entry by entry, exact where the probability rounds to 0 or 1."""
+    return _entry_by_entry("log_sigmoid", logits)
 
 
 @overload
 def softmax_cross_entropy(
-    logits_nc: Float32, labels_n: NDArray[np.int32], *, reduction: Reduction = ..., with_gradient: Literal[False] = ...
-) -> NDArray[np.float64]: ...
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    axis: int = ...,
+    reduction: Reduction = ...,
+    with_gradient: Literal[False] = ...,
+    example_weights: ArrayLike | None = ...,
+    class_weights: ArrayLike | None = ...,
+    label_smoothing: float = ...,
+    ignore_label: int | None = ...,
+) -> Array: ...
 @overload
 def softmax_cross_entropy(
-    logits_nc: Float32, labels_n: NDArray[np.int32], *, reduction: Reduction = ..., with_gradient: Literal[True]
-) -> tuple[NDArray[np.float64], Float32]: ...
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    axis: int = ...,
+    reduction: Reduction = ...,
+    with_gradient: Literal[True],
+    example_weights: ArrayLike | None = ...,
+    class_weights: ArrayLike | None = ...,
+    label_smoothing: float = ...,
+    ignore_label: int | None = ...,
+) -> tuple[Array, Array]: ...
 def softmax_cross_entropy(
-    logits_nc: Float32,
-    labels_n: NDArray[np.int32],
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    axis: int = -1,
+    reduction: Reduction = "mean",
+    with_gradient: bool = False,
+    example_weights: ArrayLike | None = None,
+    class_weights: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    ignore_label: int | None = None,
+) -> Array | tuple[Array, Array]:
+    """Softmax cross-entropy in nats, and its gradient by the logits.
+
+    Args:
+        logits: any shape, C classes along `axis`; −∞ masks a class.
+        targets: class numbers in [0, C), integers, the shape of the logits without `axis`; or probabilities, the
+            shape of the logits, 1 in sum along `axis`.
+        axis: that of the classes.
+        reduction: "mean" and "sum" over rows, "none" for the loss of each row. The mean divides by the sum of the
+            weights in play: of each row's example weight times the weight of its class.
+        with_gradient: also return the gradient of what is returned; for "none", of each row's own loss.
+        example_weights: of each row, the shape of the logits without `axis`, finite, at least 0. A row of weight 0
+            takes no part, whatever its logits.
+        class_weights: of each class, (C,), finite, at least 0.
+        label_smoothing: this share of each target, in [0, 1], is spread evenly over the unmasked classes.
+        ignore_label: rows with this class number take no part: no loss, gradient 0, not in the mean.
+
+    Returns:
+        The loss, and with `with_gradient` the gradient in the shape of the logits, all in the type of the logits. The
+        mean of no rows is NaN, its gradient 0.
+
+    Raises:
+        InputError: logits are no floats, shapes disagree, a target or a weight is outside its domain.
+
+    Numerics: log1p(Σ exp(z_k − z_y)) over k ≠ y, so a small loss is not the log of a rounded 1; the true class's
+    gradient is minus the sum of the others, never p − 1. Means and sums are the exact ones of the float64 losses,
+    rounded once: the same for any order of the rows. NaN losses (NaN logits, every class masked, +∞ at the class)
+    come with one RuntimeWarning.
+    Source: Blanchard, Higham & Higham, IMA J. Numer. Anal. 41(4), 2021; docs/maths/from-logits.md.
+
+    >>> loss, dlogits = softmax_cross_entropy([[50.0, 0.0]], [0], with_gradient=True)
+    >>> float(loss), dlogits.tolist()
+    (1.9287498479639178e-22, [[-1.9287498479639178e-22, 1.9287498479639178e-22]])
+    """
+    z = _Logits.of(logits, axis)
+    _check_reduction(reduction)
+    n, c = z.rows_nc.shape
+    smoothing = _fraction("label_smoothing", label_smoothing)
+    weights_n = None if example_weights is None else _weights("example_weights", example_weights, z.rows_shape)
+    weights_c = None if class_weights is None else _weights("class_weights", class_weights, (c,))
+    aim = _SoftmaxTargets.of(targets, z, ignore_label)
+
+    in_play_n = weights_n
+    if weights_c is not None:
+        by_class_n = weights_c[aim.labels_n] if aim.probabilities_nc is None else aim.probabilities_nc @ weights_c
+        in_play_n = by_class_n if weights_n is None else weights_n * by_class_n
+    if in_play_n is None:
+        divisor = ExactSum(n if aim.ignored_n is None else n - int(aim.ignored_n.sum()))
+    else:
+        divisor = ExactSum.of_values(in_play_n if aim.ignored_n is None else in_play_n[~aim.ignored_n])
+
+    dlogits_nc = np.empty((n, c), z.wide) if with_gradient else None
+    losses_n = np.empty(n) if reduction == "none" else None
+    by = divisor.rounded() if reduction == "mean" and divisor.numerator else 1.0
+    digits, odd, nans = _core.softmax_cross_entropy(
+        z.rows_nc, *aim.for_core(), weights_c, smoothing, weights_n, by, dlogits_nc, losses_n, _threads(n * c)
+    )
+    if nans:
+        _warn_of_rows(nans, z, "losses", or_else="the true class's logit is +∞")
+    value = _reduced(losses_n, ExactSum.of(digits, odd), divisor, reduction, z)
+    return value if dlogits_nc is None else (value, z.like_logits(dlogits_nc))
+
+
+@overload
+def sigmoid_cross_entropy(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: Reduction = ...,
+    with_gradient: Literal[False] = ...,
+    example_weights: ArrayLike | None = ...,
+    pos_weight: ArrayLike | None = ...,
+    label_smoothing: float = ...,
+) -> Array: ...
+@overload
+def sigmoid_cross_entropy(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    reduction: Reduction = ...,
+    with_gradient: Literal[True],
+    example_weights: ArrayLike | None = ...,
+    pos_weight: ArrayLike | None = ...,
+    label_smoothing: float = ...,
+) -> tuple[Array, Array]: ...
+def sigmoid_cross_entropy(
+    logits: ArrayLike,
+    targets: ArrayLike,
     *,
     reduction: Reduction = "mean",
     with_gradient: bool = False,
-) -> NDArray[np.float64] | tuple[NDArray[np.float64], Float32]:
-    """Softmax cross-entropy in nats, and its gradient.
+    example_weights: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+) -> Array | tuple[Array, Array]:
+    """Sigmoid cross-entropy of each entry in nats, and its gradient by the logits.
 
     Args:
-        logits_nc: float32 (n, c); −∞ masks a class.
-        labels_n: int32 class indices in [0, c), shape (n,).
-        reduction: mean or sum over rows, or "none": each row's loss, shape (n,).
-        with_gradient: also return the gradient by the logits, (n, c), of what is returned; for "none", of each
-            row's own loss.
+        logits: any shape.
+        targets: 0, 1 or a probability for each logit, in its shape; NaN where the label is unknown: no loss, no
+            gradient, not in the mean.
+        reduction: "mean" and "sum" over known entries, "none" for the loss of each entry.
+        with_gradient: also return the gradient of what is returned; for "none", of each entry's own loss.
+        example_weights: finite, at least 0, in the shape of the logits, or without its last axis: one weight for all
+            labels of an example. The mean divides by their sum over the known entries. Weight 0 takes no part.
+        pos_weight: of the target's share t, finite, at least 0: one number, one for each label (the last axis), or
+            any shape that broadcasts to that of the logits.
+        label_smoothing: ε in [0, 1]: t becomes t·(1 − ε) + ε/2.
 
-    Numerics: (m − z_y) + log1p(Σ others), so a small loss is a log1p and not the log of a rounded 1; the true
-    class's gradient is minus the sum of the others, never p − 1.
-    Source: Blanchard, Higham & Higham, IMA J. Numer. Anal. 41(4), 2021.
+    Returns, Raises: as for `softmax_cross_entropy`.
+
+    Numerics: (1−t)·max(z,0) + t·max(−z,0) + log1p(exp(−|z|)), with 0·∞ taken as 0, so that neither tail is lost;
+    (z, t) and (−z, 1 − t) give the same bits. Near the prediction the gradient of a target between 0 and 1 is a
+    difference of two given numbers: there 2⁻⁵⁰ is added to its bound.
+    Source: docs/maths/from-logits.md.
+
+    >>> loss, dlogits = sigmoid_cross_entropy([20.0, -3.0], [1, 0], reduction="none", with_gradient=True)
+    >>> loss.tolist()
+    [2.0611536181902037e-09, 0.04858735157374206]
     """
-    c = logits_nc.shape[1]
-    if labels_n.size and not 0 <= labels_n.min() <= labels_n.max() < c:
-        row = int(np.flatnonzero((labels_n < 0) | (labels_n >= c))[0])
-        raise InputError(f"labels must lie in [0, {c}); got {labels_n[row]} at row {row}.")
+    z = _Logits.of(logits, None)
+    _check_reduction(reduction)
+    z_n = z.rows_nc.reshape(-1)
+    n = z_n.size
+    smoothing = _fraction("label_smoothing", label_smoothing)
+    t = _array("targets", targets)
+    if t.shape != z.shape:
+        raise InputError(f"targets must have the shape of the logits, {z.shape}; got {t.shape}.")
+    t_n = _probabilities(t).reshape(-1)
+    known, wrong = _core.check_probabilities(t_n)
+    if wrong >= 0:
+        at = _place(wrong, z.shape)
+        raise InputError(f"targets must lie in [0, 1], or be NaN for unknown; got {t.reshape(-1)[wrong]}{at}.")
+
+    weights, each = None, 1
+    divisor = ExactSum(known)
+    if example_weights is not None:
+        weights, each = _entry_weights(example_weights, z.shape)
+        divisor = ExactSum.of_values(weights).times(each)
+        if known < n:
+            divisor = ExactSum.of_values(np.where(np.isnan(t_n), 0.0, np.repeat(weights, each)))
+    positive = None if pos_weight is None else _positive(pos_weight, z.shape)
+
+    dlogits_n = np.empty(n, z.wide) if with_gradient else None
+    losses_n = np.empty(n) if reduction == "none" else None
+    by = divisor.rounded() if reduction == "mean" and divisor.numerator else 1.0
+    halves = (t_n, None) if t_n.dtype == np.float32 else (None, t_n)
+    digits, odd, nans = _core.sigmoid_cross_entropy(
+        z_n, *halves, smoothing, positive, weights, each, by, dlogits_n, losses_n, _threads(2 * n)
+    )
+    if nans:
+        _warn(f"{nans:,} of {n:,} losses are NaN: their logits are.")
+    value = _reduced(losses_n, ExactSum.of(digits, odd), divisor, reduction, z)
+    return value if dlogits_n is None else (value, z.like_logits(dlogits_n))
+
+
+def softmax_losses(logits_nc: NDArray[np.float32], labels_n: NDArray[Any]) -> Float64:
+    """The float64 losses (n,) of the classes (n,), before their rounding: what metrics add up. Unchecked."""
     losses_n = np.empty(len(logits_nc))
-    dlogits_nc = np.empty_like(logits_nc, order="C") if with_gradient else None
-    weight = 1.0 / max(len(logits_nc), 1) if reduction == "mean" else 1.0
+    z_nc = np.ascontiguousarray(logits_nc)
     labels_n = np.ascontiguousarray(labels_n, np.int32)
-    _core.softmax_cross_entropy(np.ascontiguousarray(logits_nc), labels_n, weight, losses_n, dlogits_nc)
-    value = _reduced(losses_n, len(losses_n), reduction)
-    return value if dlogits_nc is None else (value, dlogits_nc)
+    _core.softmax_cross_entropy(z_nc, labels_n, None, None, None, 0.0, None, 1.0, None, losses_n, _threads(z_nc.size))
+    return losses_n
 
 
-@overload
-def sigmoid_cross_entropy(
-    logits_nc: Float32, targets_nc: Float32, *, reduction: Reduction = ..., with_gradient: Literal[False] = ...
-) -> NDArray[np.float64]: ...
-@overload
-def sigmoid_cross_entropy(
-    logits_nc: Float32, targets_nc: Float32, *, reduction: Reduction = ..., with_gradient: Literal[True]
-) -> tuple[NDArray[np.float64], Float32]: ...
-def sigmoid_cross_entropy(
-    logits_nc: Float32,
-    targets_nc: Float32,
-    *,
-    reduction: Reduction = "mean",
-    with_gradient: bool = False,
-) -> NDArray[np.float64] | tuple[NDArray[np.float64], Float32]:
-    """Sigmoid cross-entropy in nats, and its gradient.
-
-    Args:
-        logits_nc: float32 (n, c).
-        targets_nc: float32 (n, c) in [0, 1].
-        reduction: mean over all n·c entries, sum, or "none": each row's sum over labels, shape (n,).
-        with_gradient: as for `softmax_cross_entropy`.
-
-    Numerics: (1−t)·max(z,0) + t·max(−z,0) + log1p(exp(−|z|)), with 0·∞ taken as 0.
-    """
-    losses_n = np.empty(len(logits_nc))
-    dlogits_nc = np.empty_like(logits_nc, order="C") if with_gradient else None
-    weight = 1.0 / max(logits_nc.size, 1) if reduction == "mean" else 1.0
-    targets_nc = np.ascontiguousarray(targets_nc, np.float32)
-    _core.sigmoid_cross_entropy(np.ascontiguousarray(logits_nc), targets_nc, weight, losses_n, dlogits_nc)
-    value = _reduced(losses_n, logits_nc.size, reduction)
-    return value if dlogits_nc is None else (value, dlogits_nc)
+def sigmoid_losses(logits_nc: NDArray[np.float32], targets_nc: NDArray[Any]) -> Float64:
+    """The float64 losses (n, c), before their rounding. Unchecked."""
+    losses_nc = np.empty(logits_nc.shape)
+    z_n = np.ascontiguousarray(logits_nc).reshape(-1)
+    t_n = np.ascontiguousarray(targets_nc, np.float32).reshape(-1)
+    _core.sigmoid_cross_entropy(
+        z_n, t_n, None, 0.0, None, None, 1, 1.0, None, losses_nc.reshape(-1), _threads(2 * z_n.size)
+    )
+    return losses_nc
 
 
-def _reduced(losses_n: NDArray[np.float64], count: int, reduction: Reduction) -> NDArray[np.float64]:
-    if reduction not in ("mean", "sum", "none"):
-        raise InputError(f"reduction must be mean, sum or none; got {reduction!r}.")
-    if reduction == "none":
-        return losses_n
-    total = math.fsum(losses_n) if np.isfinite(losses_n).all() else float(losses_n.sum())
-    if reduction == "sum":
-        return np.float64(total)  # type: ignore[return-value]
-    return np.float64(total / count if count else math.nan)  # type: ignore[return-value]
+class _Logits(NamedTuple):
+    """Logits as the core takes them, and the way back."""
+
+    rows_nc: Array  # float32 or float64, dense, the classes last; of entry-wise functions (1, all)
+    shape: tuple[int, ...]
+    axis: int | None  # of the classes
+    dtype: np.dtype[Any]  # of the results
+    wide: type  # what the core writes: results that are narrower than float32 are rounded here
+
+    @classmethod
+    def of(cls, logits: ArrayLike, axis: int | None) -> _Logits:
+        z = _array("logits", logits)
+        if z.dtype.name not in TYPES:
+            cure = " Pass logits.astype(np.float32)." if z.dtype.kind in "iub" else ""
+            raise InputError(f"logits must be {', '.join(TYPES[:-1])} or {TYPES[-1]}; got {z.dtype.name}.{cure}")
+        dtype, shape = z.dtype.newbyteorder("="), z.shape
+        core_type = np.float64 if dtype == np.float64 else np.float32
+        wide: type = np.float32 if dtype == np.float32 else np.float64
+        if axis is None:
+            return cls(np.ascontiguousarray(z, core_type).reshape(1, -1), shape, None, dtype, wide)
+        if not isinstance(axis, (int, np.integer)) or isinstance(axis, bool):
+            raise InputError(f"axis must be an integer; got {axis!r}.")
+        n_axes = max(z.ndim, 1)
+        if not -n_axes <= axis < n_axes:
+            raise InputError(f"axis must lie in [{-n_axes}, {n_axes}) for logits of shape {shape}; got {axis}.")
+        z = z.reshape(1) if z.ndim == 0 else z
+        axis = int(axis) % n_axes
+        if axis != n_axes - 1:
+            z = np.moveaxis(z, axis, -1)
+        rows_nc = np.ascontiguousarray(z, core_type).reshape(math.prod(z.shape[:-1]), z.shape[-1])
+        return cls(rows_nc, shape, axis, dtype, wide)
+
+    @property
+    def rows_shape(self) -> tuple[int, ...]:
+        """That of the logits without the classes."""
+        return self.shape[: self.axis] + self.shape[self.axis + 1 :] if self.axis is not None else self.shape
+
+    def like_logits(self, values: Array) -> Array:
+        """(n, c) values in the shape and type of the logits."""
+        values = rounded_to(values, self.dtype)
+        if self.axis is None or self.axis >= len(self.shape) - 1:
+            return values.reshape(self.shape)[()]
+        return np.moveaxis(values.reshape(*self.rows_shape, self.shape[self.axis]), -1, self.axis)
+
+    def like_rows(self, values_n: Array) -> Array:
+        return rounded_to(values_n, self.dtype).reshape(self.rows_shape)[()]
+
+
+class _SoftmaxTargets(NamedTuple):
+    """Class numbers or probabilities: one of them is None."""
+
+    labels_n: Array | None  # −1: ignored
+    probabilities_nc: Array | None  # float32 or float64
+    ignored_n: NDArray[np.bool_] | None  # None: no row is
+
+    @classmethod
+    def of(cls, targets: ArrayLike, z: _Logits, ignore_label: int | None) -> _SoftmaxTargets:
+        t = _array("targets", targets)
+        if t.shape == z.shape and not (t.ndim == 0 and t.dtype.kind in "iu"):
+            if ignore_label is not None:
+                raise InputError("ignore_label needs class numbers as targets; got probabilities. Use example_weights.")
+            return cls(None, _class_probabilities(t, z), None)
+        if t.shape != z.rows_shape:
+            raise InputError(
+                f"targets must be class numbers of shape {z.rows_shape} or probabilities of shape {z.shape} for logits"
+                f" of shape {z.shape}; got shape {t.shape}."
+            )
+        if t.dtype.kind not in "iu":
+            raise InputError(
+                f"class numbers must be integers; got {t.dtype.name}. Pass targets.astype(int), or probabilities in the"
+                f" shape of the logits, {z.shape}."
+            )
+        c = z.rows_nc.shape[1]
+        ignored_n = None
+        if ignore_label is not None:
+            if not isinstance(ignore_label, (int, np.integer)) or isinstance(ignore_label, bool):
+                raise InputError(f"ignore_label must be an integer; got {ignore_label!r}.")
+            is_ignored = t.reshape(-1) == ignore_label
+            ignored_n = is_ignored if is_ignored.any() else None
+        labels_n = t.reshape(-1)
+        kept_n = labels_n if ignored_n is None else labels_n[~ignored_n]
+        if kept_n.size and not (kept_n.min() >= 0 and kept_n.max() < c):
+            bad_n = (labels_n < 0) | (labels_n >= c)
+            if ignored_n is not None:
+                bad_n &= ~ignored_n
+            first = int(np.flatnonzero(bad_n)[0])
+            raise InputError(
+                f"class numbers must lie in [0, {c}); got {labels_n[first]}{_place(first, z.rows_shape)}"
+                f" ({int(bad_n.sum()):,} of {labels_n.size:,} are outside)."
+            )
+        labels_n = np.ascontiguousarray(labels_n, np.int32)
+        return cls(labels_n if ignored_n is None else np.where(ignored_n, np.int32(-1), labels_n), None, ignored_n)
+
+    def for_core(self) -> tuple[Array | None, Array | None, Array | None]:
+        """labels, floats, doubles."""
+        if self.probabilities_nc is None:
+            return self.labels_n, None, None
+        if self.probabilities_nc.dtype == np.float32:
+            return None, self.probabilities_nc, None
+        return None, None, self.probabilities_nc
+
+
+def rounded_to(values: Array, dtype: np.dtype[Any]) -> Array:
+    """Float32 or float64 values in a type, rounded once."""
+    if values.dtype == dtype:
+        return values
+    with np.errstate(over="ignore", under="ignore"):
+        if dtype.name not in ("float16", "bfloat16"):
+            return values.astype(dtype)
+        # To odd first: a float32 whose last bit tells that digits were lost rounds further as the float64 would.
+        nearest_32 = values.astype(np.float32)
+        back = nearest_32.astype(np.float64)
+        cut = np.where(np.abs(back) > np.abs(values), np.nextafter(nearest_32, np.float32(0)), nearest_32)
+        is_inexact = (back != values) & np.isfinite(values)
+        bits = cut.view(np.uint32) | is_inexact.astype(np.uint32)
+        return bits.view(np.float32).astype(dtype)
+
+
+def _entry_by_entry(what: str, logits: ArrayLike) -> Array:
+    z = _Logits.of(logits, None)
+    out_n = np.empty(z.rows_nc.size, z.wide)
+    nans = _core.by_entries(what, z.rows_nc.reshape(-1), out_n, _threads(out_n.size))
+    if nans:
+        _warn(f"{nans:,} of {out_n.size:,} logits are NaN, and so is their {what}.")
+    return z.like_logits(out_n)
+
+
+def _threads(logits: int) -> int:
+    """How many threads a call on so many logits may use: FROMLOGITS_THREADS, or the cores of this process."""
+    if logits < SHARED_FROM:
+        return 1
+    wanted = os.environ.get("FROMLOGITS_THREADS")
+    if wanted is not None:
+        if not wanted.isdecimal() or int(wanted) < 1:
+            raise InputError(f"FROMLOGITS_THREADS must be a whole number of at least 1; got {wanted!r}.")
+        return min(int(wanted), 1024)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _array(name: str, values: ArrayLike) -> Array:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} must be an array of numbers: {error}") from None
+
+
+def _place(flat: int, shape: tuple[int, ...]) -> str:
+    """Where an entry stands, for messages."""
+    if len(shape) == 0:
+        return ""
+    if len(shape) == 1:
+        return f" at row {flat}"
+    return f" at {tuple(int(i) for i in np.unravel_index(flat, shape))}"
+
+
+def _probabilities(t: Array) -> Array:
+    """Targets as the core takes them, dense: float64 as they are, all else that float32 holds exactly as float32."""
+    if t.dtype.kind not in "fiub" and t.dtype.name != "bfloat16":
+        raise InputError(f"targets must be numbers; got {t.dtype.name}.")
+    is_double = t.dtype.kind == "f" and t.dtype.itemsize > 4
+    return np.ascontiguousarray(t, np.float64 if is_double else np.float32).reshape(t.shape)
+
+
+def _class_probabilities(t: Array, z: _Logits) -> Array:
+    """Checked probabilities (n, c)."""
+    n, c = z.rows_nc.shape
+    axis = z.axis or 0
+    moved = _probabilities(np.moveaxis(t, axis, -1) if t.ndim else t).reshape(n, c)
+    known, wrong = _core.check_probabilities(moved.reshape(-1))
+    if known < n * c:
+        wrong = int(np.flatnonzero(np.isnan(moved))[0])
+    if wrong >= 0:
+        row, k = divmod(wrong, c)
+        raise InputError(
+            f"target probabilities must lie in [0, 1]; got {moved[row, k]}{_place(row, z.rows_shape)}, class {k}."
+        )
+    sums_n = moved.sum(axis=1, dtype=np.float64)
+    # What adding up numbers rounded to the type can be off by, and float32 sums of 100 000 of them.
+    narrow = {"float16": 2e-3, "bfloat16": 1.6e-2}
+    bad_n = np.abs(sums_n - 1.0) > narrow.get(t.dtype.name, 1e-4)
+    if bad_n.any():
+        row = int(np.flatnonzero(bad_n)[0])
+        more = f" ({int(bad_n.sum()):,} of {n:,} rows do not)" if n > 1 else ""
+        raise InputError(
+            f"target probabilities must sum to 1 over the classes; got {sums_n[row]:.6g}{_place(row, z.rows_shape)}{more}."
+        )
+    return moved
+
+
+def _weights(name: str, weights: ArrayLike, shape: tuple[int, ...]) -> Float64:
+    """Checked weights of exactly this shape, flat."""
+    w = _array(name, weights)
+    if w.shape != shape:
+        raise InputError(f"{name} must have shape {shape}; got {w.shape}.")
+    return _checked_weights(name, w)
+
+
+def _checked_weights(name: str, w: Array) -> Float64:
+    if w.dtype.kind not in "fiub" and w.dtype.name != "bfloat16":
+        raise InputError(f"{name} must be numbers; got {w.dtype.name}.")
+    flat = np.ascontiguousarray(w, np.float64).reshape(-1)
+    if not (np.isfinite(flat).all() and (flat >= 0).all()):
+        bad = int(np.flatnonzero(~(np.isfinite(flat) & (flat >= 0)))[0])
+        raise InputError(f"{name} must be finite and at least 0; got {flat[bad]:g}{_place(bad, w.shape)}.")
+    return flat
+
+
+def _entry_weights(weights: ArrayLike, shape: tuple[int, ...]) -> tuple[Float64, int]:
+    """Weights of entries or of examples, flat, and how many entries follow each."""
+    w = _array("example_weights", weights)
+    if w.shape == shape:
+        return _checked_weights("example_weights", w), 1
+    if shape and w.shape == shape[:-1] and shape[-1] > 0:
+        return _checked_weights("example_weights", w), shape[-1]
+    choices = f"{shape} or {shape[:-1]}" if shape else "()"
+    raise InputError(f"example_weights must have shape {choices} for logits of shape {shape}; got {w.shape}.")
+
+
+def _positive(weight: ArrayLike, shape: tuple[int, ...]) -> Float64 | None:
+    """Weights of the targets' share: one, or one period of them."""
+    w = _array("pos_weight", weight)
+    flat = _checked_weights("pos_weight", w)
+    if w.size == 1 and w.ndim <= max(len(shape), 1):
+        return flat
+    if w.ndim == 1 and shape and w.shape[0] == shape[-1]:
+        return flat if flat.size else None
+    try:
+        return np.ascontiguousarray(np.broadcast_to(flat.reshape(w.shape), shape)).reshape(-1)
+    except ValueError:
+        labels = f"({shape[-1]},)" if shape else "()"
+        raise InputError(
+            f"pos_weight must be one number, have shape {labels}, or broadcast to the logits' {shape}; got {w.shape}."
+        ) from None
+
+
+def _fraction(name: str, value: float) -> float:
+    if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise InputError(f"{name} must be a number in [0, 1]; got {value!r}.")
+    return float(value)
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in REDUCTIONS:
+        close = nearest(reduction, REDUCTIONS) if isinstance(reduction, str) else ""
+        raise InputError(f"reduction must be mean, sum or none; got {reduction!r}.{close}")
+
+
+def _reduced(losses_n: Float64 | None, total: ExactSum, divisor: ExactSum, reduction: Reduction, z: _Logits) -> Array:
+    if losses_n is not None:
+        return z.like_rows(losses_n)
+    name = z.dtype.name
+    value = total.over(divisor, name) if reduction == "mean" else total.rounded(name)
+    with np.errstate(over="ignore"):
+        result: Array = z.dtype.type(value)
+    return result
+
+
+def _warn_of_rows(nans: int, z: _Logits, what: str, or_else: str = "") -> None:
+    if not nans:
+        return
+    n = len(z.rows_nc)
+    in_logits = int(np.isnan(z.rows_nc).sum())
+    causes = [f"{in_logits:,} logits are NaN" if in_logits else "", "every class of a row is masked", or_else]
+    _warn(f"{what} of {nans:,} of {n:,} rows are NaN: {' or '.join(cause for cause in causes if cause)}.")
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, RuntimeWarning, stacklevel=4)

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from . import exact
 from . import logits as from_logits
 from .errors import InputError, nearest
 from .heads import HEADS, THRESHOLD
@@ -157,7 +158,7 @@ class _Classes:
         logits_nc, codes_n = self.logits_nc[known_n], self.codes_n[known_n]
         if logits_nc.shape[1] == 1:
             return _Labels(logits_nc, codes_n[:, None]).log_loss
-        return _finite(from_logits.softmax_cross_entropy(logits_nc, codes_n.astype(np.int32)))
+        return _finite(exact.mean(from_logits.softmax_losses(logits_nc, codes_n)))
 
 
 class _Labels:
@@ -192,8 +193,7 @@ class _Labels:
 
     @property
     def log_loss(self) -> float | None:
-        targets_nc = np.ascontiguousarray(self.targets_nc, np.float32)
-        return _finite(from_logits.sigmoid_cross_entropy(self.logits_nc, targets_nc))
+        return _finite(exact.mean(from_logits.sigmoid_losses(self.logits_nc, self.targets_nc)))
 
     @property
     def subset_accuracy(self) -> float | None:
