@@ -9,7 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fromlogits.cli.output import Predictions, aligned, as_json, figures_text, in_words, listed, naming, whole_file
+from fromlogits.cli.output import (
+    Predictions,
+    aligned,
+    as_json,
+    figures_text,
+    in_words,
+    json_numbers,
+    listed,
+    naming,
+    whole_file,
+    write_whole,
+)
 from fromlogits.data.table import Column
 from fromlogits.errors import FromlogitsError, InputError
 
@@ -110,6 +121,27 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert [entry.name for entry in tmp_path.iterdir()] == ["p.csv"]
     assert path.read_text() == "first"
+
+
+def test_bytes_are_written_whole_or_not_at_all_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "p.png"
+    write_whole(path, b"\x89PNG")
+
+    def no_room(number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", no_room)
+    with pytest.raises(FromlogitsError, match=r"p\.png could not be written: no space left"):
+        write_whole(path, b"other")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["p.png"]
+    assert path.read_bytes() == b"\x89PNG"
+
+
+def test_what_json_has_no_number_for_is_a_word() -> None:
+    values = {"a": np.array([0.1, np.inf, np.nan], np.float32), "b": (-np.inf, np.int64(3), np.float64(0.1)), "c": None}
+
+    assert json_numbers(values) == {"a": [0.1, "inf", "nan"], "b": ["-inf", 3, 0.1], "c": None}
+    assert json.loads(as_json(json_numbers(values)))["a"][0] == 0.1
 
 
 def test_a_message_gets_the_name_of_its_file_once() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
 import os
 import secrets
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar
 
 from ..errors import FromlogitsError, InputError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..data.table import Column
     from ..spec import Plan
 
+Stream = TypeVar("Stream", bound=IO[Any])
 BLOCK_ROWS = 4096
 FIGURES = (
     "accuracy", "subset_accuracy", "hamming_loss", "micro_f1", "macro_f1", "macro_roc_auc", "log_loss",
@@ -43,6 +45,22 @@ def as_json(value: object, *, is_wide: bool = False) -> str:
         allow_nan=False,
         default=lambda scalar: scalar.item() if hasattr(scalar, "item") else str(scalar),
     )
+
+
+def json_numbers(value: Any) -> Any:
+    """Numbers, arrays, lists and dicts as JSON holds them; what it has no number for is "inf", "-inf" or "nan".
+
+    A float32 becomes the shortest decimal that gives it back.
+    """
+    if isinstance(value, dict):
+        return {name: json_numbers(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_numbers(part) for part in value]
+    if hasattr(value, "dtype"):
+        if value.ndim:
+            return [json_numbers(part) for part in value]
+        value = float(str(value)) if value.dtype.kind == "f" else value.item()
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def in_words(value: object) -> str:
@@ -223,9 +241,9 @@ def delimiter_of(path: Path) -> str:
     return DELIMITERS[path.suffix.lower()]
 
 
-def check_output(path: Path, *, overwrite: bool, inputs: Sequence[str]) -> None:
+def check_output(path: Path, *, overwrite: bool, inputs: Sequence[str] = (), option: str = "-o") -> None:
     """Raise InputError unless a file may be written there; it is asked before the work starts."""
-    shown = f"-o {shlex.quote(str(path))}"
+    shown = f"{option} {shlex.quote(str(path))}"
     folder = path.absolute().parent
     try:
         if path.is_dir():
@@ -257,10 +275,23 @@ def naming(path: str | None) -> Iterator[None]:
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
     """A text file that appears under its name whole or not at all; a symbolic link stays, its target is replaced."""
+    with _whole(path, lambda temporary: temporary.open("x", encoding="utf-8", newline="")) as stream:
+        yield stream
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file as `whole_file` does."""
+    with _whole(path, lambda temporary: temporary.open("xb")) as stream:
+        stream.write(content)
+
+
+@contextlib.contextmanager
+def _whole(path: Path, opened: Callable[[Path], Stream]) -> Iterator[Stream]:
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f".fromlogits-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8", newline="") as stream:
+        stream = opened(temporary)
+        with stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
