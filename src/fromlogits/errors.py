@@ -4,7 +4,7 @@
     ├── InputError               also a ValueError: an argument, a table or a file is not what it must be
     ├── NotFittedError           also a ValueError and an AttributeError: used before `fit`
     ├── ModelFileError           also a ValueError: not a model file, damaged, or of a newer version
-    ├── EngineUnavailableError   also an ImportError: names the extra to install
+    ├── EngineUnavailableError   also an ImportError: engine or library not installed; names the extra to install
     └── DivergedError            the loss stopped being finite; carries the step and the last finite loss
 
 Each message says what must be, what was found, where, and what to do next, in one line.
@@ -30,7 +30,7 @@ class ModelFileError(FromlogitsError, ValueError):
 
 
 class EngineUnavailableError(FromlogitsError, ImportError):
-    """The engine is not installed here; the message names the extra that brings it."""
+    """An engine, or a library that draws, is not installed here; the message names the extra that brings it."""
 
 
 class DivergedError(FromlogitsError):

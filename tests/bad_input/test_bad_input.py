@@ -190,6 +190,11 @@ def full_disk(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(os, "statvfs", full)
 
 
+def no_matplotlib(patch: pytest.MonkeyPatch) -> None:
+    for name in ("matplotlib", "matplotlib.figure"):
+        patch.setitem(sys.modules, name, None)
+
+
 def disk_that_fills_up(patch: pytest.MonkeyPatch) -> None:
     def no_room(file: int, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -593,7 +598,7 @@ CASES: dict[str, list[Case]] = {
             "an unknown verb",
             table,
             "trian t.csv --target kind",
-            "there is no verb 'trian'. Did you mean 'train'? The verbs are train, evaluate, predict, inspect.",
+            "there is no verb 'trian'. Did you mean 'train'? The verbs are train, evaluate, predict, inspect, roundoff.",
         ),
         Case(
             "an unknown option",
@@ -750,6 +755,34 @@ CASES: dict[str, list[Case]] = {
             "-o out/p.csv: the folder 'out' does not exist; make it first.",
         ),
     ],
+    "Pictures": [
+        Case(
+            "a picture of an unknown kind",
+            lambda: None,
+            "roundoff --plot errors.pdf",
+            "--plot errors.pdf: the picture is written to a file whose name ends in .svg or .png.",
+        ),
+        Case(
+            "a picture in a folder that does not exist",
+            lambda: None,
+            "roundoff --plot out/errors.svg",
+            "--plot out/errors.svg: the folder 'out' does not exist; make it first.",
+        ),
+        Case(
+            "a picture over a file that exists",
+            text("", "errors.svg"),
+            "roundoff --plot errors.svg",
+            "--plot errors.svg: the file exists; choose another name, or add --overwrite to replace it.",
+        ),
+        Case(
+            "a picture without the library that draws",
+            lambda: None,
+            "roundoff --plot errors.svg",
+            "--plot needs matplotlib, which is not installed; install it by `pip install 'fromlogits[plot]'`.",
+            code=1,
+            fault=no_matplotlib,
+        ),
+    ],
 }
 
 
@@ -757,6 +790,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
     return {path.name: path.read_bytes() if path.is_file() else None for path in folder.iterdir()}
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:matplotlib")  # 3.9, of names in newer versions of pyparsing
 @pytest.mark.parametrize("case", [case for cases in CASES.values() for case in cases], ids=lambda case: case.name)
 def test_bad_input_gets_one_clear_line_and_writes_nothing(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -26,7 +26,7 @@ from ..errors import FromlogitsError, InputError, ModelFileError, nearest
 from .display import printable
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-VERBS = ("train", "evaluate", "predict", "inspect")
+VERBS = ("train", "evaluate", "predict", "inspect", "roundoff")
 
 
 class _Terminated(BaseException):
@@ -126,7 +126,7 @@ def application() -> typer.Typer:
     """The verbs with their arguments and options."""
     from typer.core import TyperCommand, TyperGroup
 
-    from . import evaluate, inspect, predict, train
+    from . import evaluate, inspect, predict, roundoff, train
 
     class Verbs(TyperGroup):
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -162,6 +162,7 @@ def application() -> typer.Typer:
         "evaluate": evaluate.evaluate,
         "predict": predict.predict,
         "inspect": inspect.inspect,
+        "roundoff": roundoff.roundoff,
     }
     for name, verb in verbs.items():
         app.command(name, cls=Verb)(_later(verb))
