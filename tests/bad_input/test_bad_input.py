@@ -754,6 +754,30 @@ CASES: dict[str, list[Case]] = {
             "predict m.safetensors t.csv -o out/p.csv",
             "-o out/p.csv: the folder 'out' does not exist; make it first.",
         ),
+        Case(
+            "a row that the file does not have",
+            several(model, table),
+            "inspect m.safetensors t.csv --row 40",
+            "--row must be 0 to 39, as t.csv has 40 rows; got 40. Rows are counted from 0.",
+        ),
+        Case(
+            "a row before the first",
+            several(model, table),
+            "inspect m.safetensors t.csv --row -1",
+            "--row must be 0 or more; got -1. Rows are counted from 0.",
+        ),
+        Case(
+            "a row of no file",
+            model,
+            "inspect m.safetensors --row 3",
+            "--row 3 needs the file that the row is of: fromlogits inspect m.safetensors DATA --row 3.",
+        ),
+        Case(
+            "a row without a column that the model needs",
+            several(model, lambda: table(header="size,width,kind")),
+            "inspect m.safetensors t.csv --row 3",
+            "t.csv has no column 'weight'; the model was trained with it.",
+        ),
     ],
     "Pictures": [
         Case(

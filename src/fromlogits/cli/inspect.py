@@ -1,18 +1,40 @@
-"""`fromlogits inspect`: what a model file holds."""
+"""`fromlogits inspect`: what a model file holds, and its output layer on one row."""
 
 from __future__ import annotations
 
+import shlex
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+import typer
+
+from ..errors import InputError
 from .display import Screen
-from .opening import open_model
-from .options import Json, Model
-from .output import as_json, figures_text, in_words, listed, per_label_table, say_of_validation
+from .opening import open_model, read_labelled_or_not
+from .options import DATA_HELP, Json, Model
+from .output import as_json, figures_text, in_words, json_numbers, listed, naming, per_label_table, say_of_validation
 
 
-def inspect(model: Model, json: Json = False) -> int:
-    """Say what MODEL holds and how it was trained."""
+def inspect(
+    model: Model,
+    data: Annotated[
+        str | None,
+        typer.Argument(metavar="DATA", help=f"Rows, one of which is shown: {DATA_HELP}", show_default=False),
+    ] = None,
+    row: Annotated[
+        int | None,
+        typer.Option("--row", metavar="N", help="The row of DATA to show, counted from 0. [0]", show_default=False),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Say what MODEL holds and how it was trained; with DATA, lay its output layer open on one row."""
+    if data is not None:
+        return _inspect_row(model, data, 0 if row is None else row, json)
+    if row is not None:
+        raise InputError(
+            f"--row {row} needs the file that the row is of: fromlogits inspect {shlex.quote(model)} DATA --row {row}."
+        )
     classifier = open_model(model, None)
     results = Screen(sys.stdout)
     held = classifier.describe()
@@ -48,6 +70,37 @@ def inspect(model: Model, json: Json = False) -> int:
         results.tell(figures_text(f"\nvalidation ({held_out} rows, which {say}):", figures))
         if table := per_label_table(figures):
             results.tell(f"\n{table}")
+    return 0
+
+
+def _inspect_row(model: str, data: str, row: int, json: bool) -> int:
+    from . import output_layer
+
+    if row < 0:
+        raise InputError(f"--row must be 0 or more; got {row}. Rows are counted from 0.")
+    classifier = open_model(model, None)
+    dataset, why_not = read_labelled_or_not(classifier, data)
+    name = Path(data).name
+    if row >= len(dataset):
+        raise InputError(
+            f"--row must be 0 to {len(dataset) - 1}, as {name} has {in_words(len(dataset))} rows; got {row}. Rows are"
+            " counted from 0."
+        )
+    truth, unknown = output_layer.truth_of(classifier, dataset, row)
+    with naming(data):
+        layer = output_layer.lay_open(classifier, dataset, row, truth)
+    progress, results = Screen(sys.stderr), Screen(sys.stdout)
+    for note in dataset.notes:
+        progress.tell(f"note: {note.rstrip('.')}.")
+    if truth is None:
+        progress.tell(f"note: no loss is shown: {(why_not or unknown).rstrip('.')}.")
+    line = dataset.origin.line(row)
+    if json:
+        report = {"task": classifier.target_.task, "row": row, "line": line, **output_layer.as_report(layer)}
+        results.tell(as_json(json_numbers(report)))
+        return 0
+    results.tell(f"{model} on row {row:,} of {name}{'' if line is None else f' (line {line:,})'}", "bold")
+    results.tell(f"{classifier.describe()['head']}\n{output_layer.as_text(layer)}")
     return 0
 
 

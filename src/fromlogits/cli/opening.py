@@ -1,4 +1,4 @@
-"""A saved model, and a file read as its model needs it: what evaluate and predict begin with."""
+"""A saved model, and a file read as its model needs it: what evaluate, predict and inspect begin with."""
 
 from __future__ import annotations
 
@@ -63,3 +63,11 @@ def read_unlabelled(classifier: Classifier, path: str) -> Dataset:
         picture_shape=schema.picture_shape,
         labelled=False,
     )
+
+
+def read_labelled_or_not(classifier: Classifier, path: str) -> tuple[Dataset, str]:
+    """A file with its targets; or, where they are not there or not right, without them and why."""
+    try:
+        return read_labelled(classifier, path), ""
+    except InputError as error:
+        return read_unlabelled(classifier, path), str(error)

@@ -23,14 +23,8 @@ def _sentence(words: str) -> str:
     return words[0].upper() + words[1:] + "."
 
 
-Data = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="CSV or TSV (also .gz), Parquet, .npz with arrays X and y, or IDX images with their labels beside them.",
-        show_default=False,
-    ),
-]
+DATA_HELP = "CSV or TSV (also .gz), Parquet, .npz with arrays X and y, or IDX images with their labels beside them."
+Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="A model file that train saved (.safetensors).", show_default=False)
 ]

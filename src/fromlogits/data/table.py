@@ -92,3 +92,7 @@ class Matrix:
     @property
     def n_rows(self) -> int:
         return len(self.values)
+
+    def take(self, rows: NDArray[Any]) -> Matrix:
+        """Some rows, in the order of `rows` (int64)."""
+        return Matrix(self.values[rows], self.picture_shape, self.names, self.origin.take(rows))
