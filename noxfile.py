@@ -99,6 +99,15 @@ def tidy(session: nox.Session) -> None:
 
 
 @nox.session
+def exhaustive(session: nox.Session) -> None:
+    """The sigmoid loss and gradient of all 2^32 float32 logits. `-- --every 4099`: a sample; `-- --peers`: of all."""
+    session.install(".")
+    if "--peers" in session.posargs:
+        session.install(*group("peers"))
+    session.run("python", "-m", "tests.exhaustive", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run the examples of README, docs and docstrings, and follow the links. Arguments are pages; all without."""
     session.install(".", "scikit-learn", "pandas", "polars")
