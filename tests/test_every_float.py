@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from fromlogits import sigmoid_cross_entropy
 from tests.exhaustive.truth import LABELS, QUANTITIES, compared, furthest_from_decimal, in_decimal, in_float64
 
+ROOT = Path(__file__).parents[1]
 BITS = 1 << 32
 
 
@@ -87,3 +90,10 @@ def test_the_comparison_sees_what_is_wrong() -> None:
     assert gradients_n[3] == 0.5 + 3 * 2.0**-25
     tie_n = gradients_n.astype(np.float32)
     assert compared(z_n, tie_n, gradients_n, 0, "gradient").misrounded_at == (3 * 2.0**-23,)
+
+
+@pytest.mark.parametrize(("path", "make"), [("PICTURE", "picture"), ("PAGE", "page")])
+def test_the_page_and_its_picture_are_made_from_the_record(path: str, make: str) -> None:
+    script = runpy.run_path(str(ROOT / "docs/maths/make_every_float.py"))
+
+    assert script[path].read_text(encoding="utf-8") == script[make](script["record"]()), "run make_every_float.py"
