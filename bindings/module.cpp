@@ -131,7 +131,8 @@ class PyNetwork {
 
 // The digits of an exact sum to base 2^32 as bytes, least first; what was not finite; how many losses are NaN.
 nb::tuple python_sum(const fromlogits::LossSum& result) {
-  std::vector<std::uint32_t> digits(result.sum.digits(), result.sum.digits() + fromlogits::ExactSum::size);
+  std::vector<std::uint32_t> digits(fromlogits::ExactSum::size);
+  for (std::size_t i = 0; i < digits.size(); ++i) digits[i] = static_cast<std::uint32_t>(result.sum.digits()[i]);
   return nb::make_tuple(nb::bytes(digits.data(), digits.size() * sizeof(digits[0])), result.sum.odd(), result.nans);
 }
 

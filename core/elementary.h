@@ -7,11 +7,27 @@
 namespace fromlogits {
 namespace {
 
+// f(0), f(1), … f(count - 1), written out. Vectors are worked on several at a time, step by step: their chains of
+// operations do not wait for each other.
+template <int count, class F>
+inline void each(F f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) { (f(i), ...); }(std::make_integer_sequence<int, count>());
+}
+
+template <std::size_t n, int count>
+inline void polynomials(const double (&coefficients)[n], const F64 (&x)[count], F64 (&y)[count]) {
+  each<count>([&](int i) { y[i] = all(coefficients[n - 1]); });
+  each<static_cast<int>(n) - 1>([&](int k) {
+    each<count>([&](int i) { y[i] = fused(y[i], x[i], all(coefficients[n - 2 - static_cast<std::size_t>(k)])); });
+  });
+}
+
 template <std::size_t n>
 inline F64 polynomial(const double (&coefficients)[n], F64 x) {
-  F64 y = all(coefficients[n - 1]);
-  for (std::size_t k = n - 1; k-- > 0;) y = fused(y, x, all(coefficients[k]));
-  return y;
+  const F64 argument[1] = {x};
+  F64 y[1];
+  polynomials(coefficients, argument, y);
+  return y[0];
 }
 
 // log(2) in two parts; the high one times an exponent is exact.
@@ -23,27 +39,62 @@ struct Exponential {
   F64 minus_1;  // exp(x) - 1; good to its last places for |x| <= 1/2
 };
 
-// x = n log(2) + r with |r| <= log(2) / 2, and exp(x) = 2^n (1 + r + r^2 P(r)).
-//   x  at most 709, or NaN. Below -708 exp is 0, unless it is to reach the subnormal doubles.
+// exp(x).
+//   x  at most 709, or NaN. Below -708.7 exp is 0, unless it is to reach the subnormal doubles.
+template <bool reaches_subnormals, int count>
+inline void exponentials(const F64 (&from)[count], Exponential (&to)[count]) {
+  F64 x[count], shifted[count], n[count], r[count], p[count];
+#if defined(__AVX512F__)
+  // x = (n + r) log(2) with n a multiple of 1/16 and |r| <= 1/32: 2^n from a table and an exponent, 2^r - 1 = r P(r).
+  constexpr double shifter = 0x1.8p48;  // adding it leaves the nearest sixteenth in the low bits
+  constexpr double per_log2_high = 0x1.71547652b82fep0, per_log2_low = 0x1.777d0ffda0d24p-56;
+  each<count>([&](int i) { x[i] = at_least(-800.0, from[i]); });
+  each<count>([&](int i) { shifted[i] = fused(x[i], all(per_log2_high), all(shifter)); });
+  each<count>([&](int i) { n[i] = shifted[i] - shifter; });
+  each<count>([&](int i) { r[i] = fused(x[i], all(per_log2_high), -n[i]); });
+  each<count>([&](int i) { r[i] = fused(x[i], all(per_log2_low), r[i]); });
+  polynomials(power_polynomial, r, p);
+  F64 low, high;
+  std::memcpy(&low, sixteenth_powers, sizeof low);
+  std::memcpy(&high, sixteenth_powers + 8, sizeof high);
+  each<count>([&](int i) {
+    const F64 root = _mm512_permutex2var_pd(low, reinterpret_cast<__m512i>(bits(shifted[i])), high);
+    const F64 grown = p[i] * r[i];
+    to[i].e = _mm512_maskz_scalef_pd(every, fused(root, grown, root), n[i]);
+    const F64 power = _mm512_maskz_scalef_pd(every, root, n[i]);
+    to[i].minus_1 = fused(power, grown, power - 1.0);
+  });
+#else
+  // x = n log(2) + r with |r| <= log(2) / 2, and exp(x) = 2^n (1 + r + r^2 P(r)). From n = -1023 the biased exponent
+  // is 0, and so is all of it.
+  constexpr double shifter = 0x1.8p52 + 1023.0;  // adding it leaves the nearest integer, biased, in the low bits
+  each<count>([&](int i) { x[i] = at_least(reaches_subnormals ? -800.0 : -709.0, from[i]); });
+  each<count>([&](int i) { shifted[i] = fused(x[i], all(0x1.71547652b82fep0), all(shifter)); });
+  each<count>([&](int i) { n[i] = shifted[i] - shifter; });
+  each<count>([&](int i) { r[i] = fused(n[i], all(-log2_high), x[i]); });
+  each<count>([&](int i) { r[i] = fused(n[i], all(-log2_low), r[i]); });
+  polynomials(exp_polynomial, r, p);
+  each<count>([&](int i) {
+    const F64 grown = fused(r[i] * r[i], p[i], r[i]);
+    F64 scale = value(bits(shifted[i]) << 52), after = all(1.0);
+    if constexpr (reaches_subnormals) {
+      const I64 is_low = x[i] < -650.0;
+      scale = value((bits(shifted[i]) + (is_low & 256)) << 52);
+      after = take(is_low, all(0x1p-256), after);
+    }
+    to[i].e = fused(scale, grown, scale);
+    if constexpr (reaches_subnormals) to[i].e *= after;
+    to[i].minus_1 = fused(scale, grown, scale - 1.0);
+  });
+#endif
+}
+
 template <bool reaches_subnormals = false>
 inline Exponential exponential(F64 x) {
-  constexpr double shifter = 0x1.8p52;  // adding it leaves the nearest integer in the low bits
-  const F64 shifted = fused(x, all(0x1.71547652b82fep0), all(shifter));
-  const F64 n = shifted - shifter;
-  const F64 r = fused(n, all(-log2_low), fused(n, all(-log2_high), x));
-  const F64 grown = fused(r * r, polynomial(exp_polynomial, r), r);
-  I64 exponent = bits(shifted) << 52;
-  F64 after = all(1.0);
-  if constexpr (reaches_subnormals) {
-    const I64 is_low = x < -650.0;
-    exponent += is_low & (std::int64_t{128} << 52);
-    after = take(is_low, all(0x1p-128), after);
-  }
-  const F64 scale = value(exponent + bits(all(1.0)));
-  F64 e = fused(scale, grown, scale);
-  if constexpr (reaches_subnormals) e *= after;
-  e = zero_where(x < (reaches_subnormals ? -746.0 : -708.0), e);
-  return {e, fused(scale, grown, scale - 1.0)};
+  const F64 from[1] = {x};
+  Exponential to[1];
+  exponentials<reaches_subnormals>(from, to);
+  return to[0];
 }
 
 // log(f) for f = 1 + g in [sqrt(1/2), sqrt(2)], plus k log(2) + carry. Source of the form: fdlibm's e_log.c.
@@ -75,6 +126,15 @@ inline F64 log1p(F64 x) {
 inline F64 log1p_of_at_most_1(F64 e) {
   const I64 is_large = e > 0x1.a827999fcef32p-2;  // sqrt(2) - 1
   return log_near_1(take(is_large, 0.5 * (e - 1.0), e), value(bits(all(1.0)) & is_large), F64{});
+}
+
+// log(1 + e) = 2 atanh(s) for s = e / (2 + e) in [0, 1/3]
+template <int count>
+inline void log1p_of_ratios(const F64 (&s)[count], F64 (&to)[count]) {
+  F64 z[count];
+  each<count>([&](int i) { z[i] = s[i] * s[i]; });
+  polynomials(log1p_polynomial, z, to);
+  each<count>([&](int i) { to[i] = fused(s[i] * z[i], to[i], s[i] + s[i]); });
 }
 
 }  // namespace

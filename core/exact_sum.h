@@ -1,5 +1,5 @@
-// The exact sum of nonnegative doubles or of products of two: no rounding, so no order. A fixed-point number as wide as
-// the products of doubles reach (Kulisch & Miranker, Computer Arithmetic in Theory and Practice, 1981).
+// The exact sum of doubles, or of products of two, that is not negative: no rounding, so no order. A fixed-point number
+// as wide as the products of doubles reach (Kulisch & Miranker, Computer Arithmetic in Theory and Practice, 1981).
 #pragma once
 
 #include <bit>
@@ -11,17 +11,14 @@ namespace fromlogits {
 
 class ExactSum {
  public:
-  // x >= 0, or NaN. At most 2^29 additions before settle().
+  // At most 2^29 additions before settle().
   void add(double x) noexcept {
-    const auto word = std::bit_cast<std::uint64_t>(x);
-    const auto exponent = word >> 52;
-    if (exponent >= 0x7ff) {  // inf, NaN, and the negative numbers, of which only -0 may come
-      if (x != 0.0) odd_ += x;
+    if (!std::isfinite(x)) {
+      odd_ += x;
       return;
     }
-    const std::uint64_t fraction = word & fraction_mask;
-    const std::uint64_t mantissa = exponent == 0 ? fraction : fraction | hidden;
-    add_at(mantissa, (exponent == 0 ? 0 : exponent - 1) + half_range);
+    const auto [mantissa, position] = parts(x);
+    add_at(mantissa, position + half_range, std::signbit(x));
   }
 
   // The exact product of x and weight, both >= 0 and finite or NaN; 0 for weight 0.
@@ -34,10 +31,10 @@ class ExactSum {
     const auto [m1, p1] = parts(x);
     const auto [m2, p2] = parts(weight);
     const std::uint64_t low1 = m1 & 0xffffffff, high1 = m1 >> 32;
-    add_at(low1 * (m2 & 0xffffffff), p1 + p2);
-    add_at(high1 * (m2 & 0xffffffff), p1 + p2 + 32);
-    add_at(low1 * (m2 >> 32), p1 + p2 + 32);
-    add_at(high1 * (m2 >> 32), p1 + p2 + 64);
+    add_at(low1 * (m2 & 0xffffffff), p1 + p2, false);
+    add_at(high1 * (m2 & 0xffffffff), p1 + p2 + 32, false);
+    add_at(low1 * (m2 >> 32), p1 + p2 + 32, false);
+    add_at(high1 * (m2 >> 32), p1 + p2 + 64, false);
   }
 
   // Both must be settled.
@@ -49,7 +46,7 @@ class ExactSum {
   // Carries over, so that each limb is a digit to base 2^32 again.
   void settle() noexcept {
     for (int i = 0; i + 1 < size; ++i) {
-      limbs_[i + 1] += limbs_[i] >> 32;
+      limbs_[i + 1] += limbs_[i] >> 32;  // rounds down: a digit is never negative
       limbs_[i] &= 0xffffffff;
     }
   }
@@ -60,7 +57,7 @@ class ExactSum {
   // The digits of the settled sum to base 2^32, least first, in units of 2^unit_exponent.
   static constexpr int unit_exponent = -2148;
   static constexpr int size = (2 * 2046 + 2 * 53) / 32 + 4;
-  const std::uint64_t* digits() const noexcept { return limbs_; }
+  const std::int64_t* digits() const noexcept { return limbs_; }
 
  private:
   static constexpr std::uint64_t hidden = std::uint64_t{1} << 52;
@@ -77,16 +74,17 @@ class ExactSum {
   }
 
   // Three words take what a 64-bit number spreads over; each keeps its carries in its upper half.
-  void add_at(std::uint64_t x, std::uint64_t position) noexcept {
-    std::uint64_t* const limb = limbs_ + position / 32;
+  void add_at(std::uint64_t x, std::uint64_t position, bool is_negative) noexcept {
+    std::int64_t* const limb = limbs_ + position / 32;
     const auto shift = static_cast<int>(position % 32);
     const std::uint64_t low = x << shift, high = shift == 0 ? 0 : x >> (64 - shift);
-    limb[0] += low & 0xffffffff;
-    limb[1] += low >> 32;
-    limb[2] += high;
+    const std::int64_t sign = is_negative ? -1 : 1;
+    limb[0] += sign * static_cast<std::int64_t>(low & 0xffffffff);
+    limb[1] += sign * static_cast<std::int64_t>(low >> 32);
+    limb[2] += sign * static_cast<std::int64_t>(high);
   }
 
-  std::uint64_t limbs_[size] = {};
+  std::int64_t limbs_[size] = {};
   double odd_ = 0.0;
 };
 

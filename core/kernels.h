@@ -51,18 +51,28 @@ struct LogitKernels {
   void (*log_sigmoid)(const In* z, Out* out, Index n) noexcept;
 
   // Sigmoid cross-entropy of each entry, in nats.
-  //   targets    (n)  in [0, 1]; NaN: unknown, loss and gradient 0. Moved towards 1/2 by `smoothing`.
+  //   floats     (n)  targets in [0, 1]; NaN: unknown, loss and gradient 0. Moved towards 1/2 by `smoothing`
+  //   doubles    (n)  the same; one of both is null
   //   positive   (n)  weight of the target's side, or null: all_positive for each
   //   scales     (n)  or null
   //   dz         (n)  out  scales[i] / divisor * gradient, or null; may be the memory of z
   //   losses     (n)  out  not scaled, not rounded
-  void (*sigmoid_loss)(const In* z, const double* targets, double smoothing, const double* positive,
-                       double all_positive, const double* scales, double divisor, Out* dz, double* losses,
-                       Index n) noexcept;
+  void (*sigmoid_loss)(const In* z, const float* floats, const double* doubles, double smoothing,
+                       const double* positive, double all_positive, const double* scales, double divisor, Out* dz,
+                       double* losses, Index n) noexcept;
+};
+
+// Doubles with the exact sum of others.
+struct Parts {
+  static constexpr Index most_addends = 4096;
+  double values[8];
+  int size;        // of values; -1: some addend is not finite, or they differ too much in size; nothing is said
+  Index nans = 0;  // of the addends
 };
 
 // Doubles of scratch that the kernels above need for rows of c classes.
-constexpr Index scratch_size(Index c) noexcept { return c <= 64 ? 3 * 64 * 8 : c + 8; }
+constexpr Index most_in_group = 256;  // classes of rows whose terms are kept side by side
+constexpr Index scratch_size(Index c) noexcept { return c <= most_in_group ? 8 * (c + 8) + 16 * 64 : c + 8; }
 
 struct Kernels {
   const char* name;
@@ -71,6 +81,9 @@ struct Kernels {
   LogitKernels<float, float> narrow;
   LogitKernels<float, double> wide;
   LogitKernels<double, double> full;
+
+  // The sum of at most Parts::most_addends doubles, all of them at least 0, as a few doubles.
+  Parts (*split_sum)(const double* x, Index n) noexcept;
 
   // The rest gives the same bits with every set: no reordering, no contraction, only wider steps.
 
@@ -98,7 +111,7 @@ struct Kernels {
   void (*sgd)(const SgdStep& step, float* parameters, const float* gradient, float* velocity, Index n) noexcept;
 };
 
-// The set in use: the best this machine has, or the one FROMLOGITS_ISA names ("avx2", "plain").
+// The set in use: the best this machine has, or the one FROMLOGITS_ISA names ("avx512", "avx2", "plain").
 const Kernels& kernels() noexcept;
 
 // The named set, or null where this build or this machine lacks it.
@@ -107,6 +120,7 @@ const Kernels* kernels_named(const char* name) noexcept;
 extern const Kernels plain_kernels;
 #if defined(__x86_64__)
 extern const Kernels avx2_kernels;
+extern const Kernels avx512_kernels;
 #endif
 
 }  // namespace fromlogits

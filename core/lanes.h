@@ -16,7 +16,10 @@
 namespace fromlogits {
 namespace {
 
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+constexpr int lanes = 8;
+constexpr __mmask8 every = 0xff;  // GCC 12 warns of its own header's undefined lanes where there is no mask
+#elif defined(__AVX2__)
 constexpr int lanes = 4;
 #else
 constexpr int lanes = 2;
@@ -61,20 +64,73 @@ inline bool any(I64 mask) {
   return found != 0;
 }
 
+// The larger; NaN where x is.
+inline F64 at_least(double low, F64 x) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_max_pd(every, all(low), x);
+#elif defined(__AVX2__)
+  return _mm256_max_pd(all(low), x);
+#else
+  return take(all(low) > x, all(low), x);
+#endif
+}
+
+// The smaller; NaN where x is.
+inline F64 at_most(double high, F64 x) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_min_pd(every, all(high), x);
+#elif defined(__AVX2__)
+  return _mm256_min_pd(all(high), x);
+#else
+  return take(all(high) < x, all(high), x);
+#endif
+}
+
 // a * b + c, in one rounding where the set can.
 inline F64 fused(F64 a, F64 b, F64 c) {
-#if defined(__FMA__)
+#if defined(__AVX512F__)
+  return _mm512_fmadd_pd(a, b, c);
+#elif defined(__FMA__)
   return _mm256_fmadd_pd(a, b, c);
 #else
   return a * b + c;
 #endif
 }
 
+// To doubles and back, rounding once; what rounds to 0 is +0. (__builtin_convertvector takes two steps and a shuffle
+// with GCC 12.)
+inline F64 widen(F64 x) { return x; }
+inline F64 widen(F32 x) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_cvtps_pd(every, x);
+#elif defined(__AVX2__)
+  return _mm256_cvtps_pd(x);
+#else
+  return __builtin_convertvector(x, F64);
+#endif
+}
+
+template <class T>
+inline typename VectorOf<T>::type narrow(F64 x) {
+  if constexpr (sizeof(T) == sizeof(double)) return x + F64{};
+#if defined(__AVX512F__)
+  else return F32{_mm512_maskz_cvtpd_ps(every, x)} + F32{};
+#elif defined(__AVX2__)
+  else return F32{_mm256_cvtpd_ps(x)} + F32{};
+#else
+  else return __builtin_convertvector(x, F32) + F32{};
+#endif
+}
+template <class T>
+inline T rounded(double x) {
+  return static_cast<T>(x) + T{0};
+}
+
 template <class T>
 inline F64 load(const T* from) {
   typename VectorOf<T>::type x;
   std::memcpy(&x, from, sizeof x);
-  return __builtin_convertvector(x, F64);
+  return widen(x);
 }
 
 // The first m < lanes entries, and `fill` beyond.
@@ -88,7 +144,7 @@ inline F64 load_part(const T* from, Index m, T fill) {
 // Rounds once, to T.
 template <class T>
 inline void store(F64 x, T* to) {
-  const auto rounded = __builtin_convertvector(x, typename VectorOf<T>::type);
+  const auto rounded = narrow<T>(x);
   std::memcpy(to, &rounded, sizeof rounded);
 }
 

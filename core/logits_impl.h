@@ -29,22 +29,25 @@ struct Abreast {
   const F64* columns;
   Index c;
 
-  // Rows beyond m repeat the last one.
+  // Rows beyond m repeat the last one. The last vector of a row ends with the row, and begins in the one before it.
   Abreast(const T* from, Index m, Index width, F64* scratch) : columns(scratch), c(width) {
     const T* row[lanes];
     for (int r = 0; r < lanes; ++r) row[r] = from + std::min<Index>(r, m - 1) * c;
+    typename VectorOf<T>::type block[lanes]{};
     if (c < lanes) {
-      for (Index k = 0; k < c; ++k) {
-        for (int r = 0; r < lanes; ++r) scratch[k][r] = static_cast<double>(row[r][k]);
+      for (int r = 0; r < lanes; ++r) {
+        if (row[r] + lanes <= from + m * c) std::memcpy(&block[r], row[r], sizeof block[r]);
+        else std::memcpy(&block[r], row[r], static_cast<std::size_t>(c) * sizeof(T));
       }
+      transpose(block);
+      for (Index j = 0; j < c; ++j) scratch[j] = widen(block[j]);
       return;
     }
     for (Index at = 0; at < c; at += lanes) {
-      const Index k = std::min<Index>(at, c - lanes);  // the last block overlaps the one before
-      typename VectorOf<T>::type block[lanes];
+      const Index k = std::min<Index>(at, c - lanes);
       for (int r = 0; r < lanes; ++r) std::memcpy(&block[r], row[r] + k, sizeof block[r]);
       transpose(block);
-      for (int j = 0; j < lanes; ++j) scratch[k + j] = __builtin_convertvector(block[j], F64);
+      for (Index j = at - k; j < lanes; ++j) scratch[k + j] = widen(block[j]);
     }
   }
 
@@ -54,29 +57,21 @@ struct Abreast {
   static F64 sum(const Compensated& x) { return x.high + x.low; }
   static F64 highest(F64 x) { return x; }
 
-  // f(k, mask of the lanes in which class k is class at[r], whether any can be)
-  template <class F>
-  void each(I64 at, F f) const {
-    for (Index k = 0; k < c; ++k) f(k, at == k, Yes{});
-  }
-
-  // to (m, c) = f(k)
+  // to (m, c) = f(k). The last columns first: a vector of them spills into the row after, which is written later.
   template <class Out, class F>
   void write(Out* to, Index m, F f) const {
-    if (c < lanes) {
-      for (Index k = 0; k < c; ++k) {
-        Out column[lanes];
-        store(f(k), column);
-        for (Index r = 0; r < m; ++r) to[r * c + k] = column[r];
-      }
-      return;
-    }
-    for (Index at = 0; at < c; at += lanes) {
-      const Index k = std::min<Index>(at, c - lanes);
-      typename VectorOf<Out>::type block[lanes];
-      for (int j = 0; j < lanes; ++j) block[j] = __builtin_convertvector(f(k + j), typename VectorOf<Out>::type);
+    for (Index k = (c - 1) / lanes * lanes; k >= 0; k -= lanes) {
+      typename VectorOf<Out>::type block[lanes]{};
+      const Index width = std::min<Index>(lanes, c - k);
+      for (int j = 0; j < width; ++j) block[j] = narrow<Out>(f(k + j));
       transpose(block);
-      for (Index r = 0; r < m; ++r) std::memcpy(to + r * c + k, &block[r], sizeof block[r]);
+      for (Index r = 0; r < m; ++r) {
+        if (r * c + k + lanes <= m * c) {
+          std::memcpy(to + r * c + k, &block[r], sizeof block[r]);
+        } else {
+          for (Index j = 0; j < width; ++j) to[r * c + k + j] = block[r][j];
+        }
+      }
     }
   }
 };
@@ -101,16 +96,6 @@ struct Along {
     F64 y = all(x[0]);
     for (int r = 1; r < lanes; ++r) y = higher(y, all(x[r]));
     return y;
-  }
-
-  template <class F>
-  void each(I64 at, F f) const {
-    const Index special = at[0] / lanes;
-    I64 mask;
-    for (int r = 0; r < lanes; ++r) mask[r] = special * lanes + r == at[0] ? -1 : 0;
-    for (Index k = 0; k < special; ++k) f(k, I64{}, No{});
-    f(special, mask, Yes{});
-    for (Index k = special + 1; k < size(); ++k) f(k, I64{}, No{});
   }
 
   template <class Out, class F>
@@ -208,7 +193,7 @@ void log_softmax_rows(const In* from, Out* to, Index m, Index c, F64* scratch) n
   z.write(to, m, [&](Index k) {
     const F64 x = z.get(k);
     const Difference d = difference<In>(x, top.max);
-    return (take(x == top.max, F64{}, d.high) - rest) + d.low + 0.0;
+    return (take(x == top.max, F64{}, d.high) - rest) + d.low;
   });
 }
 
@@ -220,149 +205,355 @@ void logsumexp_rows(const In* from, Out* to, Index m, Index c, F64* scratch) noe
   store_part(take(absolute(max) == inf, max, max + log_1_plus<In>(top.others)), to, m);
 }
 
-// A class whose logit the others are measured from; its own term, exp(0) = 1, is kept apart. The true class serves
-// while no difference overflows: then the loss is log1p of one sum. Else the largest logit does.
+// The class of each row whose logit the others are measured from; its own term, exp(0) = 1, is kept apart. The true
+// class serves while no difference overflows: then the loss is log1p of one sum. Else the largest logit does.
 struct Pivot {
-  double z[lanes];
-  std::int64_t at[lanes];
+  F64 z;
+  I64 at;
 };
 
-// terms: exp(z - pivot). Returns their sum over all classes but the pivot's.
-template <class T, template <class> class Layout>
-F64 terms_from(const Layout<T>& z, const Pivot& pivot, F64* terms) {
-  F64 from;
-  I64 at;
-  std::memcpy(&from, pivot.z, sizeof from);
-  std::memcpy(&at, pivot.at, sizeof at);
-  SumFor<T> others;
-  z.each(at, [&](Index k, I64 is_pivot, auto can_be) {
-    Difference x = difference<T>(z.get(k), from);
-    x.high = take(x.high > 709.0, all(709.0), x.high);
-    terms[k] = exponential_of<T>(x);
-    if constexpr (can_be) others.add(zero_where(is_pivot, terms[k]));
-    else others.add(terms[k]);
+// to = exp(x - pivot) for `count` vectors x = get(i). Returns the sum and what counted(i, to[i]) leaves of them.
+template <class T, int count, class Get, class Counted>
+inline SumFor<T> add_terms(Get get, F64 pivot, F64* to, SumFor<T> sum, Counted counted) {
+  F64 x[count];
+  Exponential e[count];
+  Difference d[count];
+  each<count>([&](int i) {
+    d[i] = difference<T>(get(i), pivot);
+    x[i] = at_most(709.0, d[i].high);
   });
-  return z.sum(others);
+  exponentials<sizeof(T) == sizeof(double)>(x, e);
+  each<count>([&](int i) {
+    to[i] = sizeof(T) == sizeof(double) ? fused(e[i].e, d[i].low, e[i].e) : e[i].e;
+    sum.add(counted(i, to[i]));
+  });
+  return sum;
 }
+
+// A group of rows for the softmax loss: exp(z - pivot) of each entry, and the sums of all but the pivot's.
+template <class T>
+struct GroupAbreast {
+  Abreast<T> z;
+  F64* terms;
+
+  static Index rows(Index) { return lanes; }
+  GroupAbreast(const T* from, Index m, Index c, F64* scratch) : z(from, m, c, scratch), terms(scratch + c) {}
+
+  [[gnu::flatten]] F64 others(const Pivot& pivot) const {
+    const auto add = [&]<int count>(Index k, SumFor<T> sum) {
+      const auto counted = [&](int i, F64 e) { return zero_where(pivot.at == k + i, e); };
+      return add_terms<T, count>([&](int i) { return z.get(k + i); }, pivot.z, terms + k, sum, counted);
+    };
+    SumFor<T> sum;
+    Index k = 0;
+    for (; k + 4 <= z.c; k += 4) sum = add.template operator()<4>(k, sum);
+    if (z.c - k == 3) sum = add.template operator()<3>(k, sum);
+    else if (z.c - k == 2) sum = add.template operator()<2>(k, sum);
+    else if (z.c - k == 1) sum = add.template operator()<1>(k, sum);
+    return z.sum(sum);
+  }
+
+  template <class Out>
+  void write(Out* to, Index m, F64 share) const {
+    z.write(to, m, [&](Index k) { return terms[k] * share; });
+  }
+};
+
+template <class T>
+struct GroupAlong {
+  const T* from;
+  Index m, c;
+  F64* terms;
+
+  // As many as a vector of row sums holds, while their terms stay in the first cache.
+  static Index rows(Index c) { return c <= most_in_group ? lanes : 1; }
+  GroupAlong(const T* z, Index rows, Index width, F64* scratch) : from(z), m(rows), c(width), terms(scratch) {}
+
+  F64 others(const Pivot& pivot) const {
+    F64 sums = all(1.0);
+    for (int r = 0; r < m; ++r) sums[r] = row_others(r, pivot.z[r], pivot.at[r]);
+    return sums;
+  }
+
+  template <class Out>
+  void write(Out* to, Index, F64 share) const {
+    for (Index r = 0; r < m; ++r) {
+      const F64 by = all(share[r]);
+      const F64* const row = terms + r * Along<T>(from, 1, c, nullptr).size();
+      Along<T>(from, 1, c, nullptr).write(to + r * c, 1, [&](Index k) { return row[k] * by; });
+    }
+  }
+
+ private:
+  [[gnu::flatten]] double row_others(Index r, double pivot, Index at) const {
+    const Along<T> z(from + r * c, 1, c, nullptr);
+    F64* const to = terms + r * z.size();
+    const Index special = at / lanes, whole = z.size() - 1;
+    const auto add = [&]<int count>(Index k, auto get, SumFor<T> sum) {
+      if (k <= special && special < k + count) {
+        I64 lane;
+        for (int j = 0; j < lanes; ++j) lane[j] = j;
+        const auto counted = [&](int i, F64 e) { return zero_where(lane + (k + i) * lanes == at, e); };
+        return add_terms<T, count>(get, all(pivot), to + k, sum, counted);
+      }
+      return add_terms<T, count>(get, all(pivot), to + k, sum, [](int, F64 e) { return e; });
+    };
+    const auto in_row = [&](Index k) { return [&z, k](int i) { return load(z.row + (k + i) * lanes); }; };
+    SumFor<T> sum;
+    Index k = 0;
+    for (; k + 4 <= whole; k += 4) sum = add.template operator()<4>(k, in_row(k), sum);
+    for (; k < whole; ++k) sum = add.template operator()<1>(k, in_row(k), sum);
+    sum = add.template operator()<1>(whole, [&z](int) { return z.last; }, sum);
+    if constexpr (sizeof(T) == sizeof(float)) return total(sum.high);
+    else return total(sum);
+  }
+};
 
 // The largest logit of a row; a tie goes to class y.
 template <class T>
-void move_to_highest(const T* row, Index c, Index y, double& z, std::int64_t& at) {
-  z = static_cast<double>(row[y]);
-  at = y;
+Index highest_class(const T* row, Index c, Index y) {
+  Index at = y;
   for (Index k = 0; k < c; ++k) {
-    if (static_cast<double>(row[k]) > z) {
-      z = static_cast<double>(row[k]);
-      at = k;
+    if (row[k] > row[at]) at = k;
+  }
+  return at;
+}
+
+// Some rows on their way through the softmax loss. What one step writes as numbers another reads as vectors, and that
+// is slow right after: so each step goes over all of the rows.
+struct Chunk {
+  static constexpr Index most = 64;
+  static constexpr Index size = most + lanes;  // a vector may reach beyond the last row
+  alignas(64) std::int64_t y[size];            // the class, 0 for rows that are left out
+  alignas(64) double label_z[size];
+  alignas(64) double scale[size];
+  alignas(64) double distance[size];  // of the pivot's logit from the label's: 0 but for overflow, NaN, infinity
+  alignas(64) double others[size];    // sum of exp(z - pivot) over the others
+  alignas(64) double weight[size];    // of the row's targets in sum
+};
+
+template <class V>
+inline V vector_at(const auto* from) {
+  V x;
+  std::memcpy(&x, from, sizeof x);
+  return x;
+}
+
+// The rows [at, at + m) of a chunk: `from`, `labels` and dz begin there.
+template <class In, class Out, template <class> class Group>
+[[gnu::flatten]] void softmax_loss_rows(const In* from, const std::int32_t* labels, Out* dz, Chunk& chunk, Index at,
+                                        Index m, Index c, F64* scratch) noexcept {
+  const Group<In> group(from, m, c, scratch);
+  const F64 label_z = vector_at<F64>(chunk.label_z + at);
+  Pivot pivot{label_z, vector_at<I64>(chunk.y + at)};
+  F64 others = group.others(pivot);
+  const bool is_far = any(~(others < 1e300));
+  if (is_far) {
+    for (Index i = 0; i < m; ++i) {
+      if (others[i] < 1e300) continue;
+      pivot.at[i] = highest_class(from + i * c, c, chunk.y[at + i]);
+      pivot.z[i] = static_cast<double>(from[i * c + pivot.at[i]]);
+    }
+    others = group.others(pivot);
+  }
+  const F64 distance = pivot.z - label_z;
+  store(distance, chunk.distance + at);
+  store(others, chunk.others + at);
+  if (dz == nullptr) return;
+
+  const F64 share = vector_at<F64>(chunk.scale + at) / (1.0 + others);
+  group.write(dz, m, share);
+  double of_label[lanes];
+  store(-others * share, of_label);
+  for (Index i = 0; i < m; ++i) dz[i * c + chunk.y[at + i]] = rounded<Out>(of_label[i]);
+  if (!is_far && !any(distance != 0.0)) return;
+  for (Index i = 0; i < m; ++i) {
+    Out* const row = dz + i * c;
+    if (labels[i] < 0) continue;
+    if (std::isnan(distance[i] + others[i])) {
+      std::fill_n(row, c, static_cast<Out>(not_a_number));
+    } else if (pivot.at[i] != chunk.y[at + i]) {  // its 1 is among the others of the label, so nothing cancels
+      const double others_of_label = 1.0 + (others[i] - std::exp(label_z[i] - pivot.z[i]));
+      row[pivot.at[i]] = rounded<Out>(share[i]);
+      row[chunk.y[at + i]] = rounded<Out>(-others_of_label * share[i]);
     }
   }
 }
 
-template <class In, class Out, template <class> class Layout>
-void softmax_loss_rows(const In* from, const std::int32_t* labels, const double* scales, double divisor, Out* dz,
-                       double* losses, Index m, Index c, F64* scratch) noexcept {
-  const Layout<In> z(from, m, c, scratch);
-  F64* const terms = scratch + Layout<In>::taken(c);
-  Pivot pivot;
-  double scale_of[lanes], true_z[lanes], loss[lanes], others_of[lanes], factor[lanes];
-  Index y[lanes];
-  for (int r = 0; r < lanes; ++r) {
-    const Index i = std::min<Index>(r, m - 1);
-    y[r] = labels[i] < 0 ? 0 : labels[i];
-    true_z[r] = static_cast<double>(from[i * c + y[r]]);
-    scale_of[r] = (scales == nullptr ? 1.0 : scales[i]) / divisor;
-    pivot.z[r] = true_z[r];
-    pivot.at[r] = y[r];
+template <class In>
+[[gnu::flatten]] void losses_of(const Chunk& chunk, double* losses, Index n) {
+  for (Index i = 0; i < n; i += lanes) {
+    const F64 rest = log_1_plus<In>(vector_at<F64>(chunk.others + i));
+    const F64 loss = fused(vector_at<F64>(chunk.weight + i), rest, vector_at<F64>(chunk.distance + i));
+    if (n - i >= lanes) store(loss, losses + i);
+    else store_part(loss, losses + i, n - i);
   }
-  F64 others = terms_from(z, pivot, terms);
-  if (any(~(others < 1e300))) {
-    for (int r = 0; r < lanes; ++r) {
-      if (others[r] < 1e300) continue;
-      move_to_highest(from + std::min<Index>(r, m - 1) * c, c, y[r], pivot.z[r], pivot.at[r]);
-    }
-    others = terms_from(z, pivot, terms);
-  }
-  F64 pivot_z, label_z, scale_v;
-  std::memcpy(&pivot_z, pivot.z, sizeof pivot_z);
-  std::memcpy(&label_z, true_z, sizeof label_z);
-  std::memcpy(&scale_v, scale_of, sizeof scale_v);
-  const F64 total = 1.0 + others;
-  store((pivot_z - label_z) + log_1_plus<In>(others), loss);
-  for (Index i = 0; i < m; ++i) losses[i] = labels[i] < 0 ? 0.0 : loss[i];
-  if (dz == nullptr) return;
+}
 
-  const F64 share = scale_v / total;
-  z.write(dz, m, [&](Index k) { return terms[k] * share; });
-  store(share, factor);
-  store(others, others_of);
-  for (Index i = 0; i < m; ++i) {
-    Out* const row = dz + i * c;
-    if (labels[i] < 0 || loss[i] != loss[i]) {
-      std::fill_n(row, c, labels[i] < 0 ? Out{0} : static_cast<Out>(not_a_number));
-      continue;
+template <class In, class Out, template <class> class Group>
+void softmax_loss_in_groups(const In* z, const std::int32_t* labels, const double* scales, double divisor, Out* dz,
+                            double* losses, Index n, Index c, double* scratch) noexcept {
+  Chunk chunk{};
+  std::fill_n(chunk.weight, Chunk::size, 1.0);
+  const Index rows = Group<In>::rows(c);
+  for (Index begin = 0; begin < n; begin += Chunk::most) {
+    const Index size = std::min(n - begin, Chunk::most);
+    bool is_whole = true;
+    for (Index i = 0; i < size; ++i) {
+      const Index row = begin + i;
+      is_whole &= labels[row] >= 0;
+      chunk.y[i] = std::max<Index>(labels[row], 0);
+      chunk.label_z[i] = static_cast<double>(z[row * c + chunk.y[i]]);
+      chunk.scale[i] = scales == nullptr ? 1.0 / divisor : scales[row] / divisor;
     }
-    double but_label = others_of[i];
-    if (pivot.at[i] != y[i]) {  // the pivot's 1 is among them, so nothing cancels
-      but_label = 1.0 + (others_of[i] - std::exp(true_z[i] - pivot.z[i]));
-      row[pivot.at[i]] = static_cast<Out>(factor[i]);
+    for (Index i = 0; i < size; i += rows) {
+      const Index row = begin + i;
+      softmax_loss_rows<In, Out, Group>(z + row * c, labels + row, dz == nullptr ? nullptr : dz + row * c, chunk, i,
+                                        std::min(rows, size - i), c, reinterpret_cast<F64*>(scratch));
     }
-    row[y[i]] = static_cast<Out>(0.0 - but_label * factor[i]);
+    losses_of<In>(chunk, losses + begin, size);
+    if (is_whole) continue;
+    for (Index row = begin; row < begin + size; ++row) {
+      if (labels[row] >= 0) continue;
+      losses[row] = 0.0;
+      if (dz != nullptr) std::fill_n(dz + row * c, c, Out{0});
+    }
   }
+}
+
+// A long sum whose error stays that of a short one: runs of plain additions, and what adding those up rounds away.
+struct LongSum {
+  F64 run{};
+  int length = 0;
+  Compensated done;
+
+  void add(F64 x) {
+    run += x;
+    if (++length < 16) return;
+    done.add(run);
+    run = F64{};
+    length = 0;
+  }
+  template <class Layout>
+  F64 over(const Layout& z) {
+    done.add(run);
+    run = F64{};
+    return z.sum(done);
+  }
+};
+
+// Where all logits of a row stand within 1/2 of the largest, the gradient is the small difference of two products.
+// Written with x = exp(z - max) - 1 over u unmasked classes, a - u r + a x - r sum(x), it begins with its exact part.
+struct Near {
+  I64 rows;
+  F64 unmasked, grown;
+};
+template <class T, template <class> class Layout>
+[[gnu::flatten]] Near near(const Layout<T>& z, F64 top) {
+  F64 unmasked{}, far{};
+  LongSum grown;
+  for (Index k = 0; k < z.size(); ++k) {
+    const F64 x = z.get(k);
+    const Difference d = difference<T>(x, top);
+    const I64 is_in = ~(x == -inf);
+    unmasked += take(is_in, all(1.0), F64{});
+    far += take(is_in & ~(d.high >= -0.5), all(1.0), F64{});
+    const Exponential e = exponential(d.high);
+    grown.add(take(is_in, sizeof(T) == sizeof(float) ? e.minus_1 : fused(d.low, e.e, e.minus_1), F64{}));
+  }
+  return {z.sum(far) == 0.0, z.sum(unmasked), grown.over(z)};
 }
 
 // Any targets: `shares` (m, c) is what each class counts for, class weights and smoothing within, 0 for a class
-// without.
+// without. With a and e the sums of the shares and of the terms exp(z - max), the gradient of class k is
+// (a e_k - r_k e) / e. Both products hold r_k e_k; left out of both, they are e_k times the other shares and r_k times
+// the other terms. The largest share and term would lose the others in a subtraction: these are added up.
 template <class In, class Out, template <class> class Layout>
-void softmax_loss_of_shares_rows(const In* from, const double* shares, const double* scales, double divisor, Out* dz,
-                                 double* losses, Index m, Index c, F64* scratch) noexcept {
+[[gnu::flatten]] void softmax_loss_of_shares_rows(const In* from, const double* shares, Out* dz, Chunk& chunk, Index at,
+                                                  Index m, Index c, F64* scratch) noexcept {
+  constexpr bool is_double = sizeof(In) == sizeof(double);
   const Layout<In> z(from, m, c, scratch);
   F64* const terms = scratch + Layout<In>::taken(c);
   const auto share = [&] {
     if constexpr (Layout<In>::rows == 1) return Layout<double>(shares, m, c, nullptr, 0.0);
     else return Layout<double>(shares, m, c, scratch + 2 * c);
   }();
-  const F64 max = highest(z);
+  const F64 max = highest(z), most = highest(share);
   const F64 top = take(max == -inf, all(not_a_number), max);
 
-  Compensated below, distance, weight, grown;
-  F64 ties{}, unmasked{}, far{}, of_top{};
-  for (Index k = 0; k < z.size(); ++k) {
-    const F64 x = z.get(k), r = share.get(k);
-    const I64 is_top = x == top, is_in = ~(x == -inf);
-    const Difference d = difference<In>(x, top);
-    const Exponential e = exponential<sizeof(In) == sizeof(double)>(take(is_top, F64{}, d.high));
-    terms[k] = sizeof(In) == sizeof(float) ? e.e : take(is_top, e.e, fused(e.e, d.low, e.e));
-    below.add(zero_where(is_top, terms[k]));
-    ties += take(is_top, all(1.0), F64{});
-    of_top += take(is_top, r, F64{});
-    unmasked += take(is_in, all(1.0), F64{});
-    far += take(is_in & ~(d.high >= -0.5), all(1.0), F64{});
-    grown.add(take(is_in & ~is_top, e.minus_1 + (sizeof(In) == sizeof(float) ? F64{} : d.low * e.e), F64{}));
-    weight.add(r);
-    const I64 counts = (r != 0.0) & ~is_top;
-    distance.add(take(counts, r * -d.high, F64{}));
-    if constexpr (sizeof(In) == sizeof(double)) distance.add(take(counts, r * -d.low, F64{}));
+  LongSum below, rest, distance;
+  F64 ties{}, as_many{}, within = all(inf);
+  I64 of_top{}, infinite{};
+  const auto look = [&]<int count>(Index k) {
+    F64 x[count], low[count], r[count];
+    I64 is_top[count];
+    Exponential e[count];
+    each<count>([&](int i) {
+      const F64 z_k = z.get(k + i);
+      r[i] = share.get(k + i);
+      is_top[i] = z_k == top;
+      const Difference d = difference<In>(z_k, top);
+      x[i] = zero_where(is_top[i], d.high);
+      low[i] = d.low;
+      within = take((x[i] < within) & ~(z_k == -inf), x[i], within);
+    });
+    exponentials<is_double>(x, e);
+    each<count>([&](int i) {
+      terms[k + i] = is_double ? fused(e[i].e, low[i], e[i].e) : e[i].e;
+      below.add(zero_where(is_top[i], terms[k + i]));
+      ties += take(is_top[i], all(1.0), F64{});
+      of_top |= is_top[i] & (r[i] > 0.0);
+      const I64 is_most = r[i] == most;
+      rest.add(zero_where(is_most, r[i]));
+      as_many += take(is_most, all(1.0), F64{});
+      const F64 far = is_double ? fused(r[i], -x[i], r[i] * -low[i]) : r[i] * -x[i];
+      infinite |= (far == inf) & (r[i] > 0.0);
+      distance.add(zero_where((r[i] == 0.0) | (far == inf), far));
+    });
+  };
+  Index next = 0;
+  for (; next + 4 <= z.size(); next += 4) look.template operator()<4>(next);
+  for (; next < z.size(); ++next) look.template operator()<1>(next);
+
+  // Per row, in every lane.
+  const auto in_row = [&](I64 mask) { return z.sum(take(mask, all(1.0), F64{})) > 0.0; };
+  const F64 tied = z.sum(ties) - 1.0, but_most = rest.over(z) + (z.sum(as_many) - 1.0) * most;
+  F64 others = below.over(z) + tied;
+  others = take((max == inf) & ((tied > 0.0) | in_row(of_top)), all(not_a_number), others);
+  const F64 e = 1.0 + others, a = but_most + most;
+  const F64 far = take(in_row(infinite), all(inf), distance.over(z));
+  if constexpr (Layout<In>::rows == 1) {
+    chunk.distance[at] = far[0];
+    chunk.others[at] = others[0];
+    chunk.weight[at] = a[0];
+  } else {
+    store(far, chunk.distance + at);
+    store(others, chunk.others + at);
+    store(a, chunk.weight + at);
   }
-  const F64 one_less = z.sum(ties) - 1.0;
-  F64 others = z.sum(below) + one_less;
-  others = take((max == inf) & ((one_less > 0.0) | (z.sum(of_top) > 0.0)), all(not_a_number), others);
-  const F64 total = 1.0 + others, a = z.sum(weight);
-  const F64 loss = z.sum(distance) + a * log_1_plus<In>(others);
-  store_part(loss, losses, m);
   if (dz == nullptr) return;
 
-  F64 scale_v = all(1.0 / divisor);
-  if (scales != nullptr) scale_v = load_part(scales, m, 0.0) / divisor;
-  if constexpr (Layout<In>::rows == 1) scale_v = all(scale_v[0]);
-  const F64 factor = scale_v / total, u = z.sum(unmasked), x_sum = z.sum(grown);
-  const I64 is_near = z.sum(far) == 0.0, is_nan = loss != loss;
+  F64 scale = vector_at<F64>(chunk.scale + at);
+  if constexpr (Layout<In>::rows == 1) scale = all(scale[0]);
+  const F64 factor = take(far != far, far, scale / e);
+  const auto apart = [&](Index k) {
+    const F64 r = share.get(k), t = terms[k];
+    const F64 other_shares = take(r == most, but_most, a - r);
+    const F64 other_terms = take(z.get(k) == top, others, e - t);
+    return fused(t, other_shares, -r * other_terms);
+  };
+  if (!any(z.highest(-within) <= 0.5)) {
+    z.write(dz, m, [&](Index k) { return apart(k) * factor; });
+    return;
+  }
+  const Near close = near(z, top);
   z.write(dz, m, [&](Index k) {
     const F64 x = z.get(k), r = share.get(k);
-    const F64 apart = fused(a, terms[k], -r * total);
-    const F64 x_k = exponential(take(x == top, F64{}, difference<In>(x, top).high)).minus_1;
-    const F64 close = fused(-r, u, a) + fused(a, x_k, -r * x_sum);
-    const F64 g = take(is_near & ~(x == -inf), close, apart) * factor + 0.0;
-    return take(is_nan, all(not_a_number), g);
+    const Difference d = difference<In>(x, top);
+    const Exponential y = exponential(d.high);
+    const F64 x_k = is_double ? fused(d.low, y.e, y.minus_1) : y.minus_1;
+    const F64 g = fused(-r, close.unmasked, a) + fused(a, x_k, -r * close.grown);
+    return take(close.rows & ~(x == -inf), g, apart(k)) * factor;
   });
 }
 
@@ -399,23 +590,41 @@ void logsumexp(const In* z, Out* out, Index n, Index c, double* scratch) noexcep
 }
 
 template <class In, class Out>
-void softmax_loss(const In* z, const std::int32_t* labels, const double* scales, double divisor, Out* dz, double* losses,
-                  Index n, Index c, double* scratch) noexcept {
-  by_layout(n, c, [=]<template <class> class Layout>(Index i, Index m) {
-    softmax_loss_rows<In, Out, Layout>(z + i * c, labels + i, scales == nullptr ? nullptr : scales + i, divisor,
-                                       dz == nullptr ? nullptr : dz + i * c, losses + i, m, c,
-                                       reinterpret_cast<F64*>(scratch));
-  });
+void softmax_loss(const In* z, const std::int32_t* labels, const double* scales, double divisor, Out* dz,
+                  double* losses, Index n, Index c, double* scratch) noexcept {
+  if (c <= most_abreast) {
+    softmax_loss_in_groups<In, Out, GroupAbreast>(z, labels, scales, divisor, dz, losses, n, c, scratch);
+  } else {
+    softmax_loss_in_groups<In, Out, GroupAlong>(z, labels, scales, divisor, dz, losses, n, c, scratch);
+  }
+}
+
+template <class In, class Out, template <class> class Layout>
+void softmax_loss_of_shares_in(const In* z, const double* shares, const double* scales, double divisor, Out* dz,
+                               double* losses, Index n, Index c, double* scratch) noexcept {
+  Chunk chunk{};
+  const Index rows = Layout<In>::rows;
+  for (Index begin = 0; begin < n; begin += Chunk::most) {
+    const Index size = std::min(n - begin, Chunk::most);
+    for (Index i = 0; i < size; ++i) chunk.scale[i] = (scales == nullptr ? 1.0 : scales[begin + i]) / divisor;
+    for (Index i = 0; i < size; i += rows) {
+      const Index entry = (begin + i) * c;
+      softmax_loss_of_shares_rows<In, Out, Layout>(z + entry, shares + entry, dz == nullptr ? nullptr : dz + entry,
+                                                   chunk, i, std::min(rows, size - i), c,
+                                                   reinterpret_cast<F64*>(scratch));
+    }
+    losses_of<In>(chunk, losses + begin, size);
+  }
 }
 
 template <class In, class Out>
 void softmax_loss_of_shares(const In* z, const double* shares, const double* scales, double divisor, Out* dz,
                             double* losses, Index n, Index c, double* scratch) noexcept {
-  by_layout(n, c, [=]<template <class> class Layout>(Index i, Index m) {
-    softmax_loss_of_shares_rows<In, Out, Layout>(z + i * c, shares + i * c, scales == nullptr ? nullptr : scales + i,
-                                                 divisor, dz == nullptr ? nullptr : dz + i * c, losses + i, m, c,
-                                                 reinterpret_cast<F64*>(scratch));
-  });
+  if (c <= most_abreast) {
+    softmax_loss_of_shares_in<In, Out, Abreast>(z, shares, scales, divisor, dz, losses, n, c, scratch);
+  } else {
+    softmax_loss_of_shares_in<In, Out, Along>(z, shares, scales, divisor, dz, losses, n, c, scratch);
+  }
 }
 
 // f(vector) for each entry of z, the last ones padded.
@@ -438,7 +647,7 @@ template <class In, class Out>
 void log_sigmoid(const In* from, Out* out, Index n) noexcept {
   by_entry(from, out, n, [](F64 z) {
     const F64 e = exponential<sizeof(In) == sizeof(double)>(-absolute(z)).e;
-    const F64 y = (take(z < 0.0, z, F64{}) - log1p_of_at_most_1(e)) + 0.0;
+    const F64 y = take(z < 0.0, z, F64{}) - log1p_of_at_most_1(e);
     return take(z == z, y, z);
   });
 }
@@ -448,46 +657,140 @@ struct Entropy {
   F64 gradient;
 };
 
+// log(1 + e) and 1 / (1 + e) for e in [0, 1].
+template <class T, int count>
+inline void tails(const Exponential (&y)[count], F64 (&log1p)[count], F64 (&inverse)[count]) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    each<count>([&](int i) {
+      log1p[i] = log1p_of_at_most_1(y[i].e);
+      inverse[i] = 1.0 / (1.0 + y[i].e);
+    });
+  } else {  // one division for two
+    F64 ratio[count];
+    each<count>([&](int i) {
+      const F64 above = 1.0 + y[i].e, beyond = 2.0 + y[i].e;
+      const F64 both = 1.0 / (above * beyond);
+      ratio[i] = y[i].e * (both * above);
+      inverse[i] = both * beyond;
+    });
+    log1p_of_ratios(ratio, log1p);
+  }
+}
+
 // By symmetry a function of abs z: a is the share on the side z is away from, b the share on its own side. So the
 // mirror (z, t) -> (-z, 1 - t) gives the same bits.
-template <bool reaches_subnormals>
-inline Entropy sigmoid_entropy(F64 z, F64 with, F64 without) {
-  const I64 is_positive = z >= 0.0;
-  const F64 a = take(is_positive, without, with), b = take(is_positive, with, without);
-  const F64 x = absolute(z);
-  const Exponential y = exponential<reaches_subnormals>(-x);
-  // a |z| with 0 * inf taken as 0
-  const F64 away = zero_where(a == 0.0, a * x);
-  const F64 loss = away + (a + b) * log1p_of_at_most_1(y.e);
-  // Near 0 the difference a - b e may cancel: its exact part a - b is subtracted first.
-  const F64 top = take(x <= 0.5, fused(-b, y.minus_1, a - b), fused(-b, y.e, a));
-  const F64 gradient = take(is_positive, top, -top) / (1.0 + y.e);
-  const I64 is_known = with == with, is_number = z == z;
-  return {zero_where(~is_known, take(is_number, loss, z)), zero_where(~is_known, take(is_number, gradient, z))};
+template <class T, int count>
+inline void sigmoid_entropies(const F64 (&z)[count], const F64 (&with)[count], const F64 (&without)[count],
+                              Entropy (&to)[count]) {
+  F64 a[count], b[count], minus_x[count], log1p[count], inverse[count];
+  Exponential y[count];
+  const F64 sign = all(-0.0);
+  each<count>([&](int i) {
+    const I64 is_positive = z[i] >= 0.0;
+    a[i] = take(is_positive, without[i], with[i]);
+    b[i] = take(is_positive, with[i], without[i]);
+    minus_x[i] = value(bits(z[i]) | bits(sign));
+  });
+  exponentials<sizeof(T) == sizeof(double)>(minus_x, y);
+  tails<T>(y, log1p, inverse);
+  each<count>([&](int i) {
+    const F64 away = zero_where(a[i] == 0.0, a[i] * absolute(z[i]));  // 0 * inf taken as 0
+    const F64 loss = fused(a[i] + b[i], log1p[i], away);
+    // Near 0 the difference a - b e may cancel: its exact part a - b is subtracted first.
+    const F64 top = take(minus_x[i] >= -0.5, fused(-b[i], y[i].minus_1, a[i] - b[i]), fused(-b[i], y[i].e, a[i]));
+    const F64 gradient = value(bits(top) ^ (bits(z[i]) & bits(sign))) * inverse[i];
+    const I64 is_unknown = ~(with[i] == with[i]);
+    to[i].loss = zero_where(is_unknown, loss);
+    to[i].gradient = zero_where(is_unknown, gradient);
+  });
 }
 
 template <class In, class Out>
-void sigmoid_loss(const In* z, const double* targets, double smoothing, const double* positive, double all_positive,
-                  const double* scales, double divisor, Out* dz, double* losses, Index n) noexcept {
+[[gnu::flatten]] void sigmoid_loss(const In* from, const float* floats, const double* doubles, double smoothing,
+                                   const double* positive, double all_positive, const double* scales, double divisor,
+                                   Out* dz, double* losses, Index n) noexcept {
   const F64 kept = all(1.0 - smoothing), spread = all(0.5 * smoothing), all_scales = all(1.0 / divisor);
-  for (Index i = 0; i < n; i += lanes) {
-    const Index m = std::min<Index>(lanes, n - i);
-    const bool is_whole = m == lanes;
-    const auto get = [=](const auto* from) {
-      return is_whole ? load(from + i) : load_part(from + i, m, std::remove_cvref_t<decltype(*from)>{0});
+  const bool is_plain = positive == nullptr && all_positive == 1.0 && smoothing == 0.0;
+  const auto work = [=]<int count>(Index at, Index m) {
+    F64 z[count], with[count], without[count];
+    Entropy entropy[count];
+    const auto get = [=](const auto* values, int i) {
+      if constexpr (count > 1) return load(values + at + i * lanes);
+      else return load_part(values + at, m, std::remove_cvref_t<decltype(*values)>{0});
     };
-    const F64 t = get(targets);
-    const F64 w = positive == nullptr ? all(all_positive) : get(positive);
-    const F64 with = w * fused(t, kept, spread), without = fused(1.0 - t, kept, spread);
-    const Entropy entropy = sigmoid_entropy<sizeof(In) == sizeof(double)>(get(z), with, without);
-    if (is_whole) store(entropy.loss, losses + i);
-    else store_part(entropy.loss, losses + i, m);
-    if (dz == nullptr) continue;
-    const F64 by = scales == nullptr ? all_scales : get(scales) / divisor;
-    const F64 gradient = entropy.gradient * by + 0.0;
-    if (is_whole) store(gradient, dz + i);
-    else store_part(gradient, dz + i, m);
+    each<count>([&](int i) {
+      z[i] = get(from, i);
+      const F64 t = floats != nullptr ? get(floats, i) : get(doubles, i);
+      with[i] = t;
+      without[i] = 1.0 - t;
+      if (is_plain) return;
+      const F64 w = positive == nullptr ? all(all_positive) : get(positive, i);
+      with[i] = w * fused(t, kept, spread);
+      without[i] = fused(without[i], kept, spread);
+    });
+    sigmoid_entropies<In>(z, with, without, entropy);
+    each<count>([&](int i) {
+      if constexpr (count > 1) store(entropy[i].loss, losses + at + i * lanes);
+      else store_part(entropy[i].loss, losses + at, m);
+    });
+    if (dz == nullptr) return;
+    each<count>([&](int i) {
+      const F64 by = scales == nullptr ? all_scales : get(scales, i) / divisor;
+      const F64 gradient = entropy[i].gradient * by;
+      if constexpr (count > 1) store(gradient, dz + at + i * lanes);
+      else store_part(gradient, dz + at, m);
+    });
+  };
+  constexpr int most = 4;
+  Index i = 0;
+  for (; i + most * lanes <= n; i += most * lanes) work.template operator()<most>(i, most * lanes);
+  for (; i < n; i += lanes) work.template operator()<1>(i, std::min<Index>(lanes, n - i));
+}
+
+// Error-free extraction: adding and subtracting a power of 2 that is large enough leaves the leading bits of each
+// addend, whose sum is exact; what is left of them goes on. Source: Rump, Ogita & Oishi, SIAM J. Sci. Comput. 31(1),
+// 2008, section 3.
+[[gnu::flatten]] Parts split_sum(const double* x, Index n) noexcept {
+  alignas(64) double rest[Parts::most_addends + lanes];
+  F64 highest{};
+  I64 odd{};
+  Parts parts{};
+  const Index whole = n / lanes * lanes, padded = whole == n ? n : whole + lanes;
+  const auto look = [&](F64 y, Index i) {
+    highest = take(y > highest, y, highest);
+    odd |= ~(y < inf);
+    store(y, rest + i);
+  };
+  for (Index i = 0; i < whole; i += lanes) look(load(x + i), i);
+  if (whole < n) look(load_part(x + whole, n - whole, 0.0), whole);
+  double largest = 0.0;
+  for (int r = 0; r < lanes; ++r) largest = std::max(largest, highest[r]);
+  if (any(odd) || largest > 0x1p900) {
+    for (Index i = 0; i < n; ++i) parts.nans += x[i] != x[i];
+    parts.size = -1;
+    return parts;
   }
+  if (largest == 0.0) return parts;
+  // 2^k >= most_addends * largest; each round takes 53 - 12 bits.
+  double grid = std::ldexp(1.0, std::ilogb(largest) + 1 + 12);
+  while (parts.size < 8) {
+    F64 sum{};
+    I64 left{};
+    for (Index i = 0; i < padded; i += lanes) {
+      const F64 y = vector_at<F64>(rest + i);
+      const F64 part = (y + grid) - grid;
+      const F64 remainder = y - part;
+      sum += part;
+      left |= bits(remainder);
+      store(remainder, rest + i);
+    }
+    parts.values[parts.size++] = total(sum);
+    if (!any(left << 1)) return parts;
+    grid *= 0x1p-41;
+    if (grid < 0x1p-1000) break;
+  }
+  parts.size = -1;
+  return parts;
 }
 
 template <class In, class Out>

@@ -64,13 +64,23 @@ LossSum merged(std::vector<Memory>& memories) {
 
 // Adds the losses of a block, weighted, to the sum, and hands them out where they are wanted.
 void collect(const double* losses, const double* weights, double* out, Index n, LossSum& result) noexcept {
-  for (Index i = 0; i < n; ++i) result.nans += losses[i] != losses[i];
   if (weights == nullptr) {
-    for (Index i = 0; i < n; ++i) result.sum.add(losses[i]);
+    for (Index i = 0; i < n; i += Parts::most_addends) {
+      const Index m = std::min(n - i, Parts::most_addends);
+      const Parts parts = kernels().split_sum(losses + i, m);
+      for (int k = 0; k < parts.size; ++k) result.sum.add(parts.values[k]);
+      if (parts.size < 0) {
+        for (Index k = i; k < i + m; ++k) result.sum.add(losses[k]);
+        result.nans += parts.nans;
+      }
+    }
     if (out != nullptr) std::copy_n(losses, n, out);
     return;
   }
-  for (Index i = 0; i < n; ++i) result.sum.add_product(losses[i], weights[i]);
+  for (Index i = 0; i < n; ++i) {
+    result.nans += losses[i] != losses[i];
+    result.sum.add_product(losses[i], weights[i]);
+  }
   if (out != nullptr) {
     for (Index i = 0; i < n; ++i) out[i] = weights[i] == 0.0 ? 0.0 : weights[i] * losses[i];
   }
@@ -140,8 +150,8 @@ Index by_entries(EntryResult what, const In* z, Out* out, Index n, Team& team) {
 }
 
 template <class In, class Out>
-LossSum softmax_cross_entropy(const In* z, const SoftmaxTargets& targets, const double* weights, double divisor, Out* dz,
-                              double* losses, Index n, Index c, Team& team) {
+LossSum softmax_cross_entropy(const In* z, const SoftmaxTargets& targets, const double* weights, double divisor,
+                              Out* dz, double* losses, Index n, Index c, Team& team) {
   const LogitKernels<In, Out>& kernel = logit_kernels<In, Out>();
   const bool is_hard = targets.labels != nullptr && targets.smoothing == 0.0;
   const bool is_weighted = weights != nullptr || (is_hard && targets.class_weights != nullptr);
@@ -175,8 +185,8 @@ LossSum softmax_cross_entropy(const In* z, const SoftmaxTargets& targets, const 
       for (Index i = 0; i < m; ++i) {
         shares_of(z + (begin + i) * c, targets, begin + i, c, memory.shares.data() + i * c);
       }
-      kernel.softmax_loss_of_shares(z + begin * c, memory.shares.data(), scales, divisor, gradient, memory.losses.data(),
-                                    m, c, memory.scratch.data());
+      kernel.softmax_loss_of_shares(z + begin * c, memory.shares.data(), scales, divisor, gradient,
+                                    memory.losses.data(), m, c, memory.scratch.data());
       for (Index i = 0; i < m; ++i) {
         if (labels[i] >= 0) continue;
         memory.losses.data()[i] = 0.0;
@@ -196,23 +206,25 @@ LossSum sigmoid_cross_entropy(const In* z, const SigmoidTargets& targets, const 
   std::vector<Memory> memories;
   const auto make = [&] {
     Memory memory;
-    memory.shares.reserve(block);
     memory.losses.reserve(block);
-    if (weights != nullptr) memory.scales.reserve(block);
+    if (weights != nullptr) memory.scales.reserve(block), memory.shares.reserve(block);
     if (targets.positive != nullptr) memory.positive.reserve(block);
     return memory;
   };
   in_blocks(n, block, 2, team, memories, make, [&](Memory& memory, Index begin, Index end) {
     const Index m = end - begin;
     double* const scales = weights == nullptr ? nullptr : memory.scales.data();
-    double* const t = memory.shares.data();
-    if (targets.floats != nullptr) std::copy_n(targets.floats + begin, m, t);
-    else std::copy_n(targets.doubles + begin, m, t);
+    const float* floats = targets.floats == nullptr ? nullptr : targets.floats + begin;
+    const double* doubles = targets.doubles == nullptr ? nullptr : targets.doubles + begin;
     if (scales != nullptr) {
+      double* const t = memory.shares.data();
       for (Index i = 0; i < m; ++i) {
         scales[i] = weights[(begin + i) / each];
+        t[i] = floats != nullptr ? static_cast<double>(floats[i]) : doubles[i];
         if (scales[i] == 0.0) t[i] = std::numeric_limits<double>::quiet_NaN();  // takes no part, whatever the logit
       }
+      floats = nullptr;
+      doubles = t;
     }
     const double* positive = nullptr;
     if (targets.positive != nullptr && targets.period > 1) {
@@ -220,7 +232,7 @@ LossSum sigmoid_cross_entropy(const In* z, const SigmoidTargets& targets, const 
       for (Index i = 0; i < m; ++i) memory.positive.data()[i] = targets.positive[(begin + i) % targets.period];
     }
     const double all_positive = targets.positive == nullptr ? 1.0 : targets.positive[0];
-    kernel.sigmoid_loss(z + begin, t, targets.smoothing, positive, all_positive, scales, divisor,
+    kernel.sigmoid_loss(z + begin, floats, doubles, targets.smoothing, positive, all_positive, scales, divisor,
                         dz == nullptr ? nullptr : dz + begin, memory.losses.data(), m);
     collect(memory.losses.data(), scales, losses == nullptr ? nullptr : losses + begin, m, memory.result);
   });

@@ -50,8 +50,8 @@ Index by_entries(EntryResult what, const In* z, Out* out, Index n, Team& team); 
 //   dz       (n, c)  out  weights[i] / divisor * gradient of row i's loss; or null
 //   losses   (n)     out  weights[i] * loss; or null
 template <class In, class Out>
-LossSum softmax_cross_entropy(const In* z, const SoftmaxTargets& targets, const double* weights, double divisor, Out* dz,
-                              double* losses, Index n, Index c, Team& team);
+LossSum softmax_cross_entropy(const In* z, const SoftmaxTargets& targets, const double* weights, double divisor,
+                              Out* dz, double* losses, Index n, Index c, Team& team);
 
 // Sigmoid cross-entropy of n entries, in nats.
 //   weights  (n / each)  or null; one for every `each` entries that follow another

@@ -49,10 +49,14 @@ void Network::start(const TrainingPlan& plan) {
     slopes_[i].reserve(batch * layer.h);
     doutputs_[i].reserve(batch * layer.h);
   }
-  labels_.reserve(batch);
   losses_.reserve(batch);
-  head_memory_.reserve(head_ == Head::softmax ? tiles(batch, head_rows) * scratch_size(outputs())
-                                              : 2 * batch * outputs());
+  if (head_ == Head::softmax) {
+    labels_.reserve(batch);
+    head_memory_.reserve(tiles(batch, head_rows) * scratch_size(outputs()));
+  } else {
+    targets_.reserve(batch * outputs());
+    head_memory_.reserve(batch * outputs());
+  }
   optimizer_.start(plan.optimizer, segments, parameter_count_);
 }
 
@@ -122,10 +126,10 @@ double Network::loss_and_gradient(const Targets& targets, const std::int64_t* or
                         head_memory_.data() + task * scratch_size(c));
       return;
     }
-    double* const wanted = head_memory_.data() + 2 * begin * c;
-    double* const entries = wanted + m * c;
+    float* const wanted = targets_.data() + begin * c;
+    double* const entries = head_memory_.data() + begin * c;
     for (Index i = 0; i < m; ++i) std::copy_n(targets.values + order[begin + i] * c, c, wanted + i * c);
-    head.sigmoid_loss(z, wanted, 0.0, nullptr, 1.0, nullptr, divisor, dz, entries, m * c);
+    head.sigmoid_loss(z, wanted, nullptr, 0.0, nullptr, 1.0, nullptr, divisor, dz, entries, m * c);
     for (Index i = 0; i < m; ++i) {
       losses[begin + i] = 0.0;
       for (Index k = 0; k < c; ++k) losses[begin + i] += entries[i * c + k];

@@ -73,8 +73,9 @@ class Network {
   Buffer<float> input_;
   std::vector<Buffer<float>> outputs_, slopes_, doutputs_;
   Buffer<std::int32_t> labels_;  // (batch) of the softmax head
+  Buffer<float> targets_;        // (batch, c) of the sigmoid head
   Buffer<double> losses_;        // (batch)
-  Buffer<double> head_memory_;   // softmax: scratch of each task; sigmoid: targets and losses of each entry
+  Buffer<double> head_memory_;   // softmax: scratch of each task; sigmoid: losses of each entry
 };
 
 }  // namespace fromlogits

@@ -1,7 +1,9 @@
 #include "loss.h"
 
+#include <algorithm>
 #include <limits>
 
+#include "arena.h"
 #include "check.h"
 
 using namespace fromlogits;
@@ -11,18 +13,65 @@ namespace {
 constexpr float inf = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
+// Each test runs with every instruction set of this machine.
+std::vector<const Kernels*> sets() {
+  std::vector<const Kernels*> found;
+  for (const char* name : {"plain", "avx2", "avx512"}) {
+    if (const Kernels* set = kernels_named(name)) found.push_back(set);
+  }
+  return found;
+}
+const Kernels* set = nullptr;
+
 double softmax_loss(std::vector<float> z, std::int32_t label, std::vector<float>* dz = nullptr) {
-  std::vector<double> scratch(z.size());
+  const auto c = static_cast<Index>(z.size());
+  Buffer<double> scratch(scratch_size(c));
   if (dz != nullptr) dz->resize(z.size());
-  return softmax_cross_entropy_row(z.data(), label, 1.0, dz == nullptr ? nullptr : dz->data(), scratch.data(),
-                                   static_cast<Index>(z.size()));
+  double loss = 0.0;
+  set->narrow.softmax_loss(z.data(), &label, nullptr, 1.0, dz == nullptr ? nullptr : dz->data(), &loss, 1, c,
+                           scratch.data());
+  return loss;
 }
 
-double sigmoid_loss(float z, float t, float* dz) { return sigmoid_cross_entropy_row(&z, &t, 1.0, dz, 1); }
+double sigmoid_loss(float z, float t, float* dz) {
+  double loss = 0.0;
+  set->narrow.sigmoid_loss(&z, &t, nullptr, 0.0, nullptr, 1.0, nullptr, 1.0, dz, &loss, 1);
+  return loss;
+}
 
 bool close(double a, double b, double relative) { return std::abs(a - b) <= relative * std::abs(b); }
 
+float one(void (*f)(const float*, float*, Index) noexcept, float z) {
+  float y = 0.0f;
+  f(&z, &y, 1);
+  return y;
+}
+
+// n rows of c classes that spread over `spread`, and their classes.
+struct Case {
+  std::vector<float> z;
+  std::vector<std::int32_t> labels;
+  Case(Index n, Index c, float spread) : z(static_cast<std::size_t>(n * c)), labels(static_cast<std::size_t>(n)) {
+    std::uint32_t state = 12345;
+    const auto next = [&] { return (state = state * 1664525u + 1013904223u) >> 8; };
+    for (float& x : z) x = spread * (static_cast<float>(next()) / 16777216.0f - 0.5f);
+    for (std::int32_t& y : labels) y = static_cast<std::int32_t>(next() % static_cast<std::uint32_t>(c));
+  }
+};
+
 }  // namespace
+
+#undef TEST
+#define TEST(name)                                       \
+  static void name##_with();                             \
+  static void name() {                                   \
+    for (const Kernels* one_set : sets()) {              \
+      set = one_set;                                     \
+      name##_with();                                     \
+    }                                                    \
+  }                                                      \
+  static const check::Register name##_test{#name, name}; \
+  static void name##_with()
 
 TEST(equal_logits_cost_log_c_wherever_they_stand) {
   for (const float offset : {0.0f, 1e4f, -1e6f, 1e8f, 3e38f}) {
@@ -94,15 +143,92 @@ TEST(near_the_prediction_the_soft_target_gradient_keeps_its_digits) {
 TEST(probabilities_and_their_logarithms_agree) {
   const std::vector<float> z = {-25.0f, 0.0f, 25.0f, 50.0f};
   std::vector<float> p(4), log_p(4);
-  std::vector<double> scratch(4);
-  softmax_row(z.data(), p.data(), scratch.data(), 4);
-  log_softmax_row(z.data(), log_p.data(), 4);
+  Buffer<double> scratch(scratch_size(4));
+  set->narrow.softmax(z.data(), p.data(), 1, 4, scratch.data());
+  set->narrow.log_softmax(z.data(), log_p.data(), 1, 4, scratch.data());
   CHECK(close(p[0], 2.678636961770877e-33, 1e-7) && close(p[2], 1.3887943864771144e-11, 1e-7) && p[3] == 1.0f);
   CHECK(log_p[0] == -75.0f &&
         log_p[3] == static_cast<float>(-std::log1p(std::exp(-25.0) + std::exp(-50.0) + std::exp(-75.0))));
-  CHECK(close(fromlogits::sigmoid(-100.0f), 3.783505853677006e-44, 1e-1) && fromlogits::sigmoid(0.0f) == 0.5f);
-  CHECK(fromlogits::log_sigmoid(inf) == 0.0f && !std::signbit(fromlogits::log_sigmoid(inf)));
-  CHECK(fromlogits::log_sigmoid(-inf) == -inf && close(fromlogits::log_sigmoid(10.0f), -4.5398898e-05, 1e-7));
+  const auto sigmoid = set->narrow.sigmoid, log_sigmoid = set->narrow.log_sigmoid;
+  CHECK(close(one(sigmoid, -100.0f), 3.783505853677006e-44, 1e-1) && one(sigmoid, 0.0f) == 0.5f);
+  CHECK(one(log_sigmoid, inf) == 0.0f && !std::signbit(one(log_sigmoid, inf)));
+  CHECK(one(log_sigmoid, -inf) == -inf && close(one(log_sigmoid, 10.0f), -4.5398898e-05, 1e-7));
+}
+
+TEST(what_rounds_to_zero_is_plus_zero) {
+  std::vector<float> dz;
+  softmax_loss({200.0f, 0.0f}, 0, &dz);
+  CHECK(dz[0] == 0.0f && !std::signbit(dz[0]));
+  float d = 1.0f;
+  sigmoid_loss(120.0f, 1.0f, &d);
+  CHECK(d == 0.0f && !std::signbit(d));
+  CHECK(!std::signbit(one(set->narrow.log_sigmoid, 200.0f)));
+}
+
+TEST(a_row_has_the_same_bits_alone_and_among_others_and_in_place) {
+  for (const Index c : {1, 2, 3, 7, 8, 9, 10, 31, 40, 41, 64, 100, 256, 257, 1000}) {
+    for (const Index n : {1, 2, 7, 8, 9, 63, 64, 65, 130}) {
+      const Case many(n, c, 60.0f);
+      Buffer<double> scratch(scratch_size(c));
+      std::vector<double> losses(static_cast<std::size_t>(n));
+      std::vector<float> together(many.z.size()), in_place = many.z, alone(static_cast<std::size_t>(c));
+      const auto f = set->narrow.softmax_loss;
+      f(many.z.data(), many.labels.data(), nullptr, 3.0, together.data(), losses.data(), n, c, scratch.data());
+      f(in_place.data(), many.labels.data(), nullptr, 3.0, in_place.data(), losses.data(), n, c, scratch.data());
+      CHECK(in_place == together);
+      bool are_same = true;
+      for (Index i = 0; i < n; ++i) {
+        double loss = 0.0;
+        f(many.z.data() + i * c, many.labels.data() + i, nullptr, 3.0, alone.data(), &loss, 1, c, scratch.data());
+        are_same &= loss == losses[static_cast<std::size_t>(i)];
+        are_same &= std::equal(alone.begin(), alone.end(), together.begin() + i * c);
+      }
+      CHECK(are_same);
+    }
+  }
+}
+
+TEST(the_parts_of_a_sum_have_its_exact_value) {
+  // Integers times powers of 2, so that the exact sum is known.
+  for (const Index n : {1, 2, 7, 8, 9, 100, 4095, 4096}) {
+    std::vector<double> x(static_cast<std::size_t>(n));
+    ExactSum one_by_one, by_parts;
+    for (Index i = 0; i < n; ++i) {
+      x[static_cast<std::size_t>(i)] =
+          std::ldexp(1.0 + std::ldexp(static_cast<double>(i), -52), static_cast<int>(i % 90) - 60);
+      one_by_one.add(x[static_cast<std::size_t>(i)]);
+    }
+    const Parts parts = set->split_sum(x.data(), n);
+    CHECK(parts.size > 0 && parts.nans == 0);
+    for (int k = 0; k < parts.size; ++k) by_parts.add(parts.values[k]);
+    one_by_one.settle();
+    by_parts.settle();
+    CHECK(std::equal(one_by_one.digits(), one_by_one.digits() + ExactSum::size, by_parts.digits()));
+  }
+  const double odd[] = {1.0, static_cast<double>(not_a_number), static_cast<double>(inf)};
+  const Parts parts = set->split_sum(odd, 3);
+  CHECK(parts.size == -1 && parts.nans == 1);
+  const double nothing[] = {0.0, 0.0};
+  CHECK(set->split_sum(nothing, 2).size == 0);
+}
+
+TEST(threads_change_no_bit) {
+  for (const Index c : {3, 50, 3000}) {
+    const Case many(400, c, 40.0f);
+    SoftmaxTargets targets;
+    targets.labels = many.labels.data();
+    std::vector<std::vector<float>> gradients;
+    std::vector<ExactSum> sums;
+    for (const int threads : {1, 2, 3}) {
+      Team team(threads);
+      gradients.emplace_back(many.z.size());
+      sums.push_back(softmax_cross_entropy<float, float>(many.z.data(), targets, nullptr, 400.0,
+                                                         gradients.back().data(), nullptr, 400, c, team)
+                         .sum);
+    }
+    CHECK(gradients[0] == gradients[1] && gradients[0] == gradients[2]);
+    CHECK(std::equal(sums[0].digits(), sums[0].digits() + ExactSum::size, sums[2].digits()));
+  }
 }
 
 CHECK_MAIN

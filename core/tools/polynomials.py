@@ -19,7 +19,7 @@ def interpolate(f, low, high, degree):
 
 def largest_error(error, low, high):
     points = [low + (high - low) * mp.mpf(i) / 4001 for i in range(1, 4001)]
-    return max(abs(error(x)) for x in points)
+    return mp.nstr(max(abs(error(x)) for x in points), 2)
 
 
 def value(coefficients, x):
@@ -31,31 +31,52 @@ def exponential(r):
     return mp.nsum(lambda k: r**k / mp.factorial(k + 2), [0, 40]) if abs(r) < 0.01 else (mp.expm1(r) - r) / r**2
 
 
+def power_of_2(r):
+    """(2^r - 1) / r."""
+    x = r * mp.log(2)
+    return mp.log(2) * mp.nsum(lambda k: x**k / mp.factorial(k + 1), [0, 40]) if abs(r) < 0.01 else mp.expm1(x) / r
+
+
 def logarithm(z):
     """(2 atanh(s) / s - 2) / z at z = s^2."""
     s = mp.sqrt(z)
     return mp.nsum(lambda k: 2 * z**k / (2 * k + 3), [0, 60]) if z < 0.01 else (2 * mp.atanh(s) / s - 2) / z
 
 
-def table(name, comment, coefficients):
-    rows = "".join(f"    {c.hex()},\n" for c in coefficients)
+def table(name, comment, numbers):
+    rows = "".join(f"    {number.hex()},\n" for number in numbers)
     return f"// {comment}\ninline constexpr double {name}[] = {{\n{rows}}};\n"
 
 
-half = mp.log(2) / 2 * (1 + mp.mpf(2) ** -20)  # the reduction rounds: a little beyond half
+def log_table(name, largest, degree):
+    """Of log((1+s)/(1-s)) for 0 <= s <= largest."""
+    edge = largest**2 * (1 + mp.mpf(2) ** -20)
+    found = interpolate(logarithm, mp.mpf(0), edge, degree)
+    error = largest_error(
+        lambda z: z * mp.sqrt(z) * (value(found, z) - logarithm(z)) / (2 * mp.atanh(mp.sqrt(z))), mp.mpf(0), edge
+    )
+    comment = (
+        f"(log((1+s)/(1-s)) / s - 2) / s^2, in s^2 <= {mp.nstr(edge, 3)}; the logarithm is off by {error} of itself."
+    )
+    return table(name, comment, found)
+
+
+# The reductions round, so the arguments reach a little beyond the half.
+half = mp.log(2) / 2 * (1 + mp.mpf(2) ** -20)
 exp_table = interpolate(exponential, -half, half, 9)
 exp_error = largest_error(lambda r: value(exp_table, r) * r**2 / mp.exp(r) + (1 + r) / mp.exp(r) - 1, -half, half)
 
-edge = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * (1 + mp.mpf(2) ** -20)
-log_table = interpolate(logarithm, mp.mpf(0), edge, 6)
-log_error = largest_error(
-    lambda z: z * mp.sqrt(z) * (value(log_table, z) - logarithm(z)) / (2 * mp.atanh(mp.sqrt(z))), mp.mpf(0), edge
-)
+step = mp.mpf(1) / 32 * (1 + mp.mpf(2) ** -20)
+power_table = interpolate(power_of_2, -step, step, 5)
+power_error = largest_error(lambda r: (value(power_table, r) * r + 1) / mp.mpf(2) ** r - 1, -step, step)
 
 print("// Made by core/tools/polynomials.py. Constant term first.\n#pragma once\n")
 print("namespace fromlogits {\n")
-comment = f"(exp(r) - 1 - r) / r^2 for |r| <= log(2) / 2; exp(r) is off by at most {mp.nstr(exp_error, 2)} of itself."
+comment = f"(exp(r) - 1 - r) / r^2 for |r| <= log(2) / 2; exp(r) is off by at most {exp_error} of itself."
 print(table("exp_polynomial", comment, exp_table))
-comment = f"(log((1+s)/(1-s)) / s - 2) / s^2, in s^2 <= 0.0295; the logarithm is off by {mp.nstr(log_error, 2)} of itself."
-print(table("log_polynomial", comment, log_table))
+comment = f"(2^r - 1) / r for |r| <= 1/32; 2^r is off by at most {power_error} of itself."
+print(table("power_polynomial", comment, power_table))
+print(table("sixteenth_powers", "2^(j/16)", [float(mp.mpf(2) ** (mp.mpf(j) / 16)) for j in range(16)]))
+print(log_table("log_polynomial", (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1), 6))
+print(log_table("log1p_polynomial", mp.mpf(1) / 3, 10))
 print("}  // namespace fromlogits")

@@ -9,7 +9,7 @@ import os
 
 from .errors import InputError, nearest
 
-BLAS_CORES = {"avx2": "Haswell", "plain": "Prescott"}
+BLAS_CORES = {"avx512": "SkylakeX", "avx2": "Haswell", "plain": "Prescott"}
 
 
 def obey() -> None:
