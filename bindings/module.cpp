@@ -5,6 +5,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <optional>
@@ -130,10 +131,10 @@ class PyNetwork {
 };
 
 // The digits of an exact sum to base 2^32 as bytes, least first; what was not finite; how many losses are NaN.
-nb::tuple python_sum(const fromlogits::LossSum& result) {
+std::tuple<nb::bytes, double, Index> python_sum(const fromlogits::LossSum& result) {
   std::vector<std::uint32_t> digits(fromlogits::ExactSum::size);
   for (std::size_t i = 0; i < digits.size(); ++i) digits[i] = static_cast<std::uint32_t>(result.sum.digits()[i]);
-  return nb::make_tuple(nb::bytes(digits.data(), digits.size() * sizeof(digits[0])), result.sum.odd(), result.nans);
+  return {nb::bytes(digits.data(), digits.size() * sizeof(digits[0])), result.sum.odd(), result.nans};
 }
 
 template <class T>
@@ -260,7 +261,7 @@ void add_check(nb::module_& m) {
       "targets"_a.noconvert());
 }
 
-nb::tuple exact_sum(Vec<const double> x) {
+std::tuple<nb::bytes, double, Index> exact_sum(Vec<const double> x) {
   fromlogits::LossSum result;
   {
     nb::gil_scoped_release unlocked;

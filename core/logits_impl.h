@@ -686,9 +686,9 @@ inline void sigmoid_entropies(const F64 (&z)[count], const F64 (&with)[count], c
   Exponential y[count];
   const F64 sign = all(-0.0);
   each<count>([&](int i) {
-    const I64 is_positive = z[i] >= 0.0;
-    a[i] = take(is_positive, without[i], with[i]);
-    b[i] = take(is_positive, with[i], without[i]);
+    const I64 is_negative = bits(z[i]) < 0;  // -0 too, as its sign is taken below
+    a[i] = take(is_negative, with[i], without[i]);
+    b[i] = take(is_negative, without[i], with[i]);
     minus_x[i] = value(bits(z[i]) | bits(sign));
   });
   exponentials<sizeof(T) == sizeof(double)>(minus_x, y);

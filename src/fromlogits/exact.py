@@ -1,7 +1,7 @@
 """Sums and means that round once: exact integers in, one float out.
 
-The core adds doubles, and products of two, without rounding (core/exact_sum.h); here the exact sum, or its exact quotient
-by another, is rounded to the nearest number of a type, ties to even.
+The core adds doubles, and products of two, without rounding (core/exact_sum.h); here the exact sum, or its exact
+quotient by another, is rounded to the nearest number of a type, ties to even.
 """
 
 from __future__ import annotations

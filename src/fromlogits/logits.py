@@ -42,7 +42,7 @@ def softmax(logits: ArrayLike, axis: int = -1) -> Array:
     array([1., 0.])
     """
     z = _Logits.of(logits, axis)
-    out_nc = np.empty(z.rows_nc.shape, z.wide)
+    out_nc: Array = np.empty(z.rows_nc.shape, z.wide)
     _warn_of_rows(_core.by_rows("softmax", z.rows_nc, out_nc, _threads(out_nc.size)), z, "probabilities")
     return z.like_logits(out_nc)
 
@@ -54,7 +54,7 @@ def log_softmax(logits: ArrayLike, axis: int = -1) -> Array:
     np.float64(-4.248354255291589e-18)
     """
     z = _Logits.of(logits, axis)
-    out_nc = np.empty(z.rows_nc.shape, z.wide)
+    out_nc: Array = np.empty(z.rows_nc.shape, z.wide)
     _warn_of_rows(_core.by_rows("log_softmax", z.rows_nc, out_nc, _threads(out_nc.size)), z, "log-probabilities")
     return z.like_logits(out_nc)
 
@@ -62,10 +62,10 @@ def log_softmax(logits: ArrayLike, axis: int = -1) -> Array:
 def logsumexp(logits: ArrayLike, axis: int = -1) -> Array:
     """log Σ exp(z_k) over an axis, which is gone from the result. −∞ where there is no class, or none unmasked.
 
-    Numerics: within 0.51 units in the last place, plus 2⁻⁵¹·max|z| where the result is near 0: it is a difference there.
+    Numerics: within 0.51 units in the last place, plus 2⁻⁵¹·max|z| where the result is near 0, as a difference.
     """
     z = _Logits.of(logits, axis)
-    out_n = np.full(len(z.rows_nc), -math.inf, z.wide)
+    out_n: Array = np.full(len(z.rows_nc), -math.inf, z.wide)
     _warn_of_rows(_core.by_rows("logsumexp", z.rows_nc, out_n, _threads(z.rows_nc.size)), z, "logsumexp")
     return z.like_rows(out_n)
 
@@ -172,14 +172,14 @@ def softmax_cross_entropy(
     else:
         divisor = ExactSum.of_values(in_play_n if aim.ignored_n is None else in_play_n[~aim.ignored_n])
 
-    dlogits_nc = np.empty((n, c), z.wide) if with_gradient else None
+    dlogits_nc: Array | None = np.empty((n, c), z.wide) if with_gradient else None
     losses_n = np.empty(n) if reduction == "none" else None
     by = divisor.rounded() if reduction == "mean" and divisor.numerator else 1.0
     digits, odd, nans = _core.softmax_cross_entropy(
         z.rows_nc, *aim.for_core(), weights_c, smoothing, weights_n, by, dlogits_nc, losses_n, _threads(n * c)
     )
     if nans:
-        _warn_of_rows(nans, z, "losses", or_else="the true class's logit is +∞")
+        _warn_of_rows(nans, z, "losses", "the true class's logit is +∞, or another is too")
     value = _reduced(losses_n, ExactSum.of(digits, odd), divisor, reduction, z)
     return value if dlogits_nc is None else (value, z.like_logits(dlogits_nc))
 
@@ -239,7 +239,7 @@ def sigmoid_cross_entropy(
 
     >>> loss, dlogits = sigmoid_cross_entropy([20.0, -3.0], [1, 0], reduction="none", with_gradient=True)
     >>> loss.tolist()
-    [2.0611536181902037e-09, 0.04858735157374206]
+    [2.061153620314381e-09, 0.04858735157374206]
     """
     z = _Logits.of(logits, None)
     _check_reduction(reduction)
@@ -264,12 +264,12 @@ def sigmoid_cross_entropy(
             divisor = ExactSum.of_values(np.where(np.isnan(t_n), 0.0, np.repeat(weights, each)))
     positive = None if pos_weight is None else _positive(pos_weight, z.shape)
 
-    dlogits_n = np.empty(n, z.wide) if with_gradient else None
+    dlogits_n: Array | None = np.empty(n, z.wide) if with_gradient else None
     losses_n = np.empty(n) if reduction == "none" else None
     by = divisor.rounded() if reduction == "mean" and divisor.numerator else 1.0
-    halves = (t_n, None) if t_n.dtype == np.float32 else (None, t_n)
+    floats, doubles = (t_n, None) if t_n.dtype == np.float32 else (None, t_n)
     digits, odd, nans = _core.sigmoid_cross_entropy(
-        z_n, *halves, smoothing, positive, weights, each, by, dlogits_n, losses_n, _threads(2 * n)
+        z_n, floats, doubles, smoothing, positive, weights, each, by, dlogits_n, losses_n, _threads(2 * n)
     )
     if nans:
         _warn(f"{nans:,} of {n:,} losses are NaN: their logits are.")
@@ -412,12 +412,13 @@ def rounded_to(values: Array, dtype: np.dtype[Any]) -> Array:
         cut = np.where(np.abs(back) > np.abs(values), np.nextafter(nearest_32, np.float32(0)), nearest_32)
         is_inexact = (back != values) & np.isfinite(values)
         bits = cut.view(np.uint32) | is_inexact.astype(np.uint32)
-        return bits.view(np.float32).astype(dtype)
+        rounded: Array = bits.view(np.float32).astype(dtype)
+    return rounded
 
 
 def _entry_by_entry(what: str, logits: ArrayLike) -> Array:
     z = _Logits.of(logits, None)
-    out_n = np.empty(z.rows_nc.size, z.wide)
+    out_n: Array = np.empty(z.rows_nc.size, z.wide)
     nans = _core.by_entries(what, z.rows_nc.reshape(-1), out_n, _threads(out_n.size))
     if nans:
         _warn(f"{nans:,} of {out_n.size:,} logits are NaN, and so is their {what}.")
@@ -481,7 +482,8 @@ def _class_probabilities(t: Array, z: _Logits) -> Array:
         row = int(np.flatnonzero(bad_n)[0])
         more = f" ({int(bad_n.sum()):,} of {n:,} rows do not)" if n > 1 else ""
         raise InputError(
-            f"target probabilities must sum to 1 over the classes; got {sums_n[row]:.6g}{_place(row, z.rows_shape)}{more}."
+            f"target probabilities must sum to 1 over the classes; got {sums_n[row]:.6g}{_place(row, z.rows_shape)}"
+            f"{more}."
         )
     return moved
 
@@ -554,13 +556,17 @@ def _reduced(losses_n: Float64 | None, total: ExactSum, divisor: ExactSum, reduc
     return result
 
 
-def _warn_of_rows(nans: int, z: _Logits, what: str, or_else: str = "") -> None:
+def _warn_of_rows(nans: int, z: _Logits, what: str, infinite: str = "several logits of a row are +∞") -> None:
     if not nans:
         return
     n = len(z.rows_nc)
     in_logits = int(np.isnan(z.rows_nc).sum())
-    causes = [f"{in_logits:,} logits are NaN" if in_logits else "", "every class of a row is masked", or_else]
-    _warn(f"{what} of {nans:,} of {n:,} rows are NaN: {' or '.join(cause for cause in causes if cause)}.")
+    causes = [
+        f"{in_logits:,} logits are NaN" if in_logits else "",
+        "every class of a row is masked" if np.isneginf(z.rows_nc).all(axis=1).any() else "",
+        infinite if np.isposinf(z.rows_nc).any() else "",
+    ]
+    _warn(f"{what} of {nans:,} of {n:,} rows are NaN: {', '.join(cause for cause in causes if cause)}.")
 
 
 def _warn(message: str) -> None:
