@@ -1,0 +1,67 @@
+"""Every instruction set of this machine keeps the bounds, and gives float32 results that agree to the last rounding."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fromlogits import _core
+from fromlogits._isa import BLAS_CORES
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+PRESENT = [name for name in BLAS_CORES if _core.has_isa(name)]
+OTHERS = [name for name in PRESENT if name != _core.isa()]
+
+
+def with_set(name: str, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"FROMLOGITS_ISA": name, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=ROOT, env=environment)
+
+
+def test_the_plain_set_is_everywhere_and_the_best_is_taken() -> None:
+    assert "plain" in PRESENT
+    assert _core.isa() == os.environ.get("FROMLOGITS_ISA", PRESENT[0])
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_set_keeps_the_bounds(name: str) -> None:
+    done = with_set(
+        name, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(str(HERE / f"test_{what}.py") for what in
+        ("accuracy", "invariance", "special_values", "outside_cases"))
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+RESULTS = """
+import sys, numpy as np, fromlogits as fl
+from tests.numerics.test_accuracy import CASES, CLASSES, logits_of
+out = []
+for case in CASES:
+    for c in CLASSES:
+        z_nc, labels_n = logits_of(case, 50, c, "float32")
+        out += fl.softmax_cross_entropy(z_nc, labels_n, reduction="none", with_gradient=True)
+        out += fl.sigmoid_cross_entropy(z_nc, (z_nc > 0).astype(float), reduction="none", with_gradient=True)
+        out.append(fl.softmax(z_nc))
+np.save(sys.argv[1], np.concatenate([part.ravel() for part in out]))
+"""
+
+
+@pytest.mark.skipif(len(PRESENT) < 2, reason="this machine has one instruction set")
+def test_sets_differ_by_no_more_than_one_rounding_of_a_double(tmp_path: Path) -> None:
+    results = []
+    for name in PRESENT:
+        path = tmp_path / f"{name}.npy"
+        done = with_set(name, "-c", RESULTS, str(path))
+        assert done.returncode == 0, done.stderr
+        results.append(np.load(path))
+    for other in results[1:]:
+        # All are within a few 1e-9 of half a unit, so two can differ where the true value lies that near to a tie.
+        differ = other != results[0]
+        assert np.isclose(other[differ], results[0][differ], rtol=1.3e-7, atol=1e-45).all()
+        assert differ.mean() < 1e-5
