@@ -103,7 +103,7 @@ def exhaustive(session: nox.Session) -> None:
     """The sigmoid loss and gradient of all 2^32 float32 logits. `-- --every 4099`: a sample; `-- --peers`: of all."""
     session.install(".")
     if "--peers" in session.posargs:
-        session.install(*group("peers"))
+        session.install(*group("bench"))
     session.run("python", "-m", "tests.exhaustive", *session.posargs)
 
 
@@ -116,9 +116,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Training speed beside PyTorch, JAX and scikit-learn, in one run. Arguments go to the script."""
+    """Beside PyTorch, JAX and others: `nox -s bench -- accuracy.py`. train_speed.py where no script is named."""
     session.install(".", *group("bench"))
-    session.run("python", "benchmarks/train_speed.py", *session.posargs)
+    named = bool(session.posargs) and session.posargs[0].endswith(".py")
+    script, *arguments = session.posargs if named else ["train_speed.py", *session.posargs]
+    session.run("python", f"benchmarks/{script}", *arguments)
 
 
 def megabytes(folder: Path) -> float:
