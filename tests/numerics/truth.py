@@ -53,18 +53,18 @@ def cross_entropy_of_targets(logits_c: NDArray[Any], targets_c: NDArray[Any]) ->
     return loss, gradient
 
 
-def binary_cross_entropy(z: float, t: float) -> tuple[Any, Any]:
+def binary_cross_entropy(z: Any, t: Any) -> tuple[Any, Any]:
     """Sigmoid cross-entropy of a finite logit and its gradient."""
     x, share = mp.mpf(float(z)), mp.mpf(float(t))
     loss = share * mp.log1p(mp.exp(-x)) + (1 - share) * mp.log1p(mp.exp(x))
     return loss, (1 - share) / (1 + mp.exp(-x)) - share / (1 + mp.exp(x))
 
 
-def sigmoid(z: float) -> Any:
+def sigmoid(z: Any) -> Any:
     return 1 / (1 + mp.exp(-mp.mpf(float(z))))
 
 
-def log_sigmoid(z: float) -> Any:
+def log_sigmoid(z: Any) -> Any:
     return -mp.log1p(mp.exp(-mp.mpf(float(z))))
 
 
