@@ -3,7 +3,7 @@
 python docs/maths/make_textbook_training_md.py JSON
 """
 
-# ruff: noqa: E501  (a page has one sentence per line)
+
 
 from __future__ import annotations
 
