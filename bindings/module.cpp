@@ -7,6 +7,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
+#include <algorithm>
 
 #include <optional>
 #include <stdexcept>
@@ -155,8 +156,8 @@ void add_logit_functions(nb::module_& m) {
                                                          : RowResult::logsumexp;
         require(size(out.size()) == (result == RowResult::logsumexp ? n : n * c), "out must have the result's size");
         nb::gil_scoped_release unlocked;
-        fromlogits::Team team(threads);
-        return fromlogits::by_rows(result, z.data(), out.data(), n, c, team);
+        fromlogits::KeptTeam team(threads);
+        return fromlogits::by_rows(result, z.data(), out.data(), n, c, team.get());
       },
       "what"_a, "logits"_a.noconvert(), "out"_a.noconvert(), "threads"_a);
   m.def(
@@ -165,9 +166,9 @@ void add_logit_functions(nb::module_& m) {
         using fromlogits::EntryResult;
         require(out.shape(0) == z.shape(0), "out must have the size of the logits");
         nb::gil_scoped_release unlocked;
-        fromlogits::Team team(threads);
+        fromlogits::KeptTeam team(threads);
         return fromlogits::by_entries(what == "sigmoid" ? EntryResult::sigmoid : EntryResult::log_sigmoid, z.data(),
-                                      out.data(), size(z.shape(0)), team);
+                                      out.data(), size(z.shape(0)), team.get());
       },
       "what"_a, "logits"_a.noconvert(), "out"_a.noconvert(), "threads"_a);
   m.def(
@@ -194,8 +195,8 @@ void add_logit_functions(nb::module_& m) {
         fromlogits::LossSum result;
         {
           nb::gil_scoped_release unlocked;
-          fromlogits::Team team(threads);
-          result = fromlogits::softmax_cross_entropy(z.data(), targets, by, divisor, gradient, each, n, c, team);
+          fromlogits::KeptTeam team(threads);
+          result = fromlogits::softmax_cross_entropy(z.data(), targets, by, divisor, gradient, each, n, c, team.get());
         }
         return python_sum(result);
       },
@@ -223,8 +224,9 @@ void add_logit_functions(nb::module_& m) {
         fromlogits::LossSum result;
         {
           nb::gil_scoped_release unlocked;
-          fromlogits::Team team(threads);
-          result = fromlogits::sigmoid_cross_entropy(z.data(), targets, by, each, divisor, gradient, out, n, team);
+          fromlogits::KeptTeam team(threads);
+          result =
+              fromlogits::sigmoid_cross_entropy(z.data(), targets, by, each, divisor, gradient, out, n, team.get());
         }
         return python_sum(result);
       },
@@ -233,32 +235,31 @@ void add_logit_functions(nb::module_& m) {
       "dlogits"_a.noconvert().none(), "losses"_a.noconvert().none(), "threads"_a);
 }
 
-// How many of them are known (not NaN), and the first one that is neither known in [0, 1] nor NaN, or -1.
+// How many of them are known (not NaN), and the first one that is neither in [0, 1] nor NaN, or -1.
 template <class T>
 void add_check(nb::module_& m) {
   m.def(
       "check_probabilities",
       [](Vec<const T> x) {
-        const Index n = size(x.shape(0));
-        Index known = 0, bad = -1;
         nb::gil_scoped_release unlocked;
-        for (Index i = 0; i < n; i += 4096) {
-          const Index end = std::min(n, i + 4096);
-          std::int32_t numbers = 0, within = 0;
-          for (Index k = i; k < end; ++k) {
-            const T t = x.data()[k];
-            numbers += t == t;
-            within += (t >= T{0}) & (t <= T{1});
-          }
-          known += numbers;
-          if (bad < 0 && numbers != within) {
-            for (bad = i; !(x.data()[bad] < T{0} || x.data()[bad] > T{1}); ++bad) {
-            }
-          }
-        }
-        return std::pair<Index, Index>(known, bad);
+        const fromlogits::Shares found = fromlogits::check_shares(x.data(), size(x.shape(0)));
+        return std::pair<Index, Index>(found.known, found.first_outside);
       },
       "targets"_a.noconvert());
+}
+
+// Class numbers (n) as the losses take them; the first row outside [0, c), or -1.
+Index class_numbers(Vec<const std::int64_t> from, Index c, Vec<std::int32_t> to) {
+  const Index n = size(from.shape(0));
+  require(size(to.shape(0)) == n, "to must be (n,)");
+  const std::int64_t* const labels = from.data();
+  bool is_inside = true;
+  for (Index i = 0; i < n; ++i) {
+    is_inside &= labels[i] >= 0 && labels[i] < c;
+    to.data()[i] = static_cast<std::int32_t>(labels[i]);
+  }
+  if (is_inside) return -1;
+  return std::find_if(labels, labels + n, [c](std::int64_t y) { return y < 0 || y >= c; }) - labels;
 }
 
 std::tuple<nb::bytes, double, Index> exact_sum(Vec<const double> x) {
@@ -294,6 +295,7 @@ NB_MODULE(_core, m) {
   add_logit_functions<double, double>(m);
   add_check<float>(m);
   add_check<double>(m);
+  m.def("class_numbers", class_numbers, "labels"_a.noconvert(), "classes"_a, "out"_a.noconvert());
   m.def("exact_sum", exact_sum, "values"_a.noconvert());
   m.attr("exact_sum_unit") = fromlogits::ExactSum::unit_exponent;
 

@@ -70,9 +70,16 @@ struct Parts {
   Index nans = 0;  // of the addends
 };
 
+// Rows whose terms are kept side by side in the softmax loss, so that one row's sums and quotients are ready when
+// another's terms are computed; all of them stay in the first cache.
+constexpr Index rows_in_group(Index c) noexcept { return c <= 256 ? 8 : 1; }
+
 // Doubles of scratch that the kernels above need for rows of c classes.
-constexpr Index most_in_group = 256;  // classes of rows whose terms are kept side by side
-constexpr Index scratch_size(Index c) noexcept { return c <= most_in_group ? 8 * (c + 8) + 16 * 64 : c + 8; }
+constexpr Index scratch_size(Index c) noexcept { return rows_in_group(c) * (c + 8) + 16 * 64; }
+
+struct Counts {
+  std::int32_t numbers, within;
+};
 
 struct Kernels {
   const char* name;
@@ -84,6 +91,10 @@ struct Kernels {
 
   // The sum of at most Parts::most_addends doubles, all of them at least 0, as a few doubles.
   Parts (*split_sum)(const double* x, Index n) noexcept;
+
+  // How many of n numbers are not NaN, and how many lie in [0, 1]; n <= 2^31.
+  Counts (*count_floats)(const float* x, Index n) noexcept;
+  Counts (*count_doubles)(const double* x, Index n) noexcept;
 
   // The rest gives the same bits with every set: no reordering, no contraction, only wider steps.
 

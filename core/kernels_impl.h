@@ -61,6 +61,16 @@ void activate(Activation f, float* values, float* slopes, Index n) noexcept {
   }
 }
 
+template <class T>
+Counts count(const T* x, Index n) noexcept {
+  std::int32_t numbers = 0, within = 0;
+  for (Index i = 0; i < n; ++i) {
+    numbers += x[i] == x[i];
+    within += (x[i] >= T{0}) & (x[i] <= T{1});
+  }
+  return {numbers, within};
+}
+
 void multiply(float* x, const float* by, Index n) noexcept {
   for (Index i = 0; i < n; ++i) x[i] *= by[i];
 }
@@ -118,6 +128,8 @@ const Kernels FROMLOGITS_TARGET = {FROMLOGITS_TARGET_NAME,
                                    from_logits<float, double>,
                                    from_logits<double, double>,
                                    split_sum,
+                                   count<float>,
+                                   count<double>,
                                    activate,
                                    multiply,
                                    widen,

@@ -133,12 +133,36 @@ inline F64 load(const T* from) {
   return widen(x);
 }
 
-// The first m < lanes entries, and `fill` beyond.
+// Its first m lanes are set.
+inline I64 first_lanes(Index m) {
+  I64 lane;
+  for (int r = 0; r < lanes; ++r) lane[r] = r;
+  return lane < m;
+}
+
+// The first m <= lanes entries, and `fill` beyond. A masked load: entries that are put together one by one are slow to
+// read as a vector.
 template <class T>
 inline F64 load_part(const T* from, Index m, T fill) {
+#if defined(__AVX512F__)
+  const auto mask = static_cast<__mmask8>((1u << m) - 1u);
+  if constexpr (sizeof(T) == sizeof(double)) return _mm512_mask_loadu_pd(all(fill), mask, from);
+  else return widen(F32{_mm256_mask_loadu_ps(F32{} + fill, mask, from)});
+#elif defined(__AVX2__)
+  const I64 mask = first_lanes(m);
+  if constexpr (sizeof(T) == sizeof(double)) {
+    return take(mask, F64{_mm256_maskload_pd(from, reinterpret_cast<__m256i>(mask))}, all(fill));
+  } else {
+    typedef std::int32_t I32 __attribute__((vector_size(lanes * sizeof(std::int32_t))));
+    const I32 narrow_mask = __builtin_convertvector(mask, I32);
+    return take(mask, widen(F32{_mm_maskload_ps(from, reinterpret_cast<__m128i>(narrow_mask))}),
+                all(static_cast<double>(fill)));
+  }
+#else
   T part[lanes];
   for (int r = 0; r < lanes; ++r) part[r] = r < m ? from[r] : fill;
   return load(part);
+#endif
 }
 
 // Rounds once, to T.
@@ -150,6 +174,12 @@ inline void store(F64 x, T* to) {
 
 template <class T>
 inline void store_part(F64 x, T* to, Index m) {
+#if defined(__AVX512F__)
+  const auto mask = static_cast<__mmask8>((1u << m) - 1u);
+  if constexpr (sizeof(T) == sizeof(double)) _mm512_mask_storeu_pd(to, mask, narrow<double>(x));
+  else _mm256_mask_storeu_ps(to, mask, narrow<float>(x));
+  return;
+#endif
   T part[lanes];
   store(x, part);
   for (Index r = 0; r < m; ++r) to[r] = part[r];
@@ -198,6 +228,15 @@ inline void transpose(V (&rows)[lanes]) {
     if ((r & half) == 0) exchange<half>(rows[r], rows[r + half], std::make_integer_sequence<int, lanes>());
   }
   if constexpr (half > 1) transpose<half / 2>(rows);
+}
+
+// The total of each vector in its lane.
+inline F64 totals(F64 (&vectors)[lanes]) {
+  transpose(vectors);
+  for (int half = lanes / 2; half > 0; half /= 2) {
+    for (int r = 0; r < half; ++r) vectors[r] += vectors[r + half];
+  }
+  return vectors[0];
 }
 
 }  // namespace

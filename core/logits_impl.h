@@ -114,6 +114,7 @@ struct SumFor {
 };
 template <>
 struct SumFor<double> : Compensated {};
+inline double total(const SumFor<float>& x) { return total(x.high); }
 
 // z - pivot, and what its rounding lost: nothing that shows in a float.
 struct Difference {
@@ -237,7 +238,8 @@ struct GroupAbreast {
   F64* terms;
 
   static Index rows(Index) { return lanes; }
-  GroupAbreast(const T* from, Index m, Index c, F64* scratch) : z(from, m, c, scratch), terms(scratch + c) {}
+  GroupAbreast(const T* from, Index m, Index c, F64* scratch, const void*)
+      : z(from, m, c, scratch), terms(scratch + c) {}
 
   [[gnu::flatten]] F64 others(const Pivot& pivot) const {
     const auto add = [&]<int count>(Index k, SumFor<T> sum) {
@@ -264,14 +266,23 @@ struct GroupAlong {
   const T* from;
   Index m, c;
   F64* terms;
+  const char* ahead;
 
-  // As many as a vector of row sums holds, while their terms stay in the first cache.
-  static Index rows(Index c) { return c <= most_in_group ? lanes : 1; }
-  GroupAlong(const T* z, Index rows, Index width, F64* scratch) : from(z), m(rows), c(width), terms(scratch) {}
+  static Index rows(Index c) { return std::min<Index>(lanes, rows_in_group(c)); }
+  // to: where the gradient will be written, for which the processor fetches memory while the terms are computed.
+  GroupAlong(const T* z, Index rows, Index width, F64* scratch, const void* to)
+      : from(z), m(rows), c(width), terms(scratch), ahead(static_cast<const char*>(to)) {}
 
   F64 others(const Pivot& pivot) const {
-    F64 sums = all(1.0);
-    for (int r = 0; r < m; ++r) sums[r] = row_others(r, pivot.z[r], pivot.at[r]);
+    if constexpr (sizeof(T) == sizeof(float)) {
+      if (rows(c) == lanes) {
+        F64 sums[lanes]{};
+        for (int r = 0; r < m; ++r) sums[r] = row_others(r, pivot.z[r], pivot.at[r]).high;
+        return totals(sums);
+      }
+    }
+    F64 sums{};
+    for (int r = 0; r < m; ++r) sums[r] = total(row_others(r, pivot.z[r], pivot.at[r]));
     return sums;
   }
 
@@ -285,27 +296,50 @@ struct GroupAlong {
   }
 
  private:
-  [[gnu::flatten]] double row_others(Index r, double pivot, Index at) const {
+  [[gnu::flatten]] SumFor<T> row_others(Index r, double pivot, Index at) const {
     const Along<T> z(from + r * c, 1, c, nullptr);
     F64* const to = terms + r * z.size();
     const Index special = at / lanes, whole = z.size() - 1;
+    I64 lane;
+    for (int j = 0; j < lanes; ++j) lane[j] = j;
+    // Few classes: a mask everywhere costs less than a branch that nobody can predict.
+    const bool is_short = c <= 256;
     const auto add = [&]<int count>(Index k, auto get, SumFor<T> sum) {
-      if (k <= special && special < k + count) {
-        I64 lane;
-        for (int j = 0; j < lanes; ++j) lane[j] = j;
+      if (is_short || (k <= special && special < k + count)) {
         const auto counted = [&](int i, F64 e) { return zero_where(lane + (k + i) * lanes == at, e); };
         return add_terms<T, count>(get, all(pivot), to + k, sum, counted);
       }
       return add_terms<T, count>(get, all(pivot), to + k, sum, [](int, F64 e) { return e; });
     };
     const auto in_row = [&](Index k) { return [&z, k](int i) { return load(z.row + (k + i) * lanes); }; };
+    // The last vectors are two to five, the padded one among them: alone, it would be waited for.
+    const auto add_last = [&]<int count>(SumFor<T> sum) {
+      const Index k = whole + 1 - count;
+      const auto get = [&z, k](int i) { return i == count - 1 ? z.last : load(z.row + (k + i) * lanes); };
+      return add.template operator()<count>(k, get, sum);
+    };
     SumFor<T> sum;
     Index k = 0;
-    for (; k + 4 <= whole; k += 4) sum = add.template operator()<4>(k, in_row(k), sum);
-    for (; k < whole; ++k) sum = add.template operator()<1>(k, in_row(k), sum);
-    sum = add.template operator()<1>(whole, [&z](int) { return z.last; }, sum);
-    if constexpr (sizeof(T) == sizeof(float)) return total(sum.high);
-    else return total(sum);
+    const char* const fetched = ahead == nullptr ? nullptr : ahead + r * c * static_cast<Index>(sizeof(T));
+    for (; k + 5 <= whole; k += 4) {
+      sum = add.template operator()<4>(k, in_row(k), sum);
+      if (fetched != nullptr) {
+        constexpr Index bytes = lanes * static_cast<Index>(sizeof(T));
+        for (Index line = k * bytes; line < (k + 4) * bytes; line += 64) __builtin_prefetch(fetched + line, 1, 3);
+      }
+    }
+    switch (whole - k) {
+      case 0:
+        return add_last.template operator()<1>(sum);
+      case 1:
+        return add_last.template operator()<2>(sum);
+      case 2:
+        return add_last.template operator()<3>(sum);
+      case 3:
+        return add_last.template operator()<4>(sum);
+      default:
+        return add_last.template operator()<5>(sum);
+    }
   }
 };
 
@@ -343,7 +377,7 @@ inline V vector_at(const auto* from) {
 template <class In, class Out, template <class> class Group>
 [[gnu::flatten]] void softmax_loss_rows(const In* from, const std::int32_t* labels, Out* dz, Chunk& chunk, Index at,
                                         Index m, Index c, F64* scratch) noexcept {
-  const Group<In> group(from, m, c, scratch);
+  const Group<In> group(from, m, c, scratch, sizeof(In) == sizeof(Out) ? dz : nullptr);
   const F64 label_z = vector_at<F64>(chunk.label_z + at);
   Pivot pivot{label_z, vector_at<I64>(chunk.y + at)};
   F64 others = group.others(pivot);

@@ -30,6 +30,14 @@ struct SigmoidTargets {
   Index period = 1;
 };
 
+// Of targets: how many are known (not NaN), and which is the first that is known and outside [0, 1], or -1.
+struct Shares {
+  Index known = 0;
+  Index first_outside = -1;
+};
+Shares check_shares(const float* x, Index n) noexcept;
+Shares check_shares(const double* x, Index n) noexcept;
+
 // The exact sum of the weighted losses, and how many of them are NaN.
 struct LossSum {
   ExactSum sum;

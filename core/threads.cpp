@@ -1,6 +1,9 @@
 #include "threads.h"
 
 #include <exception>
+#include <mutex>
+
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -80,6 +83,33 @@ void Team::help() {
       unfinished_.fetch_sub(1, std::memory_order_acq_rel);
     }
   }
+}
+
+namespace {
+
+std::mutex is_taken;
+Team* kept = nullptr;  // never deleted: at the end of the process its helpers sleep
+pid_t owner = 0;
+
+}  // namespace
+
+KeptTeam::KeptTeam(int threads) : is_kept_(threads > 1 && is_taken.try_lock()) {
+  if (!is_kept_) {
+    team_ = new Team(threads);
+    return;
+  }
+  if (owner != getpid()) kept = nullptr;  // its helpers stayed in the parent
+  if (kept == nullptr || kept->threads() != threads) {
+    delete kept;
+    kept = new Team(threads);
+    owner = getpid();
+  }
+  team_ = kept;
+}
+
+KeptTeam::~KeptTeam() {
+  if (is_kept_) is_taken.unlock();
+  else delete team_;
 }
 
 }  // namespace fromlogits

@@ -57,4 +57,20 @@ class Team {
   std::vector<std::thread> helpers_;
 };
 
+// A team that is kept from call to call: starting threads costs as much as the loss of 50 000 logits. Where the kept
+// one is busy with another caller, or this process is a fork that has no helpers, the call gets a team of its own.
+class KeptTeam {
+ public:
+  explicit KeptTeam(int threads);
+  ~KeptTeam();
+  KeptTeam(const KeptTeam&) = delete;
+  KeptTeam& operator=(const KeptTeam&) = delete;
+
+  Team& get() noexcept { return *team_; }
+
+ private:
+  Team* team_;
+  bool is_kept_;
+};
+
 }  // namespace fromlogits

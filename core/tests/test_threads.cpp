@@ -37,4 +37,20 @@ TEST(a_team_is_never_larger_than_the_matrix_library_allows) {
   CHECK(Team(5).threads() == 5);
 }
 
+TEST(a_kept_team_serves_again_and_a_second_caller_gets_its_own) {
+  const Team* first = nullptr;
+  {
+    KeptTeam team(2);
+    first = &team.get();
+    KeptTeam other(2);
+    CHECK(&other.get() != first && other.get().threads() == 2);
+  }
+  CHECK(&KeptTeam(2).get() == first);
+  CHECK(KeptTeam(3).get().threads() == 3);
+  KeptTeam team(2);
+  std::atomic<int> runs{0};
+  team.get().run(100, true, [&](Index) { ++runs; });
+  CHECK(runs == 100);
+}
+
 CHECK_MAIN

@@ -3,8 +3,6 @@
 python docs/maths/make_textbook_training_md.py JSON
 """
 
-
-
 from __future__ import annotations
 
 import json

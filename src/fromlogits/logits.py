@@ -25,7 +25,7 @@ Reduction = Literal["mean", "sum", "none"]
 
 REDUCTIONS = ("mean", "sum", "none")
 TYPES = ("float32", "float64", "float16", "bfloat16")
-SHARED_FROM = 100_000  # logits; below, no call asks how many threads there are
+SHARED_FROM = 10_000  # logits; below, no call asks how many threads there are
 
 
 def softmax(logits: ArrayLike, axis: int = -1) -> Array:
@@ -269,7 +269,7 @@ def sigmoid_cross_entropy(
     by = divisor.rounded() if reduction == "mean" and divisor.numerator else 1.0
     floats, doubles = (t_n, None) if t_n.dtype == np.float32 else (None, t_n)
     digits, odd, nans = _core.sigmoid_cross_entropy(
-        z_n, floats, doubles, smoothing, positive, weights, each, by, dlogits_n, losses_n, _threads(2 * n)
+        z_n, floats, doubles, smoothing, positive, weights, each, by, dlogits_n, losses_n, _threads(n)
     )
     if nans:
         _warn(f"{nans:,} of {n:,} losses are NaN: their logits are.")
@@ -292,7 +292,7 @@ def sigmoid_losses(logits_nc: NDArray[np.float32], targets_nc: NDArray[Any]) -> 
     z_n = np.ascontiguousarray(logits_nc).reshape(-1)
     t_n = np.ascontiguousarray(targets_nc, np.float32).reshape(-1)
     _core.sigmoid_cross_entropy(
-        z_n, t_n, None, 0.0, None, None, 1, 1.0, None, losses_nc.reshape(-1), _threads(2 * z_n.size)
+        z_n, t_n, None, 0.0, None, None, 1, 1.0, None, losses_nc.reshape(-1), _threads(z_n.size)
     )
     return losses_nc
 
@@ -309,7 +309,7 @@ class _Logits(NamedTuple):
     @classmethod
     def of(cls, logits: ArrayLike, axis: int | None) -> _Logits:
         z = _array("logits", logits)
-        if z.dtype.name not in TYPES:
+        if z.dtype not in (np.float32, np.float64) and z.dtype.name not in TYPES:  # the name of a type takes a while
             cure = " Pass logits.astype(np.float32)." if z.dtype.kind in "iub" else ""
             raise InputError(f"logits must be {', '.join(TYPES[:-1])} or {TYPES[-1]}; got {z.dtype.name}.{cure}")
         dtype, shape = z.dtype.newbyteorder("="), z.shape
@@ -376,19 +376,22 @@ class _SoftmaxTargets(NamedTuple):
                 raise InputError(f"ignore_label must be an integer; got {ignore_label!r}.")
             is_ignored = t.reshape(-1) == ignore_label
             ignored_n = is_ignored if is_ignored.any() else None
-        labels_n = t.reshape(-1)
-        kept_n = labels_n if ignored_n is None else labels_n[~ignored_n]
-        if kept_n.size and not (kept_n.min() >= 0 and kept_n.max() < c):
-            bad_n = (labels_n < 0) | (labels_n >= c)
-            if ignored_n is not None:
-                bad_n &= ~ignored_n
+        given_n = t.reshape(-1)
+        kept_n = given_n if ignored_n is None else np.where(ignored_n, 0, given_n)
+        labels_n = np.empty(given_n.size, np.int32)
+        if (
+            _core.class_numbers(np.ascontiguousarray(kept_n, np.int64), max(c, int(ignored_n is not None)), labels_n)
+            >= 0
+        ):
+            bad_n = (kept_n < 0) | (kept_n >= c)
             first = int(np.flatnonzero(bad_n)[0])
             raise InputError(
-                f"class numbers must lie in [0, {c}); got {labels_n[first]}{_place(first, z.rows_shape)}"
-                f" ({int(bad_n.sum()):,} of {labels_n.size:,} are outside)."
+                f"class numbers must lie in [0, {c}); got {given_n[first]}{_place(first, z.rows_shape)}"
+                f" ({int(bad_n.sum()):,} of {given_n.size:,} are outside)."
             )
-        labels_n = np.ascontiguousarray(labels_n, np.int32)
-        return cls(labels_n if ignored_n is None else np.where(ignored_n, np.int32(-1), labels_n), None, ignored_n)
+        if ignored_n is not None:
+            labels_n[ignored_n] = -1
+        return cls(labels_n, None, ignored_n)
 
     def for_core(self) -> tuple[Array | None, Array | None, Array | None]:
         """labels, floats, doubles."""
