@@ -30,6 +30,16 @@ PRESETS = """
 
 `fast` looks at the number of rows, those held out included:
 """
+ENVIRONMENT = """
+## Environment variables
+
+| name | value | meaning |
+|---|---|---|
+| `FROMLOGITS_ISA` | `avx512`, `avx2`, `plain` | the instruction set of the core, and of its matrix products; the best of the machine unless told. Read once, at `import fromlogits` |
+| `FROMLOGITS_THREADS` | a whole number | at most so many threads for a loss or a probability function on arrays; the cores of the process unless told. Training and predictions have `n_jobs` |
+
+Neither changes what a result is worth: threads change no bit, and instruction sets agree to the last rounding, matrix products apart.
+"""
 ROWS = (500, 2_000, 10_000, 50_000, 500_000)
 
 
@@ -55,7 +65,7 @@ def page() -> str:
     coarse = [setting for setting in SETTINGS if not setting.is_finer]
     finer = [setting for setting in SETTINGS if setting.is_finer]
     lines = [HEAD, "## Of the classifier", "", *table(coarse), FINER, *table(finer), PRESETS, *preset_table()]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + ENVIRONMENT
 
 
 if __name__ == "__main__":
