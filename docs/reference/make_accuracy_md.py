@@ -1,6 +1,6 @@
 """Writes accuracy.md from what benchmarks/accuracy.py measured: `python docs/reference/make_accuracy_md.py JSON`."""
 
-# ruff: noqa: E501  (a page has one sentence per line)
+
 
 from __future__ import annotations
 

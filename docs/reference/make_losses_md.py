@@ -3,7 +3,7 @@
 python docs/reference/make_losses_md.py JSON
 """
 
-# ruff: noqa: E501  (a page has one sentence per line)
+
 
 from __future__ import annotations
 
