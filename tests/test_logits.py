@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from typing import Any
+
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -72,3 +75,14 @@ def test_inputs_may_be_read_only_and_strided_and_stay_as_they_are() -> None:
     strided.flags.writeable = False
     expected = from_logits.softmax(np.ascontiguousarray(strided))
     assert np.array_equal(from_logits.softmax(strided), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32])
+def test_a_negative_that_is_too_small_for_the_type_is_plus_0(dtype: Any) -> None:
+    z = np.array([[200.0, 0.0]], dtype)  # exp(-200) is 1e-87
+    softmax_gradient = from_logits.softmax_cross_entropy(z, [0], with_gradient=True)[1]
+    sigmoid_gradient = from_logits.sigmoid_cross_entropy(z, [[1, 1]], with_gradient=True)[1]
+
+    for results in (softmax_gradient, sigmoid_gradient[:, :1], from_logits.log_softmax(z)[:, :1]):
+        assert (results[:, 0] == 0).all() and not np.signbit(results[:, 0]).any()
+    assert not np.signbit(from_logits.log_sigmoid(z)[0, 0])

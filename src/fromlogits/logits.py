@@ -403,7 +403,7 @@ class _SoftmaxTargets(NamedTuple):
 
 
 def rounded_to(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Float32 or float64 values in a type, rounded once."""
+    """Float32 or float64 values in a type, rounded once; 0 is +0."""
     if values.dtype == dtype:
         return values
     with np.errstate(over="ignore", under="ignore"):
@@ -416,6 +416,7 @@ def rounded_to(values: Array, dtype: np.dtype[Any]) -> Array:
         is_inexact = (back != values) & np.isfinite(values)
         bits = cut.view(np.uint32) | is_inexact.astype(np.uint32)
         rounded: Array = bits.view(np.float32).astype(dtype)
+        rounded += dtype.type(0)  # what rounds to −0 is +0
     return rounded
 
 
