@@ -1,88 +1,88 @@
 from __future__ import annotations
 
+import inspect
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pytest
 
-from fromlogits import logits as from_logits
-from fromlogits.engines import reference
+import fromlogits as fl
+
+INF, NAN = np.inf, np.nan
+F32 = np.float32
 
 
-def random_logits(n: int, c: int, spread: float) -> np.ndarray:
-    return (np.random.default_rng(100 * n + c).normal(size=(n, c)) * spread).astype(np.float32)
+def warned(call: Callable[[], Any]) -> str:
+    """The only warning of a call, which must point at the caller's own line."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    [warning] = caught
+    assert warning.category is RuntimeWarning
+    line = inspect.getsourcelines(call)[1]
+    assert (warning.filename, warning.lineno) == (__file__, line)
+    return str(warning.message)
 
 
-def ulps(got: np.ndarray, true: np.ndarray) -> float:
-    """Largest error in units of the last place of the true value, rounded to float32."""
-    spacing = np.spacing(np.abs(true).astype(np.float32)).astype(np.float64)
-    return float((np.abs(got.astype(np.float64) - true) / spacing).max())
-
-
-@pytest.mark.parametrize("spread", [1.0, 30.0])
-@pytest.mark.parametrize("c", [2, 3, 10, 300])
-def test_the_softmax_loss_and_gradient_are_the_references(c: int, spread: float) -> None:
-    z_nc = random_logits(50, c, spread)
-    labels_n = (np.arange(50) * 7 % c).astype(np.int32)
-    expected_n, expected_nc = reference.softmax_head(z_nc.astype(np.float64), labels_n)
-
-    losses_n, dlogits_nc = from_logits.softmax_cross_entropy(z_nc, labels_n, reduction="none", with_gradient=True)
-
-    np.testing.assert_allclose(losses_n, expected_n, rtol=1e-13)
-    assert ulps(dlogits_nc, expected_nc) <= 0.51  # one rounding of a float64 value
-
-
-@pytest.mark.parametrize("spread", [1.0, 30.0])
-def test_the_sigmoid_loss_and_gradient_are_the_references(spread: float) -> None:
-    z_nc = random_logits(50, 4, spread)
-    targets_nc = (z_nc > 0.3 * spread).astype(np.float32)
-    expected_n, expected_nc = reference.sigmoid_head(z_nc.astype(np.float64), targets_nc)
-
-    losses_n, dlogits_nc = from_logits.sigmoid_cross_entropy(z_nc, targets_nc, reduction="none", with_gradient=True)
-
-    np.testing.assert_allclose(losses_n, expected_n, rtol=1e-13)
-    assert ulps(dlogits_nc, expected_nc) <= 0.51
-
-
-def test_reductions_are_the_rows_sum_and_mean() -> None:
-    z_nc = random_logits(20, 3, 2.0)
-    labels_n = np.zeros(20, np.int32)
-    rows_n = from_logits.softmax_cross_entropy(z_nc, labels_n, reduction="none")
-    assert from_logits.softmax_cross_entropy(z_nc, labels_n, reduction="sum") == pytest.approx(rows_n.sum(), rel=1e-15)
-    mean, dlogits_nc = from_logits.softmax_cross_entropy(z_nc, labels_n, with_gradient=True)
-    assert mean == pytest.approx(rows_n.mean(), rel=1e-15)
-    assert np.abs(dlogits_nc.sum(axis=1)).max() < 1e-8
-    assert np.isnan(from_logits.softmax_cross_entropy(z_nc[:0], labels_n[:0]))
-
-
-def test_probabilities_and_logarithms_are_the_float64_ones_rounded() -> None:
-    z_nc = random_logits(100, 10, 8.0)
-    wide = z_nc.astype(np.float64)
-    exact = np.exp(wide - wide.max(axis=1, keepdims=True))
-    exact /= exact.sum(axis=1, keepdims=True)
-    assert ulps(from_logits.softmax(z_nc), exact) <= 0.51
-    assert ulps(from_logits.sigmoid(z_nc), 1 / (1 + np.exp(-wide))) <= 0.51
-    assert ulps(from_logits.log_sigmoid(z_nc), -np.logaddexp(0, -wide)) <= 0.51
-    moved = wide - wide.max(axis=1, keepdims=True)
-    log_exact = moved - np.log(np.exp(moved).sum(axis=1, keepdims=True))
-    assert np.abs(from_logits.log_softmax(z_nc) - log_exact).max() < 1e-5
-
-
-def test_inputs_may_be_read_only_and_strided_and_stay_as_they_are() -> None:
-    z_nc = random_logits(30, 8, 3.0)
-    strided = np.asfortranarray(z_nc)[::2, ::-1]
-    strided.flags.writeable = False
-    expected = from_logits.softmax(np.ascontiguousarray(strided))
-    assert np.array_equal(from_logits.softmax(strided), expected)
+# --- results that are not numbers ---
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32])
 def test_a_negative_that_is_too_small_for_the_type_is_plus_0(dtype: Any) -> None:
     z = np.array([[200.0, 0.0]], dtype)  # exp(-200) is 1e-87
-    softmax_gradient = from_logits.softmax_cross_entropy(z, [0], with_gradient=True)[1]
-    sigmoid_gradient = from_logits.sigmoid_cross_entropy(z, [[1, 1]], with_gradient=True)[1]
+    softmax_gradient = fl.softmax_cross_entropy(z, [0], with_gradient=True)[1]
+    sigmoid_gradient = fl.sigmoid_cross_entropy(z, [[1, 1]], with_gradient=True)[1]
 
-    for results in (softmax_gradient, sigmoid_gradient[:, :1], from_logits.log_softmax(z)[:, :1]):
-        assert (results[:, 0] == 0).all() and not np.signbit(results[:, 0]).any()
-    assert not np.signbit(from_logits.log_sigmoid(z)[0, 0])
+    for results in (softmax_gradient, sigmoid_gradient, fl.log_softmax(z), fl.log_sigmoid(z)):
+        assert results[0, 0] == 0 and not np.signbit(results[0, 0])
+
+
+# fmt: off
+WARNINGS = {
+    "softmax": (
+        lambda: fl.softmax(F32([[NAN, 0], [-INF, -INF], [INF, INF], [1, 2]])),
+        "probabilities of 3 of 4 rows are NaN: 1 logit is NaN, every class of a row is masked, a row has +∞ more than"
+        " once."),
+    "log_softmax": (
+        lambda: fl.log_softmax(F32([[NAN, NAN], [INF, 0]])),
+        "log-probabilities of 1 of 2 rows are NaN: 2 logits are NaN."),
+    "logsumexp": (
+        lambda: fl.logsumexp(F32([[NAN, 0], [-INF, -INF], [INF, INF]])),  # the others are -inf and inf
+        "logsumexp of 1 of 3 rows is NaN: 1 logit is NaN."),
+    "sigmoid": (
+        lambda: fl.sigmoid(F32([NAN, 0, NAN])),
+        "2 of 3 logits are NaN, and so is their sigmoid."),
+    "log_sigmoid": (
+        lambda: fl.log_sigmoid(F32([[NAN], [0]])),
+        "1 of 2 logits are NaN, and so is their log_sigmoid."),
+    "sigmoid_cross_entropy, unknown and weightless entries apart": (
+        lambda: fl.sigmoid_cross_entropy(F32([NAN] * 5), [0, 1, 0.5, NAN, 1], example_weights=[1, 1, 1, 1, 0]),
+        "3 of 5 losses are NaN: their logits are."),
+    "softmax_cross_entropy": (
+        lambda: fl.softmax_cross_entropy(F32([[NAN, 0], [-INF, -INF], [INF, 0], [INF, 0]]), [0, 0, 0, 1]),
+        "losses of 3 of 4 rows are NaN: 1 logit is NaN, every class of a row is masked, a row has +∞ at its class, or"
+        " more than once."),
+    "causes of other rows apart": (
+        lambda: fl.softmax_cross_entropy(
+            F32([[-INF, -INF], [NAN, 0], [INF, 0]]), [1, -1, 1], ignore_label=-1),  # the last is inf, not NaN
+        "losses of 1 of 3 rows are NaN: every class of a row is masked."),
+    "weightless rows apart": (
+        lambda: fl.softmax_cross_entropy(F32([[NAN, NAN], [NAN, 0]]), [1, 1], example_weights=[0, 1]),
+        "losses of 1 of 2 rows are NaN: 1 logit is NaN."),
+    "probability targets": (
+        lambda: fl.softmax_cross_entropy(F32([[INF, 0], [INF, 0]]), [[0, 1], [0.5, 0.5]]),
+        "losses of 1 of 2 rows are NaN: a row has +∞ at its class, or more than once."),
+    "smoothed targets": (
+        lambda: fl.softmax_cross_entropy(F32([[INF, 0], [1, 0]]), [1, 1], label_smoothing=0.1),
+        "losses of 1 of 2 rows are NaN: a row has +∞ at its class, or more than once."),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("case", WARNINGS)
+def test_nan_results_are_counted_and_explained_in_one_warning_at_the_callers_line(case: str) -> None:
+    call, line = WARNINGS[case]
+    assert warned(call) == line

@@ -66,7 +66,9 @@ def logsumexp(logits: ArrayLike, axis: int = -1) -> Array:
     """
     z = _Logits.of(logits, axis)
     out_n: Array = np.full(len(z.rows_nc), -math.inf, z.wide)
-    _warn_of_rows(_core.by_rows("logsumexp", z.rows_nc, out_n, _threads(z.rows_nc.size)), z, "logsumexp")
+    if nans := _core.by_rows("logsumexp", z.rows_nc, out_n, _threads(z.rows_nc.size)):
+        message = f"logsumexp of {nans:,} of {out_n.size:,} rows is NaN: {_nan_logits(z.rows_nc)}."
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
     return z.like_rows(out_n)
 
 
@@ -179,7 +181,10 @@ def softmax_cross_entropy(
         z.rows_nc, *aim.for_core(), weights_c, smoothing, weights_n, by, dlogits_nc, losses_n, _threads(n * c)
     )
     if nans:
-        _warn_of_rows(nans, z, "losses", "the true class's logit is +∞, or another is too")
+        takes_part_n = np.ones(n, np.bool_) if weights_n is None else weights_n > 0
+        if aim.ignored_n is not None:
+            takes_part_n &= ~aim.ignored_n
+        _warn_of_rows(nans, z, "losses", takes_part_n, aim.meets_infinity(z.rows_nc, smoothing))
     value = _reduced(losses_n, ExactSum.of(digits, odd), divisor, reduction, z)
     return value if dlogits_nc is None else (value, z.like_logits(dlogits_nc))
 
@@ -272,7 +277,7 @@ def sigmoid_cross_entropy(
         z_n, floats, doubles, smoothing, positive, weights, each, by, dlogits_n, losses_n, _threads(n)
     )
     if nans:
-        _warn(f"{nans:,} of {n:,} losses are NaN: their logits are.")
+        warnings.warn(f"{nans:,} of {n:,} losses are NaN: their logits are.", RuntimeWarning, stacklevel=2)
     value = _reduced(losses_n, ExactSum.of(digits, odd), divisor, reduction, z)
     return value if dlogits_n is None else (value, z.like_logits(dlogits_n))
 
@@ -393,6 +398,15 @@ class _SoftmaxTargets(NamedTuple):
             labels_n[ignored_n] = -1
         return cls(labels_n, None, ignored_n)
 
+    def meets_infinity(self, z_nc: Array, smoothing: float) -> Array:
+        """The rows with +∞ at a class that they aim at."""
+        is_infinite_nc = np.isposinf(z_nc)
+        if smoothing == 0.0 and self.probabilities_nc is not None:
+            is_infinite_nc &= self.probabilities_nc > 0
+        elif smoothing == 0.0:
+            return np.take_along_axis(is_infinite_nc, np.maximum(self.labels_n, 0)[:, None], axis=1)[:, 0]
+        return is_infinite_nc.any(axis=1)
+
     def for_core(self) -> tuple[Array | None, Array | None, Array | None]:
         """labels, floats, doubles."""
         if self.probabilities_nc is None:
@@ -425,7 +439,8 @@ def _entry_by_entry(what: str, logits: ArrayLike) -> Array:
     out_n: Array = np.empty(z.rows_nc.size, z.wide)
     nans = _core.by_entries(what, z.rows_nc.reshape(-1), out_n, _threads(out_n.size))
     if nans:
-        _warn(f"{nans:,} of {out_n.size:,} logits are NaN, and so is their {what}.")
+        message = f"{nans:,} of {out_n.size:,} logits are NaN, and so is their {what}."
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
     return z.like_logits(out_n)
 
 
@@ -560,18 +575,33 @@ def _reduced(losses_n: Float64 | None, total: ExactSum, divisor: ExactSum, reduc
     return result
 
 
-def _warn_of_rows(nans: int, z: _Logits, what: str, infinite: str = "several logits of a row are +∞") -> None:
+def _warn_of_rows(
+    nans: int, z: _Logits, what: str, takes_part_n: NDArray[np.bool_] | None = None, at_class_n: Array | None = None
+) -> None:
+    """Say how many rows came out NaN, and why, to the caller of the caller.
+
+    Args:
+        nans: how many; no warning for 0.
+        takes_part_n: of a loss, the rows that do; None: all.
+        at_class_n: of a loss, the rows with +∞ where they aim at; None: +∞ does no harm alone.
+    """
     if not nans:
         return
-    n = len(z.rows_nc)
-    in_logits = int(np.isnan(z.rows_nc).sum())
-    causes = [
-        f"{in_logits:,} logits are NaN" if in_logits else "",
-        "every class of a row is masked" if np.isneginf(z.rows_nc).all(axis=1).any() else "",
-        infinite if np.isposinf(z.rows_nc).any() else "",
-    ]
-    _warn(f"{what} of {nans:,} of {n:,} rows are NaN: {', '.join(cause for cause in causes if cause)}.")
+    part_n = slice(None) if takes_part_n is None else takes_part_n
+    rows_nc = z.rows_nc[part_n]
+    infinite = "a row has +∞ more than once" if at_class_n is None else "a row has +∞ at its class, or more than once"
+    is_infinite_n = np.isposinf(rows_nc).sum(axis=1) > 1
+    if at_class_n is not None:
+        is_infinite_n |= at_class_n[part_n]
+    causes = {
+        _nan_logits(rows_nc): np.isnan(rows_nc).any(),
+        "every class of a row is masked": np.isneginf(rows_nc).all(axis=1).any(),
+        infinite: is_infinite_n.any(),
+    }
+    why = ", ".join(cause for cause, is_there in causes.items() if is_there)
+    warnings.warn(f"{what} of {nans:,} of {len(z.rows_nc):,} rows are NaN: {why}.", RuntimeWarning, stacklevel=3)
 
 
-def _warn(message: str) -> None:
-    warnings.warn(message, RuntimeWarning, stacklevel=4)
+def _nan_logits(z: Array) -> str:
+    nans = int(np.isnan(z).sum())
+    return "1 logit is NaN" if nans == 1 else f"{nans:,} logits are NaN"
