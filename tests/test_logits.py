@@ -12,7 +12,11 @@ import pytest
 import fromlogits as fl
 
 INF, NAN = np.inf, np.nan
-F32 = np.float32
+Case = tuple[Callable[[], Any], str]
+
+
+def f32(values: Any) -> Any:
+    return np.array(values, np.float32)
 
 
 def warned(call: Callable[[], Any]) -> str:
@@ -41,42 +45,42 @@ def test_a_negative_that_is_too_small_for_the_type_is_plus_0(dtype: Any) -> None
 
 
 # fmt: off
-WARNINGS = {
+WARNINGS: dict[str, Case] = {
     "softmax": (
-        lambda: fl.softmax(F32([[NAN, 0], [-INF, -INF], [INF, INF], [1, 2]])),
+        lambda: fl.softmax(f32([[NAN, 0], [-INF, -INF], [INF, INF], [1, 2]])),
         "probabilities of 3 of 4 rows are NaN: 1 logit is NaN, every class of a row is masked, a row has +∞ more than"
         " once."),
     "log_softmax": (
-        lambda: fl.log_softmax(F32([[NAN, NAN], [INF, 0]])),
+        lambda: fl.log_softmax(f32([[NAN, NAN], [INF, 0]])),
         "log-probabilities of 1 of 2 rows are NaN: 2 logits are NaN."),
     "logsumexp": (
-        lambda: fl.logsumexp(F32([[NAN, 0], [-INF, -INF], [INF, INF]])),  # the others are -inf and inf
+        lambda: fl.logsumexp(f32([[NAN, 0], [-INF, -INF], [INF, INF]])),  # the others are -inf and inf
         "logsumexp of 1 of 3 rows is NaN: 1 logit is NaN."),
     "sigmoid": (
-        lambda: fl.sigmoid(F32([NAN, 0, NAN])),
+        lambda: fl.sigmoid(f32([NAN, 0, NAN])),
         "2 of 3 logits are NaN, and so is their sigmoid."),
     "log_sigmoid": (
-        lambda: fl.log_sigmoid(F32([[NAN], [0]])),
+        lambda: fl.log_sigmoid(f32([[NAN], [0]])),
         "1 of 2 logits are NaN, and so is their log_sigmoid."),
     "sigmoid_cross_entropy, unknown and weightless entries apart": (
-        lambda: fl.sigmoid_cross_entropy(F32([NAN] * 5), [0, 1, 0.5, NAN, 1], example_weights=[1, 1, 1, 1, 0]),
+        lambda: fl.sigmoid_cross_entropy(f32([NAN] * 5), [0.0, 1.0, 0.5, NAN, 1.0], example_weights=[1, 1, 1, 1, 0]),
         "3 of 5 losses are NaN: their logits are."),
     "softmax_cross_entropy": (
-        lambda: fl.softmax_cross_entropy(F32([[NAN, 0], [-INF, -INF], [INF, 0], [INF, 0]]), [0, 0, 0, 1]),
+        lambda: fl.softmax_cross_entropy(f32([[NAN, 0], [-INF, -INF], [INF, 0], [INF, 0]]), [0, 0, 0, 1]),
         "losses of 3 of 4 rows are NaN: 1 logit is NaN, every class of a row is masked, a row has +∞ at its class, or"
         " more than once."),
     "causes of other rows apart": (
         lambda: fl.softmax_cross_entropy(
-            F32([[-INF, -INF], [NAN, 0], [INF, 0]]), [1, -1, 1], ignore_label=-1),  # the last is inf, not NaN
+            f32([[-INF, -INF], [NAN, 0], [INF, 0]]), [1, -1, 1], ignore_label=-1),  # the last is inf, not NaN
         "losses of 1 of 3 rows are NaN: every class of a row is masked."),
     "weightless rows apart": (
-        lambda: fl.softmax_cross_entropy(F32([[NAN, NAN], [NAN, 0]]), [1, 1], example_weights=[0, 1]),
+        lambda: fl.softmax_cross_entropy(f32([[NAN, NAN], [NAN, 0]]), [1, 1], example_weights=[0, 1]),
         "losses of 1 of 2 rows are NaN: 1 logit is NaN."),
     "probability targets": (
-        lambda: fl.softmax_cross_entropy(F32([[INF, 0], [INF, 0]]), [[0, 1], [0.5, 0.5]]),
+        lambda: fl.softmax_cross_entropy(f32([[INF, 0], [INF, 0]]), [[0, 1], [0.5, 0.5]]),
         "losses of 1 of 2 rows are NaN: a row has +∞ at its class, or more than once."),
     "smoothed targets": (
-        lambda: fl.softmax_cross_entropy(F32([[INF, 0], [1, 0]]), [1, 1], label_smoothing=0.1),
+        lambda: fl.softmax_cross_entropy(f32([[INF, 0], [1, 0]]), [1, 1], label_smoothing=0.1),
         "losses of 1 of 2 rows are NaN: a row has +∞ at its class, or more than once."),
 }
 # fmt: on
@@ -86,3 +90,21 @@ WARNINGS = {
 def test_nan_results_are_counted_and_explained_in_one_warning_at_the_callers_line(case: str) -> None:
     call, line = WARNINGS[case]
     assert warned(call) == line
+
+
+# --- misuse ---
+
+
+# fmt: off
+MISUSE: dict[str, Case] = {
+    "no axis": (lambda: fl.softmax(f32([[1, 2]]), axis=None), "axis must be an integer; got None."),  # type: ignore[arg-type]
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("case", MISUSE)
+def test_misuse_gets_one_clear_line(case: str) -> None:
+    call, line = MISUSE[case]
+    with pytest.raises(fl.errors.InputError) as caught:
+        call()
+    assert str(caught.value) == line

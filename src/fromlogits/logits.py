@@ -246,7 +246,7 @@ def sigmoid_cross_entropy(
     >>> loss.tolist()
     [2.061153620314381e-09, 0.04858735157374206]
     """
-    z = _Logits.of(logits, None)
+    z = _Logits.entries(logits)
     _check_reduction(reduction)
     z_n = z.rows_nc.reshape(-1)
     n = z_n.size
@@ -312,16 +312,16 @@ class _Logits(NamedTuple):
     wide: type  # what the core writes: results that are narrower than float32 are rounded here
 
     @classmethod
-    def of(cls, logits: ArrayLike, axis: int | None) -> _Logits:
-        z = _array("logits", logits)
-        if z.dtype not in (np.float32, np.float64) and z.dtype.name not in TYPES:  # the name of a type takes a while
-            cure = " Pass logits.astype(np.float32)." if z.dtype.kind in "iub" else ""
-            raise InputError(f"logits must be {', '.join(TYPES[:-1])} or {TYPES[-1]}; got {z.dtype.name}.{cure}")
-        dtype, shape = z.dtype.newbyteorder("="), z.shape
-        core_type = np.float64 if dtype == np.float64 else np.float32
-        wide: type = np.float32 if dtype == np.float32 else np.float64
-        if axis is None:
-            return cls(np.ascontiguousarray(z, core_type).reshape(1, -1), shape, None, dtype, wide)
+    def entries(cls, logits: ArrayLike) -> _Logits:
+        """Each on its own."""
+        z = cls._array(logits)
+        return cls._dense(z, (1, z.size), z.shape, None)
+
+    @classmethod
+    def of(cls, logits: ArrayLike, axis: int) -> _Logits:
+        """Classes along an axis."""
+        z = cls._array(logits)
+        shape = z.shape
         if not isinstance(axis, (int, np.integer)) or isinstance(axis, bool):
             raise InputError(f"axis must be an integer; got {axis!r}.")
         n_axes = max(z.ndim, 1)
@@ -331,8 +331,22 @@ class _Logits(NamedTuple):
         axis = int(axis) % n_axes
         if axis != n_axes - 1:
             z = np.moveaxis(z, axis, -1)
-        rows_nc = np.ascontiguousarray(z, core_type).reshape(math.prod(z.shape[:-1]), z.shape[-1])
-        return cls(rows_nc, shape, axis, dtype, wide)
+        return cls._dense(z, (math.prod(z.shape[:-1]), z.shape[-1]), shape, axis)
+
+    @staticmethod
+    def _array(logits: ArrayLike) -> Array:
+        z = _array("logits", logits)
+        if z.dtype not in (np.float32, np.float64) and z.dtype.name not in TYPES:  # the name of a type takes a while
+            cure = " Pass logits.astype(np.float32)." if z.dtype.kind in "iub" else ""
+            raise InputError(f"logits must be {', '.join(TYPES[:-1])} or {TYPES[-1]}; got {z.dtype.name}.{cure}")
+        return z
+
+    @classmethod
+    def _dense(cls, z: Array, rows_shape: tuple[int, int], shape: tuple[int, ...], axis: int | None) -> _Logits:
+        dtype = z.dtype.newbyteorder("=")
+        core_type = np.float64 if dtype == np.float64 else np.float32
+        wide: type = np.float32 if dtype == np.float32 else np.float64
+        return cls(np.ascontiguousarray(z, core_type).reshape(rows_shape), shape, axis, dtype, wide)
 
     @property
     def rows_shape(self) -> tuple[int, ...]:
@@ -400,12 +414,13 @@ class _SoftmaxTargets(NamedTuple):
 
     def meets_infinity(self, z_nc: Array, smoothing: float) -> Array:
         """The rows with +∞ at a class that they aim at."""
-        is_infinite_nc = np.isposinf(z_nc)
-        if smoothing == 0.0 and self.probabilities_nc is not None:
-            is_infinite_nc &= self.probabilities_nc > 0
-        elif smoothing == 0.0:
+        is_infinite_nc: Array = np.isposinf(z_nc)
+        if smoothing == 0.0 and self.labels_n is not None:
             return np.take_along_axis(is_infinite_nc, np.maximum(self.labels_n, 0)[:, None], axis=1)[:, 0]
-        return is_infinite_nc.any(axis=1)
+        if smoothing == 0.0 and self.probabilities_nc is not None:
+            is_infinite_nc = is_infinite_nc & (self.probabilities_nc > 0)
+        rows_n: Array = is_infinite_nc.any(axis=1)
+        return rows_n
 
     def for_core(self) -> tuple[Array | None, Array | None, Array | None]:
         """labels, floats, doubles."""
@@ -435,7 +450,7 @@ def rounded_to(values: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _entry_by_entry(what: str, logits: ArrayLike) -> Array:
-    z = _Logits.of(logits, None)
+    z = _Logits.entries(logits)
     out_n: Array = np.empty(z.rows_nc.size, z.wide)
     nans = _core.by_entries(what, z.rows_nc.reshape(-1), out_n, _threads(out_n.size))
     if nans:
