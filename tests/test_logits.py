@@ -11,7 +11,7 @@ import pytest
 
 import fromlogits as fl
 
-INF, NAN = np.inf, np.nan
+INF, NAN = float("inf"), float("nan")
 Case = tuple[Callable[[], Any], str]
 
 
@@ -77,7 +77,7 @@ WARNINGS: dict[str, Case] = {
         lambda: fl.softmax_cross_entropy(f32([[NAN, NAN], [NAN, 0]]), [1, 1], example_weights=[0, 1]),
         "losses of 1 of 2 rows are NaN: 1 logit is NaN."),
     "probability targets": (
-        lambda: fl.softmax_cross_entropy(f32([[INF, 0], [INF, 0]]), [[0, 1], [0.5, 0.5]]),
+        lambda: fl.softmax_cross_entropy(f32([[INF, 0], [INF, 0]]), [[0.0, 1.0], [0.5, 0.5]]),
         "losses of 1 of 2 rows are NaN: a row has +∞ at its class, or more than once."),
     "smoothed targets": (
         lambda: fl.softmax_cross_entropy(f32([[INF, 0], [1, 0]]), [1, 1], label_smoothing=0.1),
@@ -92,11 +92,52 @@ def test_nan_results_are_counted_and_explained_in_one_warning_at_the_callers_lin
     assert warned(call) == line
 
 
+# --- weights ---
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("c", [3, 10, 100])
+def test_the_mean_of_probability_targets_with_class_weights_has_the_same_bits_in_any_order(c: int, dtype: Any) -> None:
+    generator = np.random.default_rng(c)
+    z = generator.normal(0, 3, (37, c))
+    t = generator.dirichlet(np.ones(c), 37).astype(dtype)
+    weights_c = generator.uniform(0, 3, c)
+    orders = [generator.permutation(37) for _ in range(20)]
+
+    means = {float(fl.softmax_cross_entropy(z[order], t[order], class_weights=weights_c)) for order in orders}
+
+    assert len(means) == 1
+
+
+def test_a_row_whose_classes_all_have_weight_0_takes_no_part() -> None:
+    z = f32([[NAN, 0, 0], [0, 0, 0]])
+    hard = fl.softmax_cross_entropy(z, [0, 2], class_weights=[0, 1, 1], with_gradient=True)
+    shares = fl.softmax_cross_entropy(z, [[1, 0, 0], [0, 0, 1]], class_weights=[0, 1, 1], with_gradient=True)
+
+    np.testing.assert_array_equal(hard[0], f32(np.log(3)))
+    np.testing.assert_array_equal(shares[0], hard[0])
+    np.testing.assert_array_equal(shares[1], hard[1])
+    assert (hard[1][0] == 0).all()
+
+
+def test_rows_of_no_class_can_all_be_ignored() -> None:
+    loss, gradient = fl.softmax_cross_entropy(
+        np.zeros((2, 0)), [-1, -1], ignore_label=-1, class_weights=[], with_gradient=True
+    )
+    assert np.isnan(loss) and gradient.shape == (2, 0)
+
+
 # --- misuse ---
 
 
 # fmt: off
 MISUSE: dict[str, Case] = {
+    "weights that overflow": (
+        lambda: fl.softmax_cross_entropy(np.eye(2), [0, 1], example_weights=[1e200] * 2, class_weights=[1, 1e200]),
+        "example_weights times class_weights must be finite. Divide each by its largest."),
+    "weights whose sum overflows": (
+        lambda: fl.sigmoid_cross_entropy(np.eye(2), np.eye(2), example_weights=[1e308] * 2),
+        "weights must have a finite sum for a mean; got more than 1.8e308. Divide them by the largest."),
     "no axis": (lambda: fl.softmax(f32([[1, 2]]), axis=None), "axis must be an integer; got None."),  # type: ignore[arg-type]
 }
 # fmt: on

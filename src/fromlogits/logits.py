@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -167,8 +167,13 @@ def softmax_cross_entropy(
 
     in_play_n = weights_n
     if weights_c is not None:
-        by_class_n = weights_c[aim.labels_n] if aim.probabilities_nc is None else aim.probabilities_nc @ weights_c
-        in_play_n = by_class_n if weights_n is None else weights_n * by_class_n
+        by_class_n = aim.weighed(weights_c)
+        if smoothing == 0.0 and aim.probabilities_nc is not None and not by_class_n.all():
+            weights_n = np.where(by_class_n == 0.0, 0.0, 1.0 if weights_n is None else weights_n)
+        with np.errstate(over="ignore"):
+            in_play_n = by_class_n if weights_n is None else weights_n * by_class_n
+        if not np.isfinite(in_play_n).all():
+            raise InputError("example_weights times class_weights must be finite. Divide each by its largest.")
     if in_play_n is None:
         divisor = ExactSum(n if aim.ignored_n is None else n - int(aim.ignored_n.sum()))
     else:
@@ -176,7 +181,7 @@ def softmax_cross_entropy(
 
     dlogits_nc: Array | None = np.empty((n, c), z.wide) if with_gradient else None
     losses_n = np.empty(n) if reduction == "none" else None
-    by = divisor.rounded() if reduction == "mean" and divisor.numerator else 1.0
+    by = _mean_divisor(divisor) if reduction == "mean" else 1.0
     digits, odd, nans = _core.softmax_cross_entropy(
         z.rows_nc, *aim.for_core(), weights_c, smoothing, weights_n, by, dlogits_nc, losses_n, _threads(n * c)
     )
@@ -271,7 +276,7 @@ def sigmoid_cross_entropy(
 
     dlogits_n: Array | None = np.empty(n, z.wide) if with_gradient else None
     losses_n = np.empty(n) if reduction == "none" else None
-    by = divisor.rounded() if reduction == "mean" and divisor.numerator else 1.0
+    by = _mean_divisor(divisor) if reduction == "mean" else 1.0
     floats, doubles = (t_n, None) if t_n.dtype == np.float32 else (None, t_n)
     digits, odd, nans = _core.sigmoid_cross_entropy(
         z_n, floats, doubles, smoothing, positive, weights, each, by, dlogits_n, losses_n, _threads(n)
@@ -412,9 +417,22 @@ class _SoftmaxTargets(NamedTuple):
             labels_n[ignored_n] = -1
         return cls(labels_n, None, ignored_n)
 
+    def weighed(self, weights_c: Float64) -> Float64:
+        """The weight of each row's class, or the mean over its classes; of a row that is ignored, 0."""
+        if self.probabilities_nc is not None:  # not a matrix product, whose order of adding is that of the rows' places
+            products_nc: Float64 = self.probabilities_nc * weights_c
+            weights_n: Float64 = products_nc.sum(axis=1)
+            return weights_n
+        labels_n = cast(Array, self.labels_n)
+        if self.ignored_n is None:
+            return weights_c[labels_n]
+        weights_n = np.zeros(len(labels_n))
+        weights_n[~self.ignored_n] = weights_c[labels_n[~self.ignored_n]]
+        return weights_n
+
     def meets_infinity(self, z_nc: Array, smoothing: float) -> Array:
         """The rows with +∞ at a class that they aim at."""
-        is_infinite_nc: Array = np.isposinf(z_nc)
+        is_infinite_nc: Array = np.asarray(z_nc == np.inf)
         if smoothing == 0.0 and self.labels_n is not None:
             return np.take_along_axis(is_infinite_nc, np.maximum(self.labels_n, 0)[:, None], axis=1)[:, 0]
         if smoothing == 0.0 and self.probabilities_nc is not None:
@@ -578,6 +596,16 @@ def _check_reduction(reduction: str) -> None:
     if reduction not in REDUCTIONS:
         close = nearest(reduction, REDUCTIONS) if isinstance(reduction, str) else ""
         raise InputError(f"reduction must be mean, sum or none; got {reduction!r}.{close}")
+
+
+def _mean_divisor(weights: ExactSum) -> float:
+    """What gradients of a mean are divided by."""
+    by = weights.rounded() if weights.numerator else 1.0
+    if math.isinf(by):
+        raise InputError(
+            "weights must have a finite sum for a mean; got more than 1.8e308. Divide them by the largest."
+        )
+    return by
 
 
 def _reduced(losses_n: Float64 | None, total: ExactSum, divisor: ExactSum, reduction: Reduction, z: _Logits) -> Array:
