@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import warnings
 from typing import Any, Literal, NamedTuple, cast, overload
 
@@ -258,12 +259,19 @@ def sigmoid_cross_entropy(
     smoothing = _fraction("label_smoothing", label_smoothing)
     t = _array("targets", targets)
     if t.shape != z.shape:
-        raise InputError(f"targets must have the shape of the logits, {z.shape}; got {t.shape}.")
+        hint = _reshape_hint(t.shape, z.shape)
+        raise InputError(f"targets must have the shape of the logits, {z.shape}; got {t.shape}.{hint}")
     t_n = _probabilities(t).reshape(-1)
     known, wrong = _core.check_probabilities(t_n)
     if wrong >= 0:
-        at = _place(wrong, z.shape)
-        raise InputError(f"targets must lie in [0, 1], or be NaN for unknown; got {t.reshape(-1)[wrong]}{at}.")
+        found = t.reshape(-1)[wrong]
+        cure = " For labels −1 and 1, pass (targets + 1) / 2." if found == -1 else ""
+        cure = (
+            " Class numbers are for softmax_cross_entropy." if found > 1 and found == np.trunc(found) < np.inf else cure
+        )
+        raise InputError(
+            f"targets must lie in [0, 1], or be NaN for unknown; got {found}{_place(wrong, z.shape)}.{cure}"
+        )
 
     weights, each = None, 1
     divisor = ExactSum(known)
@@ -342,8 +350,9 @@ class _Logits(NamedTuple):
     def _array(logits: ArrayLike) -> Array:
         z = _array("logits", logits)
         if z.dtype not in (np.float32, np.float64) and z.dtype.name not in TYPES:  # the name of a type takes a while
-            cure = " Pass logits.astype(np.float32)." if z.dtype.kind in "iub" else ""
-            raise InputError(f"logits must be {', '.join(TYPES[:-1])} or {TYPES[-1]}; got {z.dtype.name}.{cure}")
+            near = "float64" if z.dtype.itemsize > 8 else "float32"
+            cure = f" Pass np.asarray(logits, np.{near})." if _is_number(z) else ""
+            raise InputError(f"logits must be {', '.join(TYPES[:-1])} or {TYPES[-1]}; got {_kind(z)}.{cure}")
         return z
 
     @classmethod
@@ -386,13 +395,12 @@ class _SoftmaxTargets(NamedTuple):
         if t.shape != z.rows_shape:
             raise InputError(
                 f"targets must be class numbers of shape {z.rows_shape} or probabilities of shape {z.shape} for logits"
-                f" of shape {z.shape}; got shape {t.shape}."
+                f" of shape {z.shape}; got shape {t.shape}.{_reshape_hint(t.shape, z.rows_shape, z.shape)}"
             )
+        if t.size == 0:  # an empty list is of floats
+            t = t.astype(np.int64)
         if t.dtype.kind not in "iu":
-            raise InputError(
-                f"class numbers must be integers; got {t.dtype.name}. Pass targets.astype(int), or probabilities in the"
-                f" shape of the logits, {z.shape}."
-            )
+            raise _of_class_numbers(t, z)
         c = z.rows_nc.shape[1]
         ignored_n = None
         if ignore_label is not None:
@@ -432,13 +440,12 @@ class _SoftmaxTargets(NamedTuple):
 
     def meets_infinity(self, z_nc: Array, smoothing: float) -> Array:
         """The rows with +∞ at a class that they aim at."""
-        is_infinite_nc: Array = np.asarray(z_nc == np.inf)
+        is_infinite_nc = cast(Array, z_nc == np.inf)
         if smoothing == 0.0 and self.labels_n is not None:
             return np.take_along_axis(is_infinite_nc, np.maximum(self.labels_n, 0)[:, None], axis=1)[:, 0]
         if smoothing == 0.0 and self.probabilities_nc is not None:
-            is_infinite_nc = is_infinite_nc & (self.probabilities_nc > 0)
-        rows_n: Array = is_infinite_nc.any(axis=1)
-        return rows_n
+            is_infinite_nc[self.probabilities_nc == 0] = False
+        return cast(Array, is_infinite_nc.any(axis=1))
 
     def for_core(self) -> tuple[Array | None, Array | None, Array | None]:
         """labels, floats, doubles."""
@@ -490,25 +497,68 @@ def _threads(logits: int) -> int:
 
 
 def _array(name: str, values: ArrayLike) -> Array:
+    # NumPy loads its masked arrays when they are asked for: where they are not loaded, nobody has one.
+    ma = sys.modules.get("numpy.ma")
+    if ma is not None and isinstance(values, ma.MaskedArray) and ma.is_masked(values):
+        raise InputError(
+            f"{name} must have no masked entries; got {ma.count_masked(values):,} of {values.size:,}."
+            f" Pass {name}.filled(value) with the value that they stand for."
+        )
     try:
         return np.asarray(values)
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # the latter two are PyTorch's, for tensors elsewhere
         raise InputError(f"{name} must be an array of numbers: {error}") from None
 
 
-def _place(flat: int, shape: tuple[int, ...]) -> str:
+def _is_number(values: Array) -> bool:
+    return values.dtype.kind in "fiub" or values.dtype.name.startswith(("bfloat", "float"))
+
+
+def _kind(values: Array) -> str:
+    """What an array consists of, for messages."""
+    if values.dtype.kind in "US":
+        return "text" if values.dtype.kind == "U" else "bytes"
+    if values.dtype.kind == "O" and values.size:
+        of = next((value for value in values.flat if not isinstance(value, (int, float))), values.flat[0])
+        return f"Python objects ({type(of).__name__})"
+    return values.dtype.name
+
+
+def _place(flat: int, shape: tuple[int, ...], noun: str = "row") -> str:
     """Where an entry stands, for messages."""
     if len(shape) == 0:
         return ""
     if len(shape) == 1:
-        return f" at row {flat}"
+        return f" at {noun} {flat}"
     return f" at {tuple(int(i) for i in np.unravel_index(flat, shape))}"
+
+
+def _reshape_hint(found: tuple[int, ...], *wanted: tuple[int, ...]) -> str:
+    """For targets that are right but for axes of length 1, such as a column of labels."""
+    for shape in wanted:
+        if [length for length in found if length != 1] == [length for length in shape if length != 1]:
+            return f" Pass np.reshape(targets, {shape})."
+    return ""
+
+
+def _of_class_numbers(t: Array, z: _Logits) -> InputError:
+    """What is wrong with class numbers that are no integers."""
+    cure = "Pass np.asarray(targets, int)."
+    if t.dtype.kind not in "fiub":
+        cure = "Number the classes: classes, targets = np.unique(targets, return_inverse=True)."
+    elif (odd := np.flatnonzero(t.reshape(-1) != np.trunc(t.reshape(-1)))).size:  # NaN too
+        row = int(odd[0])
+        what = f"class numbers must be integers; got {t.reshape(-1)[row]}{_place(row, z.rows_shape)}."
+        if np.isnan(t.reshape(-1)[row]):
+            return InputError(f"{what} Give rows without a class a number of their own, and pass it as ignore_label.")
+        return InputError(f"{what} Probabilities have the shape of the logits, {z.shape}.")
+    return InputError(f"class numbers must be integers; got {_kind(t)}. {cure}")
 
 
 def _probabilities(t: Array) -> Array:
     """Targets as the core takes them, dense: float64 as they are, all else that float32 holds exactly as float32."""
     if t.dtype.kind not in "fiub" and t.dtype.name != "bfloat16":
-        raise InputError(f"targets must be numbers; got {t.dtype.name}.")
+        raise InputError(f"targets must be numbers; got {_kind(t)}.")
     is_double = t.dtype.kind == "f" and t.dtype.itemsize > 4
     return np.ascontiguousarray(t, np.float64 if is_double else np.float32).reshape(t.shape)
 
@@ -518,14 +568,14 @@ def _class_probabilities(t: Array, z: _Logits) -> Array:
     n, c = z.rows_nc.shape
     axis = z.axis or 0
     moved = _probabilities(np.moveaxis(t, axis, -1) if t.ndim else t).reshape(n, c)
+    class_numbers = f" Class numbers have shape {z.rows_shape}." if t.dtype.kind in "iu" else ""
     known, wrong = _core.check_probabilities(moved.reshape(-1))
     if known < n * c:
         wrong = int(np.flatnonzero(np.isnan(moved))[0])
     if wrong >= 0:
         row, k = divmod(wrong, c)
-        raise InputError(
-            f"target probabilities must lie in [0, 1]; got {moved[row, k]}{_place(row, z.rows_shape)}, class {k}."
-        )
+        at = f"{_place(row, z.rows_shape)}, class {k}" if z.rows_shape else f" at class {k}"
+        raise InputError(f"target probabilities must lie in [0, 1]; got {moved[row, k]:g}{at}.{class_numbers}")
     sums_n = moved.sum(axis=1, dtype=np.float64)
     # What adding up numbers rounded to the type can be off by, and float32 sums of 100 000 of them.
     narrow = {"float16": 2e-3, "bfloat16": 1.6e-2}
@@ -533,9 +583,12 @@ def _class_probabilities(t: Array, z: _Logits) -> Array:
     if bad_n.any():
         row = int(np.flatnonzero(bad_n)[0])
         more = f" ({int(bad_n.sum()):,} of {n:,} rows do not)" if n > 1 else ""
+        cure = class_numbers
+        if sums_n.max() > 1 and ((moved == 0) | (moved == 1)).all():
+            cure = " For several labels at once, use sigmoid_cross_entropy."
         raise InputError(
             f"target probabilities must sum to 1 over the classes; got {sums_n[row]:.6g}{_place(row, z.rows_shape)}"
-            f"{more}."
+            f"{more}.{cure}"
         )
     return moved
 
@@ -545,16 +598,16 @@ def _weights(name: str, weights: ArrayLike, shape: tuple[int, ...]) -> Float64:
     w = _array(name, weights)
     if w.shape != shape:
         raise InputError(f"{name} must have shape {shape}; got {w.shape}.")
-    return _checked_weights(name, w)
+    return _checked_weights(name, w, "class" if name == "class_weights" else "row")
 
 
-def _checked_weights(name: str, w: Array) -> Float64:
+def _checked_weights(name: str, w: Array, noun: str = "row") -> Float64:
     if w.dtype.kind not in "fiub" and w.dtype.name != "bfloat16":
-        raise InputError(f"{name} must be numbers; got {w.dtype.name}.")
+        raise InputError(f"{name} must be numbers; got {_kind(w)}.")
     flat = np.ascontiguousarray(w, np.float64).reshape(-1)
     if not (np.isfinite(flat).all() and (flat >= 0).all()):
         bad = int(np.flatnonzero(~(np.isfinite(flat) & (flat >= 0)))[0])
-        raise InputError(f"{name} must be finite and at least 0; got {flat[bad]:g}{_place(bad, w.shape)}.")
+        raise InputError(f"{name} must be finite and at least 0; got {flat[bad]:g}{_place(bad, w.shape, noun)}.")
     return flat
 
 
@@ -572,7 +625,7 @@ def _entry_weights(weights: ArrayLike, shape: tuple[int, ...]) -> tuple[Float64,
 def _positive(weight: ArrayLike, shape: tuple[int, ...]) -> Float64 | None:
     """Weights of the targets' share: one, or one period of them."""
     w = _array("pos_weight", weight)
-    flat = _checked_weights("pos_weight", w)
+    flat = _checked_weights("pos_weight", w, "label")
     if w.size == 1 and w.ndim <= max(len(shape), 1):
         return flat
     if w.ndim == 1 and shape and w.shape[0] == shape[-1]:
@@ -580,10 +633,8 @@ def _positive(weight: ArrayLike, shape: tuple[int, ...]) -> Float64 | None:
     try:
         return np.ascontiguousarray(np.broadcast_to(flat.reshape(w.shape), shape)).reshape(-1)
     except ValueError:
-        labels = f"({shape[-1]},)" if shape else "()"
-        raise InputError(
-            f"pos_weight must be one number, have shape {labels}, or broadcast to the logits' {shape}; got {w.shape}."
-        ) from None
+        labels = f", have shape ({shape[-1]},), or broadcast to the logits' {shape}" if shape else " for a single logit"
+        raise InputError(f"pos_weight must be one number{labels}; got shape {w.shape}.") from None
 
 
 def _fraction(name: str, value: float) -> float:
