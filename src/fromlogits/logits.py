@@ -137,7 +137,7 @@ def softmax_cross_entropy(
         with_gradient: also return the gradient of what is returned; for "none", of each row's own loss.
         example_weights: of each row, the shape of the logits without `axis`, finite, at least 0. A row of weight 0
             takes no part, whatever its logits.
-        class_weights: of each class, (C,), finite, at least 0.
+        class_weights: of each class, (C,), finite, at least 0. A row whose classes all have weight 0 takes no part.
         label_smoothing: this share of each target, in [0, 1], is spread evenly over the unmasked classes.
         ignore_label: rows with this class number take no part: no loss, gradient 0, not in the mean.
 
