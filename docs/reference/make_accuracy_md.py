@@ -1,7 +1,5 @@
 """Writes accuracy.md from what benchmarks/accuracy.py measured: `python docs/reference/make_accuracy_md.py JSON`."""
 
-
-
 from __future__ import annotations
 
 import json

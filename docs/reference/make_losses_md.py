@@ -3,8 +3,6 @@
 python docs/reference/make_losses_md.py JSON
 """
 
-
-
 from __future__ import annotations
 
 import json
