@@ -74,8 +74,9 @@ struct Parts {
 // another's terms are computed; all of them stay in the first cache.
 constexpr Index rows_in_group(Index c) noexcept { return c <= 256 ? 8 : 1; }
 
-// Doubles of scratch that the kernels above need for rows of c classes.
-constexpr Index scratch_size(Index c) noexcept { return rows_in_group(c) * (c + 8) + 16 * 64; }
+// Doubles of scratch that the kernels above need for rows of c classes: whole cache lines, so that several can follow
+// each other.
+constexpr Index scratch_size(Index c) noexcept { return (rows_in_group(c) * (c + 8) + 16 * 64 + 7) / 8 * 8; }
 
 struct Counts {
   std::int32_t numbers, within;

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "check.h"
+#include "kernels.h"
 
 using namespace fromlogits;
 
@@ -72,6 +73,22 @@ TEST(threads_and_spans_never_change_the_bits) {
                               trained(2, 512, head, {2, 1})}) {
       CHECK(std::memcmp(one.data(), other.data(), one.size() * sizeof(float)) == 0);
     }
+  }
+}
+
+TEST(the_tasks_of_a_head_work_on_cache_lines_of_their_own) {
+  const Index n = 130, d = 3;  // three tasks
+  for (const Index c : {250, 257, 300, 1001}) {
+    CHECK(scratch_size(c) * static_cast<Index>(sizeof(double)) % 64 == 0);
+    Network network = make({d, c}, Activation::linear, Head::softmax);
+    const Rowset rows = rowset(n, d, c);
+    network.start({{Method::sgd, 0.0, 0.9, 0.999, 1e-8, 0.0, 0.0}, 0.0, n, 3});
+    Team team(2);
+    const double rate = 0.1;
+    const double loss =
+        network.train({rows.x.data(), nullptr, 1.0f, 0.0f, n, d}, {rows.labels.data(), rows.targets.data()},
+                      rows.order.data(), n, &rate, 0.0, team);
+    CHECK(std::abs(loss / static_cast<double>(n) - std::log(static_cast<double>(c))) < 0.5);
   }
 }
 
