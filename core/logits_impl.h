@@ -207,11 +207,13 @@ void logsumexp_rows(const In* from, Out* to, Index m, Index c, F64* scratch) noe
 }
 
 // The class of each row whose logit the others are measured from; its own term, exp(0) = 1, is kept apart. The true
-// class serves while no difference overflows: then the loss is log1p of one sum. Else the largest logit does.
+// class serves while the others' sum is below `most_others`: then the loss is log1p of one sum. Else the largest logit
+// does. At the square root of the doubles' range, a small weight over the sum still keeps all its digits.
 struct Pivot {
   F64 z;
   I64 at;
 };
+constexpr double most_others = 0x1p500;
 
 // to = exp(x - pivot) for `count` vectors x = get(i). Returns the sum and what counted(i, to[i]) leaves of them.
 template <class T, int count, class Get, class Counted>
@@ -225,7 +227,8 @@ inline SumFor<T> add_terms(Get get, F64 pivot, F64* to, SumFor<T> sum, Counted c
   });
   exponentials<sizeof(T) == sizeof(double)>(x, e);
   each<count>([&](int i) {
-    to[i] = sizeof(T) == sizeof(double) ? fused(e[i].e, d[i].low, e[i].e) : e[i].e;
+    // Below -1/2 only in a difference of 2^52 or more, whose term must stay far above what counts.
+    to[i] = sizeof(T) == sizeof(double) ? fused(e[i].e, at_least(-0.5, d[i].low), e[i].e) : e[i].e;
     sum.add(counted(i, to[i]));
   });
   return sum;
@@ -381,10 +384,10 @@ template <class In, class Out, template <class> class Group>
   const F64 label_z = vector_at<F64>(chunk.label_z + at);
   Pivot pivot{label_z, vector_at<I64>(chunk.y + at)};
   F64 others = group.others(pivot);
-  const bool is_far = any(~(others < 1e300));
+  const bool is_far = any(~(others < most_others));
   if (is_far) {
     for (Index i = 0; i < m; ++i) {
-      if (others[i] < 1e300) continue;
+      if (others[i] < most_others) continue;
       pivot.at[i] = highest_class(from + i * c, c, chunk.y[at + i]);
       pivot.z[i] = static_cast<double>(from[i * c + pivot.at[i]]);
     }

@@ -23,14 +23,21 @@ std::vector<const Kernels*> sets() {
 }
 const Kernels* set = nullptr;
 
-double softmax_loss(std::vector<float> z, std::int32_t label, std::vector<float>* dz = nullptr) {
+const LogitKernels<float, float>& from(float) { return set->narrow; }
+const LogitKernels<double, double>& from(double) { return set->full; }
+
+template <class T>
+double softmax_loss_of(std::vector<T> z, std::int32_t label, std::vector<T>* dz = nullptr, double scale = 1.0) {
   const auto c = static_cast<Index>(z.size());
   Buffer<double> scratch(scratch_size(c));
   if (dz != nullptr) dz->resize(z.size());
   double loss = 0.0;
-  set->narrow.softmax_loss(z.data(), &label, nullptr, 1.0, dz == nullptr ? nullptr : dz->data(), &loss, 1, c,
-                           scratch.data());
+  from(T{}).softmax_loss(z.data(), &label, &scale, 1.0, dz == nullptr ? nullptr : dz->data(), &loss, 1, c,
+                         scratch.data());
   return loss;
+}
+double softmax_loss(std::vector<float> z, std::int32_t label, std::vector<float>* dz = nullptr, double scale = 1.0) {
+  return softmax_loss_of(std::move(z), label, dz, scale);
 }
 
 double sigmoid_loss(float z, float t, float* dz) {
@@ -107,6 +114,31 @@ TEST(certainty_costs_plus_zero) {
   const double loss = softmax_loss({5.0f, -inf}, 0);
   CHECK(loss == 0.0 && !std::signbit(loss));
   CHECK(softmax_loss({7.0f}, 0) == 0.0);
+}
+
+TEST(doubles_whose_difference_is_inexact_by_more_than_one_keep_their_loss) {
+  for (const double low : {1.0, 1.5, 2.0, 2.5, 3.0, 100.0}) {
+    for (const double high : {0x1p54, 0x1p55, 0x1p56, 0x1p60}) {
+      for (const std::size_t c : {2u, 9u, 50u}) {  // one class, a vector of classes, a row along the vectors
+        std::vector<double> z(c, 0.0), dz;
+        z[0] = high;
+        z[1] = low;
+        CHECK(softmax_loss_of(z, 1, &dz) == high - low && dz[0] == 1.0 && dz[1] == -1.0);
+      }
+    }
+  }
+}
+
+TEST(a_small_weight_of_a_far_row_scales_its_gradient_and_no_more) {
+  for (const double lead : {300.0, 400.0, 690.0, 708.0, 720.0, 1e5}) {
+    std::vector<double> dz, wide;
+    softmax_loss_of<double>({lead, 0.0, lead - 1.0}, 1, &dz);
+    softmax_loss_of<double>({lead, 0.0, lead - 1.0}, 1, &wide, 0x1p-200);
+    for (std::size_t k = 0; k < 3; ++k) CHECK(wide[k] == dz[k] * 0x1p-200);
+    std::vector<float> narrow;
+    softmax_loss({static_cast<float>(lead), 0.0f, 0.0f}, 1, &narrow, 0x1p-100);
+    CHECK(narrow[0] == 0x1p-100f && narrow[1] == -0x1p-100f);
+  }
 }
 
 TEST(the_sigmoid_loss_keeps_both_tails) {
