@@ -1,7 +1,7 @@
 #include "threads.h"
 
 #include <exception>
-#include <mutex>
+#include <utility>
 
 #include <unistd.h>
 
@@ -89,27 +89,24 @@ namespace {
 
 std::mutex is_taken;
 Team* kept = nullptr;  // never deleted: at the end of the process its helpers sleep
+int wanted = 0;        // threads of the kept one; it may have fewer
 pid_t owner = 0;
 
 }  // namespace
 
-KeptTeam::KeptTeam(int threads) : is_kept_(threads > 1 && is_taken.try_lock()) {
-  if (!is_kept_) {
-    team_ = new Team(threads);
+KeptTeam::KeptTeam(int threads) : kept_(is_taken, std::defer_lock) {
+  if (threads < 2 || !kept_.try_lock()) {
+    team_ = &own_.emplace(threads);
     return;
   }
   if (owner != getpid()) kept = nullptr;  // its helpers stayed in the parent
-  if (kept == nullptr || kept->threads() != threads) {
-    delete kept;
+  if (kept == nullptr || wanted != threads) {
+    delete std::exchange(kept, nullptr);
     kept = new Team(threads);
+    wanted = threads;
     owner = getpid();
   }
   team_ = kept;
-}
-
-KeptTeam::~KeptTeam() {
-  if (is_kept_) is_taken.unlock();
-  else delete team_;
 }
 
 }  // namespace fromlogits

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -62,15 +64,15 @@ class Team {
 class KeptTeam {
  public:
   explicit KeptTeam(int threads);
-  ~KeptTeam();
   KeptTeam(const KeptTeam&) = delete;
   KeptTeam& operator=(const KeptTeam&) = delete;
 
   Team& get() noexcept { return *team_; }
 
  private:
+  std::unique_lock<std::mutex> kept_;  // held while the kept one is in use
+  std::optional<Team> own_;
   Team* team_;
-  bool is_kept_;
 };
 
 }  // namespace fromlogits

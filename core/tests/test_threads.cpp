@@ -1,6 +1,11 @@
 #include "threads.h"
 
 #include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include <unistd.h>
 
 #include "check.h"
 
@@ -51,6 +56,30 @@ TEST(a_kept_team_serves_again_and_a_second_caller_gets_its_own) {
   std::atomic<int> runs{0};
   team.get().run(100, true, [&](Index) { ++runs; });
   CHECK(runs == 100);
+}
+
+// The threads of a team, each of which takes one task and waits for the others.
+std::set<pid_t> threads_of(Team& team) {
+  std::set<pid_t> found;
+  std::mutex is_written;
+  std::atomic<int> present{0};
+  team.run(team.threads(), true, [&](Index) {
+    {
+      const std::lock_guard<std::mutex> lock(is_written);
+      found.insert(gettid());
+    }
+    ++present;
+    while (present != team.threads()) std::this_thread::yield();
+  });
+  return found;
+}
+
+TEST(a_kept_team_keeps_its_threads_even_where_more_are_wanted_than_a_team_has) {
+  for (const int wanted : {3, 100}) {
+    const std::set<pid_t> first = threads_of(KeptTeam(wanted).get());
+    CHECK(static_cast<int>(first.size()) == KeptTeam(wanted).get().threads());
+    CHECK(threads_of(KeptTeam(wanted).get()) == first);
+  }
 }
 
 CHECK_MAIN
