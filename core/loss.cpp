@@ -152,6 +152,10 @@ Index by_entries(EntryResult what, const In* z, Out* out, Index n, Team& team) {
 template <class In, class Out>
 LossSum softmax_cross_entropy(const In* z, const SoftmaxTargets& targets, const double* weights, double divisor,
                               Out* dz, double* losses, Index n, Index c, Team& team) {
+  if (c == 0) {  // every row is left out
+    if (losses != nullptr) std::fill_n(losses, n, 0.0);
+    return {};
+  }
   const LogitKernels<In, Out>& kernel = logit_kernels<In, Out>();
   const bool is_hard = targets.labels != nullptr && targets.smoothing == 0.0;
   const bool is_weighted = weights != nullptr || (is_hard && targets.class_weights != nullptr);

@@ -263,4 +263,16 @@ TEST(threads_change_no_bit) {
   }
 }
 
+TEST(rows_without_classes_are_left_out_and_touch_nothing) {
+  const std::vector<std::int32_t> labels = {-1, -1};
+  SoftmaxTargets targets;
+  targets.labels = labels.data();
+  std::vector<double> losses(2, 7.0);
+  float dz = 7.0f;
+  Team team(1);
+  const LossSum sum =
+      softmax_cross_entropy<float, float>(nullptr, targets, nullptr, 1.0, &dz, losses.data(), 2, 0, team);
+  CHECK(losses == std::vector<double>(2, 0.0) && dz == 7.0f && sum.nans == 0 && sum.sum.odd() == 0.0);
+}
+
 CHECK_MAIN
