@@ -11,13 +11,13 @@ namespace fromlogits {
 
 class ExactSum {
  public:
-  // At most 2^29 additions before settle().
   void add(double x) noexcept {
     if (!std::isfinite(x)) {
       odd_ += x;
       return;
     }
     const auto [mantissa, position] = parts(x);
+    make_room();
     add_at(mantissa, position + half_range, std::signbit(x));
   }
 
@@ -30,6 +30,7 @@ class ExactSum {
     }
     const auto [m1, p1] = parts(x);
     const auto [m2, p2] = parts(weight);
+    make_room();
     const std::uint64_t low1 = m1 & 0xffffffff, high1 = m1 >> 32;
     add_at(low1 * (m2 & 0xffffffff), p1 + p2, false);
     add_at(high1 * (m2 & 0xffffffff), p1 + p2 + 32, false);
@@ -45,6 +46,7 @@ class ExactSum {
 
   // Carries over, so that each limb is a digit to base 2^32 again.
   void settle() noexcept {
+    additions_ = 0;
     for (int i = 0; i + 1 < size; ++i) {
       limbs_[i + 1] += limbs_[i] >> 32;  // rounds down: a digit is never negative
       limbs_[i] &= 0xffffffff;
@@ -73,6 +75,11 @@ class ExactSum {
     return {exponent == 0 ? fraction : fraction | hidden, exponent == 0 ? 0 : exponent - 1};
   }
 
+  // An addition moves a digit by less than 2^34, and a limb holds 63 bits.
+  void make_room() noexcept {
+    if (++additions_ == std::int32_t{1} << 28) settle();
+  }
+
   // Three words take what a 64-bit number spreads over; each keeps its carries in its upper half.
   void add_at(std::uint64_t x, std::uint64_t position, bool is_negative) noexcept {
     std::int64_t* const limb = limbs_ + position / 32;
@@ -85,6 +92,7 @@ class ExactSum {
   }
 
   std::int64_t limbs_[size] = {};
+  std::int32_t additions_ = 0;  // since the limbs were digits
   double odd_ = 0.0;
 };
 
