@@ -51,7 +51,7 @@ class ExactSum:
         return rounded_quotient(self.numerator, divisor.numerator, exponent, *FORMATS[type_name])
 
     def rounded(self, type_name: str = "float64") -> float:
-        if self.exponent == 0 and self.numerator < 2**11:  # exact in every type
+        if self.exponent == 0 and self.numerator <= 2**8:  # exact in every type
             return float(self.numerator)
         return self.over(ExactSum(1), type_name)
 
