@@ -39,20 +39,28 @@ struct Exponential {
   F64 minus_1;  // exp(x) - 1; good to its last places for |x| <= 1/2
 };
 
-// exp(x).
-//   x  at most 709, or NaN. Below -708.7 exp is 0, unless it is to reach the subnormal doubles.
-template <bool reaches_subnormals, int count>
-inline void exponentials(const F64 (&from)[count], Exponential (&to)[count]) {
+// A number in two parts.
+struct Difference {
+  F64 high;
+  F64 low;  // counts for doubles only: it does not show in a float
+};
+
+// exp(x) for a result of type T.
+//   x  high at most 709, or NaN; low below 2^-12. Below -708.7 exp is 0 for floats; for doubles it is subnormal.
+template <class T, int count>
+inline void exponentials(const Difference (&from)[count], Exponential (&to)[count]) {
+  constexpr bool is_double = sizeof(T) == sizeof(double);
   F64 x[count], shifted[count], n[count], r[count], p[count];
 #if defined(__AVX512F__)
   // x = (n + r) log(2) with n a multiple of 1/16 and |r| <= 1/32: 2^n from a table and an exponent, 2^r - 1 = r P(r).
   constexpr double shifter = 0x1.8p48;  // adding it leaves the nearest sixteenth in the low bits
   constexpr double per_log2_high = 0x1.71547652b82fep0, per_log2_low = 0x1.777d0ffda0d24p-56;
-  each<count>([&](int i) { x[i] = at_least(-800.0, from[i]); });
+  each<count>([&](int i) { x[i] = at_least(-800.0, from[i].high); });
   each<count>([&](int i) { shifted[i] = fused(x[i], all(per_log2_high), all(shifter)); });
   each<count>([&](int i) { n[i] = shifted[i] - shifter; });
   each<count>([&](int i) { r[i] = fused(x[i], all(per_log2_high), -n[i]); });
   each<count>([&](int i) { r[i] = fused(x[i], all(per_log2_low), r[i]); });
+  if constexpr (is_double) each<count>([&](int i) { r[i] = fused(from[i].low, all(per_log2_high), r[i]); });
   polynomials(power_polynomial, r, p);
   F64 low, high;
   std::memcpy(&low, sixteenth_powers, sizeof low);
@@ -68,32 +76,33 @@ inline void exponentials(const F64 (&from)[count], Exponential (&to)[count]) {
   // x = n log(2) + r with |r| <= log(2) / 2, and exp(x) = 2^n (1 + r + r^2 P(r)). From n = -1023 the biased exponent
   // is 0, and so is all of it.
   constexpr double shifter = 0x1.8p52 + 1023.0;  // adding it leaves the nearest integer, biased, in the low bits
-  each<count>([&](int i) { x[i] = at_least(reaches_subnormals ? -800.0 : -709.0, from[i]); });
+  each<count>([&](int i) { x[i] = at_least(is_double ? -800.0 : -709.0, from[i].high); });
   each<count>([&](int i) { shifted[i] = fused(x[i], all(0x1.71547652b82fep0), all(shifter)); });
   each<count>([&](int i) { n[i] = shifted[i] - shifter; });
   each<count>([&](int i) { r[i] = fused(n[i], all(-log2_high), x[i]); });
   each<count>([&](int i) { r[i] = fused(n[i], all(-log2_low), r[i]); });
+  if constexpr (is_double) each<count>([&](int i) { r[i] += from[i].low; });
   polynomials(exp_polynomial, r, p);
   each<count>([&](int i) {
     const F64 grown = fused(r[i] * r[i], p[i], r[i]);
     F64 scale = value(bits(shifted[i]) << 52), after = all(1.0);
-    if constexpr (reaches_subnormals) {
+    if constexpr (is_double) {
       const I64 is_low = x[i] < -650.0;
       scale = value((bits(shifted[i]) + (is_low & 256)) << 52);
       after = take(is_low, all(0x1p-256), after);
     }
     to[i].e = fused(scale, grown, scale);
-    if constexpr (reaches_subnormals) to[i].e *= after;
+    if constexpr (is_double) to[i].e *= after;
     to[i].minus_1 = fused(scale, grown, scale - 1.0);
   });
 #endif
 }
 
-template <bool reaches_subnormals = false>
-inline Exponential exponential(F64 x) {
-  const F64 from[1] = {x};
+template <class T>
+inline Exponential exponential(const Difference& x) {
+  const Difference from[1] = {x};
   Exponential to[1];
-  exponentials<reaches_subnormals>(from, to);
+  exponentials<T>(from, to);
   return to[0];
 }
 

@@ -116,26 +116,14 @@ template <>
 struct SumFor<double> : Compensated {};
 inline double total(const SumFor<float>& x) { return total(x.high); }
 
-// z - pivot, and what its rounding lost: nothing that shows in a float.
-struct Difference {
-  F64 high;
-  F64 low;
-};
+// z - pivot, and what its rounding lost; not from 2^40 on, where exp is 0 or far too large and the low part may be too.
 template <class T>
 Difference difference(F64 z, F64 pivot) {
   const F64 high = z - pivot;
   if constexpr (sizeof(T) == sizeof(float)) return {high, F64{}};
   const F64 of_pivot = z - high;
   const F64 low = (z - (high + of_pivot)) + (of_pivot - pivot);
-  return {high, take(low == low, low, F64{})};
-}
-
-// exp(high + low)
-template <class T>
-F64 exponential_of(Difference x) {
-  if constexpr (sizeof(T) == sizeof(float)) return exponential(x.high).e;
-  const F64 e = exponential<true>(x.high).e;
-  return fused(e, x.low, e);
+  return {high, take(absolute(high) < 0x1p40, low, F64{})};
 }
 
 template <class T>
@@ -166,7 +154,7 @@ Top apart(const Layout<T>& z, F64* terms) {
   for (Index k = 0; k < z.size(); ++k) {
     const F64 x = z.get(k);
     const I64 is_top = x == max;
-    F64 e = exponential_of<T>(difference<T>(x, max));
+    const F64 e = exponential<T>(difference<T>(x, max)).e;
     below.add(zero_where(is_top, e));
     ties += take(is_top, all(1.0), F64{});
     if constexpr (keeps_terms) terms[k] = take(is_top, all(1.0), e);
@@ -218,18 +206,16 @@ constexpr double most_others = 0x1p500;
 // to = exp(x - pivot) for `count` vectors x = get(i). Returns the sum and what counted(i, to[i]) leaves of them.
 template <class T, int count, class Get, class Counted>
 inline SumFor<T> add_terms(Get get, F64 pivot, F64* to, SumFor<T> sum, Counted counted) {
-  F64 x[count];
+  Difference x[count];
   Exponential e[count];
-  Difference d[count];
   each<count>([&](int i) {
-    d[i] = difference<T>(get(i), pivot);
-    x[i] = at_most(709.0, d[i].high);
+    x[i] = difference<T>(get(i), pivot);
+    x[i].high = at_most(709.0, x[i].high);
   });
-  exponentials<sizeof(T) == sizeof(double)>(x, e);
+  exponentials<T>(x, e);
   each<count>([&](int i) {
-    // Below -1/2 only in a difference of 2^52 or more, whose term must stay far above what counts.
-    to[i] = sizeof(T) == sizeof(double) ? fused(e[i].e, at_least(-0.5, d[i].low), e[i].e) : e[i].e;
-    sum.add(counted(i, to[i]));
+    to[i] = e[i].e;
+    sum.add(counted(i, e[i].e));
   });
   return sum;
 }
@@ -495,8 +481,7 @@ template <class T, template <class> class Layout>
     const I64 is_in = ~(x == -inf);
     unmasked += take(is_in, all(1.0), F64{});
     far += take(is_in & ~(d.high >= -0.5), all(1.0), F64{});
-    const Exponential e = exponential(d.high);
-    grown.add(take(is_in, sizeof(T) == sizeof(float) ? e.minus_1 : fused(d.low, e.e, e.minus_1), F64{}));
+    grown.add(take(is_in, exponential<T>(d).minus_1, F64{}));
   }
   return {z.sum(far) == 0.0, z.sum(unmasked), grown.over(z)};
 }
@@ -522,28 +507,28 @@ template <class In, class Out, template <class> class Layout>
   F64 ties{}, as_many{}, within = all(inf);
   I64 of_top{}, infinite{};
   const auto look = [&]<int count>(Index k) {
-    F64 x[count], low[count], r[count];
+    Difference x[count];
+    F64 r[count];
     I64 is_top[count];
     Exponential e[count];
     each<count>([&](int i) {
       const F64 z_k = z.get(k + i);
       r[i] = share.get(k + i);
       is_top[i] = z_k == top;
-      const Difference d = difference<In>(z_k, top);
-      x[i] = zero_where(is_top[i], d.high);
-      low[i] = d.low;
-      within = take((x[i] < within) & ~(z_k == -inf), x[i], within);
+      x[i] = difference<In>(z_k, top);
+      x[i].high = zero_where(is_top[i], x[i].high);
+      within = take((x[i].high < within) & ~(z_k == -inf), x[i].high, within);
     });
-    exponentials<is_double>(x, e);
+    exponentials<In>(x, e);
     each<count>([&](int i) {
-      terms[k + i] = is_double ? fused(e[i].e, low[i], e[i].e) : e[i].e;
+      terms[k + i] = e[i].e;
       below.add(zero_where(is_top[i], terms[k + i]));
       ties += take(is_top[i], all(1.0), F64{});
       of_top |= is_top[i] & (r[i] > 0.0);
       const I64 is_most = r[i] == most;
       rest.add(zero_where(is_most, r[i]));
       as_many += take(is_most, all(1.0), F64{});
-      const F64 far = is_double ? fused(r[i], -x[i], r[i] * -low[i]) : r[i] * -x[i];
+      const F64 far = is_double ? fused(r[i], -x[i].high, r[i] * -x[i].low) : r[i] * -x[i].high;
       infinite |= (far == inf) & (r[i] > 0.0);
       distance.add(zero_where((r[i] == 0.0) | (far == inf), far));
     });
@@ -586,9 +571,7 @@ template <class In, class Out, template <class> class Layout>
   const Near close = near(z, top);
   z.write(dz, m, [&](Index k) {
     const F64 x = z.get(k), r = share.get(k);
-    const Difference d = difference<In>(x, top);
-    const Exponential y = exponential(d.high);
-    const F64 x_k = is_double ? fused(d.low, y.e, y.minus_1) : y.minus_1;
+    const F64 x_k = exponential<In>(difference<In>(x, top)).minus_1;
     const F64 g = fused(-r, close.unmasked, a) + fused(a, x_k, -r * close.grown);
     return take(close.rows & ~(x == -inf), g, apart(k)) * factor;
   });
@@ -675,7 +658,7 @@ void by_entry(const In* z, Out* out, Index n, F f) {
 template <class In, class Out>
 void sigmoid(const In* from, Out* out, Index n) noexcept {
   by_entry(from, out, n, [](F64 z) {
-    const F64 e = exponential<sizeof(In) == sizeof(double)>(-absolute(z)).e;
+    const F64 e = exponential<In>({-absolute(z), F64{}}).e;
     return take(z >= 0.0, all(1.0), e) / (1.0 + e);
   });
 }
@@ -683,7 +666,7 @@ void sigmoid(const In* from, Out* out, Index n) noexcept {
 template <class In, class Out>
 void log_sigmoid(const In* from, Out* out, Index n) noexcept {
   by_entry(from, out, n, [](F64 z) {
-    const F64 e = exponential<sizeof(In) == sizeof(double)>(-absolute(z)).e;
+    const F64 e = exponential<In>({-absolute(z), F64{}}).e;
     const F64 y = take(z < 0.0, z, F64{}) - log1p_of_at_most_1(e);
     return take(z == z, y, z);
   });
@@ -719,22 +702,23 @@ inline void tails(const Exponential (&y)[count], F64 (&log1p)[count], F64 (&inve
 template <class T, int count>
 inline void sigmoid_entropies(const F64 (&z)[count], const F64 (&with)[count], const F64 (&without)[count],
                               Entropy (&to)[count]) {
-  F64 a[count], b[count], minus_x[count], log1p[count], inverse[count];
+  F64 a[count], b[count], log1p[count], inverse[count];
+  Difference minus_x[count];
   Exponential y[count];
   const F64 sign = all(-0.0);
   each<count>([&](int i) {
     const I64 is_negative = bits(z[i]) < 0;  // -0 too, as its sign is taken below
     a[i] = take(is_negative, with[i], without[i]);
     b[i] = take(is_negative, without[i], with[i]);
-    minus_x[i] = value(bits(z[i]) | bits(sign));
+    minus_x[i] = {value(bits(z[i]) | bits(sign)), F64{}};
   });
-  exponentials<sizeof(T) == sizeof(double)>(minus_x, y);
+  exponentials<T>(minus_x, y);
   tails<T>(y, log1p, inverse);
   each<count>([&](int i) {
     const F64 away = zero_where(a[i] == 0.0, a[i] * absolute(z[i]));  // 0 * inf taken as 0
     const F64 loss = fused(a[i] + b[i], log1p[i], away);
     // Near 0 the difference a - b e may cancel: its exact part a - b is subtracted first.
-    const F64 top = take(minus_x[i] >= -0.5, fused(-b[i], y[i].minus_1, a[i] - b[i]), fused(-b[i], y[i].e, a[i]));
+    const F64 top = take(minus_x[i].high >= -0.5, fused(-b[i], y[i].minus_1, a[i] - b[i]), fused(-b[i], y[i].e, a[i]));
     const F64 gradient = value(bits(top) ^ (bits(z[i]) & bits(sign))) * inverse[i];
     const I64 is_unknown = ~(with[i] == with[i]);
     to[i].loss = zero_where(is_unknown, loss);
