@@ -444,15 +444,18 @@ void softmax_loss_in_groups(const In* z, const std::int32_t* labels, const doubl
   }
 }
 
-// A long sum whose error stays that of a short one: runs of plain additions, and what adding those up rounds away.
+// A long sum whose error stays that of a short one: runs of plain additions, and what adding those up rounds away. The
+// runs are short for doubles, where each rounding of an addition is up to half a unit of the result.
+template <class T>
 struct LongSum {
+  static constexpr int most = sizeof(T) == sizeof(double) ? 4 : 16;
   F64 run{};
   int length = 0;
   Compensated done;
 
   void add(F64 x) {
     run += x;
-    if (++length < 16) return;
+    if (++length < most) return;
     done.add(run);
     run = F64{};
     length = 0;
@@ -474,7 +477,7 @@ struct Near {
 template <class T, template <class> class Layout>
 [[gnu::flatten]] Near near(const Layout<T>& z, F64 top) {
   F64 unmasked{}, far{};
-  LongSum grown;
+  LongSum<T> grown;
   for (Index k = 0; k < z.size(); ++k) {
     const F64 x = z.get(k);
     const Difference d = difference<T>(x, top);
@@ -503,7 +506,7 @@ template <class In, class Out, template <class> class Layout>
   const F64 max = highest(z), most = highest(share);
   const F64 top = take(max == -inf, all(not_a_number), max);
 
-  LongSum below, rest, distance;
+  LongSum<In> below, rest, distance;
   F64 ties{}, as_many{}, within = all(inf);
   I64 of_top{}, infinite{};
   const auto look = [&]<int count>(Index k) {

@@ -132,6 +132,17 @@ def test_probability_targets(c: int, case: str, targets: str, dtype: str) -> Non
         assert truth.ulps(dlogits_nc[i], gradient_c, difference) <= BOUND[dtype]
 
 
+@pytest.mark.parametrize("c", [16, 128])
+def test_small_shares_of_float64_targets_add_up(c: int) -> None:
+    """Each is below half a unit of the sum so far: one by one they would all be lost."""
+    z_nc, t_nc = np.full((1, c), -40.0), np.full((1, c), 4.4e-17)
+    z_nc[0, 0], t_nc[0, :2] = 0.0, 0.5
+
+    loss_n = fl.softmax_cross_entropy(z_nc, t_nc, reduction="none")
+
+    assert truth.ulps(loss_n, truth.cross_entropy_of_targets(z_nc[0], t_nc[0])[0]) <= BOUND["float64"]
+
+
 def sigmoid_logits(dtype: str) -> NDArray[Any]:
     generator = np.random.default_rng(4)
     spread = [generator.normal(size=60), generator.uniform(-120, 120, 80), np.linspace(-104, 104, 53)]
