@@ -138,6 +138,25 @@ F64 highest(const Layout<T>& z) {
   return z.highest(m);
 }
 
+// Below it, terms of doubles may be subnormal numbers, each rounded by itself.
+constexpr double least_others = 0x1p-900;
+
+// The sum of exp(z - max) over the other classes once more, of rows where it is that small: from terms of normal size,
+// rounded once. Adding 128 to a difference of that size is exact.
+template <class T, template <class> class Layout>
+F64 small_others(const Layout<T>& z, F64 max, F64 others) {
+  const I64 is_small = others < least_others;
+  if (sizeof(T) == sizeof(float) || !any(is_small)) return others;
+  SumFor<T> sum;
+  for (Index k = 0; k < z.size(); ++k) {
+    const F64 x = z.get(k);
+    Difference d = difference<T>(x, max);
+    d.high = at_most(0.0, d.high + 128.0);
+    sum.add(zero_where(x == max, exponential<T>(d).e));
+  }
+  return take(is_small, z.sum(sum) * 0x1.42eb9f39afb0bp-185, others);  // exp(-128)
+}
+
 // The largest logit apart from the others; classes as large count among them.
 struct Top {
   F64 max;     // NaN where every class is masked
@@ -160,7 +179,7 @@ Top apart(const Layout<T>& z, F64* terms) {
     if constexpr (keeps_terms) terms[k] = take(is_top, all(1.0), e);
   }
   ties = z.sum(ties) - 1.0;
-  const F64 others = z.sum(below) + ties;
+  const F64 others = small_others<T>(z, max, z.sum(below) + ties);
   return {max, take((max == inf) & (ties > 0.0), all(not_a_number), others)};
 }
 
@@ -244,6 +263,8 @@ struct GroupAbreast {
     return z.sum(sum);
   }
 
+  F64 small_others(const Pivot& pivot, F64 others) const { return fromlogits::small_others<T>(z, pivot.z, others); }
+
   template <class Out>
   void write(Out* to, Index m, F64 share) const {
     z.write(to, m, [&](Index k) { return terms[k] * share; });
@@ -273,6 +294,15 @@ struct GroupAlong {
     F64 sums{};
     for (int r = 0; r < m; ++r) sums[r] = total(row_others(r, pivot.z[r], pivot.at[r]));
     return sums;
+  }
+
+  F64 small_others(const Pivot& pivot, F64 others) const {
+    if (sizeof(T) == sizeof(float) || !any(others < least_others)) return others;
+    for (int r = 0; r < m; ++r) {
+      const Along<T> z(from + r * c, 1, c, nullptr);
+      others[r] = fromlogits::small_others<T>(z, all(pivot.z[r]), all(others[r]))[0];
+    }
+    return others;
   }
 
   template <class Out>
@@ -379,6 +409,7 @@ template <class In, class Out, template <class> class Group>
     }
     others = group.others(pivot);
   }
+  others = group.small_others(pivot, others);
   const F64 distance = pivot.z - label_z;
   store(distance, chunk.distance + at);
   store(others, chunk.others + at);
@@ -543,7 +574,7 @@ template <class In, class Out, template <class> class Layout>
   // Per row, in every lane.
   const auto in_row = [&](I64 mask) { return z.sum(take(mask, all(1.0), F64{})) > 0.0; };
   const F64 tied = z.sum(ties) - 1.0, but_most = rest.over(z) + (z.sum(as_many) - 1.0) * most;
-  F64 others = below.over(z) + tied;
+  F64 others = small_others<In>(z, top, below.over(z) + tied);
   others = take((max == inf) & ((tied > 0.0) | in_row(of_top)), all(not_a_number), others);
   const F64 e = 1.0 + others, a = but_most + most;
   const F64 far = take(in_row(infinite), all(inf), distance.over(z));

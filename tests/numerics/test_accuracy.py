@@ -86,6 +86,25 @@ def test_softmax_and_log_softmax_and_logsumexp(case: str, c: int, dtype: str) ->
         assert truth.ulps(lse_n[i], true.logsumexp, near_zero) <= BOUND[dtype]
 
 
+@pytest.mark.parametrize("c", [2, 10, 41, 300, 3000])
+def test_the_smallest_numbers_that_float64_has(c: int) -> None:
+    n = 9
+    z_nc = np.random.default_rng(c).normal(size=(n, c))
+    z_nc[:, 1] += np.linspace(600, 748, n)
+    labels_n = np.ones(n, np.int64)
+
+    losses_n, dlogits_nc = fl.softmax_cross_entropy(z_nc, labels_n, reduction="none", with_gradient=True)
+    of_targets_n = fl.softmax_cross_entropy(z_nc, np.eye(c)[labels_n], reduction="none")
+    log_p_n = fl.log_softmax(z_nc)[:, 1]
+    of_zero_n = fl.logsumexp(z_nc - z_nc[:, 1:2])
+
+    for i, z_c in enumerate(z_nc):
+        loss, gradient_c = truth.cross_entropy(z_c, 1)
+        assert truth.ulps([*losses_n[i : i + 1], *of_targets_n[i : i + 1], -log_p_n[i]], [loss] * 3) <= BOUND["float64"]
+        assert truth.ulps(of_zero_n[i], truth.softmax(z_c - z_c[1]).logsumexp) <= BOUND["float64"]
+        assert truth.ulps(dlogits_nc[i], gradient_c) <= BOUND["float64"]
+
+
 @pytest.mark.parametrize("case", ["normal", "spread", "confident"])
 def test_a_hundred_thousand_classes(case: str) -> None:
     z_nc, labels_n = logits_of(case, 2, 100_000, "float32")
