@@ -7,12 +7,14 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <unistd.h>
 
 #include "arena.h"
 #include "kernels.h"
@@ -32,6 +34,25 @@ template <class T>
 using Matrix = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Floats = Matrix<const float>;
 using Bytes = Matrix<const std::uint8_t>;
+
+// Without the interpreter lock. Up to Python 3.13 a thread that wants it back while the interpreter ends is unwound,
+// which no destructor and no frame of nanobind survives: it sleeps until the process is over, as from 3.14 on.
+class Unlocked {
+ public:
+  Unlocked() : state_(PyEval_SaveThread()) {}
+  ~Unlocked() {
+    try {
+      PyEval_RestoreThread(state_);
+    } catch (...) {
+      for (;;) pause();
+    }
+  }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
 
 Index size(std::size_t n) { return static_cast<Index>(n); }
 
@@ -89,7 +110,7 @@ class PyNetwork {
     }
     const Index k = size(order.shape(0));
     require(size(rates.shape(0)) == (k + batch_size_ - 1) / batch_size_, "one learning rate for each batch");
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     fromlogits::Team team(threads);
     return network_.train(rows, wanted, order.data(), k, rates.data(), loss, team);
   }
@@ -97,7 +118,7 @@ class PyNetwork {
   void logits(const fromlogits::Rows& rows, Matrix<float> out, int threads) const {
     require(rows.d == network_.inputs(), "features must be (n, inputs)");
     require(size(out.shape(0)) == rows.n && size(out.shape(1)) == network_.outputs(), "out must be (n, outputs)");
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     fromlogits::Team team(threads);
     network_.logits(rows, out.data(), team);
   }
@@ -155,7 +176,7 @@ void add_logit_functions(nb::module_& m) {
                                  : what == "log_softmax" ? RowResult::log_softmax
                                                          : RowResult::logsumexp;
         require(size(out.size()) == (result == RowResult::logsumexp ? n : n * c), "out must have the result's size");
-        nb::gil_scoped_release unlocked;
+        const Unlocked unlocked;
         fromlogits::KeptTeam team(threads);
         return fromlogits::by_rows(result, z.data(), out.data(), n, c, team.get());
       },
@@ -165,7 +186,7 @@ void add_logit_functions(nb::module_& m) {
       [](const std::string& what, Vec<const In> z, Vec<Out> out, int threads) {
         using fromlogits::EntryResult;
         require(out.shape(0) == z.shape(0), "out must have the size of the logits");
-        nb::gil_scoped_release unlocked;
+        const Unlocked unlocked;
         fromlogits::KeptTeam team(threads);
         return fromlogits::by_entries(what == "sigmoid" ? EntryResult::sigmoid : EntryResult::log_sigmoid, z.data(),
                                       out.data(), size(z.shape(0)), team.get());
@@ -194,7 +215,7 @@ void add_logit_functions(nb::module_& m) {
         double* const each = losses ? losses->data() : nullptr;
         fromlogits::LossSum result;
         {
-          nb::gil_scoped_release unlocked;
+          const Unlocked unlocked;
           fromlogits::KeptTeam team(threads);
           result = fromlogits::softmax_cross_entropy(z.data(), targets, by, divisor, gradient, each, n, c, team.get());
         }
@@ -223,7 +244,7 @@ void add_logit_functions(nb::module_& m) {
         double* const out = losses ? losses->data() : nullptr;
         fromlogits::LossSum result;
         {
-          nb::gil_scoped_release unlocked;
+          const Unlocked unlocked;
           fromlogits::KeptTeam team(threads);
           result =
               fromlogits::sigmoid_cross_entropy(z.data(), targets, by, each, divisor, gradient, out, n, team.get());
@@ -241,7 +262,7 @@ void add_check(nb::module_& m) {
   m.def(
       "check_probabilities",
       [](Vec<const T> x) {
-        nb::gil_scoped_release unlocked;
+        const Unlocked unlocked;
         const fromlogits::Shares found = fromlogits::check_shares(x.data(), size(x.shape(0)));
         return std::pair<Index, Index>(found.known, found.first_outside);
       },
@@ -265,7 +286,7 @@ Index class_numbers(Vec<const std::int64_t> from, Index c, Vec<std::int32_t> to)
 std::tuple<nb::bytes, double, Index> exact_sum(Vec<const double> x) {
   fromlogits::LossSum result;
   {
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     for (Index i = 0; i < size(x.shape(0)); ++i) result.sum.add(x.data()[i]);
     result.sum.settle();
   }
