@@ -9,6 +9,13 @@
 #include "elementary.h"
 #include "kernels.h"
 
+// Everything that a loop calls is part of it. Sanitizers take minutes to compile such functions, and need no speed.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FROMLOGITS_FLATTEN
+#else
+#define FROMLOGITS_FLATTEN [[gnu::flatten]]
+#endif
+
 namespace fromlogits {
 namespace {
 
@@ -249,7 +256,7 @@ struct GroupAbreast {
   GroupAbreast(const T* from, Index m, Index c, F64* scratch, const void*)
       : z(from, m, c, scratch), terms(scratch + c) {}
 
-  [[gnu::flatten]] F64 others(const Pivot& pivot) const {
+  FROMLOGITS_FLATTEN F64 others(const Pivot& pivot) const {
     const auto add = [&]<int count>(Index k, SumFor<T> sum) {
       const auto counted = [&](int i, F64 e) { return zero_where(pivot.at == k + i, e); };
       return add_terms<T, count>([&](int i) { return z.get(k + i); }, pivot.z, terms + k, sum, counted);
@@ -315,7 +322,7 @@ struct GroupAlong {
   }
 
  private:
-  [[gnu::flatten]] SumFor<T> row_others(Index r, double pivot, Index at) const {
+  FROMLOGITS_FLATTEN SumFor<T> row_others(Index r, double pivot, Index at) const {
     const Along<T> z(from + r * c, 1, c, nullptr);
     F64* const to = terms + r * z.size();
     const Index special = at / lanes, whole = z.size() - 1;
@@ -394,8 +401,8 @@ inline V vector_at(const auto* from) {
 
 // The rows [at, at + m) of a chunk: `from`, `labels` and dz begin there.
 template <class In, class Out, template <class> class Group>
-[[gnu::flatten]] void softmax_loss_rows(const In* from, const std::int32_t* labels, Out* dz, Chunk& chunk, Index at,
-                                        Index m, Index c, F64* scratch) noexcept {
+FROMLOGITS_FLATTEN void softmax_loss_rows(const In* from, const std::int32_t* labels, Out* dz, Chunk& chunk, Index at,
+                                          Index m, Index c, F64* scratch) noexcept {
   const Group<In> group(from, m, c, scratch, sizeof(In) == sizeof(Out) ? dz : nullptr);
   const F64 label_z = vector_at<F64>(chunk.label_z + at);
   Pivot pivot{label_z, vector_at<I64>(chunk.y + at)};
@@ -435,7 +442,7 @@ template <class In, class Out, template <class> class Group>
 }
 
 template <class In>
-[[gnu::flatten]] void losses_of(const Chunk& chunk, double* losses, Index n) {
+FROMLOGITS_FLATTEN void losses_of(const Chunk& chunk, double* losses, Index n) {
   for (Index i = 0; i < n; i += lanes) {
     const F64 rest = log_1_plus<In>(vector_at<F64>(chunk.others + i));
     const F64 loss = fused(vector_at<F64>(chunk.weight + i), rest, vector_at<F64>(chunk.distance + i));
@@ -506,7 +513,7 @@ struct Near {
   F64 unmasked, grown;
 };
 template <class T, template <class> class Layout>
-[[gnu::flatten]] Near near(const Layout<T>& z, F64 top) {
+FROMLOGITS_FLATTEN Near near(const Layout<T>& z, F64 top) {
   F64 unmasked{}, far{};
   LongSum<T> grown;
   for (Index k = 0; k < z.size(); ++k) {
@@ -525,8 +532,8 @@ template <class T, template <class> class Layout>
 // (a e_k - r_k e) / e. Both products hold r_k e_k; left out of both, they are e_k times the other shares and r_k times
 // the other terms. The largest share and term would lose the others in a subtraction: these are added up.
 template <class In, class Out, template <class> class Layout>
-[[gnu::flatten]] void softmax_loss_of_shares_rows(const In* from, const double* shares, Out* dz, Chunk& chunk, Index at,
-                                                  Index m, Index c, F64* scratch) noexcept {
+FROMLOGITS_FLATTEN void softmax_loss_of_shares_rows(const In* from, const double* shares, Out* dz, Chunk& chunk,
+                                                    Index at, Index m, Index c, F64* scratch) noexcept {
   constexpr bool is_double = sizeof(In) == sizeof(double);
   const Layout<In> z(from, m, c, scratch);
   F64* const terms = scratch + Layout<In>::taken(c);
@@ -761,9 +768,9 @@ inline void sigmoid_entropies(const F64 (&z)[count], const F64 (&with)[count], c
 }
 
 template <class In, class Out>
-[[gnu::flatten]] void sigmoid_loss(const In* from, const float* floats, const double* doubles, double smoothing,
-                                   const double* positive, double all_positive, const double* scales, double divisor,
-                                   Out* dz, double* losses, Index n) noexcept {
+FROMLOGITS_FLATTEN void sigmoid_loss(const In* from, const float* floats, const double* doubles, double smoothing,
+                                     const double* positive, double all_positive, const double* scales, double divisor,
+                                     Out* dz, double* losses, Index n) noexcept {
   const F64 kept = all(1.0 - smoothing), spread = all(0.5 * smoothing), all_scales = all(1.0 / divisor);
   const bool is_plain = positive == nullptr && all_positive == 1.0 && smoothing == 0.0;
   const auto work = [=]<int count>(Index at, Index m) {
@@ -805,7 +812,7 @@ template <class In, class Out>
 // Error-free extraction: adding and subtracting a power of 2 that is large enough leaves the leading bits of each
 // addend, whose sum is exact; what is left of them goes on. Source: Rump, Ogita & Oishi, SIAM J. Sci. Comput. 31(1),
 // 2008, section 3.
-[[gnu::flatten]] Parts split_sum(const double* x, Index n) noexcept {
+FROMLOGITS_FLATTEN Parts split_sum(const double* x, Index n) noexcept {
   alignas(64) double rest[Parts::most_addends + lanes];
   F64 highest{};
   I64 odd{};
