@@ -120,7 +120,8 @@ template <bool carries>
 inline F64 log1p(F64 x) {
   const F64 u = 1.0 + x;
   const I64 root = bits(all(0x1.6a09e667f3bcdp-1));
-  const I64 moved = bits(u) + (bits(all(1.0)) - root);
+  // Unsigned: of NaN the sum leaves the signed numbers.
+  const I64 moved = reinterpret_cast<I64>(reinterpret_cast<U64>(u) + reinterpret_cast<U64>(bits(all(1.0)) - root));
   const I64 biased = shift_down<52>(moved);
   const F64 f = value((moved & ((std::int64_t{1} << 52) - 1)) + root);
   const F64 k = value(biased | bits(all(0x1p52))) - (0x1p52 + 1023.0);

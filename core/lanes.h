@@ -28,6 +28,7 @@ constexpr int lanes = 2;
 typedef double F64 __attribute__((vector_size(lanes * sizeof(double))));
 typedef float F32 __attribute__((vector_size(lanes * sizeof(float))));
 typedef std::int64_t I64 __attribute__((vector_size(lanes * sizeof(std::int64_t))));
+typedef std::uint64_t U64 __attribute__((vector_size(lanes * sizeof(std::uint64_t))));
 
 template <class T>
 struct VectorOf;
@@ -54,7 +55,6 @@ inline F64 zero_where(I64 mask, F64 x) { return value(bits(x) & ~mask); }
 // Without the sign: there is no arithmetic shift of 64 bits in AVX2.
 template <int by>
 inline I64 shift_down(I64 x) {
-  typedef std::uint64_t U64 __attribute__((vector_size(lanes * sizeof(std::uint64_t))));
   return reinterpret_cast<I64>(reinterpret_cast<U64>(x) >> by);
 }
 
