@@ -62,12 +62,13 @@ inline void exponentials(const Difference (&from)[count], Exponential (&to)[coun
   each<count>([&](int i) { r[i] = fused(x[i], all(per_log2_low), r[i]); });
   if constexpr (is_double) each<count>([&](int i) { r[i] = fused(from[i].low, all(per_log2_high), r[i]); });
   polynomials(power_polynomial, r, p);
-  F64 low, high;
-  std::memcpy(&low, sixteenth_powers, sizeof low);
-  std::memcpy(&high, sixteenth_powers + 8, sizeof high);
+  const auto of_sixteenth = [&](const double (&table)[16], int i) -> F64 {
+    return _mm512_permutex2var_pd(load(table), reinterpret_cast<__m512i>(bits(shifted[i])), load(table + 8));
+  };
   each<count>([&](int i) {
-    const F64 root = _mm512_permutex2var_pd(low, reinterpret_cast<__m512i>(bits(shifted[i])), high);
-    const F64 grown = p[i] * r[i];
+    const F64 root = of_sixteenth(sixteenth_powers, i);
+    F64 grown = p[i] * r[i];
+    if constexpr (is_double) grown = fused(p[i], r[i], of_sixteenth(sixteenth_roundings, i));
     to[i].e = _mm512_maskz_scalef_pd(every, fused(root, grown, root), n[i]);
     const F64 power = _mm512_maskz_scalef_pd(every, root, n[i]);
     to[i].minus_1 = fused(power, grown, power - 1.0);

@@ -76,7 +76,10 @@ comment = f"(exp(r) - 1 - r) / r^2 for |r| <= log(2) / 2; exp(r) is off by at mo
 print(table("exp_polynomial", comment, exp_table))
 comment = f"(2^r - 1) / r for |r| <= 1/32; 2^r is off by at most {power_error} of itself."
 print(table("power_polynomial", comment, power_table))
-print(table("sixteenth_powers", "2^(j/16)", [float(mp.mpf(2) ** (mp.mpf(j) / 16)) for j in range(16)]))
+powers = [mp.mpf(2) ** (mp.mpf(j) / 16) for j in range(16)]
+print(table("sixteenth_powers", "2^(j/16)", [float(power) for power in powers]))
+roundings = [float(power / float(power) - 1) for power in powers]
+print(table("sixteenth_roundings", "What their rounding took away, as a share of them.", roundings))
 print(log_table("log_polynomial", (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1), 6))
 print(log_table("log1p_polynomial", mp.mpf(1) / 3, 10))
 print("}  // namespace fromlogits")

@@ -105,6 +105,22 @@ def test_the_smallest_numbers_that_float64_has(c: int) -> None:
         assert truth.ulps(dlogits_nc[i], gradient_c) <= BOUND["float64"]
 
 
+@pytest.mark.parametrize(
+    ("z_c", "y"),
+    [
+        ([-332.7926, -2.7392, -33.2691], 0),
+        ([193.1449, -272.7713, 227.7493, 66.1529], 3),
+        ([32.7439, 69.5164, 66.7272, 44.3234], 0),
+        ([-67.0449, -62.8975, -103.1642, -146.8283], 2),
+    ],
+)
+def test_float64_gradients_where_every_rounding_went_the_same_way(z_c: list[float], y: int) -> None:
+    """The worst of some ten million random rows, by the kernels as they were then."""
+    _, dlogits_c = fl.softmax_cross_entropy(z_c, y, with_gradient=True)
+
+    assert truth.ulps(dlogits_c, truth.cross_entropy(np.array(z_c), y)[1]) <= BOUND["float64"]
+
+
 @pytest.mark.parametrize("case", ["normal", "spread", "confident"])
 def test_a_hundred_thousand_classes(case: str) -> None:
     z_nc, labels_n = logits_of(case, 2, 100_000, "float32")
