@@ -261,12 +261,13 @@ template <class T>
 void add_check(nb::module_& m) {
   m.def(
       "check_probabilities",
-      [](Vec<const T> x) {
+      [](Vec<const T> x, int threads) {
         const Unlocked unlocked;
-        const fromlogits::Shares found = fromlogits::check_shares(x.data(), size(x.shape(0)));
+        fromlogits::KeptTeam team(threads);
+        const fromlogits::Shares found = fromlogits::check_shares(x.data(), size(x.shape(0)), team.get());
         return std::pair<Index, Index>(found.known, found.first_outside);
       },
-      "targets"_a.noconvert());
+      "targets"_a.noconvert(), "threads"_a);
 }
 
 // Class numbers (n) as the losses take them; the first row outside [0, c), or -1.

@@ -246,23 +246,28 @@ LossSum sigmoid_cross_entropy(const In* z, const SigmoidTargets& targets, const 
 namespace {
 
 template <class T>
-Shares check(const T* x, Index n, Counts (*count)(const T*, Index) noexcept) noexcept {
-  Shares found;
-  for (Index i = 0; i < n; i += block_size) {
-    const Index end = std::min(n, i + block_size);
-    const Counts counts = count(x + i, end - i);
-    found.known += counts.numbers;
-    if (found.first_outside >= 0 || counts.numbers == counts.within) continue;
-    const auto is_outside = [](T t) { return t < T{0} || t > T{1}; };
-    found.first_outside = std::find_if(x + i, x + end, is_outside) - x;
-  }
-  return found;
+Shares check(const T* x, Index n, Counts (*count)(const T*, Index) noexcept, Team& team) {
+  constexpr Index size = 16 * block_size;  // counting is as fast as memory: smaller blocks are not worth sharing
+  std::atomic<Index> known{0}, first_outside{n};
+  std::vector<Index> memories;
+  in_blocks(
+      n, size, 1, team, memories, [] { return Index{0}; },
+      [&](Index&, Index begin, Index end) {
+        const Counts counts = count(x + begin, end - begin);
+        known += counts.numbers;
+        if (counts.numbers == counts.within) return;
+        const Index found = std::find_if(x + begin, x + end, [](T t) { return t < T{0} || t > T{1}; }) - x;
+        Index before = first_outside;
+        while (found < before && !first_outside.compare_exchange_weak(before, found)) {
+        }
+      });
+  return {known, first_outside < n ? first_outside.load() : -1};
 }
 
 }  // namespace
 
-Shares check_shares(const float* x, Index n) noexcept { return check(x, n, kernels().count_floats); }
-Shares check_shares(const double* x, Index n) noexcept { return check(x, n, kernels().count_doubles); }
+Shares check_shares(const float* x, Index n, Team& team) { return check(x, n, kernels().count_floats, team); }
+Shares check_shares(const double* x, Index n, Team& team) { return check(x, n, kernels().count_doubles, team); }
 
 #define FROMLOGITS_INSTANTIATE(In, Out)                                                                          \
   template Index by_rows(RowResult, const In*, Out*, Index, Index, Team&);                                       \

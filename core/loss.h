@@ -35,8 +35,8 @@ struct Shares {
   Index known = 0;
   Index first_outside = -1;
 };
-Shares check_shares(const float* x, Index n) noexcept;
-Shares check_shares(const double* x, Index n) noexcept;
+Shares check_shares(const float* x, Index n, Team& team);
+Shares check_shares(const double* x, Index n, Team& team);
 
 // The exact sum of the weighted losses, and how many of them are NaN.
 struct LossSum {

@@ -262,7 +262,7 @@ def sigmoid_cross_entropy(
         hint = _reshape_hint(t.shape, z.shape)
         raise InputError(f"targets must have the shape of the logits, {z.shape}; got {t.shape}.{hint}")
     t_n = _probabilities(t).reshape(-1)
-    known, wrong = _core.check_probabilities(t_n)
+    known, wrong = _core.check_probabilities(t_n, _threads(t_n.size))
     if wrong >= 0:
         found = t.reshape(-1)[wrong]
         cure = " For labels −1 and 1, pass (targets + 1) / 2." if found == -1 else ""
@@ -569,7 +569,7 @@ def _class_probabilities(t: Array, z: _Logits) -> Array:
     axis = z.axis or 0
     moved = _probabilities(np.moveaxis(t, axis, -1) if t.ndim else t).reshape(n, c)
     class_numbers = f" Class numbers have shape {z.rows_shape}." if t.dtype.kind in "iu" else ""
-    known, wrong = _core.check_probabilities(moved.reshape(-1))
+    known, wrong = _core.check_probabilities(moved.reshape(-1), _threads(moved.size))
     if known < n * c:
         wrong = int(np.flatnonzero(np.isnan(moved))[0])
     if wrong >= 0:
