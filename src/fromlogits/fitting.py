@@ -141,7 +141,7 @@ def prepare(
         X, y, X_val, y_val: as `Classifier.fit` takes them.
         picture_shape: a row is a picture of this shape.
         data_digest, valid_digest: SHA-256 of the files of (X, y) and (X_val, y_val), by which `evaluate` knows them.
-        roles: names of columns that are no features: target_names, id_names, ignored.
+        roles: what the schema remembers of the columns: target_names, id_names, ignored, numeric, missing_words.
     """
     inputs = as_inputs(X)
     y = as_target(y, ravel=True)

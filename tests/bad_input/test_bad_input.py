@@ -240,7 +240,7 @@ CASES: dict[str, list[Case]] = {
             "an unknown kind of file",
             text("1 2 3", "t.xyz"),
             "train t.xyz --target kind",
-            "t.xyz: the form of a file is known by its name: .csv or .tsv (also .csv.gz), .parquet, .npz, or IDX images as in train-images-idx3-ubyte.gz.",
+            "t.xyz: the form of a file is known by its name: .csv or .tsv (also .gz and .zst), .parquet, .npz, or IDX images as in train-images-idx3-ubyte.gz; --format csv says it for any name.",
         ),
         Case(
             "a gzip file cut short",
@@ -276,7 +276,7 @@ CASES: dict[str, list[Case]] = {
             "an IDX file without its labels",
             several(idx(), lambda: Path("train-labels-idx1-ubyte").unlink()),
             "train train-images-idx3-ubyte",
-            "train-images-idx3-ubyte: its labels must stand beside it; there is neither train-labels-idx1-ubyte nor train-labels-idx1-ubyte.gz.",
+            "train-images-idx3-ubyte: its labels must stand beside it; there is no train-labels-idx1-ubyte, nor train-labels-idx1-ubyte.gz or train-labels-idx1-ubyte.zst.",
         ),
         Case(
             "an .npz file without y",
@@ -299,31 +299,31 @@ CASES: dict[str, list[Case]] = {
             "a row with too few values",
             with_line(5, "1,2"),
             TRAIN,
-            "t.csv line 5: every row must have 3 values, as many as line 1 has names; found 2.",
+            "t.csv line 5: every row must have 3 values, as many as line 1 has names; found 2: they end with column 'weight'. An empty value keeps its delimiter.",
         ),
         Case(
             "a row with too many values",
             with_line(5, "1,2,a,4"),
             TRAIN,
-            "t.csv line 5: every row must have 3 values, as many as line 1 has names; found 4.",
+            "t.csv line 5: every row must have 3 values, as many as line 1 has names; found 4. A value that holds a comma must be quoted.",
         ),
         Case(
             "a quote that is never closed",
             with_line(5, '1,"2,a'),
             TRAIN,
-            "t.csv line 5: a quote that opens in this row is never closed.",
+            "t.csv line 5, column 'weight': the quote that opens this value is never closed. Close it, or add --quote none if quotes mean nothing in this file.",
         ),
         Case(
             "two columns of one name",
             lambda: table(header="size,size,kind"),
             TRAIN,
-            "t.csv line 1: column names must differ; columns 1 and 2 are both 'size'.",
+            "t.csv line 1: column names must differ; columns 1 and 2 are both 'size'. --header mend numbers them.",
         ),
         Case(
             "a column without a name",
             lambda: table(header="size,,kind"),
             TRAIN,
-            "t.csv line 1: column 2 of 3 has no name.",
+            "t.csv line 1: column 2 of 3 has no name. --header mend numbers it.",
         ),
         Case(
             "a word in a number column",
@@ -365,7 +365,7 @@ CASES: dict[str, list[Case]] = {
             "no feature column",
             text("kind\n" + "a\nb\n" * 10),
             TRAIN,
-            "t.csv has one column only, 'kind'; a target and features are needed. Values are separated by commas, tabs or semicolons.",
+            "t.csv has one column only, 'kind'; a target and features are needed. Values are separated by commas, tabs, semicolons or bars; --separator names another sign.",
         ),
         Case("an id column that does not exist", table, f"{TRAIN} --id nr", "t.csv has no column 'nr' to be id."),
         Case(

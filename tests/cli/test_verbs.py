@@ -545,7 +545,7 @@ def test_an_unexpected_exception_is_one_line_and_exit_1(here: Here, monkeypatch:
     def broken(*args: object) -> None:
         raise ZeroDivisionError("a fault\nof ours")
 
-    monkeypatch.setattr(train_verb, "_columns", broken)
+    monkeypatch.setattr(train_verb, "listed_names", broken)
     code, out, err = here("train t.csv --target kind")
 
     assert (code, out) == (1, "")
@@ -570,7 +570,7 @@ def test_what_goes_wrong_has_its_exit_code(
     def broken(*args: object) -> None:
         raise error
 
-    monkeypatch.setattr(train_verb, "_columns", broken)
+    monkeypatch.setattr(train_verb, "listed_names", broken)
 
     assert here("train t.csv --target kind") == (code, "", f"fromlogits: {line}\n")
 

@@ -133,8 +133,8 @@ def test_a_damaged_images_file_is_refused_in_one_line(tmp_path: Path, name: str)
     [
         (
             None,
-            "train-images-idx3-ubyte: its labels must stand beside it; there is neither train-labels-idx1-ubyte nor"
-            " train-labels-idx1-ubyte.gz.",
+            "train-images-idx3-ubyte: its labels must stand beside it; there is no train-labels-idx1-ubyte, nor"
+            " train-labels-idx1-ubyte.gz or train-labels-idx1-ubyte.zst.",
         ),
         (
             idx(LABELS[:4]),

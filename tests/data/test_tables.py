@@ -261,63 +261,74 @@ REFUSED = {
     "blank first line": ("\nx,y\n1,a\n", "t.csv line 1 is blank; it must hold the column names."),
     "short row": (
         "x,z,y\n1,2,a\n3,b\n",
-        "t.csv line 3: every row must have 3 values, as many as line 1 has names; found 2.",
+        "t.csv line 3: every row must have 3 values, as many as line 1 has names; found 2: they end with column 'z'."
+        " An empty value keeps its delimiter.",
     ),
     "long row": (
         "x,z,y\n1,2,a\n3,4,b,5\n",
-        "t.csv line 3: every row must have 3 values, as many as line 1 has names; found 4.",
+        "t.csv line 3: every row must have 3 values, as many as line 1 has names; found 4."
+        " A value that holds a comma must be quoted.",
     ),
     "long row with an empty value": (
         "x,z,y\n1,2,a\n3,4,b,\n",
-        "t.csv line 3: every row must have 3 values, as many as line 1 has names; found 4.",
+        "t.csv line 3: every row must have 3 values, as many as line 1 has names; found 4."
+        " A value that holds a comma must be quoted.",
     ),
     "long row after a quoted line end": (
         'x,y\n1,"a\nb"\n2,b,\n',
-        "t.csv line 4: every row must have 2 values, as many as line 1 has names; found 3.",
+        "t.csv line 4: every row must have 2 values, as many as line 1 has names; found 3."
+        " A value that holds a comma must be quoted.",
     ),
     "same name twice": (
         "x,x,y\n1,2,a\n",
-        "t.csv line 1: column names must differ; columns 1 and 2 are both 'x'.",
+        "t.csv line 1: column names must differ; columns 1 and 2 are both 'x'. --header mend numbers them.",
     ),
-    "no header": (
-        "1,0,0\n1,2,3\n",
-        "t.csv line 1: column names must differ; columns 2 and 3 are both '0'."
-        " The names must stand in line 1; it seems to hold data.",
+    "names or data": (
+        "7,y,9\n1,2,3\n",
+        "t.csv line 1 must hold the column names; it may hold data, such as '7'. Say --header names or --header none.",
     ),
     "index of pandas": (
         ",x,y\n0,1,a\n",
         "t.csv line 1: column 1 of 3 has no name."
-        " pandas writes such a column for its index; to_csv(index=False) leaves it out.",
+        " pandas writes such a column for its index; to_csv(index=False) leaves it out, --header mend numbers it.",
     ),
-    "column without a name": ("x,,y\n0,1,a\n", "t.csv line 1: column 2 of 3 has no name."),
+    "column without a name": ("x,,y\n0,1,a\n", "t.csv line 1: column 2 of 3 has no name. --header mend numbers it."),
     "delimiter at the end of the header": (
         "x,y,\n0,a,\n",
-        "t.csv line 1: column 3 of 3 has no name. Line 1 ends in a delimiter.",
+        "t.csv line 1: column 3 of 3 has no name. Line 1 ends in a delimiter; --header mend numbers such a column.",
     ),
-    "unclosed quote": ('x,y\n1,a\n2,"b\n3,a\n', "t.csv line 3: a quote that opens in this row is never closed."),
+    "unclosed quote": (
+        'x,y\n1,a\n2,"b\n3,a\n',
+        "t.csv line 3, column 'y': the quote that opens this value is never closed. Close it, or add --quote none if"
+        " quotes mean nothing in this file.",
+    ),
     "unclosed quote in the header": (
         'x,"y\n1,a\n2,b\n',
-        "t.csv line 1: a quote that opens in this row is never closed.",
+        "t.csv line 1, value 2: the quote that opens this value is never closed. Close it, or add --quote none if"
+        " quotes mean nothing in this file.",
     ),
     "text behind a quote": (
         'x,y\n1,"a"b\n2,b\n',
-        "t.csv line 2: a closing quote must end its value; a quote inside a quoted value is written twice.",
+        "t.csv line 2, column 'y': a closing quote must end its value; a quote inside a quoted value is written twice.",
     ),
     "quote closed by the next one": (
         'x,y\n1,"a\n2,"b"\n3,a\n',
-        "t.csv line 3: a closing quote must end its value; was a quote left open in the row that starts on line 2?",
+        "t.csv line 3, column 'y': a closing quote must end its value; was a quote left open in the row that"
+        " starts on line 2?",
     ),
     "two quoted texts in a value": (
         'x,y\n1,"a" "b"\n2,b\n',
-        "t.csv line 2: a closing quote must end its value; a quote inside a quoted value is written twice.",
+        "t.csv line 2, column 'y': a closing quote must end its value; a quote inside a quoted value is written twice.",
     ),
     "quote left open in the header": (
         'x,"y\n1,a\n2,"b"\n',
-        "t.csv line 3: a closing quote must end its value; was a quote left open in the row that starts on line 1?",
+        "t.csv line 3, value 2: a closing quote must end its value; was a quote left open in the row that"
+        " starts on line 1?",
     ),
     "long last row without a line end": (
         "x,y\n1,a\n2,b,",
-        "t.csv line 3: every row must have 2 values, as many as line 1 has names; found 3.",
+        "t.csv line 3: every row must have 2 values, as many as line 1 has names; found 3."
+        " A value that holds a comma must be quoted.",
     ),
     "NUL": (b"x,y\n1,a\0\n", "t.csv must be UTF-8 text; the byte at offset 7 is a NUL byte. Is it text at all?"),
     "PNG": (b"\x89PNG\r\n\x1a\n....", "t.csv must be UTF-8 text; it looks like a PNG picture."),
@@ -331,9 +342,10 @@ REFUSED = {
     ),
     "Latin-1": (
         "x,y\n1,é\n2,b\n".encode("latin-1"),
-        "t.csv must be UTF-8 text; the byte at offset 6 is 0xe9. Save it as UTF-8.",
+        "t.csv must be UTF-8 text; the byte at offset 6 is 0xe9."
+        " Say what it is, as in --encoding cp1252 (Windows, and nearly Latin-1).",
     ),
-    "UTF-16": (GOOD.encode("utf-16"), "t.csv must be UTF-8 text; it looks like UTF-16 text. Save it as UTF-8."),
+    "UTF-16": (GOOD.encode("utf-16"), "t.csv must be UTF-8 text; it looks like UTF-16 text. Add --encoding utf-16."),
     "cut inside a character": (
         "x,y\n1,a\n2,é".encode()[:-1],
         "t.csv is cut off: it ends in the middle of a UTF-8 character.",
@@ -347,9 +359,9 @@ REFUSED = {
         "t.csv: no row may be longer than 30,000,000 bytes; is a quote not closed?",
     ),
     "one column": (
-        GOOD.replace(",", "|"),
-        "t.csv has one column only, 'x|y'; a target and features are needed."
-        " Values are separated by commas, tabs or semicolons.",
+        GOOD.replace(",", "^"),
+        "t.csv has one column only, 'x^y'; a target and features are needed."
+        " Values are separated by commas, tabs, semicolons or bars; --separator names another sign.",
     ),
     "word": (
         "x,y\n1,a\n2,b\ntwelve,a\n",
@@ -376,21 +388,21 @@ REFUSED = {
     "leading zero": (
         "zip code,y\n12345,a\n01234,b\n",
         "column 'zip code' must hold numbers; t.csv line 3 has '01234', which has a leading zero: a code, not a number."
-        " --ignore 'zip code' leaves it out.",
+        " --numeric 'zip code' reads it as numbers all the same; --ignore 'zip code' leaves it out.",
     ),
     "underscore": (
         "x,y\n1,a\n1_000,b\n",
         "column 'x' must hold numbers; t.csv line 3 has '1_000', which is not a number. --ignore x leaves it out.",
     ),
     "decimal comma": (
-        "x;y\n0;a\n1,5;b\n",
-        "column 'x' must hold numbers; t.csv line 3 has '1,5'; decimals are written with a point, as in 1.5."
-        " --ignore x leaves it out.",
+        "x;y\n0;a\n1,500;b\n",
+        "column 'x' must hold numbers; t.csv line 3 has '1,500'; --decimal , says that a comma stands before"
+        " decimals. --ignore x leaves it out.",
     ),
     "long integer": (
         "x,y\n1,a\n9007199254740993,b\n",
         "column 'x' must hold numbers; t.csv line 3 has '9007199254740993', an integer too long for float64, which is"
-        " exact below 2^53. --ignore x leaves it out.",
+        " exact below 2^53. --numeric x reads it as numbers all the same; --ignore x leaves it out.",
     ),
     "missing value": (
         "x,z,y\n1,1,a\n,2,b\n  ,3,b\n",

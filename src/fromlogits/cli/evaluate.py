@@ -7,9 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..data.reading import Reading
 from .display import Screen
 from .opening import open_model, read_labelled
-from .options import Data, Json, Model, Threads
+from .options import Data, Json, Model, Threads, named, reads_files
 from .output import as_json, figures_text, listed, naming, per_label_table, say_of_validation, selected_on
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from ..data.sources import Dataset
 
 
-def evaluate(model: Model, data: Data, threads: Threads = None, json: Json = False) -> int:
+@reads_files
+def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None, json: Json = False) -> int:
     """Say how good MODEL is on DATA, its target known."""
     started = time.perf_counter()
     from .. import metrics
 
     classifier = open_model(model, threads)
-    dataset = read_labelled(classifier, data)
+    dataset = read_labelled(classifier, data, reading)
     with naming(data):
         logits_nc = classifier.predict_logits(dataset.features)
         targets = classifier.target_.encode(dataset.targets, unknown="mark")
@@ -53,12 +55,12 @@ def evaluate(model: Model, data: Data, threads: Threads = None, json: Json = Fal
         progress.tell(f"note: {note.rstrip('.')}.")
     if is_training_file:
         progress.tell(
-            f"warning: the model was trained on this very file ({data}): {_what_to_trust(rows, say)}.", "yellow"
+            f"warning: the model was trained on this very file ({named(data)}): {_what_to_trust(rows, say)}.", "yellow"
         )
     elif is_validation_file:
         progress.tell(
-            f"warning: this is the file that the training was validated on ({data}): these rows {say}, so the figures"
-            " are a little too good.",
+            f"warning: this is the file that the training was validated on ({named(data)}): these rows {say}, so the"
+            " figures are a little too good.",
             "yellow",
         )
     if figures.get("unknown_class_rows"):
@@ -66,7 +68,7 @@ def evaluate(model: Model, data: Data, threads: Threads = None, json: Json = Fal
     if json:
         results.tell(as_json(report))
         return 0
-    results.tell(f"{model} on {data}: {len(dataset):,} rows; {len(classes):,} {_kind(task)}: {listed(classes)}")
+    results.tell(f"{model} on {named(data)}: {len(dataset):,} rows; {len(classes):,} {_kind(task)}: {listed(classes)}")
     about = f"all rows, which {say}:" if is_validation_file else "all rows:"
     results.tell(figures_text(about, figures), "bold" if rows is not None else "bold green")
     if rows is None:

@@ -9,15 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
+from ..data.reading import Reading
 from ..errors import InputError
 from .display import Screen
 from .opening import open_model, read_labelled_or_not
-from .options import DATA_HELP, Json, Model
+from .options import DATA_HELP, Json, Model, reads_files
 from .output import as_json, figures_text, in_words, json_numbers, listed, naming, per_label_table, say_of_validation
 
 
+@reads_files
 def inspect(
     model: Model,
+    reading: Reading,
     data: Annotated[
         str | None,
         typer.Argument(metavar="DATA", help=f"Rows, one of which is shown: {DATA_HELP}", show_default=False),
@@ -30,7 +33,7 @@ def inspect(
 ) -> int:
     """Say what MODEL holds and how it was trained; with DATA, lay its output layer open on one row."""
     if data is not None:
-        return _inspect_row(model, data, 0 if row is None else row, json)
+        return _inspect_row(model, data, reading, 0 if row is None else row, json)
     if row is not None:
         raise InputError(
             f"--row {row} needs the file that the row is of: fromlogits inspect {shlex.quote(model)} DATA --row {row}."
@@ -73,13 +76,13 @@ def inspect(
     return 0
 
 
-def _inspect_row(model: str, data: str, row: int, json: bool) -> int:
+def _inspect_row(model: str, data: str, reading: Reading, row: int, json: bool) -> int:
     from . import output_layer
 
     if row < 0:
         raise InputError(f"--row must be 0 or more; got {row}. Rows are counted from 0.")
     classifier = open_model(model, None)
-    dataset, why_not = read_labelled_or_not(classifier, data)
+    dataset, why_not = read_labelled_or_not(classifier, data, reading)
     name = Path(data).name
     if row >= len(dataset):
         raise InputError(

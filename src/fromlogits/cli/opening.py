@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..classifier import Classifier
+    from ..data.reading import Reading
     from ..data.sources import Dataset
-
-TABLES = (".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".tsv.gz")
 
 
 def open_model(path: str, threads: str | None) -> Classifier:
@@ -24,22 +22,19 @@ def open_model(path: str, threads: str | None) -> Classifier:
     return load(path, n_jobs=n_jobs)  # type: ignore[arg-type]
 
 
-def read_labelled(classifier: Classifier, path: str) -> Dataset:
+def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Dataset:
     """A file with its targets, columns by the names that the model knows."""
     from ..data.sources import read
 
     schema = classifier.encoder_.schema
-    if not schema.target_names and path.lower().endswith(TABLES):
-        raise InputError(
-            f"{Path(path).name}: a table can't be evaluated by this model: it was trained on a file without named"
-            " columns, so it knows no target column. Evaluate it on such a file (.npz or IDX images)."
-        )
     dataset = read(
         path,
         target=schema.target_names or None,
         ignore=(*schema.id_names, *schema.ignored),
         features=schema.names,
         picture_shape=schema.picture_shape,
+        reading=_as_trained(reading, classifier),
+        has_target_column=bool(schema.target_names),
     )
     targets = dataset.targets
     if targets is not None and targets.label_names is not None and targets.names == schema.target_names:
@@ -49,7 +44,7 @@ def read_labelled(classifier: Classifier, path: str) -> Dataset:
     return dataset
 
 
-def read_unlabelled(classifier: Classifier, path: str) -> Dataset:
+def read_unlabelled(classifier: Classifier, path: str, reading: Reading) -> Dataset:
     """A file to predict: targets may be missing, the id columns not."""
     from ..data.sources import read
 
@@ -62,12 +57,23 @@ def read_unlabelled(classifier: Classifier, path: str) -> Dataset:
         features=schema.names,
         picture_shape=schema.picture_shape,
         labelled=False,
+        reading=_as_trained(reading, classifier),
     )
 
 
-def read_labelled_or_not(classifier: Classifier, path: str) -> tuple[Dataset, str]:
+def read_labelled_or_not(classifier: Classifier, path: str, reading: Reading) -> tuple[Dataset, str]:
     """A file with its targets; or, where they are not there or not right, without them and why."""
     try:
-        return read_labelled(classifier, path), ""
+        return read_labelled(classifier, path, reading), ""
     except InputError as error:
-        return read_unlabelled(classifier, path), str(error)
+        return read_unlabelled(classifier, path, reading), str(error)
+
+
+def _as_trained(reading: Reading, classifier: Classifier) -> Reading:
+    """What is said about the file, and what the model remembers of its training file's columns."""
+    schema = classifier.encoder_.schema
+    return dataclasses.replace(
+        reading,
+        missing=reading.missing or schema.missing_words,
+        numeric=tuple(dict.fromkeys((*reading.numeric, *schema.numeric))),
+    )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import typing
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +27,11 @@ def _sentence(words: str) -> str:
     return words[0].upper() + words[1:] + "."
 
 
-DATA_HELP = "CSV or TSV (also .gz), Parquet, .npz with arrays X and y, or IDX images with their labels beside them."
+STDIN = "-"
+DATA_HELP = (
+    "CSV or TSV (also .gz, .zst), Parquet, .npz with arrays X and y, or IDX images with their labels beside them;"
+    " - is standard input."
+)
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="A model file that train saved (.safetensors).", show_default=False)
@@ -31,3 +39,73 @@ Model = Annotated[
 Threads = Annotated[str | None, setting_option("--threads")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output file that exists.")]
+
+
+READING: dict[str, tuple[Any, str, str, str]] = {
+    "form": (str, "--format", "FORM", "What kind of file DATA is, whatever its name says: {forms}."),
+    "encoding": (str, "--encoding", "NAME", "The encoding of text that is not UTF-8, such as cp1252 or utf-16."),
+    "separator": (str, "--separator", "SIGN", "The sign between the values of a row [found out]."),
+    "quote": (str, "--quote", "SIGN", 'The sign around values that hold a separator, or none ["].'),
+    "decimal": (str, "--decimal", "SIGN", "The sign before decimals, . or , [found out]."),
+    "header": (
+        str,
+        "--header",
+        "WHAT",
+        "What line 1 is: names, none (it is data), or mend (number repeated and empty names) [found out].",
+    ),
+    "missing": (
+        list[str],
+        "--missing",
+        "WORDS",
+        "Words for a missing value, as in NA,?; an empty field is one anyway.",
+    ),
+    "numeric": (list[str], "--numeric", "COLUMNS", "Columns to read as numbers though they look like codes, as 007."),
+}
+"""How a file is to be read: field of `Reading` -> type, flag, metavar, help."""
+
+
+def reads_files(verb: Callable[..., int]) -> Callable[..., int]:
+    """The verb with the options about how files are read, which it gets as one `Reading`."""
+    from ..data.reading import FORMS, Reading
+
+    signature = inspect.signature(verb)
+    hints = typing.get_type_hints(verb, include_extras=True)
+    of_verb = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in signature.parameters.items()
+        if name != "reading"
+    ]
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=None,
+            annotation=Annotated[
+                kind | None, typer.Option(flag, metavar=metavar, help=words.format(forms=", ".join(FORMS)))
+            ],
+        )
+        for name, (kind, flag, metavar, words) in READING.items()
+    ]
+
+    @functools.wraps(verb)
+    def with_reading(**arguments: Any) -> int:
+        said = {name: arguments.pop(name) for name in READING}
+        for name in ("missing", "numeric"):
+            said[name] = listed_names(said[name])
+        return verb(**arguments, reading=Reading.of_options(**said))
+
+    parameters = [*of_verb, *options]
+    with_reading.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_reading.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del with_reading.__wrapped__
+    return with_reading
+
+
+def named(data: str) -> str:
+    """A file as a sentence names it."""
+    return "standard input" if data == STDIN else data
+
+
+def listed_names(texts: list[str] | None) -> tuple[str, ...]:
+    """Names separated by commas, from an option that may be repeated."""
+    return tuple(name.strip() for text in texts or () for name in text.split(",") if name.strip())

@@ -8,15 +8,18 @@ from typing import Annotated
 
 import typer
 
+from ..data.reading import Reading
 from .display import Screen
 from .opening import open_model, read_unlabelled
-from .options import Data, Json, Model, Overwrite, Threads
+from .options import Data, Json, Model, Overwrite, Threads, reads_files
 from .output import Predictions, as_json, check_output, delimiter_of, naming, whole_file
 
 
+@reads_files
 def predict(
     model: Model,
     data: Data,
+    reading: Reading,
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write to this .csv or .tsv [CSV to standard output]."),
@@ -32,7 +35,7 @@ def predict(
         delimiter_of(path)
         check_output(path, overwrite=overwrite, inputs=[model, data])
     classifier = open_model(model, threads)
-    dataset = read_unlabelled(classifier, data)
+    dataset = read_unlabelled(classifier, data, reading)
     with naming(data):
         logits_nc = classifier.predict_logits(dataset.features)
     predictions = Predictions(

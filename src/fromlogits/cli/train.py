@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..data.reading import Reading
 from ..errors import FromlogitsError, InputError
 from .display import Screen, display_for, duration, how_it_ended
-from .options import Data, Json, Overwrite, Threads, setting_option
+from .options import STDIN, Data, Json, Overwrite, Threads, listed_names, named, reads_files, setting_option
 from .output import (
     NO_PART,
     as_json,
@@ -40,13 +41,15 @@ if TYPE_CHECKING:
     from ..training import StopOnSignal
 
 STOPPED = {"interrupt": 130, "terminate": 143}
-DATA_ENDINGS = (".gz", ".csv", ".tsv", ".parquet", ".pq", ".npz")
+DATA_ENDINGS = (".gz", ".zst", ".csv", ".tsv", ".parquet", ".pq", ".npz")
 MAX_TABLE_LAYERS = 12
 TRAINED_ON = "the network was trained on"
 
 
+@reads_files
 def train(
     data: Data,
+    reading: Reading,
     targets: Annotated[
         list[str] | None,
         typer.Option(
@@ -124,22 +127,23 @@ def train(
     classifier = Classifier(**collect(by_flag, sets or (), config))
     path = Path(output) if output is not None else default_name(data)
     check_output(path, overwrite=overwrite, inputs=[name for name in (data, valid, test) if name is not None])
-    reading: dict[str, Any] = {
+    asked: dict[str, Any] = {
         "target": ",".join(targets) if targets else None,
-        "ids": _columns(ids),
-        "ignore": _columns(ignore),
+        "ids": listed_names(ids),
+        "ignore": listed_names(ignore),
         "picture_shape": _picture_shape(image_shape),
+        "reading": reading,
     }
-    dataset = read(data, **reading)
+    dataset = read(data, **asked)
     alike = {
-        **reading,
+        **asked,
         "ids": (),
-        "ignore": (*reading["ids"], *reading["ignore"]),
+        "ignore": (*asked["ids"], *asked["ignore"]),
         "features": dataset.feature_names,
     }
     valid_data = read(valid, **alike) if valid is not None else None
     test_data = read(test, **alike) if test is not None else None
-    fit = _prepare(classifier, dataset, valid_data, reading)
+    fit = _prepare(classifier, dataset, valid_data, asked)
     recipe = fit.summary.plan
     if test_data is not None:
         with naming(test):
@@ -155,17 +159,17 @@ def train(
     later = [note for other in (valid_data, test_data) if other is not None for note in other.notes]
     for note in dict.fromkeys((*dataset.notes, *later, *fit.summary.notes)):
         progress.say(f"note: {note.rstrip('.')}.")
-    if valid_data is not None and valid_data.digest == dataset.digest:
+    if valid is not None and valid_data is not None and valid_data.digest == dataset.digest:
         progress.tell(
-            f"warning: --valid {valid} holds the very rows that are trained on: they don't say how good the network is"
-            f" on new ones{', nor which epoch is best' if recipe.early_stopping else ''}.",
+            f"warning: --valid {named(valid)} holds the very rows that are trained on: they don't say how good the"
+            f" network is on new ones{', nor which epoch is best' if recipe.early_stopping else ''}.",
             "yellow",
         )
     test_say = NO_PART if test_data is None else say_of_test(dataset, valid_data, test_data, recipe)
-    if test_say != NO_PART:
+    if test is not None and test_say != NO_PART:
         progress.tell(
-            f"warning: --test {test} holds the very rows which {test_say}: its figures don't say how good the network"
-            " is on new ones.",
+            f"warning: --test {named(test)} holds the very rows which {test_say}: its figures don't say how good the"
+            " network is on new ones.",
             "yellow",
         )
     n_test = None if test_data is None else len(test_data)
@@ -210,10 +214,6 @@ def say_of_test(dataset: Dataset, valid: Dataset | None, test: Dataset, plan: Pl
     return say_of_validation(plan) if valid is not None and test.digest == valid.digest else NO_PART
 
 
-def _columns(texts: list[str] | None) -> tuple[str, ...]:
-    return tuple(name.strip() for text in texts or () for name in text.split(",") if name.strip())
-
-
 def _picture_shape(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
@@ -223,7 +223,7 @@ def _picture_shape(text: str | None) -> tuple[int, ...] | None:
     raise InputError(f"--image-shape must be height x width, as in 8x8 (or 32x32x3 with colours); got {text!r}.")
 
 
-def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, reading: dict[str, Any]) -> Fit:
+def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, asked: dict[str, Any]) -> Fit:
     """Everything checked, nothing learned yet."""
     return classifier._prepare(
         dataset.features,
@@ -235,8 +235,10 @@ def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, re
         valid_digest=None if valid is None else valid.digest,
         roles={
             "target_names": () if dataset.targets is None else dataset.targets.names,
-            "id_names": reading["ids"],
-            "ignored": reading["ignore"],
+            "id_names": asked["ids"],
+            "ignored": asked["ignore"],
+            "numeric": asked["reading"].numeric,
+            "missing_words": asked["reading"].missing,
         },
     )
 
@@ -251,7 +253,7 @@ def _file_bytes(fit: Fit) -> int:
 
 def default_name(data: str) -> Path:
     """digits.safetensors for data/digits.csv.gz, in the current folder; digits-2.safetensors if that exists."""
-    stem = Path(data).name
+    stem = "model" if data == STDIN else Path(data).name
     while Path(stem).suffix.lower() in DATA_ENDINGS and Path(stem).stem:
         stem = Path(stem).stem
     for number in itertools.count(1):
@@ -303,7 +305,7 @@ def found(data: str, dataset: Dataset, summary: FitSummary) -> str:
     names = targets.names if targets is not None else ()
     column = f" in column {names[0]!r}" if len(names) == 1 else ""
     kind = "classes" if summary.task == "multi-class" else "labels"
-    return f"{data}: {len(dataset):,} {rows}; {len(summary.classes):,} {kind}{column}: {listed(summary.classes)}"
+    return f"{named(data)}: {len(dataset):,} {rows}; {len(summary.classes):,} {kind}{column}: {listed(summary.classes)}"
 
 
 def plan(summary: FitSummary, valid: str | None = None, test: str | None = None, n_test: int | None = None) -> str:
@@ -378,6 +380,6 @@ def _tell(results: Screen, summary: FitSummary, report: dict[str, Any], says: di
             if table := per_label_table(figures):
                 results.tell(table)
     results.tell(f"\nsaved as {report['model']} after {duration(report['seconds'])}; now:")
-    model = shlex.quote(report["model"])
-    for verb, more in (("evaluate", f" {shlex.quote(data)}"), ("predict", f" {shlex.quote(data)}"), ("inspect", "")):
+    model, rows = shlex.quote(report["model"]), "DATA" if data == STDIN else shlex.quote(data)
+    for verb, more in (("evaluate", f" {rows}"), ("predict", f" {rows}"), ("inspect", "")):
         results.tell(f"  fromlogits {verb} {model}{more}", "cyan")

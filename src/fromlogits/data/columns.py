@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 
 from ..errors import InputError
-from .numbers import EXACT_INTEGERS, number_fault
+from .numbers import CODE, EXACT_INTEGERS, TOO_LONG, number_fault
 from .schema import shown
 from .table import Column, Table
 
@@ -25,7 +27,10 @@ def refuse_unusable(table: Table, *, is_for_model: bool = False) -> None:
         cure = f"The model needs {'them' if others else 'it'}."
     else:
         cure = table.origin.how_to_leave_out([first.name, *others])
-    raise InputError(f"{_fault(first, table)}{more} {cure}")
+    fault = _fault(first, table)
+    if table.origin.takes_options and fault.endswith((CODE, TOO_LONG)):
+        cure = f"--numeric {shlex.quote(first.name)} reads it as numbers all the same; {cure}"
+    raise InputError(f"{fault}.{more} {cure}")
 
 
 def _is_usable(column: Column) -> bool:
@@ -40,29 +45,29 @@ def _is_usable(column: Column) -> bool:
 def _fault(column: Column, table: Table) -> str:
     name, values, where = f"column {column.name!r}", column.values, table.origin.where
     if column.missing is not None and column.missing.all():
-        return f"{name} is empty: it has no value in any of the {table.n_rows} rows."
+        return f"{name} is empty: it has no value in any of the {table.n_rows} rows"
     if column.kind:
         row = _first(column)
-        return f"{name} must hold numbers; it holds {column.kind}, such as {values[row]} at {where(row)}."
+        return f"{name} must hold numbers; it holds {column.kind}, such as {values[row]} at {where(row)}"
     if not column.is_numeric:
         missing = column.missing
         for row, value in enumerate(values):
             if (missing is None or not missing[row]) and (fault := number_fault(str(value))):
-                return f"{name} must hold numbers; {where(row)} has {str(value)[:60]!r}{fault}."
+                return f"{name} must hold numbers; {where(row)} has {str(value)[:60]!r}{fault}"
         row = _first(column)
-        return f"{name} must hold numbers; it holds text, such as {values[row]!r} at {where(row)}."
+        return f"{name} must hold numbers; it holds text, such as {values[row]!r} at {where(row)}"
     if column.missing is not None:
         row = int(np.argmax(column.missing))
         return (
             f"{name} has no value at {where(row)} ({int(column.missing.sum())} of {table.n_rows} rows have none);"
-            " missing values can't be used yet."
+            " missing values can't be used yet"
         )
     if values.dtype.kind == "f":
         row = int(np.argmin(np.isfinite(values)))
         what = "NaN" if np.isnan(values[row]) else "infinity"
-        return f"{name} must hold finite numbers; {where(row)} has {what}."
+        return f"{name} must hold finite numbers; {where(row)} has {what}"
     row = int(np.argmax((values > EXACT_INTEGERS) | (values < -EXACT_INTEGERS)))
-    return f"{name} must hold numbers; {where(row)} has {values[row]}{number_fault(str(values[row]))}."
+    return f"{name} must hold numbers; {where(row)} has {values[row]}{number_fault(str(values[row]))}"
 
 
 def _first(column: Column) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .files import is_gzip, looks_like, stored_chunks, unzipped
+from .files import looks_like
 from .origin import QuoteError, open_text, records
+from .packed import content_chunks, unpacked_name
+from .reading import Reading
 
-DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
+DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 MAX_HEADER_CHARACTERS = 1 << 26
 
 
@@ -27,10 +30,14 @@ class Dialect:
     """What is known of a text file before its values are read.
 
     Attributes:
-        path: the file; gzip when its name ends in .gz.
-        delimiter: comma, tab or semicolon.
+        path: the file; packed as its name says.
+        delimiter: between two values.
+        quote: around a value that holds a delimiter; "" where quotes mean nothing.
         names: the column names, all there and all different.
+        has_header: the first record holds the names; else it is a row.
         digest: SHA-256 of the file as stored, in hex.
+        n_lines: how many line ends it has, and one; there are no more rows.
+        longest_line: in bytes.
         has_whole_numbers_only: no digit stands beside a point, an exponent's e or a letter that names a base, so
             what is a number for a reader of integers is one for us.
         has_odd_numbers: the bytes hold something that a reader takes for a plain number though it is none:
@@ -42,25 +49,47 @@ class Dialect:
 
     path: Path
     delimiter: str
+    quote: str
     names: tuple[str, ...]
+    has_header: bool
     digest: str
+    n_lines: int
+    longest_line: int
     has_whole_numbers_only: bool
     has_odd_numbers: bool
     has_odd_rows: bool
     notes: tuple[str, ...]
 
 
-def examine(path: Path) -> Dialect:
+def examine(path: Path, reading: Reading | None = None) -> Dialect:
     """Read all bytes once: hash them, refuse what is no UTF-8 text, and find the dialect in the first record."""
+    reading = reading or Reading()
     scan = _Scan(path)
-    delimiter = _delimiter(path)
-    names, notes = _names(path, delimiter)
-    usual = "\t" if ".tsv" in path.name.lower() else ","
-    if delimiter != usual and len(names) > 1:
-        notes = (f"{path.name}: the delimiter is a {DELIMITERS[delimiter]}", *notes)
-    odd_rows = scan.has_odd_quotes or scan.has_lone_cr or bool(scan.is_before_line_end[[10, ord(delimiter)]].any())
-    whole = scan.has_whole_numbers_only
-    return Dialect(path, delimiter, names, scan.digest, whole, scan.has_odd_numbers, odd_rows, notes)
+    quote, quote_notes = _quote(path, reading)
+    delimiter = reading.separator or _delimiter(path, quote)
+    names, has_header, notes = _names(path, delimiter, quote, reading)
+    if reading.separator is None and len(names) > 1:
+        usual = "\t" if unpacked_name(path.name).endswith(".tsv") else ","
+        if delimiter != usual:
+            notes = (f"{path.name}: the delimiter is a {DELIMITERS[delimiter]}", *notes)
+    if not has_header:
+        scan.look(b"\n" + _first_line(path).encode())
+    is_usual = delimiter in DELIMITERS and quote in ('"', "")  # the scan knows what these may hide
+    odd_rows = scan.has_lone_cr or bool(scan.is_before_line_end[[10, ord(delimiter)]].any())
+    return Dialect(
+        path=path,
+        delimiter=delimiter,
+        quote=quote,
+        names=names,
+        has_header=has_header,
+        digest=scan.digest,
+        n_lines=scan.n_line_ends + 1,
+        longest_line=scan.longest_line,
+        has_whole_numbers_only=scan.has_whole_numbers_only,
+        has_odd_numbers=scan.has_odd_numbers or not is_usual,
+        has_odd_rows=odd_rows or not is_usual or (scan.has_odd_quotes and quote != ""),
+        notes=(*quote_notes, *notes),
+    )
 
 
 class _Scan:
@@ -73,13 +102,13 @@ class _Scan:
         self.has_odd_quotes = False
         self.has_lone_cr = False
         self.is_before_line_end = np.zeros(256, bool)  # a CR before the LF is not looked at
+        self.n_line_ends = self.longest_line = self._line_start = 0
         sha = hashlib.sha256()
-        stored = stored_chunks(path, sha)
         decoder = codecs.getincrementaldecoder("utf-8")()
         position = 0
         tail = b""  # what ends a chunk is looked at again with the next one
         is_below_header = False
-        for chunk in unzipped(stored, path) if is_gzip(path) else stored:
+        for chunk in content_chunks(path, sha):
             if position == 0:
                 self._refuse_known_formats(chunk)
             self._refuse_other_encodings(chunk, position, decoder)
@@ -89,9 +118,11 @@ class _Scan:
                 is_below_header = end is not None
                 start = end.start() if end else len(chunk)
             text = tail + chunk[start:]
-            self._look(text)
+            self.look(text)
             tail = text[-3:]
+            self._measure_lines(chunk, position)
             position += len(chunk)
+        self.longest_line = max(self.longest_line, position - self._line_start)
         if position == 0:
             raise InputError(f"{path.name} is empty; it must hold a line of column names and rows below it.")
         if decoder.getstate()[0]:
@@ -104,8 +135,9 @@ class _Scan:
         if known:
             cure = {
                 "a gzip file": f" Name it {self.path.name}.gz.",
+                "a Zstandard file": f" Name it {self.path.name}.zst.",
                 "a Parquet file": " Name it .parquet.",
-                "UTF-16 text": " Save it as UTF-8.",
+                "UTF-16 text": " Add --encoding utf-16.",
             }
             raise InputError(f"{self.path.name} must be UTF-8 text; it looks like {known}.{cure.get(known, '')}")
 
@@ -122,12 +154,24 @@ class _Scan:
             except UnicodeDecodeError as error:
                 fault = error.start - pending
                 what = f"0x{error.object[error.start]:02x}"
-                cure = "Is it text at all?" if _CONTROL_BYTES.search(chunk) else "Save it as UTF-8."
+                cure = (
+                    "Is it text at all?"
+                    if _CONTROL_BYTES.search(chunk)
+                    else "Say what it is, as in --encoding cp1252 (Windows, and nearly Latin-1)."
+                )
         raise InputError(
             f"{self.path.name} must be UTF-8 text; the byte at offset {position + fault} is {what}. {cure}"
         )
 
-    def _look(self, text: bytes) -> None:
+    def _measure_lines(self, chunk: bytes, position: int) -> None:
+        ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == (10 if b"\n" in chunk else 13))
+        if len(ends):
+            self.n_line_ends += len(ends)
+            longest = int(np.diff(ends, prepend=self._line_start - position).max())
+            self.longest_line = max(self.longest_line, longest)
+            self._line_start = position + int(ends[-1])
+
+    def look(self, text: bytes) -> None:
         """Take note of what is odd; `text` begins with a line end, or with what the last chunk ended in."""
         codes = np.frombuffer(text, np.uint8)
         ends = np.flatnonzero(codes == 10)
@@ -143,6 +187,7 @@ class _Scan:
             self.has_whole_numbers_only = not _has_fraction(text, codes)
 
 
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
 _LINE_END = re.compile(rb"[\r\n]")
 _LONE_CR = re.compile(rb"\r[^\n]")
 _CONTROL_BYTES = re.compile(rb"[\x01-\x08\x0e-\x1f]")
@@ -154,7 +199,7 @@ def _flags(of: bytes) -> NDArray[np.bool_]:
     return flags
 
 
-_IS_EDGE = _flags(b',;\t\n\r "')  # what may stand before a value
+_IS_EDGE = _flags(b""",;|\t\n\r "'""")  # what may stand before a value
 _IS_SIGN = _flags(b"+-")
 _IS_DIGIT = _flags(b"0123456789")
 
@@ -187,50 +232,108 @@ def _digits_beside(signs: bytes, codes: NDArray[np.uint8]) -> tuple[NDArray[np.b
     return _IS_DIGIT[codes[places - 1]], _IS_DIGIT[codes[places + 1]]
 
 
-def _delimiter(path: Path) -> str:
-    """The one that line 1 holds most of, outside quotes; comma where there is none."""
+def _first_line(path: Path) -> str:
     with open_text(path) as text:
         line = text.readline(MAX_HEADER_CHARACTERS)
     if not line.strip():
         raise InputError(f"{path.name} line 1 is blank; it must hold the column names.")
-    bare = re.sub(r'"[^"]*("|$)', "", line)
+    return line
+
+
+def _quote(path: Path, reading: Reading) -> tuple[str, tuple[str, ...]]:
+    """The quotation mark; ' only where line 1 holds nothing but values in it."""
+    if reading.quote is not None:
+        return reading.quote, ()
+    if re.fullmatch(r"'[^'\"]*'(?:[,;|\t]'[^'\"]*')*\s*", _first_line(path)):
+        return "'", (f"{path.name}: values are quoted by '",)
+    return '"', ()
+
+
+def _delimiter(path: Path, quote: str) -> str:
+    """The one that line 1 holds most of, outside quotes; comma where there is none."""
+    line = _first_line(path)
+    bare = re.sub(f"{quote}[^{quote}]*({quote}|$)", "", line) if quote else line
     return max(DELIMITERS, key=bare.count)
 
 
-def _names(path: Path, delimiter: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names in the first record, and what has to be said about them."""
+def _names(path: Path, delimiter: str, quote: str, reading: Reading) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
+    """The column names, whether they stand in the first record, and what has to be said about them."""
+    _first_line(path)
     with open_text(path) as text:
         try:
-            _, as_written = next(records(text, delimiter))
+            _, as_written = next(records(text, delimiter, quote))
         except QuoteError as fault:
-            raise InputError(f"{path.name} {fault}") from None
+            raise InputError(f"{path.name} {fault.told()}") from None
     names = tuple(name.strip() for name in as_written)
-    headless = all(_is_number(name) for name in names) and len(names) > 1
-    hint = " The names must stand in line 1; it seems to hold data." if headless else ""
+    if reading.header == "none" or (reading.header is None and _holds_data(path, names)):
+        said = f"{path.name}: line 1 holds data, so the columns are called column_1 to column_{len(names)}"
+        told = () if reading.header else (f"{said} (--header names takes line 1 for the names)",)
+        return tuple(f"column_{number}" for number in range(1, len(names) + 1)), False, told
+    notes: tuple[str, ...] = ()
+    if spaced := sum(name != written for name, written in zip(names, as_written, strict=True)):
+        notes = (f"{path.name}: spaces around column names were dropped ({spaced})",)
+    if reading.header == "mend":
+        mended = _mended(names)
+        if changed := sum(name != old for name, old in zip(mended, names, strict=True)):
+            notes = (*notes, f"{path.name}: repeated and empty column names were numbered ({changed})")
+        names = mended
     seen: dict[str, int] = {}
     for position, name in enumerate(names, 1):
         if not name:
-            last = position == len(names)
-            cure = (
-                " Line 1 ends in a delimiter."
-                if last
-                else " pandas writes such a column for its index; to_csv(index=False) leaves it out."
-                if position == 1
-                else ""
+            raise InputError(
+                f"{path.name} line 1: column {position} of {len(names)} has no name.{_unnamed(position, names)}"
             )
-            raise InputError(f"{path.name} line 1: column {position} of {len(names)} has no name.{cure}")
         if name in seen:
             both = f"columns {seen[name]} and {position}"
-            raise InputError(f"{path.name} line 1: column names must differ; {both} are both {name!r}.{hint}")
+            raise InputError(
+                f"{path.name} line 1: column names must differ; {both} are both {name!r}. --header mend numbers them."
+            )
         seen[name] = position
-    spaced = sum(name != written for name, written in zip(names, as_written, strict=True))
-    notes = (f"{path.name}: spaces around column names were dropped ({spaced})",) if spaced else ()
-    return names, notes
+    return names, True, notes
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
+def _holds_data(path: Path, names: Sequence[str]) -> bool:
+    """Whether line 1 holds values and no names; InputError where it may be either."""
+    numbers = [name for name in names if _NUMBER.fullmatch(name)]
+    if not numbers:
         return False
-    return True
+    whole = [int(number) for number in numbers if re.fullmatch(r"0|[1-9][0-9]{0,8}", number)]
+    is_distinct_whole = len(whole) == len(numbers) == len(set(whole))
+    if is_distinct_whole and (
+        whole in (list(range(len(whole))), list(range(1, len(whole) + 1)))
+        or (len(whole) > 1 and all(1800 <= year < 2200 for year in whole))
+    ):
+        return False  # columns numbered through, or years
+    if not is_distinct_whole:
+        return True
+    raise InputError(
+        f"{path.name} line 1 must hold the column names; it may hold data, such as {numbers[0]!r}. Say --header"
+        " names or --header none."
+    )
+
+
+def _unnamed(position: int, names: Sequence[str]) -> str:
+    if position == len(names):
+        return " Line 1 ends in a delimiter; --header mend numbers such a column."
+    if position == 1:
+        return (
+            " pandas writes such a column for its index; to_csv(index=False) leaves it out, --header mend numbers it."
+        )
+    return " --header mend numbers it."
+
+
+def _mended(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, the empty ones called column_N and the repeated ones name_2, name_3; none that is there is taken."""
+    taken = {name for name in names if name}
+    seen: set[str] = set()
+    mended = []
+    for position, name in enumerate(names, 1):
+        if not name or name in seen:
+            base, number = (f"{name}_", 2) if name else ("column_", position)
+            while f"{base}{number}" in taken:
+                number += 1
+            name = f"{base}{number}"
+            taken.add(name)
+        seen.add(name)
+        mended.append(name)
+    return tuple(mended)

@@ -54,15 +54,15 @@ class FeatureEncoder:
         rows: Rows | None = None,
         *,
         picture_shape: tuple[int, ...] | None = None,
-        target_names: tuple[str, ...] = (),
-        id_names: tuple[str, ...] = (),
-        ignored: tuple[str, ...] = (),
+        **roles: tuple[str, ...],
     ) -> FeatureEncoder:
         """Learn means and spreads, or the scale of the pixels, from some rows (None: from all).
 
+        `roles` are the schema's lists of names: target_names, id_names, ignored, numeric, missing_words.
+
         Raises InputError for a column that can't be used, wherever in the inputs its fault is.
         """
-        schema = Schema.of(inputs, picture_shape, target_names=target_names, id_names=id_names, ignored=ignored)
+        schema = Schema.of(inputs, picture_shape, **roles)
         if schema.n_features == 0:
             raise InputError("there is no feature column: every column is the target, an id or ignored.")
         inputs, _ = schema.match(inputs)

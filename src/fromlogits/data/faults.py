@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InputError
-from .dialect import Dialect
+from .dialect import DELIMITERS, Dialect
 from .origin import QuoteError, open_text, records
 
 
@@ -17,19 +17,25 @@ def refuse_first_fault(dialect: Dialect) -> int:
     blank = waiting = 0
     with open_text(dialect.path) as text:
         try:
-            for line, values in records(text, dialect.delimiter):
+            for line, values in records(text, dialect.delimiter, dialect.quote):
                 if not values:
                     waiting += 1
                 elif len(values) == expected:
                     blank, waiting = blank + waiting, 0
                 else:
-                    raise InputError(
-                        f"{dialect.path.name} line {line}: every row must have {expected} values, as many as line 1 has"
-                        f" names; found {len(values)}."
-                    )
+                    raise InputError(f"{dialect.path.name} line {line}: {_wrong_count(len(values), dialect)}")
         except QuoteError as fault:
-            raise InputError(f"{dialect.path.name} {fault}") from None
+            raise InputError(f"{dialect.path.name} {fault.told(dialect.names)}") from None
     return blank
+
+
+def _wrong_count(found: int, dialect: Dialect) -> str:
+    names = dialect.names
+    model = "as line 1 has names" if dialect.has_header else "as line 1 has"
+    rule = f"every row must have {len(names)} values, as many {model}; found {found}"
+    if found < len(names):
+        return f"{rule}: they end with column {names[found - 1]!r}. An empty value keeps its delimiter."
+    return f"{rule}. A value that holds a {DELIMITERS.get(dialect.delimiter, repr(dialect.delimiter))} must be quoted."
 
 
 def refuse_mixed_line_ends(dialect: Dialect) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,46 +60,9 @@ def existing_file(path: str | Path) -> Path:
     return path
 
 
-def is_gzip(path: Path) -> bool:
-    """Whether the file says in its name that it is gzip data."""
-    return path.suffix.lower() == ".gz"
-
-
 def stored_chunks(path: Path, sha: Any) -> Iterator[bytes]:
     """The file's bytes as stored; each chunk goes into the hash `sha` first."""
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             sha.update(chunk)
             yield chunk
-
-
-def unzipped(stored: Iterator[bytes], path: Path) -> Iterator[bytes]:
-    """What gzip data holds, in chunks of at most CHUNK_BYTES; several members in a row are one text.
-
-    Raises InputError where the data is damaged (its checksum is compared), cut off, or no gzip data.
-    """
-    unzip = zlib.decompressobj(wbits=31)
-    is_first = True
-    for data in stored:
-        if is_first and not data.startswith(b"\x1f\x8b"):
-            known = looks_like(data)
-            what = f"it looks like {known}" if known else "it does not start as one"
-            raise InputError(f"{path.name} must be a gzip file, as its name says; {what}.")
-        is_first = False
-        while data:
-            if unzip.eof:
-                data = data.lstrip(b"\0")  # padding behind a member
-                if not data:
-                    break
-                unzip = zlib.decompressobj(wbits=31)
-            try:
-                text = unzip.decompress(data, CHUNK_BYTES)
-            except zlib.error:
-                raise InputError(f"{path.name} is damaged: its gzip data can't be read. Copy it again.") from None
-            data = unzip.unused_data if unzip.eof else unzip.unconsumed_tail
-            if text:
-                yield text
-    if is_first:
-        raise InputError(f"{path.name} is empty; it must be a gzip file.")
-    if not unzip.eof:
-        raise InputError(f"{path.name} is cut off: its gzip data ends too early. Copy it again.")

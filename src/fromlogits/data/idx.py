@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .files import existing_file, is_gzip, looks_like, stored_chunks, unzipped
+from .files import existing_file, looks_like
+from .packed import ENDINGS, MAX_RATIO, content_chunks, packing
 
 UBYTE = 0x08
-MAX_GZIP_RATIO = 1032  # deflate packs no tighter, so a gzip file can't hold more than this times its size
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,16 @@ def _labels_beside(path: Path) -> Path:
             f"{path.name}: the labels file is found by its name, 'labels' in place of 'images';"
             " this name has no 'images' in it. Rename both, as in train-images-idx3-ubyte and train-labels-idx1-ubyte."
         )
-    other = name.removesuffix(".gz") if name.endswith(".gz") else name + ".gz"
-    for candidate in (name, other):
+    plain = Path(name).stem if Path(name).suffix in ENDINGS else name
+    for candidate in dict.fromkeys((name, plain, *(plain + ending for ending in ENDINGS))):
         if path.with_name(candidate).exists():
             return existing_file(path.with_name(candidate))
-    raise InputError(f"{path.name}: its labels must stand beside it; there is neither {name} nor {other}.")
+    packed = " or ".join(plain + ending for ending in ENDINGS)
+    raise InputError(f"{path.name}: its labels must stand beside it; there is no {plain}, nor {packed}.")
 
 
 def _read_array(path: Path, sha: Any) -> NDArray[np.uint8]:
-    stored = stored_chunks(path, sha)
-    zipped = is_gzip(path)
-    chunks = unzipped(stored, path) if zipped else stored
+    chunks = content_chunks(path, sha)
     head = b""
     for chunk in chunks:
         head += chunk
@@ -89,7 +88,7 @@ def _read_array(path: Path, sha: Any) -> NDArray[np.uint8]:
     start = 4 + 4 * len(shape)
     promised = math.prod(shape)
     size = path.stat().st_size
-    if promised > (size * MAX_GZIP_RATIO if zipped else size):
+    if promised > size * MAX_RATIO[packing(path)]:
         raise InputError(
             f"{path.name} is cut off or damaged: its header promises {_by(shape)} = {promised:,} bytes,"
             f" more than a file of {size:,} bytes can hold."

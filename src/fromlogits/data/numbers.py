@@ -10,6 +10,14 @@ EXACT_INTEGERS = 2**53 - 1
 
 NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 INTEGER = r"[+-]?[0-9]+"
+ANY_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+COMMA_NUMBER = r"[+-]?(?:0|[1-9][0-9]*)(?:,[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+"""A number with a comma before its decimals, or without decimals."""
+THOUSANDS = r"\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}\s*"
+"""A comma that may stand before decimals or between thousands."""
+
+CODE = ", which has a leading zero: a code, not a number"
+TOO_LONG = ", an integer too long for float64, which is exact below 2^53"
 
 _CODE = re.compile(r"[+-]?0[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
@@ -27,13 +35,13 @@ def number_fault(text: str) -> str:
     if _NOT_FINITE.fullmatch(text):
         return ", which is not a finite number"
     if _CODE.fullmatch(text):
-        return ", which has a leading zero: a code, not a number"
+        return CODE
     if _DECIMAL_COMMA.fullmatch(text):
-        return "; decimals are written with a point, as in 1.5"
+        return "; --decimal , says that a comma stands before decimals"
     if not re.fullmatch(NUMBER, text):
         return ", which is not a number"
     if not math.isfinite(float(text)):
         return ", which float64 can only hold as infinity"
     if re.fullmatch(INTEGER, text) and abs(int(text)) > EXACT_INTEGERS:
-        return ", an integer too long for float64, which is exact below 2^53"
+        return TOO_LONG
     return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import shlex
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from .files import is_gzip
+from .packed import open_content
 
 
 class Origin:
@@ -20,6 +19,8 @@ class Origin:
 
     is_for_model: bool = False
     """Read with a model's columns, none of which can be left out."""
+    takes_options: bool = False
+    """Options of the command line can change how the file is read."""
 
     def where(self, row: int) -> str:
         return f"row {row}"
@@ -51,20 +52,30 @@ class FileRows(Origin):
 
 
 class TextLines(FileRows):
-    """Rows of a delimited text file: "digits.csv line 12". The line is looked for when an error needs it."""
+    """Rows of a delimited text file: "digits.csv line 12". The line is looked for when an error needs it.
 
-    def __init__(self, path: Path, delimiter: str, n_columns: int) -> None:
+    Args:
+        path: the file.
+        delimiter, quote: as for `records`.
+        n_columns: how many values a row has.
+        has_header: whether the first record holds the names.
+    """
+
+    def __init__(self, path: Path, delimiter: str, quote: str, n_columns: int, *, has_header: bool) -> None:
         super().__init__(path)
         self.delimiter = delimiter
+        self.quote = quote
         self.n_columns = n_columns
+        self.has_header = has_header
+        self.takes_options = True
 
     def where(self, row: int) -> str:
         return f"{self.path.name} line {self.line(row)}"
 
     def line(self, row: int) -> int:
         with open_text(self.path) as text:
-            record = -1  # the header
-            for line, values in records(text, self.delimiter):
+            record = -1 if self.has_header else 0
+            for line, values in records(text, self.delimiter, self.quote):
                 if values or self.n_columns == 1:  # a blank line is a missing value of the one column, or else nothing
                     if record == row:
                         return line
@@ -78,6 +89,7 @@ class _Taken(Origin):
     def __init__(self, whole: Origin, rows: NDArray[Any]) -> None:
         self.whole = whole
         self.rows = rows
+        self.takes_options = whole.takes_options
 
     def where(self, row: int) -> str:
         return self.whole.where(int(self.rows[row]))
@@ -95,43 +107,85 @@ class QuoteError(Exception):
     Attributes:
         start: the line on which the record starts.
         line: the line where the fault was noticed.
+        column: the number of the value, from 0.
         is_open: the file ended inside the quotes.
     """
 
-    def __init__(self, start: int, line: int, *, is_open: bool) -> None:
-        super().__init__(start, line, is_open)
+    def __init__(self, start: int, line: int, column: int, *, is_open: bool) -> None:
+        super().__init__(start, line, column, is_open)
         self.start = start
         self.line = line
+        self.column = column
         self.is_open = is_open
 
-    def __str__(self) -> str:
+    def told(self, names: Sequence[str] = ()) -> str:
+        """What is wrong, to follow the file's name; columns by their names where they are known."""
+        column = f"column {names[self.column]!r}" if self.column < len(names) else f"value {self.column + 1}"
         if self.is_open:
-            return f"line {self.start}: a quote that opens in this row is never closed."
-        fault = f"line {self.line}: a closing quote must end its value"
+            return (
+                f"line {self.start}, {column}: the quote that opens this value is never closed. Close it, or add"
+                " --quote none if quotes mean nothing in this file."
+            )
+        fault = f"line {self.line}, {column}: a closing quote must end its value"
         if self.line > self.start:
             return f"{fault}; was a quote left open in the row that starts on line {self.start}?"
         return f"{fault}; a quote inside a quoted value is written twice."
 
 
 def open_text(path: Path) -> IO[str]:
-    """A plain or gzip text file, its byte order mark skipped and its line ends left alone."""
-    raw: Any = gzip.GzipFile(path) if is_gzip(path) else path.open("rb")
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+    """A text file, plain or packed, its byte order mark skipped and its line ends left alone."""
+    return io.TextIOWrapper(open_content(path), encoding="utf-8-sig", newline="")
 
 
-def records(text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def records(text: IO[str], delimiter: str, quote: str) -> Iterator[tuple[int, list[str]]]:
     """(line on which it starts, values) of each record; a blank line has no values.
+
+    Args:
+        text: from `open_text`.
+        delimiter: between values.
+        quote: around values that hold a delimiter, a line end or a quote; "" where quotes mean nothing.
 
     Raises QuoteError where a quoted value is not closed as it must be.
     """
     limit = csv.field_size_limit(2**31 - 1)  # the default of 128 KiB is shorter than a long text
+    raw: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for row in text:
+            raw.append(row)
+            yield row
+
     try:
-        reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
+        quoting: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+        # DuckDB, too, drops the spaces before a value.
+        reader = csv.reader(lines(), delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True, **quoting)
         line = 1
         for values in reader:
             yield line, values
             line = reader.line_num + 1
+            raw.clear()
     except csv.Error as error:
-        raise QuoteError(line, reader.line_num, is_open="end of data" in str(error)) from None
+        is_open = "end of data" in str(error)
+        column = _faulty_value("".join(raw), delimiter, quote)
+        raise QuoteError(line, reader.line_num, column, is_open=is_open) from None
     finally:
         csv.field_size_limit(limit)
+
+
+def _faulty_value(record: str, delimiter: str, quote: str) -> int:
+    """The number of the value, from 0, whose quotes are at fault."""
+    column, place = 0, 0
+    while True:
+        while record.startswith(" ", place):
+            place += 1
+        if record.startswith(quote, place):
+            place += 1
+            while (place := record.find(quote, place)) >= 0 and record.startswith(quote, place + 1):
+                place += 2
+            if place < 0 or not record.startswith((delimiter, "\n", "\r"), place + 1):
+                return column
+        place = record.find(delimiter, place)
+        if place < 0:
+            return column
+        place += 1
+        column += 1

@@ -13,6 +13,7 @@ from .table import Matrix, Table
 
 MAX_FEATURES = 10_000_000
 MAX_NAME_CHARACTERS = 100_000
+NAME_LISTS = ("target_names", "id_names", "ignored", "numeric", "missing_words")
 _PIXEL = re.compile(r"pixel_([0-9]{1,5})_([0-9]{1,5})")
 
 Shape = tuple[int, ...]
@@ -29,6 +30,8 @@ class Schema:
         target_names: target columns of the training table.
         id_names: columns that name rows.
         ignored: columns left out on request.
+        numeric: columns read as numbers on request, though they look like codes.
+        missing_words: what stood for a missing value, beside an empty field.
     """
 
     names: tuple[str, ...] | None
@@ -37,6 +40,8 @@ class Schema:
     target_names: tuple[str, ...] = ()
     id_names: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    missing_words: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, inputs: Table | Matrix, picture_shape: Shape | None = None, **roles: tuple[str, ...]) -> Schema:
@@ -97,6 +102,8 @@ class Schema:
             "target_names": list(self.target_names),
             "id_names": list(self.id_names),
             "ignored": list(self.ignored),
+            "numeric": list(self.numeric),
+            "missing_words": list(self.missing_words),
         }
 
     @classmethod
@@ -115,7 +122,7 @@ class Schema:
             fine = fine and all(type(size) is int and 1 <= size <= MAX_FEATURES for size in shape)
             if not fine or math.prod(shape) != n_features:
                 raise InputError(f"schema: picture_shape must be 1 to 3 sizes whose product is {n_features}.")
-        roles = {key: _names(key, value[key]) for key in ("target_names", "id_names", "ignored")}
+        roles = {key: _names(key, value[key]) for key in NAME_LISTS}
         return cls(names, n_features, None if shape is None else tuple(shape), **roles)
 
 

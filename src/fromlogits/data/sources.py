@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import dataclasses
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, nearest
-from .files import existing_file
+from .arrival import Arrived, arrive
 from .idx import read_idx
 from .inputs import as_matrix
 from .npz import read_npz
 from .origin import FileRows, Origin
+from .reading import Reading
 from .schema import Shape, pixel_grid, shown
 from .table import Matrix, Table
 from .target_columns import find_targets, several_targets, single_target
@@ -26,9 +27,8 @@ from .targets import Target
 if TYPE_CHECKING:
     from .tables import TableFile
 
-PARQUET_ENDINGS = (".parquet", ".pq")
-TEXT_ENDINGS = (".csv", ".tsv")
-IDX_ENDING = re.compile(r"idx[1-4]?(-ubyte)?$")
+TABLE_FORMS = ("csv", "tsv", "parquet")
+"""With named columns, of which one is the target."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Dataset:
         origin: says where a row stands.
         digest: SHA-256 of the file, in hex (of images and labels together for IDX).
         notes: everything that was found out, decided or converted, one sentence each.
+        arrived: where the bytes are; a copy of a pipe goes away with it.
     """
 
     features: Table | Matrix
@@ -56,6 +57,7 @@ class Dataset:
     origin: Origin
     digest: str
     notes: tuple[str, ...]
+    arrived: Arrived | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -70,14 +72,16 @@ def read(
     features: Sequence[str] | None = None,
     picture_shape: Shape | None = None,
     labelled: bool = True,
+    reading: Reading | None = None,
+    has_target_column: bool = True,
 ) -> Dataset:
-    """Read CSV or TSV (plain or .gz), Parquet, .npz, or IDX images with the labels beside them.
+    """Read CSV or TSV (plain, .gz or .zst), Parquet, .npz, or IDX images with the labels beside them.
 
     For training, `target` (and `ignore`, `ids`) are what the user says. For later data, give what the model's
     schema says, its feature names too: then no other column is read.
 
     Args:
-        path: the file; its name says what form it has.
+        path: the file, whose name says what form it has; or "-" for standard input.
         target: of a table, the target column: a name, several separated by commas, a glob such as "label:*";
             or a sequence of exact names.
         ignore: columns to leave out; for training they must be there.
@@ -86,33 +90,37 @@ def read(
             have no other role.
         picture_shape: each row is a picture of this shape.
         labelled: whether targets are needed; if not, target columns are left out when they are there.
+        reading: what the user says about the file.
+        has_target_column: False for a model that was trained on a file without named columns.
     """
-    path = existing_file(path)
-    name = path.name.lower()
-    plain = name.removesuffix(".gz")
-    if plain.endswith(TEXT_ENDINGS) or name.endswith(PARQUET_ENDINGS):
-        return _read_table(_open_table(path), path.name, target, ignore, ids, features, picture_shape, labelled)
-    if not name.endswith(".npz") and not IDX_ENDING.search(plain):
-        raise InputError(
-            f"{path.name}: the form of a file is known by its name: .csv or .tsv (also .csv.gz), .parquet, .npz, or IDX"
-            " images as in train-images-idx3-ubyte.gz."
-        )
+    reading = reading or Reading()
+    arrived = arrive(path, reading)
+    path, name = arrived.path, arrived.path.name
+    if arrived.form not in ("csv", "tsv") and (option := reading.is_about_text):
+        raise InputError(f"{name}: --{option} is for CSV and TSV files.")
+    if arrived.form in TABLE_FORMS:
+        if labelled and not has_target_column:
+            raise InputError(
+                f"{name}: a table can't be evaluated by this model: it was trained on a file without named columns, so"
+                " it knows no target column. Evaluate it on such a file (.npz or IDX images)."
+            )
+        file = _open_table(arrived, reading)
+        dataset = _read_table(file, name, target, ignore, ids, features, picture_shape, labelled, reading.numeric)
+        return dataclasses.replace(dataset, digest=arrived.digest or dataset.digest, arrived=arrived)
     if features is None and (ignore or ids):
-        raise InputError(
-            f"{path.name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored."
-        )
-    notes = (
-        (f"{path.name} holds its own targets: no column {target!r} is looked for",) if isinstance(target, str) else ()
-    )
-    if name.endswith(".npz"):
-        return _read_npz(path, picture_shape, labelled, notes)
-    return _read_idx(path, labelled, notes)
+        raise InputError(f"{name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored.")
+    notes = (f"{name} holds its own targets: no column {target!r} is looked for",) if isinstance(target, str) else ()
+    if arrived.form == "npz":
+        dataset = _read_npz(path, picture_shape, labelled, notes)
+    else:
+        dataset = _read_idx(path, labelled, notes)
+    return dataclasses.replace(dataset, digest=arrived.digest or dataset.digest, arrived=arrived)
 
 
-def _open_table(path: Path) -> TableFile:
+def _open_table(arrived: Arrived, reading: Reading) -> TableFile:
     from .tables import ParquetTable, TextTable
 
-    return ParquetTable(path) if path.name.lower().endswith(PARQUET_ENDINGS) else TextTable(path)
+    return ParquetTable(arrived.path) if arrived.form == "parquet" else TextTable(arrived.path, reading)
 
 
 def _read_table(
@@ -124,11 +132,12 @@ def _read_table(
     features: Sequence[str] | None,
     picture_shape: Shape | None,
     labelled: bool,
+    numeric: Sequence[str],
 ) -> Dataset:
     if len(file.names) == 1 and labelled:
         raise InputError(
             f"{name} has one column only, {file.names[0]!r}; a target and features are needed."
-            " Values are separated by commas, tabs or semicolons."
+            " Values are separated by commas, tabs, semicolons or bars; --separator names another sign."
         )
     notes: list[str] = []
     if not labelled:
@@ -136,7 +145,8 @@ def _read_table(
             if column not in file.names:
                 notes.append(f"{name} has no id column {column!r}; the rows are known by their order alone")
         ids = [column for column in ids if column in file.names]
-    for role, wanted in (("id", ids), ("ignored", ignore if features is None and labelled else ())):
+    is_new = features is None and labelled
+    for role, wanted in (("id", ids), ("ignored", ignore if is_new else ()), ("numeric", numeric if is_new else ())):
         for column in wanted:
             if column not in file.names:
                 raise InputError(f"{name} has no column {column!r} to be {role}.{nearest(column, file.names)}")

@@ -1,0 +1,99 @@
+"""How a file is to be read, where the user knows better than its looks."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from ..errors import InputError, nearest
+
+Form = Literal["csv", "tsv", "jsonl", "parquet", "arrow", "svmlight", "npz", "idx"]
+Header = Literal["names", "none", "mend"]
+FORMS: tuple[str, ...] = get_args(Form)
+HEADERS: tuple[str, ...] = get_args(Header)
+_WORDS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "bar": "|", "pipe": "|"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is said about a file; None and () leave it to the file.
+
+    Attributes:
+        form: what kind of file it is, whatever its name says.
+        encoding: of text that is not UTF-8, by a name that Python knows.
+        separator: the one character between the values of a row.
+        quote: the character around a value that holds a separator; "" where there is none.
+        decimal: "." or ",": the sign in 1.5.
+        header: "names": line 1 holds the column names; "none": it holds data; "mend": it holds names, of which the
+            repeated and empty ones are numbered.
+        missing: words that stand for a missing value, as an empty field does.
+        numeric: columns to read as numbers although they look like codes: 007, or integers that float64 rounds.
+    """
+
+    form: str | None = None
+    encoding: str | None = None
+    separator: str | None = None
+    quote: str | None = None
+    decimal: str | None = None
+    header: str | None = None
+    missing: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+
+    @property
+    def is_about_text(self) -> str:
+        """The first option that makes sense for delimited text alone; "" where none is set."""
+        named = {"separator": self.separator, "quote": self.quote, "decimal": self.decimal, "header": self.header}
+        return next((name for name, value in named.items() if value is not None), "")
+
+    @classmethod
+    def of_options(
+        cls,
+        *,
+        form: str | None = None,
+        encoding: str | None = None,
+        separator: str | None = None,
+        quote: str | None = None,
+        decimal: str | None = None,
+        header: str | None = None,
+        missing: tuple[str, ...] = (),
+        numeric: tuple[str, ...] = (),
+    ) -> Reading:
+        """Checked options, as one types them; raises InputError that names the option."""
+        if form is not None and form not in FORMS:
+            raise InputError(f"--format must be one of {', '.join(FORMS)}; got {form!r}.{nearest(form, FORMS)}")
+        if header is not None and header not in HEADERS:
+            raise InputError(f"--header must be one of {', '.join(HEADERS)}; got {header!r}.{nearest(header, HEADERS)}")
+        if decimal not in (None, ".", ","):
+            raise InputError(f"--decimal must be . or ,; got {decimal!r}.")
+        separator = _one_character("--separator", separator)
+        quote = "" if quote in ("none", "") else _one_character("--quote", quote)
+        if separator is not None and separator in ('"', "'", "\n", "\r", quote, "."):
+            raise InputError(f"--separator can't be {separator!r}.")
+        return cls(form, _encoding(encoding), separator, quote, decimal, header, missing, numeric)
+
+
+def _one_character(option: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    sign = _WORDS.get(text, text)
+    if len(sign) != 1 or not sign.isascii() or sign.isalnum() or not (sign.isprintable() or sign == "\t"):
+        raise InputError(f"{option} must be one character that is no letter and no digit, or 'tab'; got {text!r}.")
+    return sign
+
+
+def _encoding(name: str | None) -> str | None:
+    """The encoding, None for UTF-8."""
+    if name is None:
+        return None
+    try:
+        codec = codecs.lookup(name)
+    except (LookupError, ValueError):
+        known = ("utf-8", "utf-16", "latin-1", "cp1252", "cp1250", "cp1251", "shift_jis", "gb18030", "big5", "euc-kr")
+        raise InputError(
+            f"--encoding must be a name that Python knows, such as {', '.join(known[:5])}; got {name!r}."
+            f"{nearest(name, known)}"
+        ) from None
+    if not getattr(codec, "_is_text_encoding", True) or codec.name in ("idna", "punycode", "undefined"):
+        raise InputError(f"--encoding must name an encoding of text; {name!r} is none.")
+    return None if codec.name in ("utf-8", "utf-8-sig") else codec.name
