@@ -193,7 +193,8 @@ class Classifier:
         """
         self._check_fitted()
         self._engine.n_threads = fitting.n_threads(self.n_jobs)
-        logits_nc = self._engine.logits(self.encoder_.encode(as_inputs(X)))
+        parts = [self._engine.logits(part) for part in self.encoder_.encode_parts(as_inputs(X))]
+        logits_nc = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return calibration.apply(logits_nc, self.temperature_) if calibrated else logits_nc
 
     def predict_proba(self, X: Any) -> Float32:

@@ -133,6 +133,7 @@ def prepare(
     data_digest: str | None = None,
     valid_digest: str | None = None,
     roles: Mapping[str, tuple[str, ...]] | None = None,
+    use_up: bool = False,
 ) -> Fit:
     """Check everything, encode the rows and draw up the network.
 
@@ -142,6 +143,7 @@ def prepare(
         picture_shape: a row is a picture of this shape.
         data_digest, valid_digest: SHA-256 of the files of (X, y) and (X_val, y_val), by which `evaluate` knows them.
         roles: what the schema remembers of the columns: target_names, id_names, ignored, numeric, missing_words.
+        use_up: X is not needed any more: its memory goes back while it is encoded, and its values are lost.
     """
     inputs = as_inputs(X)
     y = as_target(y, ravel=True)
@@ -165,7 +167,7 @@ def prepare(
         split = {"kind": "fraction", "fraction": plan.validation_fraction, "seed": seed}
 
     encoder = FeatureEncoder.fit(inputs, rows, picture_shape=picture_shape, **dict(roles or {}))
-    features = encoder.encode(inputs)
+    features = encoder.encode(inputs, use_up=use_up)
     valid_features, valid_targets = None, None
     if X_val is not None:
         valid_features, valid_targets = encoder.encode(as_inputs(X_val)), target.encode(y_val)

@@ -233,6 +233,7 @@ def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, as
         picture_shape=dataset.picture_shape,
         data_digest=dataset.digest,
         valid_digest=None if valid is None else valid.digest,
+        use_up=True,
         roles={
             "target_names": () if dataset.targets is None else dataset.targets.names,
             "id_names": asked["ids"],

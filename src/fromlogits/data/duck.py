@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import pages
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -49,7 +51,7 @@ def streamed(connection: DuckDBPyConnection, sql: str, most_rows: int) -> list[V
 
     stream = nanoarrow.c_array_stream(connection.sql(sql))
     kinds = [_DTYPES[child.format] for child in stream.get_schema().children]
-    values: list[NDArray[Any]] = [np.empty(most_rows, kind) for kind in kinds]
+    values = [pages.empty(most_rows, kind) for kind in kinds]
     missing: list[NDArray[np.bool_] | None] = [None] * len(kinds)
     known: dict[bytes, str] = {}  # a class or a category is one object, however many rows have it
     start = 0

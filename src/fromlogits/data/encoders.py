@@ -22,6 +22,8 @@ from .table import Matrix, Table
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
 MOMENT_ROWS = 10_000  # a mean over their pixels is good to four digits
+PART_BYTES = 1 << 26
+RELEASED_ROWS = 1 << 14
 BLOCK_ROWS = 512  # rows that are float64 at a time: 3 MB for 785 columns
 
 
@@ -73,26 +75,60 @@ class FeatureEncoder:
             return cls(schema, "picture", scale=1 / spread, shift=-mean / spread)
         return _fit_standard(schema, inputs, rows)
 
-    def encode(self, inputs: Table | Matrix) -> Features:
-        """(n, d) features of all rows; columns are matched by name where both sides have names."""
-        return self.encode_with_notes(inputs)[0]
+    def encode(self, inputs: Table | Matrix, *, use_up: bool = False) -> Features:
+        """(n, d) features of all rows; columns are matched by name where both sides have names.
 
-    def encode_with_notes(self, inputs: Table | Matrix) -> tuple[Features, tuple[str, ...]]:
+        Args:
+            inputs: rows as they came.
+            use_up: give their memory back while they are encoded; their values are lost.
+        """
+        return self.encode_with_notes(inputs, use_up=use_up)[0]
+
+    def encode_parts(self, inputs: Table | Matrix) -> Iterator[Features]:
+        """The features of all rows, some consecutive rows at a time; their memory is bounded."""
+        inputs, _ = self._matched(inputs)
+        if self._stays_as_it_is(inputs):
+            yield self._as_it_is(inputs)
+            return
+        n_rows = max(BLOCK_ROWS, PART_BYTES // (4 * self.schema.n_features))
+        for start in range(0, inputs.n_rows, n_rows):
+            yield Features(self._encode_rows(inputs, start, min(start + n_rows, inputs.n_rows)))
+
+    def encode_with_notes(self, inputs: Table | Matrix, *, use_up: bool = False) -> tuple[Features, tuple[str, ...]]:
         """The features, and what has to be said about the columns."""
+        inputs, notes = self._matched(inputs)
+        if self._stays_as_it_is(inputs):
+            return self._as_it_is(inputs), notes
+        return Features(self._encode_rows(inputs, 0, inputs.n_rows, use_up=use_up)), notes
+
+    def _matched(self, inputs: Table | Matrix) -> tuple[Table | Matrix, tuple[str, ...]]:
         inputs, notes = self.schema.match(inputs)
         if isinstance(inputs, Table):
             refuse_unusable(inputs, is_for_model=True)
-        elif self.kind == "picture" and inputs.values.dtype == np.uint8:
-            return Features(np.ascontiguousarray(inputs.values), self.scale, self.shift), notes
-        encoded_nd = np.empty((inputs.n_rows, self.schema.n_features), np.float32)
-        start = 0
-        for block_dn in _blocks(inputs):
-            part_nd = encoded_nd[start : start + block_dn.shape[1]]
+        return inputs, notes
+
+    def _stays_as_it_is(self, inputs: Table | Matrix) -> bool:
+        return isinstance(inputs, Matrix) and self.kind == "picture" and inputs.values.dtype == np.uint8
+
+    def _as_it_is(self, inputs: Table | Matrix) -> Features:
+        assert isinstance(inputs, Matrix)
+        return Features(np.ascontiguousarray(inputs.values), self.scale, self.shift)
+
+    def _encode_rows(
+        self, inputs: Table | Matrix, start: int, stop: int, *, use_up: bool = False
+    ) -> NDArray[np.float32]:
+        encoded_nd = np.empty((stop - start, self.schema.n_features), np.float32)
+        done = released = 0
+        for block_dn in _blocks(inputs, start=start, stop=stop):
+            part_nd = encoded_nd[done : done + block_dn.shape[1]]
             part_nd[:] = self._encode_block(block_dn).T
             if not np.isfinite(part_nd).all():
-                self._refuse_too_far(inputs, part_nd, start)
-            start += len(part_nd)
-        return Features(encoded_nd), notes
+                self._refuse_too_far(inputs, part_nd, start + done)
+            done += len(part_nd)
+            if use_up and isinstance(inputs, Table) and done - released >= RELEASED_ROWS:
+                inputs.release(start + released, start + done)
+                released = done
+        return encoded_nd
 
     def _encode_block(self, block_dn: Float64) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):  # what is too far for float32 becomes infinite, and is refused
@@ -150,19 +186,21 @@ def _check_tensors(tensors: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
         raise InputError(f"encoder: expected the tensors {sorted(wanted)}; found {sorted(tensors)[:5]}.")
 
 
-def _blocks(inputs: Table | Matrix, rows: Rows | None = None) -> Iterator[Float64]:
-    """All rows, or those in `rows`, a block at a time: float64 (d, n), memory of its own.
+def _blocks(
+    inputs: Table | Matrix, rows: Rows | None = None, *, start: int = 0, stop: int | None = None
+) -> Iterator[Float64]:
+    """Rows from start to stop, or those in `rows`, a block at a time: float64 (d, n), memory of its own.
 
     Column by column, so that a table and a matrix of the same numbers give the same bits, and sums run along memory.
     """
-    n = inputs.n_rows if rows is None else len(rows)
-    for start in range(0, n, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, n)
-        part: Any = slice(start, stop) if rows is None else rows[start:stop]
+    stop = stop if stop is not None else inputs.n_rows if rows is None else len(rows)
+    for first in range(start, stop, BLOCK_ROWS):
+        last = min(first + BLOCK_ROWS, stop)
+        part: Any = slice(first, last) if rows is None else rows[first:last]
         if isinstance(inputs, Matrix):
             yield np.array(inputs.values[part].T, np.float64, order="C")
         else:
-            block_dn = np.empty((len(inputs.columns), stop - start), np.float64)
+            block_dn = np.empty((len(inputs.columns), last - first), np.float64)
             for values, column in zip(block_dn, inputs.columns, strict=True):
                 values[:] = column.values[part]
             yield block_dn

@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from . import pages
 from .origin import Origin
 
 
@@ -64,6 +65,11 @@ class Table:
     def select(self, names: Sequence[str]) -> Table:
         """The same rows, these columns in this order."""
         return Table(tuple(self[name] for name in names), self.n_rows, self.origin)
+
+    def release(self, start: int, stop: int) -> None:
+        """Give back the memory of rows that are not needed any more, as far as it can be; their values are lost."""
+        for column in self.columns:
+            pages.release(column.values, start, stop)
 
     def take(self, rows: NDArray[Any]) -> Table:
         """Some rows, in the order of `rows` (int64)."""
