@@ -23,6 +23,7 @@ from .reading import Reading
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 MAX_HEADER_CHARACTERS = 1 << 26
+COMPARED_CHARACTERS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -250,10 +251,29 @@ def _quote(path: Path, reading: Reading) -> tuple[str, tuple[str, ...]]:
 
 
 def _delimiter(path: Path, quote: str) -> str:
-    """The one that line 1 holds most of, outside quotes; comma where there is none."""
-    line = _first_line(path)
-    bare = re.sub(f"{quote}[^{quote}]*({quote}|$)", "", line) if quote else line
-    return max(DELIMITERS, key=bare.count)
+    """The one that line 1 holds most of, outside quotes; comma where there is none.
+
+    If its number changes from line to line and another sign's does not, then that one: 1,5;2,5 above 3;4 is two values.
+    """
+    _first_line(path)
+    with open_text(path) as text:
+        head = text.read(COMPARED_CHARACTERS)
+    lines = head.splitlines()
+    if len(head) == COMPARED_CHARACTERS and len(lines) > 1:
+        lines.pop()  # it may be cut
+    bare = [re.sub(f"{quote}[^{quote}]*({quote}|$)", "", line) if quote else line for line in lines if line.strip()]
+    counts = {sign: [line.count(sign) for line in bare] for sign in DELIMITERS}
+    found = [sign for sign in DELIMITERS if counts[sign][0]]
+    steady = [sign for sign in found if len(set(counts[sign])) == 1]
+    candidates = steady or found or [","]
+    best = max(candidates, key=lambda sign: counts[sign][0])
+    alike = [DELIMITERS[sign] for sign in candidates if counts[sign][0] == counts[best][0] > 0]
+    if len(alike) > 1:
+        raise InputError(
+            f"{path.name} line 1: values may be separated by a {' or by a '.join(alike)}. Say which, as in --separator"
+            f" {alike[0]}."
+        )
+    return best
 
 
 def _names(path: Path, delimiter: str, quote: str, reading: Reading) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:

@@ -62,7 +62,7 @@ def _unpacked(stored: Iterator[bytes], kind: Packing, name: str) -> Iterator[byt
     member = _member(kind)
     is_first = True
     for data in stored:
-        if is_first and not data.startswith(SIGNATURES[kind]):
+        if is_first and not data.startswith(SIGNATURES[kind][: len(data)]):
             known = looks_like(data)
             what = f"it looks like {known}" if known else "it does not start as one"
             raise InputError(f"{name} must be {words}, as its name says; {what}.")

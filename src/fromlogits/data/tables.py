@@ -96,6 +96,9 @@ class TextTable:
         self._check_rows()
         doubtful = [name for name in names if name not in as_text and self._is_doubtful(columns[name])]
         verdicts = self._judged(connection, doubtful)
+        if commas := [name for name, verdict in verdicts.items() if verdict == "decimal comma"]:
+            others = [name for name in names if name not in as_text and verdicts.get(name, "number") == "number"]
+            self._refuse_two_signs(connection, commas, others)
         again = {}
         for name, verdict in verdicts.items():
             if verdict == "text":
@@ -179,8 +182,6 @@ class TextTable:
         is_text = dict(zip(names, self._ask(connection, checks), strict=True))
         texts = [name for name in names if is_text[name]]
         commas = self._with_decimal_comma(connection, texts) if texts and self.reading.decimal is None else set()
-        if commas:
-            self._refuse_two_signs(connection, commas, [name for name in names if not is_text[name]])
         return {name: "decimal comma" if name in commas else "text" if is_text[name] else "number" for name in names}
 
     def _ask(self, connection: DuckDBPyConnection, checks: Sequence[str]) -> list[bool]:
@@ -214,7 +215,7 @@ class TextTable:
         is_sure = any(sure for sure, is_decimal in zip(found[1::2], found[::2], strict=True) if is_decimal)
         return columns if is_sure else set()
 
-    def _refuse_two_signs(self, connection: DuckDBPyConnection, commas: set[str], numbers: Sequence[str]) -> None:
+    def _refuse_two_signs(self, connection: DuckDBPyConnection, commas: Sequence[str], numbers: Sequence[str]) -> None:
         """Raise InputError where some column has decimals with a point, beside those with a comma."""
         if not numbers or self.dialect.has_whole_numbers_only:
             return
@@ -223,10 +224,9 @@ class TextTable:
         )
         if any(points):
             point = numbers[points.index(True)]
-            comma = next(name for name in self.names if name in commas)
             raise InputError(
-                f"{self.path.name}: one sign must stand before decimals; column {comma!r} has commas, column {point!r}"
-                " points. Say which it is: --decimal , or --decimal ."
+                f"{self.path.name}: one sign must stand before decimals; column {commas[0]!r} has commas, column"
+                f" {point!r} points. Say which it is: --decimal , or --decimal ."
             )
 
     def _say(self, columns: dict[str, Column], verdicts: dict[str, Verdict]) -> None:
