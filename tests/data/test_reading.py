@@ -336,7 +336,7 @@ def test_zstandard_is_read_as_gzip_is(write: Write, monkeypatch: pytest.MonkeyPa
 
 
 def test_damaged_zstandard_is_refused(write: Write) -> None:
-    options = {zstd.CompressionParameter.checksum_flag: 1}
+    options: Any = {zstd.CompressionParameter.checksum_flag: 1}
     whole = zstd.compress(b"x,y\n" + b"1,a\n" * 1000, options=options)
     lines = {
         "t.csv.zst is cut off: its zstd data ends too early. Copy it again.": whole[:-3],
@@ -349,7 +349,7 @@ def test_damaged_zstandard_is_refused(write: Write) -> None:
 
 
 def test_a_window_of_a_gigabyte_is_not_taken_memory_for(write: Write) -> None:
-    options = {zstd.CompressionParameter.window_log: 30, zstd.CompressionParameter.enable_long_distance_matching: 1}
+    options: Any = {zstd.CompressionParameter.window_log: 30, zstd.CompressionParameter.enable_long_distance_matching: 1}
     compressor = zstd.ZstdCompressor(options=options)
     content = compressor.compress(b"x,y\n" + b"1,a\n" * 1000) + compressor.flush()
 
@@ -432,6 +432,32 @@ def test_a_form_can_be_said_for_any_name(write: Write) -> None:
 
     assert len(read(path, target="y", reading=Reading.of_options(form="csv"))) == 2
     with pytest.raises(InputError, match=r"^iris\.data: the form of a file is known by its name"):
+        read(path, target="y")
+
+
+# --- limits, and files that change ---
+
+
+def test_a_table_of_a_million_columns_is_refused_before_its_rows_are_read(write: Write) -> None:
+    path = write(",".join(f"c{number}" for number in range(1_000_000)) + "\n")
+
+    assert refusal(path) == (
+        "t.csv: a text table may have 50,000 columns; line 1 has 1,000,000 values. .npz takes more."
+    )
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write("x,y\n1,a\n2,b\n")
+    whole = TextTable.read
+
+    def and_grow(self: TextTable, *arguments: Any, **keywords: Any) -> Table:
+        table = whole(self, *arguments, **keywords)
+        with path.open("a") as file:
+            file.write("3,c\n")
+        return table
+
+    monkeypatch.setattr(TextTable, "read", and_grow)
+    with pytest.raises(InputError, match=r"^t\.csv changed while it was read; try again"):
         read(path, target="y")
 
 

@@ -354,3 +354,12 @@ def test_label_columns_of_other_values_are_refused(tmp_path: Path, rows: str, ex
         read(path, target="a,b")
 
     assert str(caught.value) == expected
+
+
+def test_classes_that_are_written_nearly_alike_are_kept_apart_and_said() -> None:
+    encoder = TargetEncoder.fit(np.array(["Cat", "cat", "dog", "b  c", "b c", "Cat"], dtype=object))
+
+    assert encoder.classes == ("Cat", "b  c", "b c", "cat", "dog")
+    assert encoder.notes[-1] == (
+        "classes that are written nearly alike are kept apart: 'Cat' and 'cat'; 'b  c' and 'b c'"
+    )

@@ -48,6 +48,20 @@ class Arrived:
     form: Form
     digest: str = ""
     folder: _Folder | None = field(default=None, repr=False)
+    _state: tuple[int, int, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_state", _state(self.path))
+
+    def check_unchanged(self) -> None:
+        """Raise InputError if the file is another than when it arrived; it is read more than once."""
+        if _state(self.path) != self._state:
+            raise InputError(f"{self.path.name} changed while it was read; try again when it is written to the end.")
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class _Folder:

@@ -95,7 +95,7 @@ def read(
     """
     reading = reading or Reading()
     arrived = arrive(path, reading)
-    path, name = arrived.path, arrived.path.name
+    name = arrived.path.name
     if arrived.form not in ("csv", "tsv") and (option := reading.is_about_text):
         raise InputError(f"{name}: --{option} is for CSV and TSV files.")
     if arrived.form in TABLE_FORMS:
@@ -106,15 +106,22 @@ def read(
             )
         file = _open_table(arrived, reading)
         dataset = _read_table(file, name, target, ignore, ids, features, picture_shape, labelled, reading.numeric)
-        return dataclasses.replace(dataset, digest=arrived.digest or dataset.digest, arrived=arrived)
-    if features is None and (ignore or ids):
-        raise InputError(f"{name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored.")
-    notes = (f"{name} holds its own targets: no column {target!r} is looked for",) if isinstance(target, str) else ()
-    if arrived.form == "npz":
-        dataset = _read_npz(path, picture_shape, labelled, notes)
     else:
-        dataset = _read_idx(path, labelled, notes)
+        if features is None and (ignore or ids):
+            raise InputError(f"{name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored.")
+        dataset = _read_arrays(arrived, target, picture_shape, labelled)
+    arrived.check_unchanged()
     return dataclasses.replace(dataset, digest=arrived.digest or dataset.digest, arrived=arrived)
+
+
+def _read_arrays(
+    arrived: Arrived, target: str | Sequence[str] | None, picture_shape: Shape | None, labelled: bool
+) -> Dataset:
+    path = arrived.path
+    said = (
+        (f"{path.name} holds its own targets: no column {target!r} is looked for",) if isinstance(target, str) else ()
+    )
+    return _read_npz(path, picture_shape, labelled, said) if arrived.form == "npz" else _read_idx(path, labelled, said)
 
 
 def _open_table(arrived: Arrived, reading: Reading) -> TableFile:

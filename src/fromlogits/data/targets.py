@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -317,7 +318,22 @@ def _fit_labels(target: Target) -> TargetEncoder:
         single = [classes[index] for index, original in enumerate(order) if counts[original] == 1]
         if single:
             notes.append(f"{_named('class', 'classes', single)} with a single row: kept for training, never held out")
+    notes += _twins(classes)
     return TargetEncoder("multi-class", classes, tuple(notes))
+
+
+def _twins(classes: Sequence[Label]) -> list[str]:
+    """A note for classes that differ in their case, their inner spaces or their form of the same letters alone."""
+    alike: dict[str, list[Label]] = {}
+    for label in classes:
+        if isinstance(label, str):
+            alike.setdefault(" ".join(unicodedata.normalize("NFKC", label).casefold().split()), []).append(label)
+    twins = [labels for labels in alike.values() if len(labels) > 1]
+    if not twins:
+        return []
+    shown = "; ".join(" and ".join(map(repr, labels)) for labels in twins[:3])
+    more = f" and {len(twins) - 3} more such" if len(twins) > 3 else ""
+    return [f"classes that are written nearly alike are kept apart: {shown}{more}"]
 
 
 def _fit_matrix(target: Target, task: str | None, class_names: Sequence[Label] | None) -> TargetEncoder:
