@@ -18,12 +18,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fromlogits import model_file
 from fromlogits.cli.main import run
+from fromlogits.data.table import Table
+from fromlogits.data.tables import TextTable
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,13 @@ def gzipped() -> None:
     table(400)
     Path("t.csv.gz").write_bytes(gzip.compress(Path("t.csv").read_bytes(), mtime=0))
     Path("t.csv").unlink()
+
+
+def flipped_gzip() -> None:
+    gzipped()
+    content = bytearray(Path("t.csv.gz").read_bytes())
+    content[len(content) // 2] ^= 1
+    Path("t.csv.gz").write_bytes(content)
 
 
 def parquet() -> None:
@@ -176,6 +186,26 @@ def newer_model() -> None:
 # --- what machines do wrong ---
 
 
+def growing_file(patch: pytest.MonkeyPatch) -> None:
+    read = TextTable.read
+
+    def and_grow(self: TextTable, *arguments: Any, **keywords: Any) -> Table:
+        found = read(self, *arguments, **keywords)
+        os.utime(self.path, ns=(0, 0))
+        return found
+
+    patch.setattr(TextTable, "read", and_grow)
+
+
+def stdin_of(content: bytes) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda patch: patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def no_temporary_folder(patch: pytest.MonkeyPatch) -> None:
+    stdin_of(b"size,kind\n1,a\n")(patch)
+    patch.setattr("tempfile.tempdir", "/no/such/folder")
+
+
 def locked_folder(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(os, "access", lambda path, mode: mode == os.R_OK)  # root may write everywhere
 
@@ -247,6 +277,53 @@ CASES: dict[str, list[Case]] = {
             cut("t.csv.gz", gzipped),
             "train t.csv.gz --target kind",
             "t.csv.gz is cut off: its gzip data ends too early. Copy it again.",
+        ),
+        Case(
+            "a gzip file with a flipped bit",
+            flipped_gzip,
+            "train t.csv.gz --target kind",
+            "t.csv.gz is damaged: its gzip data can't be read. Copy it again.",
+        ),
+        Case(
+            "a Zstandard file with the name of a gzip file",
+            lambda: bytes_of(b"\x28\xb5\x2f\xfd" + bytes(8), "t.csv.gz"),
+            "train t.csv.gz --target kind",
+            "t.csv.gz must be a gzip file, as its name says; it looks like a Zstandard file.",
+        ),
+        Case(
+            "a file that grows while it is read",
+            table,
+            TRAIN,
+            "t.csv changed while it was read; try again when it is written to the end.",
+            fault=growing_file,
+        ),
+        Case(
+            "an empty standard input",
+            lambda: None,
+            "train - --target kind",
+            "standard input is empty; it must hold a line of column names and rows below it.",
+            fault=stdin_of(b""),
+        ),
+        Case(
+            "a row too short in standard input",
+            lambda: None,
+            "train - --target kind",
+            "standard input line 3: every row must have 2 values, as many as line 1 has names; found 1: they end with column 'size'. An empty value keeps its delimiter.",
+            fault=stdin_of(b"size,kind\n1,a\n2\n"),
+        ),
+        Case(
+            "no room for a copy of standard input",
+            lambda: None,
+            "train - --target kind",
+            "a copy of standard input could not be written to /no/such/folder: no such file or directory. TMPDIR names another folder.",
+            1,
+            fault=no_temporary_folder,
+        ),
+        Case(
+            "an unknown form of file",
+            table,
+            f"{TRAIN} --format exel",
+            "--format must be one of csv, tsv, jsonl, parquet, arrow, svmlight, npz, idx; got 'exel'.",
         ),
         Case(
             "a Parquet file cut short",
@@ -366,6 +443,150 @@ CASES: dict[str, list[Case]] = {
             text("kind\n" + "a\nb\n" * 10),
             TRAIN,
             "t.csv has one column only, 'kind'; a target and features are needed. Values are separated by commas, tabs, semicolons or bars; --separator names another sign.",
+        ),
+        Case(
+            "a name twice, one of them with spaces",
+            lambda: table(header="size, size,kind"),
+            TRAIN,
+            "t.csv line 1: column names must differ; columns 1 and 2 are both 'size'. --header mend numbers them.",
+        ),
+        Case(
+            "a header that ends in a delimiter",
+            text("size,weight,kind,\n" + "1,2,a,\n2,3,b,\n" * 10),
+            TRAIN,
+            "t.csv line 1: column 4 of 4 has no name. Line 1 ends in a delimiter; --header mend numbers such a column.",
+        ),
+        Case(
+            "the index that pandas writes",
+            text(",size,kind\n" + "0,1,a\n1,2,b\n" * 10),
+            TRAIN,
+            "t.csv line 1: column 1 of 3 has no name. pandas writes such a column for its index; to_csv(index=False) leaves it out, --header mend numbers it.",
+        ),
+        Case(
+            "a first line that may be names or data",
+            text("7,3,9\n1,2,0\n2,3,1\n"),
+            "train t.csv --target 9",
+            "t.csv line 1 must hold the column names; it may hold data, such as '7'. Say --header names or --header none.",
+        ),
+        Case(
+            "two signs that may separate values",
+            text("size;weight,kind\n1;2,a\n2;3,b\n"),
+            TRAIN,
+            "t.csv line 1: values may be separated by a comma or by a semicolon. Say which, as in --separator comma.",
+        ),
+        Case(
+            "a separator of two signs",
+            table,
+            f"{TRAIN} --separator '||'",
+            "--separator must be one character that is no letter and no digit, or 'tab'; got '||'.",
+        ),
+        Case(
+            "a separator for a file that has none",
+            npz(X=np.zeros((4, 2)), y=np.arange(4)),
+            "train t.npz --separator tab",
+            "t.npz: --separator is for CSV and TSV files.",
+        ),
+        Case(
+            "text that is not UTF-8",
+            lambda: bytes_of("size,kind\n1,gr\u00fcn\n2,rot\n".encode("latin-1"), "t.csv"),
+            TRAIN,
+            "t.csv must be UTF-8 text; the byte at offset 14 is 0xfc. Say what it is, as in --encoding cp1252 (Windows, and nearly Latin-1).",
+        ),
+        Case(
+            "UTF-16 text",
+            lambda: bytes_of("size,kind\n1,a\n".encode("utf-16"), "t.csv"),
+            TRAIN,
+            "t.csv must be UTF-8 text; it looks like UTF-16 text. Add --encoding utf-16.",
+        ),
+        Case(
+            "an encoding that the text is not in",
+            lambda: bytes_of(b"size,kind\n1,\xff\n", "t.csv"),
+            f"{TRAIN} --encoding shift_jis",
+            "t.csv is not shift_jis text: the byte at offset 12 is 0xff (illegal multibyte sequence). Is --encoding right?",
+        ),
+        Case(
+            "an unknown encoding",
+            table,
+            f"{TRAIN} --encoding latinx",
+            "--encoding must be a name that Python knows, such as utf-8, utf-16, latin-1, cp1252, cp1250; got 'latinx'. Did you mean 'latin-1'?",
+        ),
+        Case(
+            "a word at the end of a long number column",
+            text("size,kind\n" + "1,a\n2,b\n" * 100_000 + "three,a\n"),
+            TRAIN,
+            "column 'size' must hold numbers; t.csv line 200002 has 'three', which is not a number. --ignore size leaves it out.",
+        ),
+        Case(
+            "a code with leading zeros",
+            text("size,zip,kind\n" + "1,01234,a\n2,98765,b\n" * 10),
+            TRAIN,
+            "column 'zip' must hold numbers; t.csv line 2 has '01234', which has a leading zero: a code, not a number. --numeric zip reads it as numbers all the same; --ignore zip leaves it out.",
+        ),
+        Case(
+            "an integer that float64 rounds",
+            with_line(5, "1,9007199254740993,a"),
+            TRAIN,
+            "column 'weight' must hold numbers; t.csv line 5 has '9007199254740993', an integer too long for float64, which is exact below 2^53. --numeric weight reads it as numbers all the same; --ignore weight leaves it out.",
+        ),
+        Case(
+            "a number that float64 can't hold",
+            with_line(5, "1,1e400,a"),
+            TRAIN,
+            "column 'weight' must hold numbers; t.csv line 5 has '1e400', which float64 can only hold as infinity. --ignore weight leaves it out.",
+        ),
+        Case(
+            "the word NA in a number column",
+            with_line(5, "1,NA,a"),
+            TRAIN,
+            "column 'weight' must hold numbers; t.csv line 5 has 'NA', which is not a number. --ignore weight leaves it out.",
+        ),
+        Case(
+            "commas that may stand before decimals or between thousands",
+            text("size;weight;kind\n" + "1;1,500;a\n2;2,250;b\n" * 10),
+            TRAIN,
+            "column 'weight' must hold numbers; t.csv line 2 has '1,500'; --decimal , says that a comma stands before decimals. --ignore weight leaves it out.",
+        ),
+        Case(
+            "decimals with a comma in one column, with a point in another",
+            text("size;weight;kind\n" + "1.5;1,5;a\n2.5;2,5;b\n" * 10),
+            TRAIN,
+            "t.csv: one sign must stand before decimals; column 'weight' has commas, column 'size' points. Say which it is: --decimal , or --decimal .",
+        ),
+        Case(
+            "yes, no and maybe",
+            text("size,old,kind\n" + "1,yes,a\n2,no,b\n3,maybe,a\n" * 10),
+            TRAIN,
+            "column 'old' must hold numbers; t.csv line 2 has 'yes', which is not a number. --ignore old leaves it out.",
+        ),
+        Case(
+            "lines that end in two ways",
+            text("size,kind\r\n1,a\n2,b\r\n"),
+            TRAIN,
+            "t.csv line 2 ends in LF, line 1 in CR LF: use one kind of line end.",
+        ),
+        Case(
+            "a NUL byte in a row",
+            text("size,kind\n1,a\0\n2,b\n"),
+            TRAIN,
+            "t.csv must be UTF-8 text; the byte at offset 13 is a NUL byte. Is it text at all?",
+        ),
+        Case(
+            "a row of 31 MB",
+            text("size,kind\n" + "1" * 31_000_000 + ",a\n"),
+            TRAIN,
+            "t.csv: no row may be longer than 30,000,000 bytes; is a quote not closed?",
+        ),
+        Case(
+            "a million columns",
+            text(",".join(f"c{number}" for number in range(1_000_000)) + "\n"),
+            "train t.csv --target c1",
+            "t.csv: a text table may have 50,000 columns; line 1 has 1,000,000 values. .npz takes more.",
+        ),
+        Case(
+            "a numeric column that does not exist",
+            table,
+            f"{TRAIN} --numeric wieght",
+            "t.csv has no column 'wieght' to be numeric. Did you mean 'weight'?",
         ),
         Case("an id column that does not exist", table, f"{TRAIN} --id nr", "t.csv has no column 'nr' to be id."),
         Case(

@@ -349,7 +349,10 @@ def test_damaged_zstandard_is_refused(write: Write) -> None:
 
 
 def test_a_window_of_a_gigabyte_is_not_taken_memory_for(write: Write) -> None:
-    options: Any = {zstd.CompressionParameter.window_log: 30, zstd.CompressionParameter.enable_long_distance_matching: 1}
+    options: Any = {
+        zstd.CompressionParameter.window_log: 30,
+        zstd.CompressionParameter.enable_long_distance_matching: 1,
+    }
     compressor = zstd.ZstdCompressor(options=options)
     content = compressor.compress(b"x,y\n" + b"1,a\n" * 1000) + compressor.flush()
 

@@ -97,9 +97,8 @@ def arrive(path: str | Path, reading: Reading) -> Arrived:
             f"{path.name}: --encoding is for text; a file of the form {form} says itself how it is written."
         )
     sha = hashlib.sha256()
-    folder = _Folder()
-    copy = folder.path / Path(path.name[: len(unpacked_name(path.name))]).name
-    _write(copy, _decoded(content_chunks(path, sha), reading.encoding, path.name))
+    chunks = _decoded(content_chunks(path, sha), reading.encoding, path.name)
+    copy, folder = _copied(chunks, path.name[: len(unpacked_name(path.name))])
     return Arrived(copy, form, sha.hexdigest(), folder)
 
 
@@ -152,9 +151,7 @@ def _take_in(stored: Iterator[bytes], name: str, reading: Reading, shown: str) -
         )
     if reading.encoding is not None:
         chunks = _decoded(chunks, reading.encoding, name)
-    folder = _Folder()
-    copy = folder.path / name
-    _write(copy, chunks)
+    copy, folder = _copied(chunks, name)
     return Arrived(copy, form, sha.hexdigest(), folder)  # type: ignore[arg-type]
 
 
@@ -198,13 +195,16 @@ def _marking_the_last(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
     yield held, True
 
 
-def _write(path: Path, chunks: Iterator[bytes]) -> None:
+def _copied(chunks: Iterator[bytes], name: str) -> tuple[Path, _Folder]:
+    """A file of this name that holds these bytes, and the folder it is in."""
     try:
-        with path.open("wb") as file:
+        folder = _Folder()
+        with (folder.path / name).open("wb") as file:
             for chunk in chunks:
                 file.write(chunk)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
         raise FromlogitsError(
-            f"a copy of {path.name} could not be written to {path.parent.parent}: {why}. TMPDIR names another folder."
+            f"a copy of {name} could not be written to {tempfile.gettempdir()}: {(error.strerror or str(error)).lower()}."
+            " TMPDIR names another folder."
         ) from error
+    return folder.path / name, folder
