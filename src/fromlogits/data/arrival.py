@@ -203,8 +203,8 @@ def _copied(chunks: Iterator[bytes], name: str) -> tuple[Path, _Folder]:
             for chunk in chunks:
                 file.write(chunk)
     except OSError as error:
+        why = (error.strerror or str(error)).lower()
         raise FromlogitsError(
-            f"a copy of {name} could not be written to {tempfile.gettempdir()}: {(error.strerror or str(error)).lower()}."
-            " TMPDIR names another folder."
+            f"a copy of {name} could not be written to {tempfile.gettempdir()}: {why}. TMPDIR names another folder."
         ) from error
     return folder.path / name, folder
