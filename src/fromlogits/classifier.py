@@ -124,7 +124,7 @@ class Classifier:
         """Train on rows X with targets y.
 
         Args:
-            X: (n, d) array, a pandas, polars or other frame, or uint8 pictures (n, h, w[, c]).
+            X: (n, d) array, a pandas, polars or other frame, a SciPy sparse matrix, or uint8 pictures (n, h, w[, c]).
             y: one class per row, or a 0/1 matrix (n, labels) of any frame or array kind.
             X_val, y_val: rows to judge epochs and calibrate by, instead of held-out ones.
 
@@ -315,7 +315,7 @@ class Classifier:
             estimator_type="classifier",
             target_tags=TargetTags(required=True),
             classifier_tags=ClassifierTags(multi_label=True),
-            input_tags=InputTags(),
+            input_tags=InputTags(sparse=True),
         )
 
 

@@ -74,6 +74,12 @@ def test_any_layout_in_memory_gives_the_same_features(make: Callable[[Any], Any]
     assert features.flags.c_contiguous
 
 
+def sparse_objects() -> Any:
+    X = sparse.csr_array(np.eye(2))
+    X.data = np.array([{}, 1], object)
+    return X
+
+
 REFUSED: dict[str, tuple[Any, str]] = {
     "scalar": (3, "Expected 2D array, got scalar array instead: array=3. X must be rows of features."),
     "1-D": (
@@ -111,9 +117,28 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "Input X contains infinity: row 0, column 1. fromlogits needs finite numbers and does not accept missing values"
         " encoded as NaN yet; leave such rows out or fill them in.",
     ),
-    "sparse": (
-        sparse.csr_array(np.eye(2)),
-        "X is a sparse csr_array; sparse input is not supported yet; pass X.toarray().",
+    "sparse, with NaN": (
+        sparse.csc_array(np.array([[1.0, 0.0], [0.0, np.nan]])),
+        "Input X contains NaN: row 1, column 1. fromlogits needs finite numbers and does not accept missing values"
+        " encoded as NaN yet; leave such rows out or fill them in.",
+    ),
+    "sparse, with infinity behind empty rows": (
+        sparse.csr_array((np.array([1, -np.inf], np.float32), [0, 2], [0, 1, 1, 1, 2]), shape=(4, 3)),
+        "Input X contains infinity: row 3, column 2. fromlogits needs finite numbers and does not accept missing values"
+        " encoded as NaN yet; leave such rows out or fill them in.",
+    ),
+    "sparse, complex": (
+        sparse.csr_array(np.eye(2, dtype=complex)),
+        "Complex data not supported: X holds complex128 values; pass real numbers.",
+    ),
+    "sparse, objects": (sparse_objects(), "X must hold numbers; it holds object values."),
+    "sparse, without rows": (
+        sparse.csr_array((0, 3)),
+        "Found array with 0 sample(s) (shape=(0, 3)) while a minimum of 1 is required.",
+    ),
+    "sparse, 1-D": (
+        sparse.coo_array(np.ones(3)),
+        "Expected 2D array, got 1D array instead: X is a sparse coo_array.",
     ),
 }
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .table import Matrix, Table
+from .table import Inputs, Matrix, SparseMatrix, Table
 
 
-def as_inputs(X: Any) -> Table | Matrix:
-    """A Table for frames; otherwise a Matrix of uint8, bool, integers or finite floats.
+def as_inputs(X: Any) -> Inputs:
+    """A Table for frames, a SparseMatrix for SciPy's sparse ones; otherwise a Matrix.
+
+    A matrix holds uint8, bool, integers or finite floats.
 
     The argument is never changed, and copied only where its values must be. Pictures, uint8 arrays of shape
     (n, h, w) or (n, h, w, channels), are flattened and their shape is kept.
     """
-    if isinstance(X, (Table, Matrix)):
+    if isinstance(X, (Table, Matrix, SparseMatrix)):
         return X
     if _is_sparse(X):
-        raise InputError(f"X is a sparse {type(X).__name__}; sparse input is not supported yet; pass X.toarray().")
+        return _as_sparse(X)
     if not isinstance(X, (np.ndarray, list, tuple)):
         from .frames import as_table
 
@@ -42,6 +44,27 @@ def picture_shape(X: Any) -> tuple[int, ...] | None:
 
 def _is_sparse(X: Any) -> bool:
     return type(X).__module__.partition(".")[0] == "scipy" and hasattr(X, "toarray")
+
+
+def _as_sparse(X: Any) -> SparseMatrix:
+    """A sparse matrix or array of SciPy, of any format: in CSR, each value once and in the order of the columns."""
+    if X.ndim != 2:
+        raise InputError(f"Expected 2D array, got {X.ndim}D array instead: X is a sparse {type(X).__name__}.")
+    if X.dtype.kind == "c":
+        raise InputError(f"Complex data not supported: X holds {X.dtype} values; pass real numbers.")
+    if X.dtype.kind not in "buif":
+        raise InputError(f"X must hold numbers; it holds {X.dtype} values.")
+    _refuse_empty(*X.shape)
+    rows = X.tocsr()
+    if not rows.has_canonical_format:
+        rows = rows.copy() if rows is X else rows
+        rows.sum_duplicates()
+    matrix = SparseMatrix(rows.indptr, rows.indices, rows.data, int(X.shape[1]))
+    if rows.data.dtype.kind == "f" and not (is_finite := np.isfinite(rows.data)).all():
+        place = int(np.argmin(is_finite))
+        row = int(np.searchsorted(rows.indptr, place, side="right")) - 1
+        _refuse_value(rows.data[place], row, int(rows.indices[place]))
+    return matrix
 
 
 def as_matrix(X: Any) -> Matrix:
@@ -111,8 +134,12 @@ def refuse_not_finite(array: NDArray[Any]) -> None:
         bad = np.argwhere(~np.isfinite(array[start : start + 4096]))
         if len(bad):
             row, column = start + int(bad[0, 0]), int(bad[0, 1])
-            what = "NaN" if np.isnan(array[row, column]) else "infinity"
-            raise InputError(
-                f"Input X contains {what}: row {row}, column {column}. fromlogits needs finite numbers and does not"
-                " accept missing values encoded as NaN yet; leave such rows out or fill them in."
-            )
+            _refuse_value(array[row, column], row, column)
+
+
+def _refuse_value(value: Any, row: int, column: int) -> NoReturn:
+    what = "NaN" if np.isnan(value) else "infinity"
+    raise InputError(
+        f"Input X contains {what}: row {row}, column {column}. fromlogits needs finite numbers and does not"
+        " accept missing values encoded as NaN yet; leave such rows out or fill them in."
+    )

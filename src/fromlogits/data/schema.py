@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError, nearest
-from .table import Matrix, Table
+from .table import Inputs, Matrix, SparseMatrix, Table
 
 MAX_FEATURES = 10_000_000
 MAX_NAME_CHARACTERS = 100_000
@@ -32,6 +32,7 @@ class Schema:
         ignored: columns left out on request.
         numeric: columns read as numbers on request, though they look like codes.
         missing_words: what stood for a missing value, beside an empty field.
+        first_index: what a svmlight file counts its features from, 0 or 1; None for other data.
     """
 
     names: tuple[str, ...] | None
@@ -42,12 +43,13 @@ class Schema:
     ignored: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     missing_words: tuple[str, ...] = ()
+    first_index: int | None = None
 
     @classmethod
-    def of(cls, inputs: Table | Matrix, picture_shape: Shape | None = None, **roles: tuple[str, ...]) -> Schema:
+    def of(cls, inputs: Inputs, picture_shape: Shape | None = None, **roles: tuple[str, ...]) -> Schema:
         """The schema of training rows; columns named pixel_r_c over a full grid are put in order, row by row."""
         names = inputs.names
-        n_features = len(inputs.columns) if isinstance(inputs, Table) else inputs.values.shape[1]
+        n_features = inputs.n_features
         if isinstance(inputs, Matrix):
             picture_shape = picture_shape or inputs.picture_shape
         if names is not None and (grid := pixel_grid(names)):
@@ -61,16 +63,23 @@ class Schema:
                 f"pictures of shape {_by(picture_shape)} have {math.prod(picture_shape)} pixels;"
                 f" the rows have {n_features} features."
             )
-        return cls(names, n_features, picture_shape, **roles)
+        first_index = inputs.first_index if isinstance(inputs, SparseMatrix) else None
+        return cls(names, n_features, picture_shape, first_index=first_index, **roles)
 
-    def match(self, inputs: Table | Matrix) -> tuple[Table | Matrix, tuple[str, ...]]:
+    def name_of(self, column: int) -> str:
+        """A column as a message names it."""
+        if self.first_index is not None:
+            return f"index {column + self.first_index}"
+        return f"column {repr(self.names[column]) if self.names else column}"
+
+    def match(self, inputs: Inputs) -> tuple[Inputs, tuple[str, ...]]:
         """The features in the schema's order, and what has to be said. Other columns are left out.
 
         Where one side has no names, the order of the columns is all there is. Raises InputError when a feature is
         missing.
         """
         if self.names is None or inputs.names is None:
-            self.check_width(len(inputs.columns) if isinstance(inputs, Table) else inputs.values.shape[1])
+            self.check_width(inputs.n_features)
             return inputs, ()
         if inputs.names == self.names:
             return inputs, ()
@@ -85,6 +94,7 @@ class Schema:
         notes = (f"columns that the model does not know were ignored: {shown(extra)}",) if extra else ()
         if isinstance(inputs, Table):
             return inputs.select(self.names), notes
+        assert isinstance(inputs, Matrix)
         columns = [place[name] for name in self.names]
         return Matrix(inputs.values[:, columns], inputs.picture_shape, self.names, inputs.origin), notes
 
@@ -104,6 +114,7 @@ class Schema:
             "ignored": list(self.ignored),
             "numeric": list(self.numeric),
             "missing_words": list(self.missing_words),
+            "first_index": self.first_index,
         }
 
     @classmethod
@@ -122,8 +133,11 @@ class Schema:
             fine = fine and all(type(size) is int and 1 <= size <= MAX_FEATURES for size in shape)
             if not fine or math.prod(shape) != n_features:
                 raise InputError(f"schema: picture_shape must be 1 to 3 sizes whose product is {n_features}.")
+        first_index = value["first_index"]
+        if first_index is not None and (type(first_index) is not int or first_index not in (0, 1)):
+            raise InputError(f"schema: first_index must be 0, 1 or null; got {first_index!r}.")
         roles = {key: _names(key, value[key]) for key in NAME_LISTS}
-        return cls(names, n_features, None if shape is None else tuple(shape), **roles)
+        return cls(names, n_features, None if shape is None else tuple(shape), first_index=first_index, **roles)
 
 
 def pixel_grid(names: Sequence[str]) -> tuple[tuple[int, int], tuple[str, ...]] | None:

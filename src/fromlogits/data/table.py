@@ -1,4 +1,4 @@
-"""Rows in memory: a table of named columns, or a matrix; and where the rows stand."""
+"""Rows in memory: a table of named columns, or a matrix, dense or sparse; and where the rows stand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from . import pages
@@ -47,6 +48,10 @@ class Table:
 
     def __len__(self) -> int:
         return self.n_rows
+
+    @property
+    def n_features(self) -> int:
+        return len(self.columns)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,6 +104,67 @@ class Matrix:
     def n_rows(self) -> int:
         return len(self.values)
 
+    @property
+    def n_features(self) -> int:
+        return int(self.values.shape[1])
+
     def take(self, rows: NDArray[Any]) -> Matrix:
         """Some rows, in the order of `rows` (int64)."""
         return Matrix(self.values[rows], self.picture_shape, self.names, self.origin.take(rows))
+
+
+@dataclass(frozen=True)
+class SparseMatrix:
+    """Rows of which only the values that are not zero are held (CSR).
+
+    Attributes:
+        indptr: int64 or int32 (n + 1,): the values of row i are those from indptr[i] to indptr[i + 1].
+        indices: int64 or int32, the column of each value, ascending within a row.
+        values: bool, integers or finite floats; some may be zero.
+        n_features: columns.
+        first_index: what a file counts its columns from, 0 or 1; None where they come from no such file.
+        origin: says where a row stands.
+    """
+
+    indptr: NDArray[Any]
+    indices: NDArray[Any]
+    values: NDArray[Any]
+    n_features: int
+    first_index: int | None = None
+    origin: Origin = field(default_factory=Origin)
+
+    names = None
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def n_rows(self) -> int:
+        return len(self)
+
+    @property
+    def density(self) -> float:
+        """The share of values that are not zero."""
+        return float(np.count_nonzero(self.values) / (len(self) * self.n_features))
+
+    def take(self, rows: NDArray[Any]) -> SparseMatrix:
+        """Some rows, in the order of `rows` (int64)."""
+        counts = np.diff(self.indptr)[rows]
+        indptr = np.concatenate([[0], counts]).cumsum(dtype=np.int64)
+        places = np.arange(indptr[-1]) + np.repeat(self.indptr[:-1][rows] - indptr[:-1], counts)
+        indices, values, origin = self.indices[places], self.values[places], self.origin.take(rows)
+        return SparseMatrix(indptr, indices, values, self.n_features, self.first_index, origin)
+
+    def rows_of_values(self) -> NDArray[np.int64]:
+        """The row of each value."""
+        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+
+    def dense(self, rows: NDArray[Any] | slice) -> NDArray[np.float64]:
+        """Some rows as a float64 array (rows, d)."""
+        part = self.take(np.arange(len(self))[rows])
+        dense_nd = np.zeros((len(part), self.n_features))
+        dense_nd[part.rows_of_values(), part.indices] = part.values
+        return dense_nd
+
+
+Inputs = Table | Matrix | SparseMatrix

@@ -1,0 +1,33 @@
+"""How much memory there is, so that what can't fit is refused before it is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from ..errors import InputError
+
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Of the container, in the two versions of Linux's control groups."""
+
+
+def memory_bytes() -> int | None:
+    """What this process can have at most: the machine's memory, or the limit of its container; None if not known."""
+    found = []
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # Windows
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in _LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # no such group, or "max"
+            found.append(int(path.read_text()))
+    return min(found, default=None)
+
+
+def refuse_too_large(what: str, n_bytes: int) -> None:
+    """Raise InputError if so many bytes can never fit."""
+    limit = memory_bytes()
+    if limit is not None and n_bytes > limit:
+        raise InputError(
+            f"{what} need {n_bytes:,} bytes as the float32 array that the network takes; this machine has {limit:,}."
+            " Give fewer rows or features."
+        )
