@@ -147,6 +147,12 @@ def several(*makes: Callable[[], None]) -> Callable[[], None]:
     return make
 
 
+def svmlight(*lines: str, rows: int = 40) -> Callable[[], None]:
+    """Two classes with a feature each; the lines come behind them."""
+    good = [f"{row % 2} {row % 2 + 1}:1" for row in range(rows)]
+    return lambda: bytes_of("".join(f"{line}\n" for line in (*good, *lines)).encode(), "t.svm")
+
+
 TRAINED: dict[str, bytes] = {}
 
 
@@ -270,7 +276,7 @@ CASES: dict[str, list[Case]] = {
             "an unknown kind of file",
             text("1 2 3", "t.xyz"),
             "train t.xyz --target kind",
-            "t.xyz: the form of a file is known by its name: .csv or .tsv (also .gz and .zst), .parquet, .npz, or IDX images as in train-images-idx3-ubyte.gz; --format csv says it for any name.",
+            "t.xyz: the form of a file is known by its name: .csv, .tsv or .svm (also .gz and .zst), .parquet, .npz, or IDX images as in train-images-idx3-ubyte.gz; --format csv says it for any name.",
         ),
         Case(
             "a gzip file cut short",
@@ -606,6 +612,158 @@ CASES: dict[str, list[Case]] = {
             table,
             f"{TRAIN} --image-shape large",
             "--image-shape must be height x width, as in 8x8 (or 32x32x3 with colours); got 'large'.",
+        ),
+    ],
+    "svmlight files": [
+        Case(
+            "an empty svmlight file",
+            text("", "t.svm"),
+            "train t.svm",
+            "t.svm has no rows: it is empty; a line must be a label and features, as in 1 3:0.5 7:2.",
+        ),
+        Case(
+            "a binary file with a svmlight file's name",
+            lambda: bytes_of(bytes(range(256)) * 8, "t.svm"),
+            "train t.svm",
+            "t.svm line 1, character 1: a NUL byte. Is it text at all?",
+        ),
+        Case(
+            "indices that do not ascend",
+            svmlight("1 5:1 3:1"),
+            "train t.svm",
+            "t.svm line 41, character 7: indices must ascend along a line; 3 follows 5. Sort the line by index.",
+        ),
+        Case(
+            "an index that stands twice",
+            svmlight("1 5:1 5:2"),
+            "train t.svm",
+            "t.svm line 41, character 7: index 5 stands twice in the line; add its values up or take one out.",
+        ),
+        Case(
+            "an index below 0",
+            svmlight("1 -1:1"),
+            "train t.svm",
+            "t.svm line 41, character 3: an index must be a whole number from 0 or 1 to 10,000,000; found '-1'.",
+        ),
+        Case(
+            "an index larger than any data",
+            svmlight("1 2000000000:1"),
+            "train t.svm",
+            "t.svm line 41, character 3: an index must be a whole number from 0 or 1 to 10,000,000; found '2000000000'.",
+        ),
+        Case(
+            "a feature without an index",
+            svmlight("1 0.5 2:1"),
+            "train t.svm",
+            "t.svm line 41, character 3: a feature must be written index:value, as in 7:1.5; found '0.5'.",
+        ),
+        Case(
+            "a feature without a value",
+            svmlight("1 1: 2:1"),
+            "train t.svm",
+            "t.svm line 41, character 5: index 1 has no value; leave it out if it is 0.",
+        ),
+        Case(
+            "a word for a value",
+            svmlight("1 1:high"),
+            "train t.svm",
+            "t.svm line 41, character 5: the value of index 1 must be a finite number; found 'high', which is not a number.",
+        ),
+        Case(
+            "NaN for a value",
+            svmlight("1 1:nan"),
+            "train t.svm",
+            "t.svm line 41, character 5: the value of index 1 must be a finite number; found 'nan', which is not a finite number.",
+        ),
+        Case(
+            "a value beyond float64",
+            svmlight("1 1:1e400"),
+            "train t.svm",
+            "t.svm line 41, character 5: the value of index 1 must be a finite number; found '1e400', which float64 can only hold as infinity.",
+        ),
+        Case(
+            "a decimal comma in a svmlight file",
+            svmlight("1 1:0,5"),
+            "train t.svm",
+            "t.svm line 41, character 5: the value of index 1 must be a finite number; found '0,5'; decimals are written with a point, as in 1.5.",
+        ),
+        Case(
+            "a word for a label",
+            svmlight("cat 1:1"),
+            "train t.svm",
+            "t.svm line 41, character 1: a label must be a whole number; found 'cat'. Number the classes, or give a table.",
+        ),
+        Case(
+            "a label that is measured, not named",
+            svmlight("2.5 1:1"),
+            "train t.svm",
+            "t.svm line 41, character 1: a label must be a whole number; found '2.5', which looks like a measured value: put it into classes first.",
+        ),
+        Case(
+            "a label that stands twice",
+            svmlight("1,0,1 1:1"),
+            "train t.svm",
+            "t.svm line 41, character 5: the label '1' stands twice in the line; write it once.",
+        ),
+        Case(
+            "a label between spaces",
+            svmlight(" 1 1:1"),
+            "train t.svm",
+            "t.svm line 41, character 2: a line that starts with a space has no label, and here '1' stands where index:value must. Take the space away if it is the label.",
+        ),
+        Case(
+            "a line of spaces",
+            svmlight("  "),
+            "train t.svm",
+            "t.svm line 41, character 1: the line holds spaces only. Take it out; or, if it is a row without labels and features, give it a feature of value 0, as in 1:0.",
+        ),
+        Case(
+            "a ranking task",
+            svmlight("1 qid:3 1:1"),
+            "train t.svm",
+            "t.svm line 41, character 3: qid: marks a query of a ranking task, which fromlogits does not learn. Take the qid: entries out.",
+        ),
+        Case(
+            "a svmlight file that begins with its sizes",
+            several(svmlight(), lambda: bytes_of(b"40 2 2\n" + Path("t.svm").read_bytes(), "t.svm")),
+            "train t.svm",
+            "t.svm line 1 holds the sizes of the file, '40 2 2', and no row; take the line out.",
+        ),
+        Case(
+            "a svmlight file without labels",
+            text(" 1:1\n 2:1\n", "t.svm"),
+            "train t.svm",
+            "t.svm has no label: no line starts with one.",
+        ),
+        Case(
+            "a svmlight file without features",
+            text("1\n0\n", "t.svm"),
+            "train t.svm",
+            "t.svm has no feature: no line has an index:value.",
+        ),
+        Case(
+            "a multi-class task with several labels in a line",
+            svmlight("0,1 1:1"),
+            "train t.svm --task multi-class",
+            "task='multi-class' needs exactly one label in each row; t.svm line 41 has 2. task='multi-label' takes any number.",
+        ),
+        Case(
+            "index 0 for a model that counts from 1",
+            several(svmlight(), lambda: bytes_of(b"1 0:1\n", "test.svm")),
+            "train t.svm --test test.svm",
+            "test.svm line 1: an index must be 1 or more, as in the model's training file; found 0.",
+        ),
+        Case(
+            "a test file of other labels",
+            several(svmlight("0,1 1:1"), lambda: bytes_of(b"8 1:1\n", "test.svm")),
+            "train t.svm --test test.svm",
+            "no label of the file is known to the model: the first is 8 at test.svm line 1; known labels: 0, 1.",
+        ),
+        Case(
+            "a svmlight file cut short in its packing",
+            several(svmlight(rows=4000), lambda: bytes_of(gzip.compress(Path("t.svm").read_bytes())[:-9], "t.svm.gz")),
+            "train t.svm.gz",
+            "t.svm.gz is cut off: its gzip data ends too early. Copy it again.",
         ),
     ],
     "Targets": [

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..classifier import Classifier
     from ..data.sources import Dataset
+    from ..data.targets import TargetEncoder
 
 
 @reads_files
@@ -63,6 +64,8 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
             " figures are a little too good.",
             "yellow",
         )
+    if words := unknown_labels(dataset, classifier.target_):
+        progress.tell(f"warning: {words}", "yellow")
     if figures.get("unknown_class_rows"):
         progress.tell(f"warning: {unknown_classes(dataset, targets, classes)}", "yellow")
     if json:
@@ -83,6 +86,16 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
 
 def _kind(task: str) -> str:
     return "classes" if task == "multi-class" else "labels"
+
+
+def unknown_labels(dataset: Dataset, target: TargetEncoder) -> str:
+    """What is said of labels that a multi-label model does not know; "" where there are none."""
+    from ..data.targets import LabelSets
+
+    if not isinstance(dataset.targets, LabelSets) or target.task != "multi-label":
+        return ""
+    words = dataset.targets.unknown_to(target.classes)
+    return f"{words}." if words else ""
 
 
 def unknown_classes(dataset: Dataset, targets: NDArray[Any], classes: Sequence[Any]) -> str:

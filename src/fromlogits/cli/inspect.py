@@ -110,6 +110,9 @@ def _inspect_row(model: str, data: str, reading: Reading, row: int, json: bool) 
 def _input(schema: Any) -> str:
     if schema.picture_shape is not None:
         return f"pictures of {'x'.join(map(str, schema.picture_shape))}"
+    if schema.first_index is not None:
+        last = schema.first_index + schema.n_features - 1
+        return f"{schema.n_features:,} features, indices {schema.first_index} to {last}"
     if schema.names is None:
         return f"{schema.n_features:,} numbers"
     return f"{schema.n_features:,} columns: {listed(schema.names)}"

@@ -34,6 +34,8 @@ def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Datase
         features=schema.names,
         picture_shape=schema.picture_shape,
         reading=_as_trained(reading, classifier),
+        first_index=schema.first_index,
+        n_features=schema.n_features,
         has_target_column=bool(schema.target_names),
     )
     targets = dataset.targets
@@ -58,6 +60,8 @@ def read_unlabelled(classifier: Classifier, path: str, reading: Reading) -> Data
         picture_shape=schema.picture_shape,
         labelled=False,
         reading=_as_trained(reading, classifier),
+        first_index=schema.first_index,
+        n_features=schema.n_features,
     )
 
 

@@ -19,6 +19,7 @@ import typer
 from ..data.reading import Reading
 from ..errors import FromlogitsError, InputError
 from .display import Screen, display_for, duration, how_it_ended
+from .evaluate import unknown_labels
 from .options import STDIN, Data, Json, Overwrite, Threads, listed_names, named, reads_files, setting_option
 from .output import (
     NO_PART,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from ..training import StopOnSignal
 
 STOPPED = {"interrupt": 130, "terminate": 143}
-DATA_ENDINGS = (".gz", ".zst", ".csv", ".tsv", ".parquet", ".pq", ".npz")
+DATA_ENDINGS = (".gz", ".zst", ".csv", ".tsv", ".parquet", ".pq", ".npz", ".svm", ".svmlight", ".libsvm")
 MAX_TABLE_LAYERS = 12
 TRAINED_ON = "the network was trained on"
 
@@ -140,6 +141,8 @@ def train(
         "ids": (),
         "ignore": (*asked["ids"], *asked["ignore"]),
         "features": dataset.feature_names,
+        "first_index": getattr(dataset.features, "first_index", None),
+        "n_features": dataset.features.n_features,
     }
     valid_data = read(valid, **alike) if valid is not None else None
     test_data = read(test, **alike) if test is not None else None
@@ -159,6 +162,9 @@ def train(
     later = [note for other in (valid_data, test_data) if other is not None for note in other.notes]
     for note in dict.fromkeys((*dataset.notes, *later, *fit.summary.notes)):
         progress.say(f"note: {note.rstrip('.')}.")
+    for other in (valid_data, test_data):
+        if other is not None and (unknown := unknown_labels(other, fit.target)):
+            progress.tell(f"warning: {unknown}", "yellow")
     if valid is not None and valid_data is not None and valid_data.digest == dataset.digest:
         progress.tell(
             f"warning: --valid {named(valid)} holds the very rows that are trained on: they don't say how good the"
@@ -297,12 +303,15 @@ def _stop_on_signals(heard: Callable[[], None]) -> Iterator[StopOnSignal]:
 
 def found(data: str, dataset: Dataset, summary: FitSummary) -> str:
     """What the file holds, in a sentence."""
-    shape, targets = summary.picture_shape, dataset.targets
-    rows = (
-        f"pictures of {'x'.join(map(str, shape))}"
-        if shape is not None
-        else f"rows of {summary.network.n_features:,} numbers"
-    )
+    from ..data.table import SparseMatrix
+
+    shape, targets, features = summary.picture_shape, dataset.targets, dataset.features
+    if shape is not None:
+        rows = f"pictures of {'x'.join(map(str, shape))}"
+    elif isinstance(features, SparseMatrix):
+        rows = f"rows, {features.n_features:,} features, {100 * features.density:.2g} % not zero"
+    else:
+        rows = f"rows of {summary.network.n_features:,} numbers"
     names = targets.names if targets is not None else ()
     column = f" in column {names[0]!r}" if len(names) == 1 else ""
     kind = "classes" if summary.task == "multi-class" else "labels"

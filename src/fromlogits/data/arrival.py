@@ -28,6 +28,7 @@ STDIN = "-"
 STDIN_NAME = "standard input"
 ENDINGS: dict[str, Form] = {
     ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".pq": "parquet", ".npz": "npz",
+    ".svm": "svmlight", ".svmlight": "svmlight", ".libsvm": "svmlight",
 }  # fmt: skip
 IDX_ENDING = re.compile(r"idx[1-4]?(-ubyte)?$")
 TEXT_FORMS: tuple[Form, ...] = ("csv", "tsv", "jsonl", "svmlight")
@@ -120,8 +121,8 @@ def _form(path: Path, reading: Reading) -> Form:
     form = reading.form or form_by_name(path.name)
     if form is None:
         raise InputError(
-            f"{path.name}: the form of a file is known by its name: .csv or .tsv (also .gz and .zst), .parquet, .npz,"
-            " or IDX images as in train-images-idx3-ubyte.gz; --format csv says it for any name."
+            f"{path.name}: the form of a file is known by its name: .csv, .tsv or .svm (also .gz and .zst), .parquet,"
+            " .npz, or IDX images as in train-images-idx3-ubyte.gz; --format csv says it for any name."
         )
     return form  # type: ignore[return-value]
 

@@ -20,9 +20,10 @@ from .npz import read_npz
 from .origin import FileRows, Origin
 from .reading import Reading
 from .schema import Shape, pixel_grid, shown
-from .table import Matrix, Table
+from .svmlight import SvmlightRows, read_svmlight
+from .table import Inputs, Matrix, Table
 from .target_columns import find_targets, several_targets, single_target
-from .targets import Target
+from .targets import LabelSets, Target
 
 if TYPE_CHECKING:
     from .tables import TableFile
@@ -36,7 +37,7 @@ class Dataset:
     """What a file holds.
 
     Attributes:
-        features: the table without target, id and ignored columns; or a matrix of uint8 or numbers.
+        features: the table without target, id and ignored columns; or a matrix of uint8 or numbers, dense or sparse.
         targets: None when not asked for.
         ids: the id columns, as they stand in the file; may have no columns.
         picture_shape: (h, w) or (h, w, channels) when each row is a picture.
@@ -48,7 +49,7 @@ class Dataset:
         arrived: where the bytes are; a copy of a pipe goes away with it.
     """
 
-    features: Table | Matrix
+    features: Inputs
     targets: Target | None
     ids: Table
     picture_shape: Shape | None
@@ -74,8 +75,10 @@ def read(
     labelled: bool = True,
     reading: Reading | None = None,
     has_target_column: bool = True,
+    first_index: int | None = None,
+    n_features: int | None = None,
 ) -> Dataset:
-    """Read CSV or TSV (plain, .gz or .zst), Parquet, .npz, or IDX images with the labels beside them.
+    """Read CSV, TSV or svmlight (plain, .gz or .zst), Parquet, .npz, or IDX images with the labels beside them.
 
     For training, `target` (and `ignore`, `ids`) are what the user says. For later data, give what the model's
     schema says, its feature names too: then no other column is read.
@@ -92,6 +95,8 @@ def read(
         labelled: whether targets are needed; if not, target columns are left out when they are there.
         reading: what the user says about the file.
         has_target_column: False for a model that was trained on a file without named columns.
+        first_index, n_features: of svmlight data, what a model counts the indices from (None: the file says), and how
+            many it knows; others are left out with a note.
     """
     reading = reading or Reading()
     arrived = arrive(path, reading)
@@ -102,25 +107,31 @@ def read(
         if labelled and not has_target_column:
             raise InputError(
                 f"{name}: a table can't be evaluated by this model: it was trained on a file without named columns, so"
-                " it knows no target column. Evaluate it on such a file (.npz or IDX images)."
+                " it knows no target column. Evaluate it on such a file (.npz, .svm or IDX images)."
             )
         file = _open_table(arrived, reading)
         dataset = _read_table(file, name, target, ignore, ids, features, picture_shape, labelled, reading.numeric)
     else:
         if features is None and (ignore or ids):
             raise InputError(f"{name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored.")
-        dataset = _read_arrays(arrived, target, picture_shape, labelled)
+        dataset = _read_arrays(arrived, target, picture_shape, labelled, (first_index, n_features))
     arrived.check_unchanged()
     return dataclasses.replace(dataset, digest=arrived.digest or dataset.digest, arrived=arrived)
 
 
 def _read_arrays(
-    arrived: Arrived, target: str | Sequence[str] | None, picture_shape: Shape | None, labelled: bool
+    arrived: Arrived,
+    target: str | Sequence[str] | None,
+    picture_shape: Shape | None,
+    labelled: bool,
+    indices: tuple[int | None, int | None],
 ) -> Dataset:
     path = arrived.path
     said = (
         (f"{path.name} holds its own targets: no column {target!r} is looked for",) if isinstance(target, str) else ()
     )
+    if arrived.form == "svmlight":
+        return _read_svmlight(path, picture_shape, labelled, said, *indices)
     return _read_npz(path, picture_shape, labelled, said) if arrived.form == "npz" else _read_idx(path, labelled, said)
 
 
@@ -236,6 +247,36 @@ def _read_idx(path: Path, labelled: bool, notes: tuple[str, ...]) -> Dataset:
         origin=origin,
         digest=pictures.digest,
         notes=notes,
+    )
+
+
+def _read_svmlight(
+    path: Path,
+    picture_shape: Shape | None,
+    labelled: bool,
+    notes: tuple[str, ...],
+    first_index: int | None,
+    n_features: int | None,
+) -> Dataset:
+    file = read_svmlight(path)
+    origin = SvmlightRows(path, file.lines)
+    if labelled and len(file.labels) == 0:
+        raise InputError(f"{path.name} has no label: no line starts with one.")
+    features, said = file.matrix(path.name, origin, first_index, n_features)
+    targets = None
+    if labelled:
+        is_several = bool((np.diff(file.label_starts) != 1).any())
+        targets = LabelSets(file.labels, origin=origin, starts=file.label_starts, is_several=is_several)
+    return Dataset(
+        features=features,
+        targets=targets,
+        ids=Table((), len(file), origin),
+        picture_shape=picture_shape,
+        feature_names=None,
+        classes=None,
+        origin=origin,
+        digest=file.digest,
+        notes=(*notes, *said),
     )
 
 

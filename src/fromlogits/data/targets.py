@@ -45,6 +45,57 @@ class Target:
 
 
 @dataclass(frozen=True)
+class LabelSets(Target):
+    """Labels by number, any count a row: `values` (int64) has those of all rows one after the other.
+
+    Attributes:
+        starts: int64 (n + 1,): the labels of row i are those from starts[i] to starts[i + 1].
+        is_several: the file itself shows that a row may have none or several.
+    """
+
+    starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    is_several: bool = False
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def rows(self) -> NDArray[np.int64]:
+        """The row of each label."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
+    def columns(self, classes: Sequence[Label]) -> NDArray[np.int64]:
+        """The number of each label among the classes; -1 for one that is not there."""
+        kind = str if isinstance(classes[0], str) else int
+        number = {label: index for index, label in enumerate(classes)}
+        distinct, codes = factorise(self.values)
+        return np.array([number.get(kind(label), -1) for label in distinct], np.int64)[codes]
+
+    def unknown_to(self, classes: Sequence[Label]) -> str:
+        """What has to be said of labels that are none of the classes; "" where all are known."""
+        is_unknown = self.columns(classes) < 0
+        if not is_unknown.any():
+            return ""
+        rows, first = self.rows()[is_unknown], int(np.argmax(is_unknown))
+        count = len(np.unique(rows))
+        have, they = ("row has a label", "it is") if count == 1 else ("rows have labels", "they are")
+        return (
+            f"{count:,} {have} that the model does not know, such as {self.values[first]} at"
+            f" {self.origin.where(int(rows[0]))}; {they} left out of all figures"
+        )
+
+    def one_a_row(self) -> Target:
+        """The classes of rows that have one label each; InputError where a row has not."""
+        counts = np.diff(self.starts)
+        if (counts != 1).any():
+            row = int(np.argmax(counts != 1))
+            raise InputError(
+                f"task='multi-class' needs exactly one label in each row; {self.origin.where(row)} has {counts[row]}."
+                " task='multi-label' takes any number."
+            )
+        return Target(self.values, origin=self.origin)
+
+
+@dataclass(frozen=True)
 class TargetEncoder:
     """What the classes are, and how labels become numbers.
 
@@ -78,6 +129,8 @@ class TargetEncoder:
         if task not in (None, "multi-class", "multi-label"):
             raise InputError(f"task must be 'multi-class', 'multi-label' or None; got {task!r}.")
         target = as_target(y, ravel=task != "multi-label")
+        if isinstance(target, LabelSets):
+            return _fit_sets(target, task)
         values = target.values
         if values.ndim == 1:
             if task == "multi-label":
@@ -93,14 +146,32 @@ class TargetEncoder:
 
         Args:
             y: as for `fit`.
-            unknown: what to do with a class that `fit` did not see: "raise" InputError, or "mark" it with -1.
+            unknown: what to do with a class that `fit` did not see: "raise" InputError, or "mark" it with -1. In sets
+                of labels, one that is not known is left out.
         """
         target = as_target(y, ravel=self.task == "multi-class")
+        if isinstance(target, LabelSets):
+            return self._encode_sets(target, unknown)
         if self.task == "multi-label":
             return self._encode_matrix(target)
         if target.values.ndim == 2:
             return self._encode_one_hot(target)
         return self._encode_labels(target, unknown)
+
+    def _encode_sets(self, target: LabelSets, unknown: str) -> NDArray[Any]:
+        if self.task == "multi-class":
+            return self._encode_labels(target.one_a_row(), unknown)
+        matrix = np.zeros((len(target), self.n_classes), np.float32)
+        columns = target.columns(self.classes)
+        is_known = columns >= 0
+        if len(columns) and not is_known.any():
+            known = ", ".join(repr(label) for label in self.classes[:10]) + (", …" if self.n_classes > 10 else "")
+            raise InputError(
+                f"no label of the file is known to the model: the first is {target.values[0]} at"
+                f" {target.origin.where(int(target.rows()[0]))}; known labels: {known}."
+            )
+        matrix[target.rows()[is_known], columns[is_known]] = 1
+        return matrix
 
     def _encode_labels(self, target: Target, unknown: str) -> NDArray[np.int32]:
         values = target.values
@@ -188,6 +259,8 @@ def factorise(values: NDArray[Any]) -> tuple[list[Any], NDArray[np.int64]]:
 
 def as_target(y: Any, *, ravel: bool) -> Target:
     """Whatever a user passes as y; a single column is raveled, with scikit-learn's warning, if `ravel`."""
+    if isinstance(y, LabelSets):
+        return y
     target = y if isinstance(y, Target) else _as_given(y)
     values = target.values
     if values.ndim == 0 or values.ndim > 2:
@@ -334,6 +407,18 @@ def _twins(classes: Sequence[Label]) -> list[str]:
     shown = "; ".join(" and ".join(map(repr, labels)) for labels in twins[:3])
     more = f" and {len(twins) - 3} more such" if len(twins) > 3 else ""
     return [f"classes that are written nearly alike are kept apart: {shown}{more}"]
+
+
+def _fit_sets(target: LabelSets, task: str | None) -> TargetEncoder:
+    if task == "multi-class" or (task is None and not target.is_several):
+        return _fit_labels(target.one_a_row())
+    labels, counts = np.unique(target.values, return_counts=True)
+    if len(labels) == 0:
+        raise InputError("no row has a label.")
+    notes = []
+    if always := labels[counts == len(target)].tolist():
+        notes.append(f"{_named('label', 'labels', always)} always set: nothing can be learned about it")
+    return TargetEncoder("multi-label", tuple(labels.tolist()), tuple(notes))
 
 
 def _fit_matrix(target: Target, task: str | None, class_names: Sequence[Label] | None) -> TargetEncoder:
