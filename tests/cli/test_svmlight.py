@@ -150,6 +150,17 @@ def test_the_model_decides_that_one_label_a_line_is_a_set(here: Here) -> None:
     assert [label["support"] for label in report["per_label"]] == [1, 0, 1]
 
 
+def test_a_validation_file_may_have_another_width_and_other_labels(here: Here) -> None:
+    write_labels("t.svm")
+    Path("valid.svm").write_text("10,77 1:1\n30 22:1 99:1\n20 11:1\n")
+
+    _, err = here(f"{TRAIN} --valid valid.svm")
+
+    assert "200 rows to train on, 3 of valid.svm to choose the best epoch and calibrate" in err
+    assert "note: valid.svm: indices that the model does not know were ignored: 31 and above, up to 99 (1 of 4" in err
+    assert "warning: 1 row has a label that the model does not know, such as 77 at valid.svm line 1; it is left" in err
+
+
 def test_labels_that_the_model_does_not_know_are_left_out_and_said(here: Here) -> None:
     write_labels("t.svm")
     Path("test.svm").write_text("10,77 1:1\n88 22:1\n20 11:1\n")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy import sparse
 
 from fromlogits.data.encoders import FeatureEncoder
 from fromlogits.data.inputs import as_inputs
@@ -242,6 +243,7 @@ def test_an_encoder_survives_json_and_tensors(X: Any) -> None:
 
 GOOD = fit(random_frame())
 PICTURE = fit(np.zeros((3, 2, 2), np.uint8))
+SCALED = fit(sparse.csr_array(np.eye(3)))
 
 
 def changed(encoder: FeatureEncoder, **schema: Any) -> dict[str, Any]:
@@ -284,6 +286,13 @@ def changed(encoder: FeatureEncoder, **schema: Any) -> dict[str, Any]:
         (changed(PICTURE, picture_shape=[2, 2.0]), {}),
         (changed(PICTURE, picture_shape=[4, 1, 1, 1]), {}),
         (changed(PICTURE, picture_shape="22"), {}),
+        (SCALED.to_json(), {}),
+        (SCALED.to_json(), SCALED.tensors() | {"encoder.mean": np.ones(3)}),
+        (SCALED.to_json(), {"encoder.inverse_spread": np.full(3, -1.0)}),
+        (SCALED.to_json() | {"kind": "standard"}, SCALED.tensors()),
+        (changed(SCALED, first_index=2), SCALED.tensors()),
+        (changed(SCALED, first_index=True), SCALED.tensors()),
+        (changed(SCALED, first_index=1, names=["a", "b", "c"]), SCALED.tensors()),
     ],
 )
 def test_json_that_describes_no_encoder_is_refused(value: Any, tensors: Any) -> None:

@@ -19,6 +19,7 @@ from fromlogits.data import svmlight
 from fromlogits.data.reading import Reading
 from fromlogits.data.sources import Dataset, read
 from fromlogits.data.svmlight import read_svmlight
+from fromlogits.data.svmlight_faults import refuse_first_fault
 from fromlogits.data.table import SparseMatrix
 from fromlogits.data.targets import LabelSets, TargetEncoder
 from fromlogits.errors import InputError
@@ -243,6 +244,7 @@ def test_a_changed_file_is_read_as_scikit_learn_reads_it_or_refused(write: Write
             assert "\n" not in str(error) and len(str(error)) < 300
             continue
         n_read += 1
+        refuse_first_fault("t.svm", content.removesuffix(b"\n") + b"\n", 1)  # the slow walk finds nothing either
         theirs = as_scikit_learn_reads(content)
         assert theirs is not None, content
         bounds = itertools.pairwise(file.indptr)

@@ -150,7 +150,8 @@ def train(
     recipe = fit.summary.plan
     if test_data is not None:
         with naming(test):
-            fit.encoder.encode(as_inputs(test_data.features))
+            for _ in fit.encoder.encode_parts(as_inputs(test_data.features)):
+                pass  # a fault is told now, not after the training
             fit.target.encode(test_data.targets, unknown="mark")
     check_writable(path, _file_bytes(fit), overwrite=overwrite)
 

@@ -97,7 +97,7 @@ class FeatureEncoder:
         if self._stays_as_it_is(inputs):
             yield self._as_it_is(inputs)
             return
-        n_rows = max(BLOCK_ROWS, PART_BYTES // (4 * self.schema.n_features))
+        n_rows = max(1, PART_BYTES // (4 * self.schema.n_features))
         for start in range(0, inputs.n_rows, n_rows):
             yield Features(self._encode_rows(inputs, start, min(start + n_rows, inputs.n_rows)))
 

@@ -136,6 +136,8 @@ class Schema:
         first_index = value["first_index"]
         if first_index is not None and (type(first_index) is not int or first_index not in (0, 1)):
             raise InputError(f"schema: first_index must be 0, 1 or null; got {first_index!r}.")
+        if first_index is not None and names is not None:
+            raise InputError("schema: features have names or are counted from first_index, not both.")
         roles = {key: _names(key, value[key]) for key in NAME_LISTS}
         return cls(names, n_features, None if shape is None else tuple(shape), first_index=first_index, **roles)
 
