@@ -74,6 +74,8 @@ def test_several_labels_or_none_are_read(write: Write) -> None:
     dataset = read(write(SEVERAL))
 
     assert sets(dataset) == [[3, 1], [], [7]]
+    assert dataset.notes[1] == "t.svm line 1 has 2 labels: each label is a yes or no"
+    assert read(write("1 1:1\n2 1:1\n 2:2\n")).notes[1] == "t.svm line 3 has no label: each label is a yes or no"
     assert dataset.targets is not None
     encoder = TargetEncoder.fit(dataset.targets)
     assert (encoder.task, encoder.classes) == ("multi-label", (1, 3, 7))

@@ -265,7 +265,12 @@ def _read_svmlight(
     features, said = file.matrix(path.name, origin, first_index, n_features)
     targets = None
     if labelled:
-        is_several = bool((np.diff(file.label_starts) != 1).any())
+        is_set = np.diff(file.label_starts) != 1
+        is_several = bool(is_set.any())
+        if is_several and n_features is None:
+            row = int(np.argmax(is_set))
+            count = int(np.diff(file.label_starts)[row]) or "no"
+            said = (*said, f"{origin.where(row)} has {count} label{'s' * (count != 'no')}: each label is a yes or no")
         targets = LabelSets(file.labels, origin=origin, starts=file.label_starts, is_several=is_several)
     return Dataset(
         features=features,
