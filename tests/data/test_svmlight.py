@@ -3,8 +3,11 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
+import os
 import random
 import re
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,11 @@ from fromlogits.data.svmlight_faults import refuse_first_fault
 from fromlogits.data.table import SparseMatrix
 from fromlogits.data.targets import LabelSets, TargetEncoder
 from fromlogits.errors import InputError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 SHARED = Path("/work/shared/data")
 GOOD = "1 2:0.5 4:1\n-1 1:3\n1 3:-2e-1 4:.5\n"
@@ -97,6 +105,7 @@ def test_several_labels_or_none_are_read(write: Write) -> None:
         ("+1.0 2:0.5 4:1e0\n-1.000 1:3.0\n1. 3:-0.2 4:+5E-1\n", "spellings.svm"),
         (gzip.compress(GOOD.encode()), "packed.svm.gz"),
         (gzip.compress(GOOD[:20].encode()) + gzip.compress(GOOD[20:].encode()), "two-members.LIBSVM.GZ"),
+        (zstd.compress(GOOD.encode()), "packed.svm.zst"),
     ],
 )
 def test_other_writers_of_the_same_rows_are_understood(write: Write, content: str | bytes, name: str) -> None:
@@ -146,6 +155,20 @@ def test_numbers_are_what_float_makes_of_them(write: Write) -> None:
 
 def test_the_form_can_be_said_for_any_name(write: Write) -> None:
     assert dense(read(write(GOOD, "t.txt"), reading=Reading(form="svmlight"))) == dense(read(write(GOOD)))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="named pipes of POSIX")
+def test_a_pipe_is_read_where_its_form_is_said(write: Write, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(gzip.compress(GOOD.encode()),))
+    writer.start()
+
+    dataset = read(pipe, reading=Reading(form="svmlight"))
+
+    writer.join()
+    assert dense(dataset) == dense(read(write(GOOD)))
+    assert dataset.origin.where(2) == "pipe line 3"
 
 
 def test_another_encoding_is_taken(write: Write) -> None:
