@@ -10,9 +10,9 @@ import pytest
 
 from fromlogits.data.dialect import examine
 from fromlogits.data.encoders import FeatureEncoder
+from fromlogits.data.parquet import ParquetTable
 from fromlogits.data.sources import Dataset, read
 from fromlogits.data.table import Table
-from fromlogits.data.tables import ParquetTable
 from fromlogits.data.targets import TargetEncoder
 from fromlogits.errors import InputError
 

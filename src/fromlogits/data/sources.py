@@ -110,7 +110,8 @@ def read(
 
 
 def _open_table(path: Path) -> TableFile:
-    from .tables import ParquetTable, TextTable
+    from .parquet import ParquetTable
+    from .tables import TextTable
 
     return ParquetTable(path) if path.name.lower().endswith(PARQUET_ENDINGS) else TextTable(path)
 

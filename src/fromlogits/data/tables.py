@@ -1,4 +1,4 @@
-"""Delimited text and Parquet through DuckDB, strictly: it parses, we type.
+"""Delimited text through DuckDB, strictly: it parses, we type.
 
 Text is read by a dialect that is stated in full (dialect.py), every column as text; a column is numeric only
 when each of its values is a number (numbers.py). Left to itself, DuckDB types by a sample, pads or skips rows,
@@ -7,9 +7,6 @@ and takes a damaged file for one text column.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,10 +16,11 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .dialect import examine
+from .duck import as_column, connect, quoted_path, reason
 from .faults import refuse_first_fault, refuse_mixed_line_ends
-from .files import is_gzip, looks_like, stored_chunks
+from .files import is_gzip
 from .numbers import EXACT_INTEGERS, INTEGER, NUMBER
-from .origin import FileRows, Origin, TextLines
+from .origin import Origin, TextLines
 from .table import Column, Table
 
 if TYPE_CHECKING:
@@ -86,7 +84,7 @@ class TextTable:
             again |= {name: f"try_cast({field[name]} as double)" for name in large}
         if again:
             arrays |= self._columns(connection, again)
-        return [_column(name, arrays[name]) for name in names]
+        return [as_column(name, arrays[name]) for name in names]
 
     def _columns(self, connection: DuckDBPyConnection, wanted: dict[str, str]) -> dict[str, NDArray[Any]]:
         """The values of each SQL expression, row by row in the file's order."""
@@ -106,7 +104,7 @@ class TextTable:
                 ) from None
             refuse_first_fault(self.dialect)
             refuse_mixed_line_ends(self.dialect)
-            raise InputError(f"{self.path.name} can't be read as a table: {_reason(error)}.") from None
+            raise InputError(f"{self.path.name} can't be read as a table: {reason(error)}.") from None
 
     def _source(self) -> str:
         fields = ", ".join(f"'{field}': 'VARCHAR'" for field in self._field.values())
@@ -149,109 +147,3 @@ def _is_number(field: str) -> str:
     is_number = f"regexp_full_match({field}, '\\s*{NUMBER}\\s*')"
     is_integer = f"regexp_full_match({field}, '\\s*{INTEGER}\\s*')"
     return f"({is_number} and isfinite({value}) and (abs({value}) <= {EXACT_INTEGERS} or not {is_integer}))"
-
-
-class ParquetTable:
-    """A Parquet file; its columns keep their types."""
-
-    is_text = False
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        sha = hashlib.sha256()
-        head = b""
-        for chunk in stored_chunks(path, sha):
-            head = head or chunk[:64]
-        if not head.startswith(b"PAR1"):
-            what = looks_like(head)
-            what = f"it looks like {what}" if what else "it does not start as one" if head else "it is empty"
-            raise InputError(f"{path.name} must be a Parquet file; {what}.")
-        self.digest = sha.hexdigest()
-        self.origin: Origin = FileRows(path)
-        self.notes: tuple[str, ...] = ()
-        with connect() as connection:
-            described = self._execute(connection, f"describe select * from {self._source()}").fetchall()
-        self._types: dict[str, str] = {name: kind for name, kind, *_ in described}
-        self.names = tuple(self._types)
-
-    def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
-        del as_text  # every value has its type here
-        wanted = ", ".join(f"{self._expression(name)} as v{position}" for position, name in enumerate(names))
-        with connect() as connection:
-            arrays = self._execute(connection, f"select {wanted} from {self._source()}").fetchnumpy()
-        columns = tuple(
-            _column(name, values, _kind(self._types[name])) for name, values in zip(names, arrays.values(), strict=True)
-        )
-        n_rows = len(columns[0].values) if columns else 0
-        if n_rows == 0:
-            raise InputError(f"{self.path.name} has no rows.")
-        return Table(columns, n_rows, self.origin)
-
-    def _expression(self, name: str) -> str:
-        kind = self._types[name]
-        field = '"' + name.replace('"', '""') + '"'
-        if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "BLOB", "GEOMETRY")):
-            raise InputError(
-                f"{self.path.name}: column {name!r} must hold one number or text a row; its type is {kind}."
-                f" {self.origin.how_to_leave_out(name)}"
-            )
-        if kind in _NATIVE:
-            return field
-        if kind.startswith("DECIMAL") or kind in ("HUGEINT", "UHUGEINT"):
-            return f"cast({field} as double)"
-        return f"cast({field} as varchar)"
-
-    def _source(self) -> str:
-        return f"read_parquet({quoted_path(self.path)}, hive_partitioning = false, filename = false)"
-
-    def _execute(self, connection: DuckDBPyConnection, sql: str) -> Any:
-        import duckdb
-
-        try:
-            return connection.execute(sql)
-        except duckdb.Error as error:
-            raise InputError(
-                f"{self.path.name} can't be read as Parquet: it is cut off or damaged ({_reason(error)})."
-            ) from None
-
-
-_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-_NATIVE = (*_INTEGERS, "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR")
-
-
-def _kind(parquet_type: str) -> str:
-    """Of a column that is read as text though it is none."""
-    if parquet_type.startswith(("DATE", "TIMESTAMP")):
-        return "dates"
-    return "times" if parquet_type.startswith(("TIME", "INTERVAL")) else ""
-
-
-def _column(name: str, values: NDArray[Any], kind: str = "") -> Column:
-    """A column as DuckDB hands it over: masked where NULL."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return Column(name, values, None, kind)
-    missing = np.ma.getmaskarray(values)
-    return Column(name, np.ma.getdata(values), missing if missing.any() else None, kind)
-
-
-def connect() -> DuckDBPyConnection:
-    """A DuckDB in memory that fetches nothing, writes nothing and shows nothing."""
-    import duckdb
-
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
-    connection.execute("set enable_progress_bar = false; set temp_directory = ''")
-    # DuckDB 2.0 moves a try_cast into the CSV reader, where it fails at the first word (duckdb issue 23818).
-    with contextlib.suppress(duckdb.Error):  # older versions know no such optimizer, and need no switch
-        connection.execute("set disabled_optimizers = 'type_pushdown'")
-    return connection
-
-
-def quoted_path(path: Path) -> str:
-    """An SQL string that names this one file: `*`, `?` and `[` are no wildcards in it."""
-    pattern = re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))
-    return "'" + pattern.replace("'", "''") + "'"
-
-
-def _reason(error: Exception) -> str:
-    """DuckDB's own words, without their kind and without what stands on further lines."""
-    return str(error).partition("\n")[0].partition("Error: ")[2].rstrip(".")
