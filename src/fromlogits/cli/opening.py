@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..classifier import Classifier
     from ..data.sources import Dataset
 
-TABLES = (".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".tsv.gz")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz")
 
 
 def open_model(path: str, threads: str | None) -> Classifier:

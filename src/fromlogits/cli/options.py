@@ -23,7 +23,9 @@ def _sentence(words: str) -> str:
     return words[0].upper() + words[1:] + "."
 
 
-DATA_HELP = "CSV or TSV (also .gz), Parquet, .npz with arrays X and y, or IDX images with their labels beside them."
+DATA_HELP = (
+    "CSV, TSV or JSON lines (also .gz), Parquet, .npz with arrays X and y, or IDX images with their labels beside them."
+)
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="A model file that train saved (.safetensors).", show_default=False)

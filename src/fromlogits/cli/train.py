@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ..training import StopOnSignal
 
 STOPPED = {"interrupt": 130, "terminate": 143}
-DATA_ENDINGS = (".gz", ".csv", ".tsv", ".parquet", ".pq", ".npz")
+DATA_ENDINGS = (".gz", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".npz")
 MAX_TABLE_LAYERS = 12
 TRAINED_ON = "the network was trained on"
 
