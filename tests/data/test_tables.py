@@ -10,6 +10,7 @@ import pytest
 
 from fromlogits.data.dialect import examine
 from fromlogits.data.encoders import FeatureEncoder
+from fromlogits.data.inputs import as_inputs
 from fromlogits.data.parquet import ParquetTable
 from fromlogits.data.sources import Dataset, read
 from fromlogits.data.table import Table
@@ -591,7 +592,8 @@ def test_text_in_parquet_stays_text(tmp_path: Path) -> None:
         ),
         (
             "if(i = 2, 'nan'::double, i) as x, i as y",
-            "column 'x' must hold finite numbers; row 2 of t.parquet has NaN. --ignore x leaves it out.",
+            "column 'x' has no value at row 2 of t.parquet (1 of 3 rows have none); missing values can't be used yet."
+            " --ignore x leaves it out.",
         ),
         (
             "i + 9007199254740991 as x, i as y",
@@ -642,6 +644,23 @@ def test_a_parquet_table_says_its_names_before_it_is_read(tmp_path: Path) -> Non
 
 
 # --- what may be missing, and what is left out ---
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "a Parquet file"])
+def test_nan_is_a_missing_number_in_every_source_with_types(tmp_path: Path, library: str) -> None:
+    values = [1.0, float("nan"), None]
+    table: Any
+    if library == "a Parquet file":
+        table = ParquetTable(parquet(tmp_path, "select unnest([1, 'nan'::double, null]) as x")).read(["x"])
+    elif library == "pyarrow":
+        table = as_inputs(pytest.importorskip("pyarrow").table({"x": values}))
+    else:
+        table = as_inputs(pytest.importorskip(library).DataFrame({"x": values}))
+
+    assert isinstance(table, Table)
+    assert table["x"].values.dtype == np.float64
+    assert table["x"].missing is not None
+    assert table["x"].missing.tolist() == [False, True, True]
 
 
 def test_rows_to_predict_may_lack_the_id_column(write: Write) -> None:

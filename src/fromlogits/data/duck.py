@@ -37,9 +37,9 @@ def quoted_path(path: Path) -> str:
 def as_column(name: str, values: NDArray[Any], kind: str = "") -> Column:
     """A column as DuckDB hands it over: masked where NULL."""
     if not isinstance(values, np.ma.MaskedArray):
-        return Column(name, values, None, kind)
+        return Column.typed(name, values, None, kind)
     missing = np.ma.getmaskarray(values)
-    return Column(name, np.ma.getdata(values), missing if missing.any() else None, kind)
+    return Column.typed(name, np.ma.getdata(values), missing if missing.any() else None, kind)
 
 
 def reason(error: Exception) -> str:
