@@ -240,7 +240,7 @@ CASES: dict[str, list[Case]] = {
             "an unknown kind of file",
             text("1 2 3", "t.xyz"),
             "train t.xyz --target kind",
-            "t.xyz: the form of a file is known by its name: .csv, .tsv or .jsonl (also .gz), .parquet, .npz, or IDX images as in train-images-idx3-ubyte.gz.",
+            "t.xyz: the form of a file is known by its name: .csv, .tsv or .jsonl (also .gz), .parquet, .arrow, .npz, or IDX images as in train-images-idx3-ubyte.gz.",
         ),
         Case(
             "a gzip file cut short",

@@ -36,11 +36,31 @@ def parquet() -> None:
         connection.execute("copy (select kind, size, weight from 't.csv') to 't.parquet' (format parquet)")
 
 
+def arrow(name: str, *, is_stream: bool = False) -> None:
+    import pyarrow as pa
+
+    table = pa.table({column: [row[column] for row in ROWS] for column in ("weight", "kind", "size")})
+    with (pa.ipc.new_stream if is_stream else pa.ipc.new_file)(name, table.schema) as file:
+        file.write_table(table, max_chunksize=7)
+
+
+def feather() -> None:
+    import pyarrow as pa
+    import pyarrow.feather
+
+    kinds = pa.array([row["kind"] for row in ROWS]).dictionary_encode()
+    table = pa.table({"kind": kinds, **{name: [row[name] for row in ROWS] for name in ("size", "weight")}})
+    pyarrow.feather.write_feather(table, "t.feather", compression="zstd")
+
+
 FORMS: dict[str, Callable[[], Any]] = {
     "t.csv": csv,
     "t.jsonl": lambda: Path("t.jsonl").write_text(json_lines(), encoding="utf-8"),
     "t.ndjson.gz": lambda: Path("t.ndjson.gz").write_bytes(gzip.compress(json_lines().encode())),
     "t.parquet": parquet,
+    "t.arrow": lambda: arrow("t.arrow"),
+    "t.arrows": lambda: arrow("t.arrows", is_stream=True),
+    "t.feather": feather,
 }
 
 

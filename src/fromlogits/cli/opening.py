@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from ..classifier import Classifier
     from ..data.sources import Dataset
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz")
+PACKABLE = (".csv", ".tsv", ".jsonl", ".ndjson")
+TYPED = (".parquet", ".pq", ".arrow", ".feather", ".ipc", ".arrows")
+TABLES = (*PACKABLE, *(f"{ending}.gz" for ending in PACKABLE), *TYPED)
 
 
 def open_model(path: str, threads: str | None) -> Classifier:

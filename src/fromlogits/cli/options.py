@@ -24,7 +24,8 @@ def _sentence(words: str) -> str:
 
 
 DATA_HELP = (
-    "CSV, TSV or JSON lines (also .gz), Parquet, .npz with arrays X and y, or IDX images with their labels beside them."
+    "CSV, TSV or JSON lines (also .gz), Parquet, Arrow or Feather, .npz with arrays X and y, or IDX images with their"
+    " labels beside them."
 )
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 Model = Annotated[

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from ..training import StopOnSignal
 
 STOPPED = {"interrupt": 130, "terminate": 143}
-DATA_ENDINGS = (".gz", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".npz")
+DATA_ENDINGS = (
+    *(".gz", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".arrow", ".feather", ".ipc", ".arrows", ".npz"),
+)
 MAX_TABLE_LAYERS = 12
 TRAINED_ON = "the network was trained on"
 

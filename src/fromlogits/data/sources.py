@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PARQUET_ENDINGS = (".parquet", ".pq")
 TEXT_ENDINGS = (".csv", ".tsv")
 JSON_ENDINGS = (".jsonl", ".ndjson")
+ARROW_ENDINGS = (".arrow", ".feather", ".ipc", ".arrows")
 IDX_ENDING = re.compile(r"idx[1-4]?(-ubyte)?$")
 
 
@@ -72,7 +73,7 @@ def read(
     picture_shape: Shape | None = None,
     labelled: bool = True,
 ) -> Dataset:
-    """Read CSV, TSV or JSON lines (plain or .gz), Parquet, .npz, or IDX images with the labels beside them.
+    """Read CSV, TSV or JSON lines (plain or .gz), Parquet, Arrow, .npz, or IDX images with the labels beside them.
 
     For training, `target` (and `ignore`, `ids`) are what the user says. For later data, give what the model's
     schema says, its feature names too: then no other column is read.
@@ -91,12 +92,12 @@ def read(
     path = existing_file(path)
     name = path.name.lower()
     plain = name.removesuffix(".gz")
-    if plain.endswith((*TEXT_ENDINGS, *JSON_ENDINGS)) or name.endswith(PARQUET_ENDINGS):
+    if plain.endswith((*TEXT_ENDINGS, *JSON_ENDINGS)) or name.endswith((*PARQUET_ENDINGS, *ARROW_ENDINGS)):
         return _read_table(_open_table(path), path.name, target, ignore, ids, features, picture_shape, labelled)
     if not name.endswith(".npz") and not IDX_ENDING.search(plain):
         raise InputError(
-            f"{path.name}: the form of a file is known by its name: .csv, .tsv or .jsonl (also .gz), .parquet, .npz, or"
-            " IDX images as in train-images-idx3-ubyte.gz."
+            f"{path.name}: the form of a file is known by its name: .csv, .tsv or .jsonl (also .gz), .parquet, .arrow,"
+            " .npz, or IDX images as in train-images-idx3-ubyte.gz."
         )
     if features is None and (ignore or ids):
         raise InputError(
@@ -111,6 +112,7 @@ def read(
 
 
 def _open_table(path: Path) -> TableFile:
+    from .arrow import ArrowTable
     from .json_lines import JsonLinesTable
     from .parquet import ParquetTable
     from .tables import TextTable
@@ -118,6 +120,8 @@ def _open_table(path: Path) -> TableFile:
     name = path.name.lower()
     if name.endswith(PARQUET_ENDINGS):
         return ParquetTable(path)
+    if name.endswith(ARROW_ENDINGS):
+        return ArrowTable(path)
     return JsonLinesTable(path) if name.removesuffix(".gz").endswith(JSON_ENDINGS) else TextTable(path)
 
 
