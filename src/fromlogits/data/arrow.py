@@ -110,11 +110,9 @@ class ArrowTable:
             array = array.cast(arrow.timestamp(array.type.unit, "UTC"))  # other zones need the system's data
         if not _is_native(array.type):
             array = array.cast(arrow.string())
-        if _is_text(array.type):
-            length = arrow.compute.sum(arrow.compute.binary_length(array)).as_py() or 0
-            if length > most_bytes:  # views may all point to one long text
-                raise InputError(f"{self.path.name} holds {length:,} bytes of text in one column: too much to unpack.")
-        elif missing is not None:
+        if _is(array.type, "string_view") and (length := _length_of_views(array, missing)) > most_bytes:
+            raise InputError(f"{self.path.name} repeats a text until it has {length:,} bytes: too much to unpack.")
+        if not _is_text(array.type) and missing is not None:
             array = array.fill_null(False if _is(array.type, "boolean") else 0)
         found: NDArray[Any] = array.to_numpy(zero_copy_only=False)
         return found, missing
@@ -151,6 +149,12 @@ def _column(name: str, parts: list[Part], kind: Any) -> Column:
     if any(mask is not None for _, mask in parts):
         missing = np.concatenate([np.zeros(len(part), bool) if mask is None else mask for part, mask in parts])
     return Column.typed(name, np.concatenate(values), missing, _what(kind))
+
+
+def _length_of_views(array: Any, missing: NDArray[Any] | None) -> int:
+    """In bytes; each view begins with its length, and all may point to one long text."""
+    views = np.frombuffer(array.buffers()[1], np.int32).reshape(-1, 4)[array.offset : array.offset + len(array)]
+    return int(views[:, 0].sum(dtype=np.int64, where=True if missing is None else ~missing))
 
 
 def _texts(whole: NDArray[Any]) -> NDArray[Any]:
@@ -193,7 +197,6 @@ def _what_it_is(head: bytes) -> str:
 def _pyarrow(path: Path) -> Any:
     try:
         import pyarrow
-        import pyarrow.compute
         import pyarrow.ipc
     except ImportError:
         raise EngineUnavailableError(
