@@ -252,7 +252,7 @@ CASES: dict[str, list[Case]] = {
             "a Parquet file cut short",
             cut("t.parquet", parquet),
             "train t.parquet --target kind",
-            "t.parquet can't be read as Parquet: it is cut off or damaged (No magic bytes found at end of file 'FOLDER/t.parquet').",
+            "t.parquet can't be read as Parquet: it is cut off or damaged (No magic bytes found at end of file 't.parquet').",
         ),
         Case(
             "an IDX file cut short",

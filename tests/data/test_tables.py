@@ -614,6 +614,89 @@ def test_what_parquet_holds_and_we_cannot_use_is_refused(tmp_path: Path, select:
     assert str(caught.value) == expected
 
 
+def test_what_parquet_columns_to_leave_out_is_said_by_their_whole_names(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"its type is INTEGER\[\]\. --ignore long leaves it out\.$"):
+        use(parquet(tmp_path, "select [1, 2] as long, i as y from range(3) t(i)"))
+
+
+def test_integers_that_are_too_long_for_float64_are_refused_whatever_parquet_calls_them(tmp_path: Path) -> None:
+    for kind in ("bigint", "ubigint", "decimal(20, 0)", "decimal(38, 0)"):
+        for value, fits in ((2**53 - 1, True), (2**53, False), (2**53 + 1, False)):
+            table = ParquetTable(parquet(tmp_path, f"select {value}::{kind} as x")).read(["x"])
+            if fits:
+                assert FeatureEncoder.fit(table).schema.names == ("x",)
+            else:
+                with pytest.raises(InputError, match=f"row 0 of t.parquet has '?{value}'?, an integer too long"):
+                    FeatureEncoder.fit(table)
+
+
+def test_decimals_with_digits_behind_the_point_are_rounded_once_as_in_text(tmp_path: Path) -> None:
+    path = parquet(tmp_path, "select '1234567890123456789.25'::decimal(30, 2) as x, '0.1'::decimal(3, 1) as z")
+    table = ParquetTable(path).read(["x", "z"])
+
+    assert [table[name].values.tolist() for name in ("x", "z")] == [[1234567890123456789.25], [0.1]]
+
+
+def test_parquet_names_that_differ_in_capitals_are_kept_and_equal_ones_refused(tmp_path: Path) -> None:
+    pa, write_table = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet").write_table
+    path = tmp_path / "t.parquet"
+    write_table(pa.table([[1], [[2]], [{"a": 3, "x": 4}], [5]], names=["a", "l", "s", "A"]), path)
+    file = ParquetTable(path)
+    assert file.names == ("a", "l", "s", "A")
+    assert [column.values.tolist() for column in file.read(["A", "a"]).columns] == [[5], [1]]
+    for names, expected in {
+        ("a", "b", "a"): "t.parquet: column names must differ; found 'a' more than once.",
+        ("a", "", "b"): "t.parquet: column 2 has no name.",
+    }.items():
+        write_table(pa.table([[1], [2], [3]], names=list(names)), path)
+        with pytest.raises(InputError) as caught:
+            ParquetTable(path)
+        assert str(caught.value) == expected
+
+
+def test_times_of_any_zone_and_of_96_bits_are_dates(tmp_path: Path) -> None:
+    pa, write_table = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet").write_table
+    path = tmp_path / "t.parquet"
+    for kind, is_96 in ((pa.timestamp("us", "Asia/Kathmandu"), False), (pa.timestamp("ns"), True)):
+        write_table(pa.table({"x": pa.array([0], kind)}), path, use_deprecated_int96_timestamps=is_96)
+        with pytest.raises(InputError, match=r"it holds dates, such as 1970-01-01 00:00:00(\+00)? at row 0"):
+            FeatureEncoder.fit(ParquetTable(path).read(["x"]))
+
+
+@pytest.mark.parametrize("is_footer_plain", [False, True])
+def test_an_encrypted_parquet_file_is_named_so(tmp_path: Path, is_footer_plain: bool) -> None:
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    pe = pytest.importorskip("pyarrow.parquet.encryption")
+
+    class NoSecrets(pe.KmsClient):  # type: ignore[misc, name-defined]
+        def __init__(self, _: Any) -> None:
+            super().__init__()
+
+        def wrap_key(self, key: bytes, _: str) -> str:
+            return key.hex()
+
+        def unwrap_key(self, key: str, _: str) -> bytes:
+            return bytes.fromhex(key)
+
+    table = pa.table({"x": [1, 2], "y": [3, 4]})
+    options = pe.EncryptionConfiguration("f", column_keys={"c": ["x"]}, plaintext_footer=is_footer_plain)
+    keys = pe.CryptoFactory(NoSecrets).file_encryption_properties(pe.KmsConnectionConfig(), options)
+    with pq.ParquetWriter(tmp_path / "t.parquet", table.schema, encryption_properties=keys) as file:
+        file.write_table(table)
+    with pytest.raises(InputError, match=r"^t\.parquet is encrypted; write it without encryption\.$"):
+        ParquetTable(tmp_path / "t.parquet").read(["x"])
+
+
+def test_a_long_text_that_parquet_repeats_is_not_unpacked(tmp_path: Path) -> None:
+    pa, write_table = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet").write_table
+    n = 30_000
+    long = pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int8)), pa.array(["x" * 1_000_000]))  # 30 GB
+    write_table(pa.table({"x": long}), tmp_path / "t.parquet", compression="none", store_schema=False)
+    with pytest.raises(InputError, match=r"^t\.parquet repeats a text until it has 30,000,000,000 bytes: too much to"):
+        ParquetTable(tmp_path / "t.parquet").read(["x"])
+
+
 def test_parquet_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^t\.parquet has no rows\.$"):
         use(parquet(tmp_path, "select i as x, i as y from range(0) t(i)"))

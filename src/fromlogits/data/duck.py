@@ -34,6 +34,11 @@ def quoted_path(path: Path) -> str:
     return "'" + pattern.replace("'", "''") + "'"
 
 
+def quoted(name: str) -> str:
+    """A column's name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def as_column(name: str, values: NDArray[Any], kind: str = "") -> Column:
     """A column as DuckDB hands it over: masked where NULL."""
     if not isinstance(values, np.ma.MaskedArray):
@@ -42,6 +47,7 @@ def as_column(name: str, values: NDArray[Any], kind: str = "") -> Column:
     return Column.typed(name, np.ma.getdata(values), missing if missing.any() else None, kind)
 
 
-def reason(error: Exception) -> str:
-    """DuckDB's own words, without their kind and without what stands on further lines."""
-    return str(error).partition("\n")[0].partition("Error: ")[2].rstrip(".")
+def reason(error: Exception, path: Path) -> str:
+    """DuckDB's own words about a file, without their kind, the folder and what stands on further lines."""
+    line = str(error).partition("\n")[0].replace(str(path.absolute()), path.name)
+    return (line.partition("Error: ")[2] or line)[:120].rstrip(". ")

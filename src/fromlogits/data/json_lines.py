@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .duck import connect, quoted_path, reason
+from .duck import connect, quoted, quoted_path, reason
 from .files import is_gzip
 from .numbers import EXACT_INTEGERS, INTEGER, number_fault
 from .origin import FileRows, Origin, open_text
@@ -76,7 +76,7 @@ class JsonLinesTable:
         """The number, where it is one, and the kind of every value."""
         _refuse_case_twins(self.path, names)
         self.names = names
-        self._field = {name: f"{_quoted(name)}::varchar" for name in names}
+        self._field = {name: f"{quoted(name)}::varchar" for name in names}
         numbers = (f"try_cast({field} as double)" for field in self._field.values())
         first = (f"ascii({field})::utinyint" for field in self._field.values())
         arrays = self._fetch([*numbers, *first], names)
@@ -117,7 +117,7 @@ class JsonLinesTable:
             return Column(name, np.ma.getdata(first) == ord("t"), mask)
         if there[0] == NUMBER:
             return self._number_column(name, mask, is_role)
-        [texts] = self._fetch([f"{_quoted(name)}->>'$'"], [name])
+        [texts] = self._fetch([f"{quoted(name)}->>'$'"], [name])
         return Column(name, np.ma.getdata(texts), mask)
 
     def _number_column(self, name: str, mask: NDArray[Any] | None, is_role: bool) -> Column:
@@ -167,7 +167,7 @@ class JsonLinesTable:
                 return connection.execute(sql).fetchnumpy()
             except duckdb.Error as error:
                 refuse_first_fault(self.path)
-                raise InputError(f"{self.path.name} can't be read as JSON lines: {reason(error)}.") from None
+                raise InputError(f"{self.path.name} can't be read as JSON lines: {reason(error, self.path)}.") from None
 
 
 def _is_odd(numbers: NDArray[Any], first: NDArray[Any]) -> bool:
@@ -186,10 +186,6 @@ def _as_written(texts: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
     if all(abs(int(text)) < 2**63 for text in there):
         return np.ma.filled(texts, "0").astype(np.int64)
     return np.ma.getdata(texts)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 class _Scan:

@@ -104,7 +104,7 @@ class TextTable:
                 ) from None
             refuse_first_fault(self.dialect)
             refuse_mixed_line_ends(self.dialect)
-            raise InputError(f"{self.path.name} can't be read as a table: {reason(error)}.") from None
+            raise InputError(f"{self.path.name} can't be read as a table: {reason(error, self.path)}.") from None
 
     def _source(self) -> str:
         fields = ", ".join(f"'{field}': 'VARCHAR'" for field in self._field.values())
