@@ -198,3 +198,177 @@ def test_what_is_read_does_not_depend_on_the_chunks(write: Write, monkeypatch: p
 
     assert table.names == ("x", "y", "late")
     assert listed(table.read(["y"]).columns[0]) == ["é", None, None]
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('{"x": 1', "t.jsonl line 3 is cut off: it ends in the middle of its object."),
+        ('{"x": 1, "y": "b', "t.jsonl line 3"),
+        ('{"x": 1}}', "t.jsonl line 3 is not one JSON object: '}' can't stand at character 9."),
+        ('{"x": 1} {"x": 2}', "t.jsonl line 3 is not one JSON object: '{\"x\": 2}' can't stand at character 10."),
+        ('{"x": 1},', "t.jsonl line 3 is not one JSON object: ',' can't stand at character 9."),
+        ('{"x": 1,}', "t.jsonl line 3 is not JSON: a comma must be followed by another value"),
+        ('{"x": 1 , \t}', "t.jsonl line 3 is not JSON: a comma must be followed by another value"),
+        ('{"x": 1, "y": [1,]}', "t.jsonl line 3 is not JSON: a comma must be followed by another value"),
+        ('{"x": 1, "x": 2}', "t.jsonl line 3 has the key 'x' twice."),
+        ('{"x": 1, "late": 1, "late": 2}', "t.jsonl line 3 has the key 'late' twice."),
+        ('{"x": 1, "": 2}', "t.jsonl line 3 has a key without a name."),
+        ('{"x": NaN}', "t.jsonl line 3 has NaN, which is no JSON; write null where there is no value."),
+        ('{"x": -Infinity}', "t.jsonl line 3 has -Infinity, which is no JSON; write null where there is no value."),
+        ('{"x": nan}', "t.jsonl line 3 is not one JSON object: 'nan}' can't stand at character 7."),
+        ('{"x": 01}', "t.jsonl line 3 is not one JSON object"),
+        ('{"x": +1}', "t.jsonl line 3 is not one JSON object"),
+        ('{"x": .5}', "t.jsonl line 3 is not one JSON object"),
+        ('{"x": 0x1}', "t.jsonl line 3 is not one JSON object"),
+        ("{'x': 1}", "t.jsonl line 3 is not one JSON object"),
+        ('{"x": "\\ud83d"}', "t.jsonl line 3 holds half of a character"),
+        ('{"x": "\t"}', "t.jsonl line 3 is not one JSON object"),
+        ("[1, 2]", 't.jsonl line 3 must be one object, as in {"size": 1.5, "kind": "a"}; it is an array.'),
+        ("null", 't.jsonl line 3 must be one object, as in {"size": 1.5, "kind": "a"}; it is null.'),
+        ("12", 't.jsonl line 3 must be one object, as in {"size": 1.5, "kind": "a"}; it is 12.'),
+        ('"a"', 't.jsonl line 3 must be one object, as in {"size": 1.5, "kind": "a"}; it is text.'),
+        ('{"x": ' + "[" * 100_000, "t.jsonl line 3"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_line_that_is_not_one_json_object_is_refused_with_its_number(write: Write, line: str, expected: str) -> None:
+    for lines in ((*GOOD.splitlines()[:2], line, '{"x": 4, "y": "b"}'), (*GOOD.splitlines()[:2], line)):
+        with pytest.raises(InputError) as caught:
+            JsonLinesTable(write("\n".join(lines)))
+        assert str(caught.value).startswith(expected)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "t.jsonl is empty; it must hold one JSON object a line."),
+        (b"\n\n", "t.jsonl has no rows: it must hold one JSON object a line."),
+        (b"{}\n{}\n", "t.jsonl has no rows: it must hold one JSON object a line."),
+        (
+            b'[{"x": 1, "y": "a"},\n{"x": 2, "y": "b"}]\n',
+            "t.jsonl is JSON, not JSON lines: write one object a line, without the brackets around them and the commas"
+            " between them.",
+        ),
+        (b'{\n"x": 1,\n"y": "a"\n}\n', "t.jsonl line 1 is cut off: it ends in the middle of its object."),
+        (b'{"x": "\xe9"}\n', "t.jsonl must be UTF-8 text; the byte at offset 7 is 0xe9. Save it as UTF-8."),
+        (b'{"x": 1}\0\n', "t.jsonl must be UTF-8 text; the byte at offset 8 is a NUL byte. Is it text at all?"),
+        (GOOD.encode("utf-16"), "t.jsonl must be UTF-8 text; it looks like UTF-16 text. Save it as UTF-8."),
+        (gzip.compress(b"{}"), "t.jsonl must be UTF-8 text; it looks like a gzip file. Name it t.jsonl.gz."),
+        ('{"x": "é'.encode()[:-1], "t.jsonl is cut off: it ends in the middle of a UTF-8 character."),
+        (b'{"a": 1, "A": 2}\n', "t.jsonl: the keys 'a' and 'A' differ in capital letters only; rename one."),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_file_that_is_no_json_lines_is_refused(write: Write, content: bytes, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        JsonLinesTable(write(content))
+
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('"two"', "column 'x' must hold values of one kind; LINE 2 has a number and line 5 has a text."),
+        ("true", "column 'x' must hold values of one kind; LINE 2 has a number and line 5 has true or false."),
+        ("[1]", "column 'x' must hold one number or text a row; LINE 5 has a list."),
+        ('{"p": 1}', "column 'x' must hold one number or text a row; LINE 5 has an object."),
+        (
+            "9007199254740992",
+            "column 'x' must hold numbers; LINE 5 has 9007199254740992, an integer too long for float64, which is"
+            " exact below 2^53.",
+        ),
+        ("-1e400", "column 'x' must hold numbers; LINE 5 has -1e400, which float64 can only hold as infinity."),
+    ],
+    ids=str,
+)
+def test_a_value_that_does_not_fit_its_column_is_refused_with_its_line(write: Write, value: str, expected: str) -> None:
+    path = write(f'\n{{"x": 1, "y": "a"}}\n{{"y": "b"}}\n\n{{"x": {value}, "y": "a"}}\n')
+    for options, cure in (
+        ({"target": "y"}, "--ignore x leaves it out."),
+        ({"target": "y", "features": ["x"]}, "The model needs it."),
+    ):
+        with pytest.raises(InputError) as caught:
+            read(path, **options)
+        assert str(caught.value) == f"{expected} {cure}".replace("LINE", "t.jsonl line")
+
+
+def test_a_text_far_down_in_a_number_column_is_found(write: Write) -> None:
+    path = write('{"x": 1.5, "y": "a"}\n' * 200_000 + '{"x": "two", "y": "b"}\n')
+    with pytest.raises(InputError, match=r"line 1 has a number and line 200001 has a text\. --ignore x leaves it out"):
+        use(path)
+
+
+# --- mutated files: what Python's json reads, value for value, or refused ---
+
+FILES = (
+    GOOD,
+    '{"x":1,"y":"b c"}\r\n{"x":null,"y":"d \\"q\\" e"}\r\n{"y":"é","x":-7}\r\n',
+    '{"p": true, "q": 12345678}\n\n{"q": 0.5, "p": false}\n{"p": null, "q": 1e3, "r": "late"}\n',
+)
+PIECES = (
+    '"',
+    ",",
+    ":",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\n",
+    "\r",
+    " ",
+    "null",
+    "NaN",
+    "true",
+    "0",
+    "-",
+    ".",
+    "e",
+    "\\",
+    "é",
+    "{}",
+)
+
+
+def mutated(rng: random.Random) -> str:
+    pieces = list(rng.choice(FILES))
+    for _ in range(rng.randint(1, 3)):
+        place = rng.randrange(len(pieces))
+        match rng.randrange(3):
+            case 0:
+                pieces.insert(place, rng.choice(PIECES))
+            case 1:
+                del pieces[place]
+            case _:
+                pieces[place] = rng.choice(PIECES)
+    return "".join(pieces)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_mutated_file_is_read_as_python_reads_it_or_refused_with_the_reason(write: Write, seed: int) -> None:
+    rng = random.Random(seed)
+    accepted = 0
+    for _ in range(30):
+        text = mutated(rng)
+        path = write(text)
+        try:
+            file = JsonLinesTable(path)
+            table = file.read(file.names)
+        except InputError as error:
+            assert "\n" not in str(error)
+            assert "can't be read as JSON lines" not in str(error), f"unexplained: {text!r}"
+            continue
+        accepted += 1
+        rows = [json.loads(line) for line in text.split("\n") if line.strip()]
+        assert table.names == tuple(dict.fromkeys(key for row in rows for key in row)), text
+        for found in table.columns:
+            wanted = [row.get(found.name) for row in rows]
+            assert listed(found) == wanted, text
+            kinds = {float if type(value) is int else type(value) for value in wanted if value is not None}
+            assert kinds <= {{"O": str, "b": bool, "f": float}[found.values.dtype.kind]}, text
+    assert accepted < 30  # the mutations do harm

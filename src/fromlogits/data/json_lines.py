@@ -320,9 +320,9 @@ def _what_is_wrong(line: str, place: int) -> str:
 
 
 def _shown(value: object) -> str:
-    if value is None:
-        return "null"
-    return "an array" if isinstance(value, list) else "text" if isinstance(value, str) else f"{value!s}"[:60]
+    if isinstance(value, (_Number, bool)):
+        return str(value)[:60].lower()
+    return "null" if value is None else "an array" if isinstance(value, list) else "text"
 
 
 class _Number(str):
