@@ -67,7 +67,8 @@ def read_pandas(path: Path) -> dict[str, Any]:
 
 
 def read_fromlogits(path: Path) -> dict[str, Any]:
-    from fromlogits.data.tables import ParquetTable, TextTable
+    from fromlogits.data.parquet import ParquetTable
+    from fromlogits.data.tables import TextTable
 
     file = ParquetTable(path) if path.suffix == ".parquet" else TextTable(path)
     return {column.name: column.values for column in file.read(file.names).columns}

@@ -16,7 +16,7 @@ HEAD = """# The command line
 
 `fromlogits VERB --help` prints the options of a verb.
 
-- **Data** is a CSV or TSV table (plain or `.gz`), Parquet, `.npz` with arrays `X` and `y` (and, if you like, `classes`
+- **Data** is a table as CSV, TSV or JSON lines (plain or `.gz`), Parquet or Arrow, `.npz` with arrays `X` and `y` (and, if you like, `classes`
   and `features` with names), or IDX images (the form of MNIST) with their labels file beside them.
   Only tables need `--target`: one column is one class per row; several columns of 0 and 1, as in `car,bus` or
   `"label:*"`, are labels of which any number can hold.

@@ -111,6 +111,42 @@ def parquet() -> None:
     pq.write_table(pa.table(columns), "t.parquet")
 
 
+def json_lines(number: int = 0, line: str = "", name: str = "t.jsonl") -> Callable[[], None]:
+    """The good table as JSON lines, one line of it (from 1) replaced."""
+
+    def make() -> None:
+        lines = [f'{{"size": {row % 7}, "weight": {row * 0.5}, "kind": "{"ab"[row % 2]}"}}' for row in range(40)]
+        if number:
+            lines[number - 1] = line
+        Path(name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    return make
+
+
+def arrow(**columns: object) -> Callable[[], None]:
+    def make() -> None:
+        import pyarrow as pa
+
+        table = pa.table({"size": list(range(40)), **columns, "kind": ["a", "b"] * 20})
+        with pa.ipc.new_file("t.arrow", table.schema) as file:
+            file.write_table(table)
+
+    return make
+
+
+def parquet_of(columns: str) -> Callable[[], None]:
+    """40 rows of these SQL expressions of the row's number i, and the target."""
+
+    def make() -> None:
+        import duckdb
+
+        with duckdb.connect() as connection:
+            select = f"select {columns}, i % 2 as kind from range(40) rows(i)"
+            connection.execute(f"copy ({select}) to 't.parquet' (format parquet)")
+
+    return make
+
+
 def idx(n_images: int = 40, promised: int | None = None, n_labels: int = 40) -> Callable[[], None]:
     """2x2 pictures and their labels, with a header that may lie."""
 
@@ -231,6 +267,10 @@ def no_matplotlib(patch: pytest.MonkeyPatch) -> None:
         patch.setitem(sys.modules, name, None)
 
 
+def no_pyarrow(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(sys.modules, "pyarrow", None)
+
+
 def disk_that_fills_up(patch: pytest.MonkeyPatch) -> None:
     def no_room(file: int, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -239,6 +279,7 @@ def disk_that_fills_up(patch: pytest.MonkeyPatch) -> None:
 
 
 TRAIN = "train t.csv --target kind"
+TRAIN_JSON, TRAIN_ARROW, TRAIN_PARQUET = (f"train t.{form} --target kind" for form in ("jsonl", "arrow", "parquet"))
 CASES: dict[str, list[Case]] = {
     "Files": [
         Case("no such file", table, "train tt.csv --target kind", "no such file: tt.csv. Did you mean 't.csv'?"),
@@ -276,7 +317,7 @@ CASES: dict[str, list[Case]] = {
             "an unknown kind of file",
             text("1 2 3", "t.xyz"),
             "train t.xyz --target kind",
-            "t.xyz: the form of a file is known by its name: .csv, .tsv or .svm (also .gz and .zst), .parquet, .npz, or IDX images as in train-images-idx3-ubyte.gz; --format csv says it for any name.",
+            "t.xyz: the form of a file is known by its name: .csv, .tsv, .jsonl or .svm (also .gz and .zst), .parquet, .arrow, .npz, or IDX images as in train-images-idx3-ubyte.gz; --format csv says it for any name.",
         ),
         Case(
             "a gzip file cut short",
@@ -335,7 +376,7 @@ CASES: dict[str, list[Case]] = {
             "a Parquet file cut short",
             cut("t.parquet", parquet),
             "train t.parquet --target kind",
-            "t.parquet can't be read as Parquet: it is cut off or damaged (No magic bytes found at end of file 'FOLDER/t.parquet').",
+            "t.parquet can't be read as Parquet: it is cut off or damaged (No magic bytes found at end of file 't.parquet').",
         ),
         Case(
             "an IDX file cut short",
@@ -764,6 +805,129 @@ CASES: dict[str, list[Case]] = {
             several(svmlight(rows=4000), lambda: bytes_of(gzip.compress(Path("t.svm").read_bytes())[:-9], "t.svm.gz")),
             "train t.svm.gz",
             "t.svm.gz is cut off: its gzip data ends too early. Copy it again.",
+        ),
+    ],
+    "JSON lines": [
+        Case(
+            "an empty file", text("", "t.jsonl"), TRAIN_JSON, "t.jsonl is empty; it must hold one JSON object a line."
+        ),
+        Case(
+            "JSON instead of JSON lines",
+            text('[{"size": 1, "kind": "a"},\n {"size": 2, "kind": "b"}]\n', "t.jsonl"),
+            TRAIN_JSON,
+            "t.jsonl is JSON, not JSON lines: write one object a line, without the brackets around them and the commas between them.",
+        ),
+        Case(
+            "an object over several lines",
+            text('{\n  "size": 1,\n  "kind": "a"\n}\n', "t.jsonl"),
+            TRAIN_JSON,
+            "t.jsonl line 1 is cut off: it ends in the middle of its object.",
+        ),
+        Case(
+            "a file cut short",
+            cut("t.jsonl", json_lines()),
+            TRAIN_JSON,
+            "t.jsonl line 21 is cut off: it ends in the middle of its object.",
+        ),
+        Case(
+            "a line that is no object",
+            json_lines(5, "[1, 2]"),
+            TRAIN_JSON,
+            't.jsonl line 5 must be one object, as in {"size": 1.5, "kind": "a"}; it is an array.',
+        ),
+        Case(
+            "two objects in a line",
+            json_lines(5, '{"size": 1} {"size": 2}'),
+            TRAIN_JSON,
+            "t.jsonl line 5 is not one JSON object: '{\"size\": 2}' can't stand at character 13.",
+        ),
+        Case(
+            "a key twice",
+            json_lines(5, '{"size": 1, "size": 2, "weight": 3, "kind": "a"}'),
+            TRAIN_JSON,
+            "t.jsonl line 5 has the key 'size' twice.",
+        ),
+        Case(
+            "NaN, which is no JSON",
+            json_lines(5, '{"size": 1, "weight": NaN, "kind": "a"}'),
+            TRAIN_JSON,
+            "t.jsonl line 5 has NaN, which is no JSON; write null where there is no value.",
+        ),
+        Case(
+            "a text in a number column",
+            json_lines(5, '{"size": 1, "weight": "2", "kind": "a"}'),
+            TRAIN_JSON,
+            "column 'weight' must hold values of one kind; t.jsonl line 1 has a number and line 5 has a text. --ignore weight leaves it out.",
+        ),
+        Case(
+            "a list for a value",
+            json_lines(5, '{"size": 1, "weight": [1, 2], "kind": "a"}'),
+            TRAIN_JSON,
+            "column 'weight' must hold one number or text a row; t.jsonl line 5 has a list. --ignore weight leaves it out.",
+        ),
+        Case(
+            "a number beyond float64",
+            json_lines(5, '{"size": 1, "weight": 1e400, "kind": "a"}'),
+            TRAIN_JSON,
+            "column 'weight' must hold numbers; t.jsonl line 5 has 1e400, which float64 can only hold as infinity. --ignore weight leaves it out.",
+        ),
+        Case(
+            "an integer that float64 would round",
+            json_lines(5, '{"size": 1, "weight": 9007199254740993, "kind": "a"}'),
+            TRAIN_JSON,
+            "column 'weight' must hold numbers; t.jsonl line 5 has 9007199254740993, an integer too long for float64, which is exact below 2^53. --ignore weight leaves it out.",
+        ),
+    ],
+    "Parquet and Arrow": [
+        Case(
+            "a Parquet file of another kind",
+            text("size,kind\n1,a\n", "t.parquet"),
+            TRAIN_PARQUET,
+            "t.parquet must be a Parquet file; it does not start as one.",
+        ),
+        Case(
+            "a nested Parquet column",
+            parquet_of("i as size, [i, i] as weights"),
+            TRAIN_PARQUET,
+            "t.parquet: column 'weights' must hold one number or text a row; its type is BIGINT[]. --ignore weights leaves it out.",
+        ),
+        Case(
+            "a Parquet integer that float64 would round",
+            parquet_of("(i + 9007199254740991)::decimal(20, 0) as size"),
+            TRAIN_PARQUET,
+            "column 'size' must hold numbers; row 1 of t.parquet has '9007199254740992', an integer too long for float64, which is exact below 2^53. --ignore size leaves it out.",
+        ),
+        Case(
+            "an Arrow file without pyarrow",
+            arrow(),
+            TRAIN_ARROW,
+            "t.arrow: Arrow files need pyarrow, which is not installed; install it by `pip install 'fromlogits[arrow]'`.",
+            code=1,
+            fault=no_pyarrow,
+        ),
+        Case(
+            "an Arrow file cut short",
+            cut("t.arrow", arrow()),
+            TRAIN_ARROW,
+            "t.arrow can't be read as Arrow: it is cut off or damaged.",
+        ),
+        Case(
+            "an Arrow file of another kind",
+            text("size,kind\n1,a\n", "t.arrow"),
+            TRAIN_ARROW,
+            "t.arrow must be an Arrow file; it does not start as one.",
+        ),
+        Case(
+            "a nested Arrow column",
+            arrow(weights=[[1, 2]] * 40),
+            TRAIN_ARROW,
+            "t.arrow: column 'weights' must hold one number or text a row; its type is list<item: int64>. --ignore weights leaves it out.",
+        ),
+        Case(
+            "a missing number in an Arrow column",
+            arrow(weight=[1.5, None] * 20),
+            TRAIN_ARROW,
+            "column 'weight' has no value at row 1 of t.arrow (20 of 40 rows have none); missing values can't be used yet. --ignore weight leaves it out.",
         ),
     ],
     "Targets": [

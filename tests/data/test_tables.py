@@ -10,9 +10,10 @@ import pytest
 
 from fromlogits.data.dialect import examine
 from fromlogits.data.encoders import FeatureEncoder
+from fromlogits.data.inputs import as_inputs
+from fromlogits.data.parquet import ParquetTable
 from fromlogits.data.sources import Dataset, read
 from fromlogits.data.table import Table
-from fromlogits.data.tables import ParquetTable
 from fromlogits.data.targets import TargetEncoder
 from fromlogits.errors import InputError
 
@@ -491,7 +492,9 @@ def test_a_file_that_is_not_there_gives_the_nearest_name(write: Write, tmp_path:
 
 
 def test_an_unknown_ending_is_refused(write: Write) -> None:
-    with pytest.raises(InputError, match=r"^t\.xlsx: the form of a file is known by its name: \.csv, \.tsv or \.svm"):
+    with pytest.raises(
+        InputError, match=r"^t\.xlsx: the form of a file is known by its name: \.csv, \.tsv, \.jsonl or \.svm"
+    ):
         read(write(b"", "t.xlsx"), target="y")
 
 
@@ -603,7 +606,8 @@ def test_text_in_parquet_stays_text(tmp_path: Path) -> None:
         ),
         (
             "if(i = 2, 'nan'::double, i) as x, i as y",
-            "column 'x' must hold finite numbers; row 2 of t.parquet has NaN. --ignore x leaves it out.",
+            "column 'x' has no value at row 2 of t.parquet (1 of 3 rows have none); missing values can't be used yet."
+            " --ignore x leaves it out.",
         ),
         (
             "i + 9007199254740991 as x, i as y",
@@ -622,6 +626,89 @@ def test_what_parquet_holds_and_we_cannot_use_is_refused(tmp_path: Path, select:
         use(parquet(tmp_path, f"select {select} from range(3) t(i)"))
 
     assert str(caught.value) == expected
+
+
+def test_what_parquet_columns_to_leave_out_is_said_by_their_whole_names(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"its type is INTEGER\[\]\. --ignore long leaves it out\.$"):
+        use(parquet(tmp_path, "select [1, 2] as long, i as y from range(3) t(i)"))
+
+
+def test_integers_that_are_too_long_for_float64_are_refused_whatever_parquet_calls_them(tmp_path: Path) -> None:
+    for kind in ("bigint", "ubigint", "decimal(20, 0)", "decimal(38, 0)"):
+        for value, fits in ((2**53 - 1, True), (2**53, False), (2**53 + 1, False)):
+            table = ParquetTable(parquet(tmp_path, f"select {value}::{kind} as x")).read(["x"])
+            if fits:
+                assert FeatureEncoder.fit(table).schema.names == ("x",)
+            else:
+                with pytest.raises(InputError, match=f"row 0 of t.parquet has '?{value}'?, an integer too long"):
+                    FeatureEncoder.fit(table)
+
+
+def test_decimals_with_digits_behind_the_point_are_rounded_once_as_in_text(tmp_path: Path) -> None:
+    path = parquet(tmp_path, "select '1234567890123456789.25'::decimal(30, 2) as x, '0.1'::decimal(3, 1) as z")
+    table = ParquetTable(path).read(["x", "z"])
+
+    assert [table[name].values.tolist() for name in ("x", "z")] == [[1234567890123456789.25], [0.1]]
+
+
+def test_parquet_names_that_differ_in_capitals_are_kept_and_equal_ones_refused(tmp_path: Path) -> None:
+    pa, write_table = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet").write_table
+    path = tmp_path / "t.parquet"
+    write_table(pa.table([[1], [[2]], [{"a": 3, "x": 4}], [5]], names=["a", "l", "s", "A"]), path)
+    file = ParquetTable(path)
+    assert file.names == ("a", "l", "s", "A")
+    assert [column.values.tolist() for column in file.read(["A", "a"]).columns] == [[5], [1]]
+    for names, expected in {
+        ("a", "b", "a"): "t.parquet: column names must differ; found 'a' more than once.",
+        ("a", "", "b"): "t.parquet: column 2 has no name.",
+    }.items():
+        write_table(pa.table([[1], [2], [3]], names=list(names)), path)
+        with pytest.raises(InputError) as caught:
+            ParquetTable(path)
+        assert str(caught.value) == expected
+
+
+def test_times_of_any_zone_and_of_96_bits_are_dates(tmp_path: Path) -> None:
+    pa, write_table = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet").write_table
+    path = tmp_path / "t.parquet"
+    for kind, is_96 in ((pa.timestamp("us", "Asia/Kathmandu"), False), (pa.timestamp("ns"), True)):
+        write_table(pa.table({"x": pa.array([0], kind)}), path, use_deprecated_int96_timestamps=is_96)
+        with pytest.raises(InputError, match=r"it holds dates, such as 1970-01-01 00:00:00(\+00)? at row 0"):
+            FeatureEncoder.fit(ParquetTable(path).read(["x"]))
+
+
+@pytest.mark.parametrize("is_footer_plain", [False, True])
+def test_an_encrypted_parquet_file_is_named_so(tmp_path: Path, is_footer_plain: bool) -> None:
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    pe = pytest.importorskip("pyarrow.parquet.encryption")
+
+    class NoSecrets(pe.KmsClient):  # type: ignore[misc, name-defined]
+        def __init__(self, _: Any) -> None:
+            super().__init__()
+
+        def wrap_key(self, key: bytes, _: str) -> str:
+            return key.hex()
+
+        def unwrap_key(self, key: str, _: str) -> bytes:
+            return bytes.fromhex(key)
+
+    table = pa.table({"x": [1, 2], "y": [3, 4]})
+    options = pe.EncryptionConfiguration("f", column_keys={"c": ["x"]}, plaintext_footer=is_footer_plain)
+    keys = pe.CryptoFactory(NoSecrets).file_encryption_properties(pe.KmsConnectionConfig(), options)
+    with pq.ParquetWriter(tmp_path / "t.parquet", table.schema, encryption_properties=keys) as file:
+        file.write_table(table)
+    with pytest.raises(InputError, match=r"^t\.parquet is encrypted; write it without encryption\.$"):
+        ParquetTable(tmp_path / "t.parquet").read(["x"])
+
+
+def test_a_long_text_that_parquet_repeats_is_not_unpacked(tmp_path: Path) -> None:
+    pa, write_table = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet").write_table
+    n = 30_000
+    long = pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int8)), pa.array(["x" * 1_000_000]))  # 30 GB
+    write_table(pa.table({"x": long}), tmp_path / "t.parquet", compression="none", store_schema=False)
+    with pytest.raises(InputError, match=r"^t\.parquet repeats a text until it has 30,000,000,000 bytes: too much to"):
+        ParquetTable(tmp_path / "t.parquet").read(["x"])
 
 
 def test_parquet_without_rows_is_refused(tmp_path: Path) -> None:
@@ -654,6 +741,23 @@ def test_a_parquet_table_says_its_names_before_it_is_read(tmp_path: Path) -> Non
 
 
 # --- what may be missing, and what is left out ---
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "a Parquet file"])
+def test_nan_is_a_missing_number_in_every_source_with_types(tmp_path: Path, library: str) -> None:
+    values = [1.0, float("nan"), None]
+    table: Any
+    if library == "a Parquet file":
+        table = ParquetTable(parquet(tmp_path, "select unnest([1, 'nan'::double, null]) as x")).read(["x"])
+    elif library == "pyarrow":
+        table = as_inputs(pytest.importorskip("pyarrow").table({"x": values}))
+    else:
+        table = as_inputs(pytest.importorskip(library).DataFrame({"x": values}))
+
+    assert isinstance(table, Table)
+    assert table["x"].values.dtype == np.float64
+    assert table["x"].missing is not None
+    assert table["x"].missing.tolist() == [False, True, True]
 
 
 def test_rows_to_predict_may_lack_the_id_column(write: Write) -> None:

@@ -29,8 +29,8 @@ def _sentence(words: str) -> str:
 
 STDIN = "-"
 DATA_HELP = (
-    "CSV, TSV or svmlight (also .gz, .zst), Parquet, .npz with arrays X and y, or IDX images with their labels beside"
-    " them; - is standard input."
+    "CSV, TSV, JSON lines or svmlight (also .gz, .zst), Parquet, Arrow or Feather, .npz with arrays X and y, or IDX"
+    " images with their labels beside them; - is standard input."
 )
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 Model = Annotated[

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from ..training import StopOnSignal
 
 STOPPED = {"interrupt": 130, "terminate": 143}
-DATA_ENDINGS = (".gz", ".zst", ".csv", ".tsv", ".parquet", ".pq", ".npz", ".svm", ".svmlight", ".libsvm")
 MAX_TABLE_LAYERS = 12
 TRAINED_ON = "the network was trained on"
 
@@ -261,8 +260,11 @@ def _file_bytes(fit: Fit) -> int:
 
 def default_name(data: str) -> Path:
     """digits.safetensors for data/digits.csv.gz, in the current folder; digits-2.safetensors if that exists."""
+    from ..data.arrival import ENDINGS
+    from ..data.packed import ENDINGS as PACKED_ENDINGS
+
     stem = "model" if data == STDIN else Path(data).name
-    while Path(stem).suffix.lower() in DATA_ENDINGS and Path(stem).stem:
+    while Path(stem).suffix.lower() in (*ENDINGS, *PACKED_ENDINGS) and Path(stem).stem:
         stem = Path(stem).stem
     for number in itertools.count(1):
         path = Path(f"{stem}.safetensors" if number == 1 else f"{stem}-{number}.safetensors")

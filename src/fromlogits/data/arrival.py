@@ -27,6 +27,8 @@ from .reading import Form, Reading
 STDIN = "-"
 STDIN_NAME = "standard input"
 ENDINGS: dict[str, Form] = {
+    ".jsonl": "jsonl", ".ndjson": "jsonl",
+    ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".arrows": "arrow",
     ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".pq": "parquet", ".npz": "npz",
     ".svm": "svmlight", ".svmlight": "svmlight", ".libsvm": "svmlight",
 }  # fmt: skip
@@ -113,7 +115,10 @@ def form_by_name(name: str) -> Form | None:
 
 def form_by_content(head: bytes) -> Form:
     """What the first bytes of unpacked content say; delimited text where they say nothing."""
-    known: dict[bytes, Form] = {b"PAR1": "parquet", b"PK\x03\x04": "npz", b"\x00\x00\x08": "idx"}
+    known: dict[bytes, Form] = {
+        b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow", b"{": "jsonl", b"PK\x03\x04": "npz",
+        b"\x00\x00\x08": "idx",
+    }  # fmt: skip
     return next((form for signature, form in known.items() if head.startswith(signature)), "csv")
 
 
@@ -121,8 +126,9 @@ def _form(path: Path, reading: Reading) -> Form:
     form = reading.form or form_by_name(path.name)
     if form is None:
         raise InputError(
-            f"{path.name}: the form of a file is known by its name: .csv, .tsv or .svm (also .gz and .zst), .parquet,"
-            " .npz, or IDX images as in train-images-idx3-ubyte.gz; --format csv says it for any name."
+            f"{path.name}: the form of a file is known by its name: .csv, .tsv, .jsonl or .svm (also .gz and .zst),"
+            " .parquet, .arrow, .npz, or IDX images as in train-images-idx3-ubyte.gz; --format csv says it for any"
+            " name."
         )
     return form  # type: ignore[return-value]
 

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import math
+import re
 import shlex
 
 import numpy as np
 
 from ..errors import InputError
-from .numbers import CODE, EXACT_INTEGERS, TOO_LONG, number_fault
+from .numbers import ANY_NUMBER, CODE, EXACT_INTEGERS, TOO_LONG, number_fault
+from .reading import Reading
 from .schema import shown
 from .table import Column, Table
+
+
+def as_said(table: Table, reading: Reading) -> Table:
+    """The columns of a source with types of its own, as the user says that its texts are to be read."""
+    if not reading.missing and not reading.numeric:
+        return table
+    columns = tuple(_as_said(column, reading) for column in table.columns)
+    return Table(columns, table.n_rows, table.origin)
+
+
+def _as_said(column: Column, reading: Reading) -> Column:
+    if column.values.dtype != object or column.kind:
+        return column
+    values, missing = column.values, column.missing
+    if reading.missing:
+        words = set(reading.missing)
+        stands_for_nothing = np.fromiter((text.strip() in words for text in values), bool, len(values))
+        if stands_for_nothing.any():
+            missing = stands_for_nothing if missing is None else missing | stands_for_nothing
+    if column.name in reading.numeric:
+        there = values if missing is None else values[~missing]
+        if all(re.fullmatch(rf"\s*{ANY_NUMBER}\s*", text) and math.isfinite(float(text)) for text in there):
+            numbers = np.zeros(len(values))
+            numbers[slice(None) if missing is None else ~missing] = there.astype(np.float64)
+            return Column(column.name, numbers, missing)
+    return Column(column.name, values, missing, column.kind)
 
 
 def refuse_unusable(table: Table, *, is_for_model: bool = False) -> None:

@@ -5,7 +5,6 @@ The reader (tables.py) is told the dialect and never guesses. What it would let 
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import re
 from collections.abc import Sequence
@@ -16,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .files import looks_like
 from .origin import QuoteError, open_text, records
-from .packed import content_chunks, unpacked_name
+from .packed import unpacked_name
 from .reading import Reading
+from .utf8 import utf8_chunks
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 MAX_HEADER_CHARACTERS = 1 << 26
@@ -106,14 +105,10 @@ class _Scan:
         self.is_before_line_end = np.zeros(256, bool)  # a CR before the LF is not looked at
         self.n_line_ends = self.longest_line = self._line_start = 0
         sha = hashlib.sha256()
-        decoder = codecs.getincrementaldecoder("utf-8")()
         position = 0
         tail = b""  # what ends a chunk is looked at again with the next one
         is_below_header = False
-        for chunk in content_chunks(path, sha):
-            if position == 0:
-                self._refuse_known_formats(chunk)
-            self._refuse_other_encodings(chunk, position, decoder)
+        for chunk in utf8_chunks(path, sha):
             start = 0
             if not is_below_header:  # names such as pixel_0_1 are no numbers
                 end = _LINE_END.search(chunk)
@@ -127,43 +122,8 @@ class _Scan:
         self.longest_line = max(self.longest_line, position - self._line_start)
         if position == 0:
             raise InputError(f"{path.name} is empty; it must hold a line of column names and rows below it.")
-        if decoder.getstate()[0]:
-            raise InputError(f"{path.name} is cut off: it ends in the middle of a UTF-8 character.")
         self.is_before_line_end[list(tail[-1:].strip(b"\r\n"))] = True  # the last line may have no end
         self.digest = sha.hexdigest()
-
-    def _refuse_known_formats(self, head: bytes) -> None:
-        known = looks_like(head)
-        if known:
-            cure = {
-                "a gzip file": f" Name it {self.path.name}.gz.",
-                "a Zstandard file": f" Name it {self.path.name}.zst.",
-                "a Parquet file": " Name it .parquet.",
-                "UTF-16 text": " Add --encoding utf-16.",
-            }
-            raise InputError(f"{self.path.name} must be UTF-8 text; it looks like {known}.{cure.get(known, '')}")
-
-    def _refuse_other_encodings(self, chunk: bytes, position: int, decoder: codecs.IncrementalDecoder) -> None:
-        pending = len(decoder.getstate()[0])
-        if (nul := chunk.find(b"\0")) >= 0:
-            fault, what, cure = nul, "a NUL byte", "Is it text at all?"
-        elif chunk.isascii() and not pending:
-            return
-        else:
-            try:
-                decoder.decode(chunk)
-                return
-            except UnicodeDecodeError as error:
-                fault = error.start - pending
-                what = f"0x{error.object[error.start]:02x}"
-                cure = (
-                    "Is it text at all?"
-                    if _CONTROL_BYTES.search(chunk)
-                    else "Say what it is, as in --encoding cp1252 (Windows, and nearly Latin-1)."
-                )
-        raise InputError(
-            f"{self.path.name} must be UTF-8 text; the byte at offset {position + fault} is {what}. {cure}"
-        )
 
     def _measure_lines(self, chunk: bytes, position: int) -> None:
         ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == (10 if b"\n" in chunk else 13))
@@ -192,7 +152,6 @@ class _Scan:
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
 _LINE_END = re.compile(rb"[\r\n]")
 _LONE_CR = re.compile(rb"\r[^\n]")
-_CONTROL_BYTES = re.compile(rb"[\x01-\x08\x0e-\x1f]")
 
 
 def _flags(of: bytes) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import pages
+from .table import Column
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -99,16 +100,30 @@ def _texts(child: Any, n: int, known: dict[bytes, str]) -> NDArray[Any]:
     return texts
 
 
-def quoted(text: str) -> str:
-    """An SQL string."""
+def as_column(name: str, values: NDArray[Any], kind: str = "") -> Column:
+    """A column as `fetchnumpy` hands it over: masked where NULL."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return Column.typed(name, values, None, kind)
+    missing = np.ma.getmaskarray(values)
+    return Column.typed(name, np.ma.getdata(values), missing if missing.any() else None, kind)
+
+
+def quoted(name: str) -> str:
+    """A column's name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text in SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def quoted_path(path: Path) -> str:
     """An SQL string that names this one file: `*`, `?` and `[` are no wildcards in it."""
-    return quoted(re.sub(r"([*?\[])", r"[\1]", str(path.absolute())))
+    return literal(re.sub(r"([*?\[])", r"[\1]", str(path.absolute())))
 
 
-def reason(error: Exception) -> str:
-    """DuckDB's own words, without their kind and without what stands on further lines."""
-    return str(error).partition("\n")[0].partition("Error: ")[2].rstrip(".")
+def reason(error: Exception, path: Path) -> str:
+    """DuckDB's own words about a file, without their kind, the folder and what stands on further lines."""
+    line = str(error).partition("\n")[0].replace(str(path.absolute()), path.name)
+    return (line.partition("Error: ")[2] or line)[:120].rstrip(". ")

@@ -65,10 +65,10 @@ def _column(name: str, series: Any, nw: Any) -> Column:
         if mask is not None:
             series = series.fill_null(False if dtype == nw.Boolean else 0)
         values = np.asarray(series.to_numpy())
-        return Column(name, values.astype(np.float64) if values.dtype == object else values, mask)
+        return Column.typed(name, values.astype(np.float64) if values.dtype == object else values, mask)
     kind = "dates" if dtype in (nw.Date, nw.Datetime) else "times" if dtype in (nw.Time, nw.Duration) else ""
     values = np.empty(len(series), object)
     values[:] = series.to_list()
     if mask is None and all(isinstance(value, numbers.Real) for value in values):
         values = values.astype(np.float64)  # numbers that pandas holds as objects
-    return Column(name, values, mask, kind)
+    return Column.typed(name, values, mask, kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, nearest
 from .arrival import Arrived, arrive
+from .columns import as_said
 from .idx import read_idx
 from .inputs import as_matrix
 from .npz import read_npz
@@ -28,7 +29,7 @@ from .targets import LabelSets, Target
 if TYPE_CHECKING:
     from .tables import TableFile
 
-TABLE_FORMS = ("csv", "tsv", "parquet")
+TABLE_FORMS = ("csv", "tsv", "jsonl", "parquet", "arrow")
 """With named columns, of which one is the target."""
 
 
@@ -110,7 +111,7 @@ def read(
                 " it knows no target column. Evaluate it on such a file (.npz, .svm or IDX images)."
             )
         file = _open_table(arrived, reading)
-        dataset = _read_table(file, name, target, ignore, ids, features, picture_shape, labelled, reading.numeric)
+        dataset = _read_table(file, name, target, ignore, ids, features, picture_shape, labelled, reading)
     else:
         if features is None and (ignore or ids):
             raise InputError(f"{name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored.")
@@ -136,9 +137,16 @@ def _read_arrays(
 
 
 def _open_table(arrived: Arrived, reading: Reading) -> TableFile:
-    from .tables import ParquetTable, TextTable
+    from .arrow import ArrowTable
+    from .json_lines import JsonLinesTable
+    from .parquet import ParquetTable
+    from .tables import TextTable
 
-    return ParquetTable(arrived.path) if arrived.form == "parquet" else TextTable(arrived.path, reading)
+    typed: dict[str, Callable[[Path], TableFile]] = {
+        "parquet": ParquetTable, "arrow": ArrowTable, "jsonl": JsonLinesTable,
+    }  # fmt: skip
+    make = typed.get(arrived.form)
+    return TextTable(arrived.path, reading) if make is None else make(arrived.path)
 
 
 def _read_table(
@@ -150,7 +158,7 @@ def _read_table(
     features: Sequence[str] | None,
     picture_shape: Shape | None,
     labelled: bool,
-    numeric: Sequence[str],
+    reading: Reading,
 ) -> Dataset:
     if len(file.names) == 1 and labelled:
         raise InputError(
@@ -164,7 +172,8 @@ def _read_table(
                 notes.append(f"{name} has no id column {column!r}; the rows are known by their order alone")
         ids = [column for column in ids if column in file.names]
     is_new = features is None and labelled
-    for role, wanted in (("id", ids), ("ignored", ignore if is_new else ()), ("numeric", numeric if is_new else ())):
+    new_roles = (("ignored", ignore), ("numeric", reading.numeric)) if is_new else ()
+    for role, wanted in (("id", ids), *new_roles):
         for column in wanted:
             if column not in file.names:
                 raise InputError(f"{name} has no column {column!r} to be {role}.{nearest(column, file.names)}")
@@ -190,6 +199,8 @@ def _read_table(
         targets, label_names = (), None
     is_single = len(targets) == 1
     table = file.read(tuple(dict.fromkeys((*chosen, *ids, *targets))), as_text=(*ids, *(targets if is_single else ())))
+    if not file.is_text:
+        table = as_said(table, reading)
     notes = [*file.notes, *notes]
     found: Target | None = None
     if is_single:

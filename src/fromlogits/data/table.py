@@ -34,6 +34,13 @@ class Column:
     def is_numeric(self) -> bool:
         return self.values.dtype.kind in "biuf"
 
+    @classmethod
+    def typed(cls, name: str, values: NDArray[Any], missing: NDArray[Any] | None = None, kind: str = "") -> Column:
+        """A column of a source with types of its own, where NaN is how a missing number is written."""
+        if values.dtype.kind == "f" and (is_nan := np.isnan(values)).any():
+            missing = is_nan if missing is None else missing | is_nan
+        return cls(name, values, missing, kind)
+
     def take(self, rows: NDArray[Any]) -> Column:
         return Column(self.name, self.values[rows], None if self.missing is None else self.missing[rows], self.kind)
 

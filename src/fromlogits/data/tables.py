@@ -1,4 +1,4 @@
-"""Delimited text and Parquet through DuckDB, strictly: it parses, we type.
+"""Delimited text through DuckDB, strictly: it parses, we type.
 
 Text is read by a dialect that is stated in full (dialect.py), every column as text; a column is numeric only
 when each of its values is a number (numbers.py). Left to itself, DuckDB types by a sample, pads or skips rows,
@@ -7,22 +7,17 @@ and takes a damaged file for one text column.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..errors import InputError
 from .booleans import as_booleans
 from .dialect import examine
-from .duck import Values, connect, quoted, quoted_path, reason, streamed
+from .duck import Values, connect, literal, quoted_path, reason, streamed
 from .faults import refuse_first_fault, refuse_mixed_line_ends
-from .files import looks_like, stored_chunks
 from .numbers import ANY_NUMBER, COMMA_NUMBER, EXACT_INTEGERS, INTEGER, NUMBER, THOUSANDS
-from .origin import FileRows, Origin, TextLines
+from .origin import Origin, TextLines
 from .packed import packing
 from .reading import Reading
 from .schema import shown
@@ -121,7 +116,7 @@ class TextTable:
         field = self._field[name]
         if not self.reading.missing:
             return field
-        words = ", ".join(quoted(word) for word in self.reading.missing)
+        words = ", ".join(literal(word) for word in self.reading.missing)
         return f"(case when trim({field}) in ({words}) then null else {field} end)"
 
     def _number(self, name: str) -> str:
@@ -146,17 +141,19 @@ class TextTable:
                 if "Maximum line size" not in str(error):
                     refuse_first_fault(self.dialect)
                     refuse_mixed_line_ends(self.dialect)
-                    raise InputError(f"{self.path.name} can't be read as a table: {reason(error)}.") from None
+                    raise InputError(
+                        f"{self.path.name} can't be read as a table: {reason(error, self.path)}."
+                    ) from None
         raise InputError(
             f"{self.path.name}: no row may be longer than {MAX_LINE_BYTES:,} bytes; is a quote not closed?"
         )
 
     def _source(self, block_bytes: int) -> str:
         fields = ", ".join(f"'{field}': 'VARCHAR'" for field in self._field.values())
-        quote = quoted(self.dialect.quote)
+        quote = literal(self.dialect.quote)
         return (
             f"read_csv({quoted_path(self.path)}, columns = {{{fields}}}, header = {self.dialect.has_header},"
-            f" auto_detect = false, delim = {quoted(self.dialect.delimiter)}, quote = {quote}, escape = {quote},"
+            f" auto_detect = false, delim = {literal(self.dialect.delimiter)}, quote = {quote}, escape = {quote},"
             f" strict_mode = true, ignore_errors = false, null_padding = false, compression = '{packing(self.path)}',"
             f" buffer_size = {block_bytes}, max_line_size = {min(block_bytes, MAX_LINE_BYTES)})"
         )
@@ -250,86 +247,3 @@ def _is_any_number(field: str, text: str) -> str:
     """The rule for columns that the user calls numeric: leading zeros and rounding are fine."""
     del text
     return f"(regexp_full_match({field}, '\\s*{ANY_NUMBER}\\s*') and isfinite(try_cast({field} as double)))"
-
-
-class ParquetTable:
-    """A Parquet file; its columns keep their types."""
-
-    is_text = False
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        sha = hashlib.sha256()
-        head = b""
-        for chunk in stored_chunks(path, sha):
-            head = head or chunk[:64]
-        if not head.startswith(b"PAR1"):
-            what = looks_like(head)
-            what = f"it looks like {what}" if what else "it does not start as one" if head else "it is empty"
-            raise InputError(f"{path.name} must be a Parquet file; {what}.")
-        self.digest = sha.hexdigest()
-        self.origin: Origin = FileRows(path)
-        self.notes: tuple[str, ...] = ()
-        with connect() as connection:
-            described = self._execute(connection, f"describe select * from {self._source()}").fetchall()
-        self._types: dict[str, str] = {name: kind for name, kind, *_ in described}
-        self.names = tuple(self._types)
-
-    def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
-        del as_text  # every value has its type here
-        wanted = ", ".join(f"{self._expression(name)} as v{position}" for position, name in enumerate(names))
-        with connect() as connection:
-            arrays = self._execute(connection, f"select {wanted} from {self._source()}").fetchnumpy()
-        columns = tuple(
-            _column(name, values, _kind(self._types[name])) for name, values in zip(names, arrays.values(), strict=True)
-        )
-        n_rows = len(columns[0].values) if columns else 0
-        if n_rows == 0:
-            raise InputError(f"{self.path.name} has no rows.")
-        return Table(columns, n_rows, self.origin)
-
-    def _expression(self, name: str) -> str:
-        kind = self._types[name]
-        field = '"' + name.replace('"', '""') + '"'
-        if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "BLOB", "GEOMETRY")):
-            raise InputError(
-                f"{self.path.name}: column {name!r} must hold one number or text a row; its type is {kind}."
-                f" {self.origin.how_to_leave_out(name)}"
-            )
-        if kind in _NATIVE:
-            return field
-        if kind.startswith("DECIMAL") or kind in ("HUGEINT", "UHUGEINT"):
-            return f"cast({field} as double)"
-        return f"cast({field} as varchar)"
-
-    def _source(self) -> str:
-        return f"read_parquet({quoted_path(self.path)}, hive_partitioning = false, filename = false)"
-
-    def _execute(self, connection: DuckDBPyConnection, sql: str) -> Any:
-        import duckdb
-
-        try:
-            return connection.execute(sql)
-        except duckdb.Error as error:
-            raise InputError(
-                f"{self.path.name} can't be read as Parquet: it is cut off or damaged ({reason(error)})."
-            ) from None
-
-
-_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-_NATIVE = (*_INTEGERS, "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR")
-
-
-def _kind(parquet_type: str) -> str:
-    """Of a column that is read as text though it is none."""
-    if parquet_type.startswith(("DATE", "TIMESTAMP")):
-        return "dates"
-    return "times" if parquet_type.startswith(("TIME", "INTERVAL")) else ""
-
-
-def _column(name: str, values: NDArray[Any], kind: str = "") -> Column:
-    """A column as DuckDB hands it over: masked where NULL."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return Column(name, values, None, kind)
-    missing = np.ma.getmaskarray(values)
-    return Column(name, np.ma.getdata(values), missing if missing.any() else None, kind)

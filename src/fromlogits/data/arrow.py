@@ -1,0 +1,206 @@
+"""Arrow IPC files and streams, Feather among them, through pyarrow; it is no part of the base install.
+
+pyarrow believes what a file says of itself: every batch is validated in full before a value is touched, no value is
+copied as often as a dictionary or a view repeats it, and no more rows are believed than the bytes can hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import EngineUnavailableError, InputError
+from .files import looks_like, stored_chunks
+from .numbers import EXACT_INTEGERS
+from .origin import FileRows, Origin
+from .table import Column, Table
+
+FILE, STREAM = b"ARROW1", b"\xff\xff\xff\xff"
+END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+MAX_RATIO = 1032  # of bytes in memory to bytes in the file: what deflate can do, as for .npz
+
+Part = tuple[NDArray[Any], NDArray[Any] | None]
+
+
+class ArrowTable:
+    """An Arrow IPC file or stream; its columns keep their types."""
+
+    is_text = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.origin: Origin = FileRows(path)
+        self.notes: tuple[str, ...] = ()
+        sha = hashlib.sha256()
+        head = tail = b""
+        for chunk in stored_chunks(path, sha):
+            head = head or chunk[:64]
+            tail = chunk[-8:] if len(chunk) > 7 else tail + chunk
+        self.digest = sha.hexdigest()
+        self._is_stream = head.startswith(STREAM)
+        if not head.startswith((FILE, STREAM)):
+            raise InputError(f"{path.name} must be an Arrow file; {_what_it_is(head)}.")
+        if self._is_stream and not tail.endswith(END_OF_STREAM):
+            raise InputError(f"{path.name} is cut off: an Arrow stream must end in its mark. Copy it again.")
+        self._arrow = _pyarrow(path)
+        with self._opened() as reader:
+            self._types: dict[str, Any] = dict(zip(reader.schema.names, reader.schema.types, strict=True))
+            if len(self._types) < len(reader.schema):
+                twice = next(name for name in self._types if len(reader.schema.get_all_field_indices(name)) > 1)
+                raise InputError(f"{path.name}: column names must differ; found {twice!r} more than once.")
+        self.names = tuple(self._types)
+
+    def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
+        del as_text  # every value has its type here
+        for name in names:
+            self._refuse_nested(name)
+        size = self.path.stat().st_size
+        parts: dict[str, list[Part]] = {name: [] for name in names}
+        n_rows = 0
+        with self._opened(names) as reader:
+            for batch in self._batches(reader):
+                n_rows += batch.num_rows
+                if n_rows > 8 * MAX_RATIO * size:
+                    raise InputError(f"{self.path.name} is damaged: {size:,} bytes can't hold {n_rows:,} rows.")
+                batch.validate(full=True)
+                for name in names:
+                    parts[name].append(self._values(batch.column(name), MAX_RATIO * size))
+        if n_rows == 0:
+            raise InputError(f"{self.path.name} has no rows.")
+        return Table(tuple(_column(name, parts.pop(name), self._types[name]) for name in names), n_rows, self.origin)
+
+    def _refuse_nested(self, name: str) -> None:
+        kind = self._types[name]
+        if not _is_single(kind.value_type if _is(kind, "dictionary") else kind):
+            raise InputError(
+                f"{self.path.name}: column {name!r} must hold one number or text a row; its type is {kind}."
+                f" {self.origin.how_to_leave_out([name])}"
+            )
+
+    def _batches(self, reader: Any) -> Iterator[Any]:
+        if self._is_stream:
+            yield from reader
+        else:
+            for number in range(reader.num_record_batches):
+                yield reader.get_batch(number)
+
+    def _values(self, array: Any, most_bytes: int) -> Part:
+        """The values of one batch, and where there is none."""
+        arrow = self._arrow
+        if _is(array.type, "dictionary"):  # each value is made once, however often it is named
+            values, no_value = self._values(array.dictionary, most_bytes)
+            places, missing = self._values(array.indices, most_bytes)
+            if not len(values):
+                values, no_value = np.zeros(1), np.ones(1, bool)
+            if no_value is not None:
+                missing = no_value[places] if missing is None else missing | no_value[places]
+            return values[places], missing
+        if _is(array.type, "null"):
+            return np.zeros(len(array)), np.ones(len(array), bool)
+        missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+        if _is(array.type, "decimal"):
+            return self._decimals(array, missing), missing
+        if _is(array.type, "timestamp") and array.type.tz:
+            array = array.cast(arrow.timestamp(array.type.unit, "UTC"))  # other zones need the system's data
+        if not _is_native(array.type):
+            array = array.cast(arrow.string())
+        if _is(array.type, "string_view") and (length := _length_of_views(array, missing)) > most_bytes:
+            raise InputError(f"{self.path.name} repeats a text until it has {length:,} bytes: too much to unpack.")
+        if not _is_text(array.type) and missing is not None:
+            array = array.fill_null(False if _is(array.type, "boolean") else 0)
+        found: NDArray[Any] = array.to_numpy(zero_copy_only=False)
+        return found, missing
+
+    def _decimals(self, array: Any, missing: NDArray[Any] | None) -> NDArray[Any]:
+        """float64, rounded once; the text of integers that float64 can't hold."""
+        values: NDArray[Any] = array.cast(self._arrow.float64()).to_numpy(zero_copy_only=False)
+        if missing is not None:
+            values = np.where(missing, 0.0, values)
+        if array.type.scale > 0 or (np.abs(values) <= EXACT_INTEGERS).all():
+            return values
+        texts: NDArray[Any] = array.cast(self._arrow.string()).to_numpy(zero_copy_only=False)
+        return texts
+
+    @contextmanager
+    def _opened(self, names: Sequence[str] = ()) -> Iterator[Any]:
+        """The file's reader, of these columns; of the schema alone where there are none."""
+        arrow = self._arrow
+        try:
+            with arrow.OSFile(str(self.path)) as file:
+                places = sorted(list(self._types).index(name) for name in names)
+                options = arrow.ipc.IpcReadOptions(included_fields=places)
+                opened = arrow.ipc.open_stream if self._is_stream else arrow.ipc.open_file
+                yield opened(file, options=options)
+        except (arrow.ArrowException, OSError, UnicodeDecodeError):
+            raise InputError(f"{self.path.name} can't be read as Arrow: it is cut off or damaged.") from None
+
+
+def _column(name: str, parts: list[Part], kind: Any) -> Column:
+    values = [part for part, _ in parts]
+    if any(part.dtype.kind == "O" for part in values):  # some decimals are texts, so all are
+        values = [part if part.dtype.kind == "O" else _texts(part) for part in values]
+    missing = None
+    if any(mask is not None for _, mask in parts):
+        missing = np.concatenate([np.zeros(len(part), bool) if mask is None else mask for part, mask in parts])
+    return Column.typed(name, np.concatenate(values), missing, _what(kind))
+
+
+def _length_of_views(array: Any, missing: NDArray[Any] | None) -> int:
+    """In bytes; each view begins with its length, and all may point to one long text."""
+    views = np.frombuffer(array.buffers()[1], np.int32).reshape(-1, 4)[array.offset : array.offset + len(array)]
+    return int(views[:, 0].sum(dtype=np.int64, where=True if missing is None else ~missing))
+
+
+def _texts(whole: NDArray[Any]) -> NDArray[Any]:
+    return np.array([f"{value:.0f}" for value in whole], dtype=object)
+
+
+def _what(kind: Any) -> str:
+    """What values are called that are read as text though they are none."""
+    kind = kind.value_type if _is(kind, "dictionary") else kind
+    if _is(kind, "date", "timestamp"):
+        return "dates"
+    return "times" if _is(kind, "time", "duration") else ""
+
+
+def _is(kind: Any, *names: str) -> bool:
+    from pyarrow import types
+
+    return any(getattr(types, f"is_{name}")(kind) for name in names)
+
+
+def _is_text(kind: Any) -> bool:
+    return _is(kind, "string", "large_string", "string_view")
+
+
+def _is_native(kind: Any) -> bool:
+    return _is(kind, "integer", "floating", "boolean") or _is_text(kind)
+
+
+def _is_single(kind: Any) -> bool:
+    return _is_native(kind) or _is(kind, "decimal", "date", "timestamp", "time", "duration", "null")
+
+
+def _what_it_is(head: bytes) -> str:
+    if head.startswith(b"FEA1"):
+        return "it is Feather of version 1; write it again with a pyarrow of today"
+    known = looks_like(head)
+    return f"it looks like {known}" if known else "it does not start as one" if head else "it is empty"
+
+
+def _pyarrow(path: Path) -> Any:
+    try:
+        import pyarrow
+        import pyarrow.ipc
+    except ImportError:
+        raise EngineUnavailableError(
+            f"{path.name}: Arrow files need pyarrow, which is not installed; install it by"
+            " `pip install 'fromlogits[arrow]'`."
+        ) from None
+    return pyarrow

@@ -1,0 +1,371 @@
+"""JSON lines through DuckDB, strictly: one object a line; it finds the values, we say what they are.
+
+Left to itself, DuckDB types by a sample, takes NaN and a comma too many, and turns "12" into a number. Here every value
+comes as the JSON text that it is, with its first character, which tells its kind. What DuckDB lets pass is found in the
+bytes while they are hashed; a slow walk with Python's json module explains.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .duck import connect, quoted, quoted_path, reason
+from .numbers import EXACT_INTEGERS, INTEGER, number_fault
+from .origin import FileRows, Origin, open_text
+from .packed import packing
+from .table import Column, Table
+from .utf8 import utf8_chunks
+
+MAX_LINE_BYTES = 1 << 24  # DuckDB's own choice
+SAMPLE_BYTES = 1 << 20
+
+KINDS = ("nothing", "a number", "a text", "true or false", "a list", "an object")
+NOTHING, NUMBER, TEXT, BOOL, LIST, OBJECT = range(6)
+_KIND = np.zeros(256, np.uint8)  # of a value's first character
+_KIND[list(b"-0123456789")] = NUMBER
+_KIND[list(b"NnIi")] = NUMBER  # NaN and Infinity, which the walk refuses
+_KIND[ord('"')] = TEXT
+_KIND[list(b"tf")] = BOOL
+_KIND[ord("[")] = LIST
+_KIND[ord("{")] = OBJECT
+
+
+class JsonRows(FileRows):
+    """Rows of JSON lines: "digits.jsonl line 12". Blank lines are counted and no rows."""
+
+    def where(self, row: int) -> str:
+        return f"{self.path.name} line {self.line(row)}"
+
+    def line(self, row: int) -> int:
+        for place, (number, _) in enumerate(objects(self.path)):
+            if place == row:
+                return number
+        raise IndexError(f"{self.path.name} has no row {row}")
+
+
+class JsonLinesTable:
+    """JSON lines, plain or packed. A missing key and null are a missing value."""
+
+    is_text = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.origin: Origin = JsonRows(path)
+        self.notes: tuple[str, ...] = ()
+        scan = _Scan(path)
+        self.digest = scan.digest
+        if scan.is_odd and (blank := refuse_first_fault(path)):
+            self.notes = (f"{path.name}: blank lines were skipped ({blank})",)
+        self._read_all(_names_in(path, scan.sample))
+        if scan.n_members != self._n_values + scan.n_nulls:  # then some line may have a key of its own
+            names = self._all_names()
+            if names != self.names:
+                self._read_all(names)
+
+    def _read_all(self, names: tuple[str, ...]) -> None:
+        """The number, where it is one, and the kind of every value."""
+        _refuse_case_twins(self.path, names)
+        self.names = names
+        self._field = {name: f"{quoted(name)}::varchar" for name in names}
+        numbers = (f"try_cast({field} as double)" for field in self._field.values())
+        first = (f"ascii({field})::utinyint" for field in self._field.values())
+        arrays = self._fetch([*numbers, *first], names)
+        self._numbers = dict(zip(names, arrays, strict=False))
+        self._first = dict(zip(names, arrays[len(names) :], strict=True))
+        self._n_values = sum(int(np.ma.count(first)) for first in self._first.values())
+        if not self._n_values:
+            raise InputError(f"{self.path.name} has no rows: it holds no line with a value.")
+        if not all(np.isfinite(np.ma.filled(numbers, 0)).all() for numbers in self._numbers.values()):
+            refuse_first_fault(self.path)  # for NaN and Infinity, which are no JSON
+
+    def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
+        columns = tuple(self._column(name, name in as_text) for name in names)
+        return Table(columns, len(columns[0].values), self.origin)
+
+    def _column(self, name: str, is_role: bool) -> Column:
+        first = self._first[name]
+        missing = np.ma.getmaskarray(first)
+        kinds = np.where(missing, NOTHING, _KIND[np.ma.getdata(first)])
+        mask = missing if missing.any() else None
+        there = np.unique(kinds[kinds != NOTHING])
+        for kind in (LIST, OBJECT):
+            if kind in there:
+                where = self.origin.where(int(np.argmax(kinds == kind)))
+                raise InputError(
+                    f"column {name!r} must hold one number or text a row; {where} has {KINDS[kind]}. {self._cure(name)}"
+                )
+        if len(there) > 1:
+            places = sorted((int(np.argmax(kinds == kind)), kind) for kind in there)
+            (row, kind), (other_row, other) = places[:2]
+            raise InputError(
+                f"column {name!r} must hold values of one kind; {self.origin.where(row)} has {KINDS[kind]} and"
+                f" line {self.origin.line(other_row)} has {KINDS[other]}. {self._cure(name)}"
+            )
+        if not len(there):
+            return Column(name, np.zeros(len(first)), mask)
+        if there[0] == BOOL:
+            return Column(name, np.ma.getdata(first) == ord("t"), mask)
+        if there[0] == NUMBER:
+            return self._number_column(name, mask, is_role)
+        [texts] = self._fetch([f"{quoted(name)}->>'$'"], [name])
+        return Column(name, np.ma.getdata(texts), mask)
+
+    def _number_column(self, name: str, mask: NDArray[Any] | None, is_role: bool) -> Column:
+        numbers = self._numbers[name]
+        values = np.ma.getdata(numbers)
+        if is_role or _is_odd(numbers, self._first[name]):
+            [texts] = self._fetch([self._field[name]], [name])
+            if is_role:
+                return Column(name, _as_written(texts, values), mask)
+            for row, text in enumerate(np.ma.getdata(texts)):
+                if (mask is None or not mask[row]) and (fault := number_fault(text)):
+                    raise InputError(
+                        f"column {name!r} must hold numbers; {self.origin.where(row)} has {text[:60]}{fault}."
+                        f" {self._cure(name)}"
+                    )
+        return Column(name, values, mask)
+
+    def _cure(self, name: str) -> str:
+        return "The model needs it." if self.origin.is_for_model else self.origin.how_to_leave_out([name])
+
+    def _fetch(self, wanted: Sequence[str], names: Sequence[str]) -> list[NDArray[Any]]:
+        chosen = ", ".join(f"{sql} as v{position}" for position, sql in enumerate(wanted))
+        columns = ", ".join("'" + name.replace("'", "''") + "': 'JSON'" for name in names)
+        source = self._source("read_json", f"auto_detect = false, records = true, columns = {{{columns}}}")
+        return list(self._execute(f"select {chosen} from {source}").values())
+
+    def _all_names(self) -> tuple[str, ...]:
+        """All keys, in the order in which they appear first."""
+        source = self._source("read_ndjson_objects")
+        keys = f"select unnest(json_keys(json)) as key, row_number() over () as row from {source}"
+        found = self._execute(f"select key from ({keys}) group by key order by min(row), key")
+        return tuple(dict.fromkeys((*self.names, *found["key"])))
+
+    def _source(self, reader: str, more: str = "") -> str:
+        compression = packing(self.path)
+        return (
+            f"{reader}({quoted_path(self.path)}, format = 'newline_delimited', compression = '{compression}',"
+            f" maximum_object_size = {MAX_LINE_BYTES}, ignore_errors = false, hive_partitioning = false,"
+            f" filename = false{', ' if more else ''}{more})"
+        )
+
+    def _execute(self, sql: str) -> dict[str, NDArray[Any]]:
+        import duckdb
+
+        with connect() as connection:
+            try:
+                return connection.execute(sql).fetchnumpy()
+            except duckdb.Error as error:
+                refuse_first_fault(self.path)
+                raise InputError(f"{self.path.name} can't be read as JSON lines: {reason(error, self.path)}.") from None
+
+
+def _is_odd(numbers: NDArray[Any], first: NDArray[Any]) -> bool:
+    """Some number is not finite, too long for float64, or NaN or Infinity spelled out."""
+    values = np.ma.getdata(numbers)
+    is_number = ~np.ma.getmaskarray(first) & (_KIND[np.ma.getdata(first)] == NUMBER)
+    fine = ~np.ma.getmaskarray(numbers) & (np.abs(values) <= EXACT_INTEGERS)
+    return not bool(fine[is_number].all())
+
+
+def _as_written(texts: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+    """A column that is no feature: integers stay integers, however long."""
+    there = texts.compressed() if isinstance(texts, np.ma.MaskedArray) else texts
+    if not all(re.fullmatch(INTEGER, text) for text in there):
+        return values
+    if all(abs(int(text)) < 2**63 for text in there):
+        return np.ma.filled(texts, "0").astype(np.int64)
+    return np.ma.getdata(texts)
+
+
+class _Scan:
+    """One pass over the bytes, whole lines at a time.
+
+    Attributes:
+        digest: SHA-256 of the file as stored, in hex.
+        sample: the first lines.
+        n_members: how many `"key":` there are, or more; -1 where spaces stand before a colon.
+        n_nulls: how many `"key": null` there are, or fewer.
+        is_odd: a line does not begin with a brace, or a comma stands before a closing one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sample = b""
+        self.n_members = self.n_nulls = 0
+        self.is_odd = False
+        self._has_loose_colons = False
+        sha = hashlib.sha256()
+        rest = b""
+        for chunk in utf8_chunks(path, sha):
+            lines, end, rest_of_chunk = chunk.rpartition(b"\n")
+            if end:
+                self._look(rest + lines + end)
+                rest = rest_of_chunk
+            else:
+                rest += chunk
+            if len(rest) > MAX_LINE_BYTES:
+                raise InputError(
+                    f"{path.name}: no line may be longer than {MAX_LINE_BYTES:,} bytes. One object a line?"
+                )
+        if rest:
+            self._look(rest)
+        if not self.sample:
+            raise InputError(f"{path.name} is empty; it must hold one JSON object a line.")
+        if self._has_loose_colons:
+            self.n_members = -1
+        self.digest = sha.hexdigest()
+
+    def _look(self, lines: bytes) -> None:
+        if len(self.sample) < SAMPLE_BYTES:
+            self.sample += lines
+        codes = np.frombuffer(b"\n" + lines, np.uint8)
+        starts = np.flatnonzero(codes[:-1] == 10) + 1
+        before_colon = codes[np.flatnonzero(codes == ord(":")) - 1]
+        self.n_members += int(np.count_nonzero(before_colon == ord('"')))
+        self._has_loose_colons = self._has_loose_colons or bool(_IS_SPACE[before_colon].any())
+        if b"null" in lines:
+            self.n_nulls += lines.count(b'": null') + lines.count(b'":null')
+        self.is_odd = self.is_odd or bool((codes[starts] != ord("{")).any()) or _has_comma_before_end(lines, codes)
+
+
+_IS_SPACE = np.zeros(256, bool)
+_IS_SPACE[list(b" \t\r\n")] = True
+
+
+def _has_comma_before_end(lines: bytes, codes: NDArray[np.uint8]) -> bool:
+    is_end = codes == ord("}")
+    if b"]" in lines:
+        is_end |= codes == ord("]")
+    places = np.flatnonzero(is_end) - 1
+    while len(places):
+        before = codes[places]
+        if (before == ord(",")).any():
+            return True
+        places = places[_IS_SPACE[before]] - 1
+    return False
+
+
+# --- the slow walk ---
+
+
+class _Fault(Exception):
+    """What is wrong with a line, to be put behind its number."""
+
+
+def objects(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, text) of each line that is not blank."""
+    with open_text(path) as text:
+        assert isinstance(text, io.TextIOWrapper)
+        text.reconfigure(newline="\n")
+        for number, line in enumerate(text, 1):
+            if not line.isspace():
+                yield number, line
+
+
+def refuse_first_fault(path: Path) -> int:
+    """Raise InputError for the first line that is not one JSON object.
+
+    Returns:
+        How many blank lines stand between the others.
+    """
+    last = n = 0
+    for n, (last, line) in enumerate(objects(path), 1):
+        try:
+            parsed(line)
+        except _Fault as fault:
+            if n == 1 and line.lstrip().startswith("["):
+                raise InputError(
+                    f"{path.name} is JSON, not JSON lines: write one object a line, without the brackets around them"
+                    " and the commas between them."
+                ) from None
+            raise InputError(f"{path.name} line {last} {fault}") from None
+    return last - n
+
+
+def parsed(line: str) -> dict[str, Any]:
+    """The object of a line; numbers as they are written. Raises _Fault for whatever is not strictly JSON."""
+    try:
+        value = _DECODER.decode(line)
+    except json.JSONDecodeError as error:
+        raise _Fault(_what_is_wrong(line.rstrip(), error.pos)) from None
+    except RecursionError:
+        raise _Fault("is nested too deep.") from None
+    if not isinstance(value, dict):
+        raise _Fault('must be one object, as in {"size": 1.5, "kind": "a"}; it is ' + _shown(value) + ".")
+    try:
+        if "\\ud" in line.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise _Fault("holds half of a character: \\ud83d and its like come in pairs.") from None
+    return value
+
+
+def _what_is_wrong(line: str, place: int) -> str:
+    if line[place:].lstrip(", \t\r")[:1] in ("}", "]") and "," in (line[place : place + 1], line[:place].rstrip()[-1:]):
+        return f"is not JSON: a comma must be followed by another value (character {place + 1})."
+    if place >= len(line):
+        return "is cut off: it ends in the middle of its object."
+    return f"is not one JSON object: {line[place : place + 20]!r} can't stand at character {place + 1}."
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (_Number, bool)):
+        return str(value)[:60].lower()
+    return "null" if value is None else "an array" if isinstance(value, list) else "text"
+
+
+class _Number(str):
+    """A number as it is written."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise _Fault(f"has the key {twice!r} twice.")
+    if "" in found:
+        raise _Fault("has a key without a name.")
+    return found
+
+
+def _constant(word: str) -> Any:
+    raise _Fault(f"has {word}, which is no JSON; write null where there is no value.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=_Number, parse_float=_Number)
+
+
+def _names_in(path: Path, sample: bytes) -> tuple[str, ...]:
+    """The keys of these lines, in the order in which they appear."""
+    names: dict[str, None] = {}
+    for line in sample.decode().split("\n"):
+        try:
+            names |= dict.fromkeys(parsed(line)) if line.strip() else {}
+        except _Fault:
+            refuse_first_fault(path)
+    if not names:
+        raise InputError(f"{path.name} has no rows: it must hold one JSON object a line.")
+    return tuple(names)
+
+
+def _refuse_case_twins(path: Path, names: tuple[str, ...]) -> None:
+    """DuckDB takes no two names that differ in capital letters only."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise InputError(
+                f"{path.name}: the keys {other!r} and {name!r} differ in capital letters only; rename one."
+            )
