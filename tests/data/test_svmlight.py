@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 
-from fromlogits.data import svmlight
+from fromlogits.data import memory, svmlight
 from fromlogits.data.reading import Reading
 from fromlogits.data.sources import Dataset, read
 from fromlogits.data.svmlight import read_svmlight
@@ -471,6 +471,19 @@ def test_labels_of_which_the_model_knows_none_are_refused(write: Write) -> None:
 
     assert str(caught.value) == (
         "no label of the file is known to the model: the first is 4 at t.svm line 2; known labels: 'car', 'bus'."
+    )
+
+
+def test_more_labels_than_fit_into_memory_are_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 100)
+    dataset = read(write("1,2,3 1:1\n4,5,6 1:1\n" * 5))
+
+    with pytest.raises(InputError) as caught:
+        TargetEncoder.fit(dataset.targets).encode(dataset.targets)
+
+    assert str(caught.value) == (
+        "10 rows of 6 labels need 240 bytes as the float32 array that the network takes; this machine has 100. Give"
+        " fewer rows or labels."
     )
 
 

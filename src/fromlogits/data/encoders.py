@@ -123,9 +123,7 @@ class FeatureEncoder:
 
     def _encode_rows(self, inputs: Inputs, start: int, stop: int, *, use_up: bool = False) -> NDArray[np.float32]:
         if isinstance(inputs, SparseMatrix):
-            refuse_too_large(
-                f"{stop - start:,} rows of {inputs.n_features:,} features", 4 * (stop - start) * inputs.n_features
-            )
+            refuse_too_large(stop - start, inputs.n_features, "features")
             if self.kind == "scaled":
                 return self._encode_sparse(inputs, start, stop)
         encoded_nd = np.empty((stop - start, self.schema.n_features), np.float32)

@@ -23,11 +23,12 @@ def memory_bytes() -> int | None:
     return min(found, default=None)
 
 
-def refuse_too_large(what: str, n_bytes: int) -> None:
-    """Raise InputError if so many bytes can never fit."""
+def refuse_too_large(n_rows: int, n_columns: int, what: str) -> None:
+    """Raise InputError if a float32 array (rows, columns) of features or labels can never fit."""
+    n_bytes = 4 * n_rows * n_columns
     limit = memory_bytes()
     if limit is not None and n_bytes > limit:
         raise InputError(
-            f"{what} need {n_bytes:,} bytes as the float32 array that the network takes; this machine has {limit:,}."
-            " Give fewer rows or features."
+            f"{n_rows:,} rows of {n_columns:,} {what} need {n_bytes:,} bytes as the float32 array that the network"
+            f" takes; this machine has {limit:,}. Give fewer rows or {what}."
         )

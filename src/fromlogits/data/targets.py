@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .memory import refuse_too_large
 from .origin import Origin
 
 Task = Literal["multi-class", "multi-label"]
@@ -161,6 +162,7 @@ class TargetEncoder:
     def _encode_sets(self, target: LabelSets, unknown: str) -> NDArray[Any]:
         if self.task == "multi-class":
             return self._encode_labels(target.one_a_row(), unknown)
+        refuse_too_large(len(target), self.n_classes, "labels")
         matrix = np.zeros((len(target), self.n_classes), np.float32)
         columns = target.columns(self.classes)
         is_known = columns >= 0
