@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "_core": "",
     "_isa": "_core",
     "spec": "",
+    "whole_file": "",
     "presets": "",
     "settings": "spec presets engines",
     "data": "",
@@ -26,7 +27,7 @@ MAY_IMPORT = {
     "metrics": "exact logits heads",
     "engines": "_core _isa logits heads spec data",
     "decisions": "logits heads metrics",
-    "model_file": "spec",
+    "model_file": "spec whole_file",
     "training": "engines decisions metrics heads logits spec data",
     "model": "model_file training engines heads spec data _core",
     "fitting": "model training decisions metrics engines heads spec presets data",
@@ -35,7 +36,7 @@ MAY_IMPORT = {
     "reports": "classifier decisions metrics heads logits spec data",
     "serving": "classifier decisions heads logits spec data",
     "cli": "export reports serving classifier fitting training decisions model_file metrics textbook heads logits "
-    "spec settings data",
+    "spec settings data whole_file",
     "fromlogits": "classifier training metrics heads logits spec data textbook _core _isa",
     "__main__": "cli",
 }

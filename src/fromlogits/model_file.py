@@ -10,15 +10,13 @@ memory is taken and checked before it is used.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import math
 import os
 import re
-import secrets
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .errors import FromlogitsError, InputError, ModelFileError
 from .spec import MAX_PARAMETERS
+from .whole_file import check_folder, check_room, whole_file
 
 FORMAT_NAME = "fromlogits-model"
 FORMAT_VERSION = 1
@@ -79,8 +78,8 @@ def save_model(
 ) -> None:
     """Write a model file; the same content gives the same bytes.
 
-    The bytes are written and synced under a temporary name in the same folder and then renamed, so whatever happens
-    `path` holds the old file or the new one, whole. A symbolic link stays, and what it points to is replaced.
+    It appears whole or not at all, as `whole_file` says: whatever happens, `path` holds the old file or the new one.
+    A symbolic link stays, and what it points to is replaced.
 
     Args:
         path: where to; the folder must exist.
@@ -97,7 +96,11 @@ def save_model(
     target = _target(path, overwrite=overwrite)
     was_there = target.exists()
     try:
-        _write_atomically(target, (body, digest))
+        with whole_file(target, overwrite=overwrite) as stream:
+            stream.write(body)
+            stream.write(digest)
+    except FileExistsError:  # it came after _target looked
+        raise _exists(path) from None
     except OSError as error:
         kept = "the file that was there is unchanged" if was_there else "nothing was written"
         raise FromlogitsError(f"the model could not be saved to {os.fspath(path)!r}: {_why(error)}; {kept}.") from error
@@ -110,25 +113,11 @@ def check_writable(path: str | os.PathLike[str], expected_bytes: int, *, overwri
     """
     target = _target(path, overwrite=overwrite)
     folder = target.parent
-    probe = _temporary_name(folder)
     try:
-        os.close(os.open(probe, _NEW_FILE, 0o666))
-        os.unlink(probe)
+        check_folder(folder)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(probe)
         raise InputError(f"a model can't be saved in the folder {str(folder)!r}: {_why(error)}.") from error
-    if hasattr(os, "statvfs"):
-        disk = os.statvfs(folder)
-        free = disk.f_bavail * disk.f_frsize
-        if disk.f_blocks and free < expected_bytes:  # some network folders don't know their size
-            raise InputError(
-                f"the model needs {expected_bytes:,} bytes, and the disk of {str(folder)!r} has {free:,} free;"
-                " make room or choose another folder."
-            )
-    limit = _file_size_limit()
-    if limit is not None and limit < expected_bytes:
-        raise InputError(f"the model needs {expected_bytes:,} bytes, but a file may have {limit:,} here (ulimit -f).")
+    check_room("the model needs", folder, expected_bytes)
 
 
 def _encode(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> tuple[memoryview, bytes]:
@@ -176,9 +165,6 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-
-
 def _target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     """The file to write, links followed; InputError unless it may be written."""
     shown = os.fspath(path)
@@ -197,7 +183,9 @@ def _target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     if mode is not None and not stat.S_ISREG(mode):
         raise InputError(f"the model's path {shown!r} is a device or a pipe; it must be a file.")
     if mode is not None and not overwrite:
-        raise InputError(f"{shown!r} exists; choose another name, or say overwrite=True (--overwrite).")
+        raise _exists(path)
+    if mode is not None and not mode & 0o222:
+        raise InputError(f"{shown!r} is read-only and is not replaced; choose another name, or make it writable first.")
     try:
         os.lstat(target)  # asks the file system whether it takes such a name
     except FileNotFoundError:
@@ -207,56 +195,8 @@ def _target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     return target
 
 
-def _temporary_name(folder: Path) -> Path:
-    return folder / f".fromlogits-{secrets.token_hex(8)}.tmp"
-
-
-def _write_atomically(target: Path, chunks: Sequence[memoryview | bytes]) -> None:
-    temporary = _temporary_name(target.parent)
-    folder = _open_folder(target.parent)  # before the rename: what can fail, fails while the old file is still there
-    try:
-        file = os.open(temporary, _NEW_FILE, 0o666)  # less the umask, as for any new file
-        try:
-            try:
-                for chunk in chunks:
-                    left = memoryview(chunk)
-                    while left:
-                        left = left[os.write(file, left) :]
-                os.fsync(file)
-            finally:
-                os.close(file)
-            os.replace(temporary, target)
-        except BaseException:  # Ctrl-C too
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        try:
-            if folder is not None:
-                os.fsync(folder)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network folders can't be synced
-                raise FromlogitsError(
-                    f"the model is saved in {str(target)!r}, but syncing its folder failed ({_why(error)}):"
-                    " after a power cut the old file may be back."
-                ) from error
-    finally:
-        if folder is not None:
-            with contextlib.suppress(OSError):  # nothing hangs on it: it was only read
-                os.close(folder)
-
-
-def _open_folder(folder: Path) -> int | None:
-    """A descriptor to sync the folder by; None on Windows, which has none."""
-    return None if os.name == "nt" else os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _file_size_limit() -> int | None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    return None if limit == resource.RLIM_INFINITY else limit
+def _exists(path: str | os.PathLike[str]) -> InputError:
+    return InputError(f"{os.fspath(path)!r} exists; choose another name, or say overwrite=True (--overwrite).")
 
 
 # --- loading ---

@@ -272,10 +272,10 @@ def no_pyarrow(patch: pytest.MonkeyPatch) -> None:
 
 
 def disk_that_fills_up(patch: pytest.MonkeyPatch) -> None:
-    def no_room(file: int, data: bytes) -> int:
+    def no_room(file: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    patch.setattr(os, "write", no_room)
+    patch.setattr(os, "fsync", no_room)
 
 
 TRAIN = "train t.csv --target kind"

@@ -18,14 +18,13 @@ from fromlogits.cli.output import (
     json_numbers,
     listed,
     naming,
-    whole_file,
-    write_whole,
+    written,
 )
 from fromlogits.data.table import Column
 from fromlogits.errors import FromlogitsError, InputError
 
 
-def written(predictions: Predictions, delimiter: str = ",") -> list[list[str]]:
+def rows_of(predictions: Predictions, delimiter: str = ",") -> list[list[str]]:
     stream = io.StringIO()
     predictions.write(stream, delimiter)
     return list(csv.reader(io.StringIO(stream.getvalue()), delimiter=delimiter))
@@ -38,7 +37,7 @@ def random_probabilities(n: int, c: int, seed: int = 0) -> np.ndarray[tuple[int,
 def test_each_row_has_its_ids_the_prediction_and_a_probability_per_class() -> None:
     ids = [Column("name", np.array(["x", 'say "hi", y', "z"], object), np.array([False, False, True]))]
     probabilities = random_probabilities(3, 2)
-    rows = written(Predictions(ids, np.array(["a", "b", "a"]), ("a", "b"), probabilities, None, is_multi_label=False))
+    rows = rows_of(Predictions(ids, np.array(["a", "b", "a"]), ("a", "b"), probabilities, None, is_multi_label=False))
 
     assert rows[0] == ["name", "prediction", "probability:a", "probability:b"]
     assert [row[:2] for row in rows[1:]] == [["x", "a"], ['say "hi", y', "b"], ["", "a"]]
@@ -47,7 +46,7 @@ def test_each_row_has_its_ids_the_prediction_and_a_probability_per_class() -> No
 @pytest.mark.parametrize("n", [1, 4095, 4096, 4097, 9000])
 def test_the_order_and_the_bits_of_every_row_are_kept(n: int) -> None:
     probabilities = random_probabilities(n, 3) * np.float32(1e-6)
-    rows = written(Predictions([], np.arange(n), (0, 1, 2), probabilities, None, is_multi_label=False))[1:]
+    rows = rows_of(Predictions([], np.arange(n), (0, 1, 2), probabilities, None, is_multi_label=False))[1:]
 
     assert [int(row[0]) for row in rows] == list(range(n))
     assert (np.array([row[1:] for row in rows], np.float32) == probabilities).all()
@@ -61,9 +60,9 @@ def test_labels_are_joined_and_one_logit_speaks_for_the_second_class() -> None:
         is_multi_label=False,
     )  # fmt: skip
 
-    assert [row[0] for row in written(labels)[1:]] == ["car|tram", ""]
+    assert [row[0] for row in rows_of(labels)[1:]] == ["car|tram", ""]
     assert [entry["prediction"] for entry in labels.as_objects()] == [["car", "tram"], []]
-    assert written(binary)[0] == ["prediction", "probability:no", "probability:yes", "logit:yes"]
+    assert rows_of(binary)[0] == ["prediction", "probability:no", "probability:yes", "logit:yes"]
 
 
 def test_json_rows_hold_the_same_as_the_table() -> None:
@@ -104,37 +103,20 @@ def test_columns_are_aligned_and_long_lists_are_cut_in_the_middle() -> None:
     assert listed(["x" * 200, "y"]) == "..., y"
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_that_can_not_be_written_is_named_and_left_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
-    with whole_file(path) as stream:
-        stream.write("first")
-        assert not path.exists()
-    assert path.read_text() == "first"
-
+    with written(path, overwrite=False) as stream:
+        stream.write(b"first")
     with (
-        pytest.raises(FromlogitsError, match=r"p\.csv could not be written: no space left"),
-        whole_file(path) as stream,
+        pytest.raises(FromlogitsError, match=r"^p\.csv could not be written: no space left on device\.$"),
+        written(path, overwrite=True) as stream,
     ):
-        stream.write("second")
+        stream.write(b"second")
         raise OSError(errno.ENOSPC, "No space left on device")
-    with pytest.raises(KeyboardInterrupt), whole_file(path):
-        raise KeyboardInterrupt
+    with pytest.raises(FromlogitsError, match=r"^p\.csv was made by another program"), written(path, overwrite=False):
+        pass
     assert [entry.name for entry in tmp_path.iterdir()] == ["p.csv"]
     assert path.read_text() == "first"
-
-
-def test_bytes_are_written_whole_or_not_at_all_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "p.png"
-    write_whole(path, b"\x89PNG")
-
-    def no_room(number: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", no_room)
-    with pytest.raises(FromlogitsError, match=r"p\.png could not be written: no space left"):
-        write_whole(path, b"other")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["p.png"]
-    assert path.read_bytes() == b"\x89PNG"
 
 
 def test_what_json_has_no_number_for_is_a_word() -> None:

@@ -7,13 +7,14 @@ import csv
 import json
 import math
 import os
-import secrets
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from ..errors import FromlogitsError, InputError
+from ..whole_file import check_folder, whole_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ..data.table import Column
     from ..spec import Plan
 
-Stream = TypeVar("Stream", bound=IO[Any])
 BLOCK_ROWS = 4096
 FIGURES = (
     "accuracy", "subset_accuracy", "hamming_loss", "micro_f1", "macro_f1", "macro_roc_auc", "log_loss",
@@ -246,19 +246,31 @@ def check_output(path: Path, *, overwrite: bool, inputs: Sequence[str] = (), opt
     shown = f"{option} {shlex.quote(str(path))}"
     folder = path.absolute().parent
     try:
-        if path.is_dir():
+        mode = path.stat().st_mode if path.exists() else None
+        if mode is not None and stat.S_ISDIR(mode):
             raise InputError(f"{shown}: this is a folder; add a file name.")
         if not folder.is_dir():
             raise InputError(f"{shown}: the folder {str(path.parent)!r} does not exist; make it first.")
         if os.path.lexists(path):
             if any(Path(other).exists() and path.exists() and path.samefile(other) for other in inputs):
                 raise InputError(f"{shown}: this file is read from; choose another name.")
+            if mode is not None and not stat.S_ISREG(mode):
+                raise InputError(f"{shown}: this is a device or a pipe; it must be a file.")
             if not overwrite:
                 raise InputError(f"{shown}: the file exists; choose another name, or add --overwrite to replace it.")
+            if mode is not None and not mode & 0o222:
+                raise InputError(
+                    f"{shown}: the file is read-only and is not replaced; choose another name, or make it writable"
+                    " first."
+                )
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise InputError(f"{shown}: the folder {str(path.parent)!r} can't be written to; choose another.")
+        target = Path(os.path.realpath(path))
+        check_folder(target.parent)
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(target)  # asks the file system whether it takes such a name
     except OSError as error:
         raise InputError(f"{shown}: {(error.strerror or str(error)).lower()}; choose another name.") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"{shown}: the folder {str(path.parent)!r} can't be written to; choose another.")
 
 
 @contextlib.contextmanager
@@ -273,30 +285,12 @@ def naming(path: str | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """A text file that appears under its name whole or not at all; a symbolic link stays, its target is replaced."""
-    with _whole(path, lambda temporary: temporary.open("x", encoding="utf-8", newline="")) as stream:
-        yield stream
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file as `whole_file` does."""
-    with _whole(path, lambda temporary: temporary.open("xb")) as stream:
-        stream.write(content)
-
-
-@contextlib.contextmanager
-def _whole(path: Path, opened: Callable[[Path], Stream]) -> Iterator[Stream]:
-    path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".fromlogits-{secrets.token_hex(8)}.tmp")
+def written(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """A file that appears under its name whole or not at all; FromlogitsError if it can't be written."""
     try:
-        stream = opened(temporary)
-        with stream:
+        with whole_file(path, overwrite=overwrite) as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+    except FileExistsError:
+        raise FromlogitsError(f"{path.name} was made by another program meanwhile; it is left as it is.") from None
     except OSError as error:
         raise FromlogitsError(f"{path.name} could not be written: {(error.strerror or str(error)).lower()}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

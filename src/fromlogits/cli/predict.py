@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +10,13 @@ from typing import Annotated
 import typer
 
 from ..data.reading import Reading
+from ..whole_file import check_room
 from .display import Screen
 from .opening import open_model, read_unlabelled
 from .options import Data, Json, Model, Overwrite, Threads, reads_files
-from .output import Predictions, as_json, check_output, delimiter_of, naming, whole_file
+from .output import Predictions, as_json, check_output, delimiter_of, naming, written
+
+MIN_PROBABILITY = len(",0.0")
 
 
 @reads_files
@@ -36,6 +40,9 @@ def predict(
         check_output(path, overwrite=overwrite, inputs=[model, data])
     classifier = open_model(model, threads)
     dataset = read_unlabelled(classifier, data, reading)
+    if path is not None:
+        least = len(dataset) * (2 + MIN_PROBABILITY * len(classifier.target_.classes))
+        check_room("the predictions need at least", path.resolve().parent, least)
     with naming(data):
         logits_nc = classifier.predict_logits(dataset.features)
     predictions = Predictions(
@@ -55,8 +62,11 @@ def predict(
         "classes": list(classifier.target_.classes),
     }
     if path is not None:
-        with whole_file(path) as stream:
-            predictions.write(stream, delimiter_of(path))
+        with (
+            written(path, overwrite=overwrite) as stream,
+            io.TextIOWrapper(stream, encoding="utf-8", newline="") as text,
+        ):
+            predictions.write(text, delimiter_of(path))
         if json:
             results.tell(as_json({**about, "output": str(path)}))
         else:

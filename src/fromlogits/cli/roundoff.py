@@ -13,7 +13,7 @@ import typer
 
 from .display import Screen
 from .options import Json, Overwrite
-from .output import aligned, as_json, check_output, json_numbers, write_whole
+from .output import aligned, as_json, check_output, json_numbers, written
 
 if TYPE_CHECKING:
     from .rounding import Comparison, Failure, Measured, Sweep, TwoWays
@@ -40,7 +40,9 @@ def roundoff(
 
     measured = rounding.measure()
     if path is not None:
-        write_whole(path, roundoff_plot.draw(file_format))
+        picture = roundoff_plot.draw(file_format)
+        with written(path, overwrite=overwrite) as stream:
+            stream.write(picture)
     results = Screen(sys.stdout)
     if json:
         results.tell(as_json(json_numbers({**_report(measured), "plot": plot}), is_wide=True))
