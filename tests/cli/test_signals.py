@@ -110,7 +110,7 @@ def test_a_closed_standard_output_from_the_start_is_no_traceback(tmp_path: Path)
     assert done.returncode in (0, 1)
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_do_no_harm(tmp_path: Path, closed: str) -> None:
     write_table(tmp_path / "t.npz", 50)
     run = f"{shlex.quote(sys.executable)} -m fromlogits train t.npz --epochs 1 {closed}"
@@ -118,6 +118,74 @@ def test_closed_streams_do_no_harm(tmp_path: Path, closed: str) -> None:
 
     assert done.returncode == 0, done.stderr
     assert fl.load(tmp_path / "t.safetensors").n_iter_ == 1
+
+
+EVERY_VERB = (
+    "predict m.safetensors t.npz",
+    "predict m.safetensors t.npz --json",
+    "predict m.safetensors t.npz -o p.csv",
+    "evaluate m.safetensors u.npz",
+    "evaluate m.safetensors u.npz --json",
+    "inspect m.safetensors",
+    "inspect m.safetensors u.npz --row 0 --json",
+    "roundoff --json",
+    "train t.npz --epochs 1 --quiet",
+    "train t.npz --epochs 1 --quiet --json",
+    "--help",
+    "predict --help",
+    "--version",
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model, its table and another one."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_table(folder / "t.npz", 3000)
+    write_table(folder / "u.npz", 200)
+    train = "train t.npz --epochs 1 --quiet -o m.safetensors"
+    subprocess.run([*COMMAND, *shlex.split(train)], cwd=folder, check=True, capture_output=True, timeout=60)
+    return folder
+
+
+def redirected(command: str, redirection: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    line = f"{shlex.quote(sys.executable)} -m fromlogits {command} {redirection}"
+    return subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command", EVERY_VERB)
+def test_a_full_standard_output_is_one_line(trained: Path, command: str) -> None:
+    for made in ("p.csv", "t.safetensors", "t-2.safetensors"):
+        (trained / made).unlink(missing_ok=True)
+    done = redirected(command, ">/dev/full", trained)
+
+    assert done.stderr == "fromlogits: standard output could not be written: no space left on device.\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("command", EVERY_VERB)
+def test_a_reader_that_is_gone_hears_nothing_and_no_one_else_does(trained: Path, command: str) -> None:
+    for made in ("p.csv", "t.safetensors", "t-2.safetensors"):
+        (trained / made).unlink(missing_ok=True)
+    done = redirected(command, "| true; exit ${PIPESTATUS[0]}", trained)
+
+    assert (done.stderr, done.returncode) == ("", 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("lost", ["2>/dev/full", "2> >(true)"])
+def test_words_that_standard_error_does_not_take_stop_no_training(tmp_path: Path, lost: str) -> None:
+    write_table(tmp_path / "t.npz", 200)
+    done = redirected(f"train t.npz --epochs 3 --json {lost}", "", tmp_path)
+
+    assert '"model": "t.safetensors"' in done.stdout
+    assert done.returncode == 0
+    assert fl.load(tmp_path / "t.safetensors").n_iter_ == 3
+
+
+def test_an_error_that_can_not_be_said_still_has_its_exit_code(tmp_path: Path) -> None:
+    assert redirected("train t.csv --target y", "2>&-", tmp_path).returncode == 2
 
 
 def test_the_module_runs_as_the_command(tmp_path: Path) -> None:

@@ -5,12 +5,16 @@ rich is imported only where a terminal is; everywhere else the same words are pl
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
+
+from ..errors import FromlogitsError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -60,14 +64,46 @@ class Screen:
             self.tell(text, style)
 
     def tell(self, text: str, style: str = "") -> None:
-        """One or more lines, quiet or not."""
+        """One or more lines, quiet or not. What standard error can't take is no reason to stop the work."""
         text = printable(text)
-        if self._console is None:
-            print(text, file=self.stream, flush=True)
-        else:
-            from rich.text import Text
+        with self._writing():
+            if self._console is None:
+                print(text, file=self.stream, flush=True)
+            else:
+                from rich.text import Text
 
-            self._console.print(Text(text, style))
+                self._console.print(Text(text, style))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        if self.stream is not sys.stderr:
+            with standard_output():
+                yield
+            return
+        try:
+            yield
+        except OSError:
+            discard(self.stream)
+
+
+@contextlib.contextmanager
+def standard_output() -> Iterator[None]:
+    """Writing there: an error names it. A reader that went away stays a BrokenPipeError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise FromlogitsError(f"standard output could not be written: {why}.") from error
+
+
+def discard(stream: TextIO) -> None:
+    """Send what is still buffered, and all that follows, nowhere: the interpreter's end says nothing about it."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def printable(text: str) -> str:

@@ -23,7 +23,7 @@ import typer
 import typer.main
 
 from ..errors import FromlogitsError, InputError, ModelFileError, nearest
-from .display import printable
+from .display import discard, printable, standard_output
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 VERBS = ("train", "evaluate", "predict", "inspect", "roundoff")
@@ -46,11 +46,14 @@ def run(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         with _sigterm_raises(), _one_line_warnings():
-            status = _parse(arguments)()
-            sys.stdout.flush()
+            with standard_output():  # --help and --version are answered at once
+                job = _parse(arguments)
+            status = job()
+            with standard_output():
+                sys.stdout.flush()
             return status
     except BrokenPipeError:  # `| head` has seen enough
-        _discard(sys.stdout)
+        discard(sys.stdout)
         return FAILED
     except (KeyboardInterrupt, _Terminated, Exception) as error:
         if is_debug:
@@ -58,8 +61,14 @@ def run(argv: Sequence[str] | None = None) -> int:
 
             traceback.print_exception(error)
         status, line = _explain(error, arguments)
-        with contextlib.suppress(BrokenPipeError):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            discard(sys.stdout)
+        try:
             print(f"fromlogits: {_one_line(line)}", file=sys.stderr, flush=True)
+        except OSError:
+            discard(sys.stderr)
         return status
 
 
@@ -225,11 +234,3 @@ def _one_line_warnings() -> Iterator[None]:
         yield
     finally:
         warnings.showwarning = before
-
-
-def _discard(stream: TextIO) -> None:
-    """Send what is still buffered nowhere, so that the interpreter's end says nothing about it."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)

@@ -11,7 +11,7 @@ import typer
 
 from ..data.reading import Reading
 from ..whole_file import check_room
-from .display import Screen
+from .display import Screen, standard_output
 from .opening import open_model, read_unlabelled
 from .options import Data, Json, Model, Overwrite, Threads, reads_files
 from .output import Predictions, as_json, check_output, delimiter_of, naming, written
@@ -71,8 +71,10 @@ def predict(
             results.tell(as_json({**about, "output": str(path)}))
         else:
             results.tell(f"{len(predictions):,} predictions written to {path}")
-    elif json:
-        print(as_json({**about, "predictions": predictions.as_objects()}, is_wide=True))
     else:
-        predictions.write(sys.stdout, ",")
+        with standard_output():
+            if json:
+                print(as_json({**about, "predictions": predictions.as_objects()}, is_wide=True))
+            else:
+                predictions.write(sys.stdout, ",")
     return 0
