@@ -239,7 +239,10 @@ def test_views_that_all_show_one_long_text_are_not_unpacked(write: Write) -> Non
     view[:, 0] = 1_000_000
     view[:, 1] = int.from_bytes(b"xxxx", "little")
     text = pa.py_buffer(b"x" * 1_000_000)
-    views = pa.Array.from_buffers(pa.string_view(), n, [None, pa.py_buffer(view.tobytes()), text])  # 30 GB
+    try:
+        views = pa.Array.from_buffers(pa.string_view(), n, [None, pa.py_buffer(view.tobytes()), text])  # 30 GB
+    except ValueError:
+        pytest.skip("this pyarrow builds no views from buffers")
     with pytest.raises(InputError, match=r"^t\.arrow repeats a text until it has 30,000,000,000 bytes: too much"):
         column(write({"x": views}, batch=n))
 
