@@ -192,7 +192,7 @@ def test_a_column_that_is_left_out_may_hold_anything_that_is_json(write: Write) 
 @pytest.mark.parametrize("chunk", [1, 7, 64])
 def test_what_is_read_does_not_depend_on_the_chunks(write: Write, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     monkeypatch.setattr("fromlogits.data.files.CHUNK_BYTES", chunk)
-    monkeypatch.setattr(json_lines, "SAMPLE_BYTES", 20)
+    monkeypatch.setattr(json_lines, "SAMPLE_CHARACTERS", 20)
     path = write('{"x": 1, "y": "é"}\n{"x": 2, "y": null}\n{"x": 3, "late": "b"}\n')
     table = JsonLinesTable(path)
 
@@ -273,6 +273,24 @@ def test_a_file_that_is_no_json_lines_is_refused(write: Write, content: bytes, e
         JsonLinesTable(write(content))
 
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("n", [3, 60_000])  # the fault is in the lines that are looked at first, or far behind them
+def test_damaged_bytes_are_named_before_the_lines(write: Write, n: int) -> None:
+    content = GOOD.encode() * n
+    packed = gzip.compress(content, mtime=0)
+    flipped = bytearray(packed)
+    flipped[-6] ^= 1  # of the checksum
+    late = content + b'{"x": 1, "y": "\xff"}\n'
+    for file, name, expected in (
+        (packed[:-12], "t.jsonl.gz", "t.jsonl.gz is cut off: its gzip data ends too early. Copy it again."),
+        (bytes(flipped), "t.jsonl.gz", "t.jsonl.gz is damaged: its gzip data can't be read. Copy it again."),
+        (content, "t.jsonl.gz", "t.jsonl.gz must be a gzip file, as its name says; it does not start as one."),
+        (late, "t.jsonl", f"t.jsonl must be UTF-8 text; the byte at offset {len(late) - 4} is 0xff. Save it as UTF-8."),
+    ):
+        with pytest.raises(InputError) as caught:
+            JsonLinesTable(write(file, name))
+        assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from .table import Column, Table
 from .utf8 import utf8_chunks
 
 MAX_LINE_BYTES = 1 << 24  # DuckDB's own choice
-SAMPLE_BYTES = 1 << 20
+SAMPLE_CHARACTERS = 1 << 20
+SHORT = 64  # characters: such texts are kept until they are asked for, longer ones read again
 
 KINDS = ("nothing", "a number", "a text", "true or false", "a list", "an object")
 NOTHING, NUMBER, TEXT, BOOL, LIST, OBJECT = range(6)
@@ -62,11 +64,15 @@ class JsonLinesTable:
         self.path = path
         self.origin: Origin = JsonRows(path)
         self.notes: tuple[str, ...] = ()
-        scan = _Scan(path)
+        with ThreadPoolExecutor(1) as other_thread:  # most of its work is done without Python's lock
+            self._scanning = other_thread.submit(_Scan, path)
+            sample = self._sample()
+            self._short = {name for name in sample if all(map(_is_short_text, sample[name]))}
+            self._read_all(tuple(sample))
+            scan = self._scanning.result()
         self.digest = scan.digest
         if scan.is_odd and (blank := refuse_first_fault(path)):
             self.notes = (f"{path.name}: blank lines were skipped ({blank})",)
-        self._read_all(_names_in(path, scan.sample))
         if scan.n_members != self._n_values + scan.n_nulls:  # then some line may have a key of its own
             names = self._all_names()
             if names != self.names:
@@ -79,14 +85,17 @@ class JsonLinesTable:
         self._field = {name: f"{quoted(name)}::varchar" for name in names}
         numbers = (f"try_cast({field} as double)" for field in self._field.values())
         first = (f"ascii({field})::utinyint" for field in self._field.values())
-        arrays = self._fetch([*numbers, *first], names)
+        short = [name for name in names if name in self._short]
+        arrays = self._fetch([*numbers, *first, *map(_text_of, short)], names)
         self._numbers = dict(zip(names, arrays, strict=False))
-        self._first = dict(zip(names, arrays[len(names) :], strict=True))
+        self._first = dict(zip(names, arrays[len(names) :], strict=False))
+        self._texts = dict(zip(short, arrays[2 * len(names) :], strict=True))
         self._n_values = sum(int(np.ma.count(first)) for first in self._first.values())
         if not self._n_values:
+            self._refuse_first_fault()
             raise InputError(f"{self.path.name} has no rows: it holds no line with a value.")
         if not all(np.isfinite(np.ma.filled(numbers, 0)).all() for numbers in self._numbers.values()):
-            refuse_first_fault(self.path)  # for NaN and Infinity, which are no JSON
+            self._refuse_first_fault()  # for NaN and Infinity, which are no JSON
 
     def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
         columns = tuple(self._column(name, name in as_text) for name in names)
@@ -117,7 +126,7 @@ class JsonLinesTable:
             return Column(name, np.ma.getdata(first) == ord("t"), mask)
         if there[0] == NUMBER:
             return self._number_column(name, mask, is_role)
-        [texts] = self._fetch([f"{quoted(name)}->>'$'"], [name])
+        [texts] = [self._texts[name]] if name in self._texts else self._fetch([_text_of(name)], [name])
         return Column(name, np.ma.getdata(texts), mask)
 
     def _number_column(self, name: str, mask: NDArray[Any] | None, is_role: bool) -> Column:
@@ -134,6 +143,37 @@ class JsonLinesTable:
                         f" {self._cure(name)}"
                     )
         return Column(name, values, mask)
+
+    def _sample(self) -> dict[str, list[Any]]:
+        """The keys of the first lines, in the order in which they appear, and their values."""
+        found: dict[str, list[Any]] = {}
+        for line in self._first_lines():
+            try:
+                for name, value in parsed(line).items():
+                    found.setdefault(name, []).append(value)
+            except _Fault:
+                self._refuse_first_fault()
+        if not found:
+            self._refuse_first_fault()
+            raise InputError(f"{self.path.name} has no rows: it must hold one JSON object a line.")
+        return found
+
+    def _first_lines(self) -> Iterator[str]:
+        size = 0
+        try:
+            for _, line in objects(self.path):
+                yield line
+                size += len(line)
+                if size > SAMPLE_CHARACTERS:
+                    return
+        except Exception:  # no UTF-8, or not packed as its name says, each packing with an exception of its own
+            self._refuse_first_fault()
+            raise
+
+    def _refuse_first_fault(self) -> None:
+        """In the bytes, or else in the lines."""
+        self._scanning.result()
+        refuse_first_fault(self.path)
 
     def _cure(self, name: str) -> str:
         return "The model needs it." if self.origin.is_for_model else self.origin.how_to_leave_out([name])
@@ -166,8 +206,16 @@ class JsonLinesTable:
             try:
                 return connection.execute(sql).fetchnumpy()
             except duckdb.Error as error:
-                refuse_first_fault(self.path)
+                self._refuse_first_fault()
                 raise InputError(f"{self.path.name} can't be read as JSON lines: {reason(error, self.path)}.") from None
+
+
+def _text_of(name: str) -> str:
+    return f"{quoted(name)}->>'$'"
+
+
+def _is_short_text(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not isinstance(value, _Number) and len(value) <= SHORT)
 
 
 def _is_odd(numbers: NDArray[Any], first: NDArray[Any]) -> bool:
@@ -193,7 +241,6 @@ class _Scan:
 
     Attributes:
         digest: SHA-256 of the file as stored, in hex.
-        sample: the first lines.
         n_members: how many `"key":` there are, or more; -1 where spaces stand before a colon.
         n_nulls: how many `"key": null` there are, or fewer.
         is_odd: a line does not begin with a brace, or a comma stands before a closing one.
@@ -201,13 +248,14 @@ class _Scan:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.sample = b""
         self.n_members = self.n_nulls = 0
         self.is_odd = False
         self._has_loose_colons = False
         sha = hashlib.sha256()
         rest = b""
+        is_empty = True
         for chunk in utf8_chunks(path, sha):
+            is_empty = False
             lines, end, rest_of_chunk = chunk.rpartition(b"\n")
             if end:
                 self._look(rest + lines + end)
@@ -220,20 +268,18 @@ class _Scan:
                 )
         if rest:
             self._look(rest)
-        if not self.sample:
+        if is_empty:
             raise InputError(f"{path.name} is empty; it must hold one JSON object a line.")
         if self._has_loose_colons:
             self.n_members = -1
         self.digest = sha.hexdigest()
 
     def _look(self, lines: bytes) -> None:
-        if len(self.sample) < SAMPLE_BYTES:
-            self.sample += lines
-        codes = np.frombuffer(b"\n" + lines, np.uint8)
-        starts = np.flatnonzero(codes[:-1] == 10) + 1
-        before_colon = codes[np.flatnonzero(codes == ord(":")) - 1]
-        self.n_members += int(np.count_nonzero(before_colon == ord('"')))
-        self._has_loose_colons = self._has_loose_colons or bool(_IS_SPACE[before_colon].any())
+        codes = np.frombuffer(lines, np.uint8)
+        starts = np.append(0, np.flatnonzero(codes[:-1] == ord("\n")) + 1)
+        is_colon = codes[1:] == ord(":")
+        self.n_members += int(np.count_nonzero(is_colon & (codes[:-1] == ord('"'))))
+        self._has_loose_colons = self._has_loose_colons or bool((is_colon & (codes[:-1] <= ord(" "))).any())
         if b"null" in lines:
             self.n_nulls += lines.count(b'": null') + lines.count(b'":null')
         self.is_odd = self.is_odd or bool((codes[starts] != ord("{")).any()) or _has_comma_before_end(lines, codes)
@@ -247,12 +293,13 @@ def _has_comma_before_end(lines: bytes, codes: NDArray[np.uint8]) -> bool:
     is_end = codes == ord("}")
     if b"]" in lines:
         is_end |= codes == ord("]")
-    places = np.flatnonzero(is_end) - 1
+    places = np.flatnonzero(is_end[1:])
     while len(places):
         before = codes[places]
         if (before == ord(",")).any():
             return True
         places = places[_IS_SPACE[before]] - 1
+        places = places[places >= 0]
     return False
 
 
@@ -345,19 +392,6 @@ def _constant(word: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=_Number, parse_float=_Number)
-
-
-def _names_in(path: Path, sample: bytes) -> tuple[str, ...]:
-    """The keys of these lines, in the order in which they appear."""
-    names: dict[str, None] = {}
-    for line in sample.decode().split("\n"):
-        try:
-            names |= dict.fromkeys(parsed(line)) if line.strip() else {}
-        except _Fault:
-            refuse_first_fault(path)
-    if not names:
-        raise InputError(f"{path.name} has no rows: it must hold one JSON object a line.")
-    return tuple(names)
 
 
 def _refuse_case_twins(path: Path, names: tuple[str, ...]) -> None:
