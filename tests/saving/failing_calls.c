@@ -137,7 +137,13 @@ int linkat(int a, const char* from, int b, const char* to, int flags) {
 
 /* The C library writes its own streams past the `write` above: they get one that calls it. */
 static ssize_t write_of_stream(void* file, const char* data, size_t size) {
-  return write((int)(long)file, data, size);
+  size_t written = 0; /* as the C library does it: a short write is followed by another */
+  while (written < size) {
+    ssize_t count = write((int)(long)file, data + written, size - written);
+    if (count < 0) break;
+    written += (size_t)count;
+  }
+  return (ssize_t)written;
 }
 static int seek_of_stream(void* file, off64_t* at, int from) {
   off64_t found = lseek64((int)(long)file, *at, from);
@@ -145,11 +151,17 @@ static int seek_of_stream(void* file, off64_t* at, int from) {
 }
 static int close_of_stream(void* file) { return close((int)(long)file); }
 
+static FILE* stream = NULL; /* the last one, for C++, which writes past its stream */
+static int stream_file = -1;
+int fileno(FILE* of) { return of && of == stream ? stream_file : REAL(fileno)(of); }
+
 FILE* fopen64(const char* name, const char* mode) {
   if (mode[0] != 'w' || strchr(mode, '+') || !getenv("FAIL_AT") || !is_name_under(name))
     return REAL(fopen64)(name, mode);
   int file = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   cookie_io_functions_t calls = {.write = write_of_stream, .seek = seek_of_stream, .close = close_of_stream};
-  return file < 0 ? NULL : fopencookie((void*)(long)file, mode, calls);
+  if (file < 0) return NULL;
+  stream_file = file;
+  return stream = fopencookie((void*)(long)file, mode, calls);
 }
 FILE* fopen(const char* name, const char* mode) { return fopen64(name, mode); }
