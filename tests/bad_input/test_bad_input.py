@@ -175,6 +175,14 @@ def renamed(name: str, other: str) -> Callable[[], None]:
     return make
 
 
+def read_only(name: str) -> Callable[[], None]:
+    def make() -> None:
+        bytes_of(b"", name)
+        Path(name).chmod(0o444)
+
+    return make
+
+
 def several(*makes: Callable[[], None]) -> Callable[[], None]:
     def make() -> None:
         for one in makes:
@@ -250,6 +258,17 @@ def no_temporary_folder(patch: pytest.MonkeyPatch) -> None:
 
 def locked_folder(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(os, "access", lambda path, mode: mode == os.R_OK)  # root may write everywhere
+
+
+def read_only_disk(patch: pytest.MonkeyPatch) -> None:
+    really_open = os.open
+
+    def refused(path: str, flags: int, *more: Any, **keywords: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return really_open(path, flags, *more, **keywords)
+
+    patch.setattr(os, "open", refused)
 
 
 def full_disk(patch: pytest.MonkeyPatch) -> None:
@@ -1202,6 +1221,31 @@ CASES: dict[str, list[Case]] = {
             fault=locked_folder,
         ),
         Case(
+            "a device instead of a file",
+            table,
+            f"{TRAIN} -o /dev/null --overwrite",
+            "-o /dev/null: this is a device or a pipe; it must be a file.",
+        ),
+        Case(
+            "a pipe instead of a file",
+            several(table, lambda: os.mkfifo("m.safetensors")),
+            f"{TRAIN} -o m.safetensors --overwrite",
+            "-o m.safetensors: this is a device or a pipe; it must be a file.",
+        ),
+        Case(
+            "a file that is read-only",
+            several(table, read_only("m.safetensors")),
+            f"{TRAIN} -o m.safetensors --overwrite",
+            "-o m.safetensors: the file is read-only and is not replaced; choose another name, or make it writable first.",
+        ),
+        Case(
+            "a folder on a disk that is read-only",
+            table,
+            f"{TRAIN} -o m.safetensors",
+            "-o m.safetensors: read-only file system; choose another name.",
+            fault=read_only_disk,
+        ),
+        Case(
             "a disk without room",
             table,
             f"{TRAIN} -o m.safetensors",
@@ -1298,6 +1342,33 @@ CASES: dict[str, list[Case]] = {
             "-o out/p.csv: the folder 'out' does not exist; make it first.",
         ),
         Case(
+            "predictions into a pipe",
+            several(model, table, lambda: os.mkfifo("p.csv")),
+            "predict m.safetensors t.csv -o p.csv --overwrite",
+            "-o p.csv: this is a device or a pipe; it must be a file.",
+        ),
+        Case(
+            "predictions over a file that is read-only",
+            several(model, table, read_only("p.csv")),
+            "predict m.safetensors t.csv -o p.csv --overwrite",
+            "-o p.csv: the file is read-only and is not replaced; choose another name, or make it writable first.",
+        ),
+        Case(
+            "predictions onto a disk without room",
+            several(model, lambda: table(1000)),
+            "predict m.safetensors t.csv -o p.csv",
+            "the predictions need at least 10,000 bytes, and the disk of 'FOLDER' has 4,096 free; make room or choose another folder.",
+            fault=full_disk,
+        ),
+        Case(
+            "a disk that becomes full while predictions are written",
+            several(model, table, text("", "p.csv")),
+            "predict m.safetensors t.csv -o p.csv --overwrite",
+            "p.csv could not be written: no space left on device.",
+            code=1,
+            fault=disk_that_fills_up,
+        ),
+        Case(
             "a row that the file does not have",
             several(model, table),
             "inspect m.safetensors t.csv --row 40",
@@ -1340,6 +1411,14 @@ CASES: dict[str, list[Case]] = {
             text("", "errors.svg"),
             "roundoff --plot errors.svg",
             "--plot errors.svg: the file exists; choose another name, or add --overwrite to replace it.",
+        ),
+        Case(
+            "a disk that becomes full while the picture is written",
+            text("", "errors.svg"),
+            "roundoff --plot errors.svg --overwrite",
+            "errors.svg could not be written: no space left on device.",
+            code=1,
+            fault=disk_that_fills_up,
         ),
         Case(
             "a picture without the library that draws",

@@ -13,6 +13,7 @@ from fromlogits.cli.output import (
     Predictions,
     aligned,
     as_json,
+    check_output,
     figures_text,
     in_words,
     json_numbers,
@@ -117,6 +118,15 @@ def test_a_file_that_can_not_be_written_is_named_and_left_as_it_was(tmp_path: Pa
         pass
     assert [entry.name for entry in tmp_path.iterdir()] == ["p.csv"]
     assert path.read_text() == "first"
+
+
+def test_a_name_may_have_as_many_bytes_as_the_file_system_takes(tmp_path: Path) -> None:
+    longest = tmp_path / ("p" * 255)
+    check_output(longest, overwrite=False)
+    with written(longest, overwrite=False):
+        pass
+    with pytest.raises(InputError, match=r": file name too long; choose another name\.$"):
+        check_output(tmp_path / ("p" * 256), overwrite=False)
 
 
 def test_what_json_has_no_number_for_is_a_word() -> None:
