@@ -112,7 +112,7 @@ def _create(temporary: Path) -> tuple[int, bool]:
 
 
 def _name(file: int, folder: int | None, temporary: Path, target: Path, *, overwrite: bool) -> bool:
-    """Give the file without a name that of `target`, or where that is taken `temporary`; whether it is `target`."""
+    """Give the file without a name that of `target`; False where that can't be, and a copy of it is `temporary`."""
     source = f"{DESCRIPTORS}/{file}"
     try:
         try:
@@ -128,7 +128,9 @@ def _name(file: int, folder: int | None, temporary: Path, target: Path, *, overw
         if error.errno not in _NO_LINKS:
             raise
         _copy(file, temporary)
-    return False
+        return False
+    os.replace(temporary, target)  # at once: a process killed before it leaves `temporary`
+    return True
 
 
 def _copy(file: int, temporary: Path) -> None:
