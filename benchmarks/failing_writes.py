@@ -1,6 +1,6 @@
 """What becomes of a good file when a save over it fails: ours and others', each system call made to fail in turn.
 
-    python benchmarks/failing_writes.py --json saving.json
+    python benchmarks/failing_writes.py --kills 1000 --json saving.json
 
 Every library writes a small model over another one, in a process of its own, with a shim that makes the N-th call on
 the folder fail (write, fsync, link, rename, close, ftruncate), for every N until a save passes untouched: once with
