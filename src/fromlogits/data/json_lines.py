@@ -192,7 +192,8 @@ class JsonLinesTable:
         return tuple(dict.fromkeys((*self.names, *found["key"])))
 
     def _source(self, reader: str, more: str = "") -> str:
-        compression = packing(self.path)
+        packed = packing(self.path)
+        compression = "uncompressed" if packed == "none" else packed  # DuckDB 1.4 knows no "none" here
         return (
             f"{reader}({quoted_path(self.path)}, format = 'newline_delimited', compression = '{compression}',"
             f" maximum_object_size = {MAX_LINE_BYTES}, ignore_errors = false, hive_partitioning = false,"
