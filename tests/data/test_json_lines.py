@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,8 @@ def listed(column: Column) -> list[Any]:
 def test_oddities_that_change_nothing_are_accepted_without_a_word(
     write: Write, content: str | bytes, name: str
 ) -> None:
+    if name == "bom.jsonl" and version("duckdb").startswith("1."):
+        pytest.skip("DuckDB before 2.0 refuses JSON with a byte order mark")
     dataset = use(write(content, name))
 
     assert isinstance(dataset.features, Table)
