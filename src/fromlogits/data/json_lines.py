@@ -66,7 +66,7 @@ class JsonLinesTable:
         self.notes: tuple[str, ...] = ()
         with ThreadPoolExecutor(1) as other_thread:  # most of its work is done without Python's lock
             self._scanning = other_thread.submit(_Scan, path)
-            if is_gzip(path):
+            if packing(path) != "none":
                 self._scanning.result()  # DuckDB 1.4 hangs on a damaged one
             sample = self._sample()
             self._short = {name for name in sample if all(map(_is_short_text, sample[name]))}
