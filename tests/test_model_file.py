@@ -415,6 +415,14 @@ FORGERIES = {
     "a negative size": forged(
         {**METADATA, "w": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 0]}, "~sha256": digest_entry(32)}
     ),
+    "more dimensions than NumPy has": forged(
+        {
+            **METADATA,
+            "w": {"dtype": "U8", "shape": [1] * 100, "data_offsets": [0, 1]},
+            "~sha256": digest_entry(33),
+        },
+        b"1",
+    ),
     "an unknown type": forged(
         {**METADATA, "w": {"dtype": "X9", "shape": [0], "data_offsets": [0, 0]}, "~sha256": digest_entry(32)}
     ),

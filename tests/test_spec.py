@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fromlogits.errors import InputError
-from fromlogits.spec import Dense, Network, Plan, parse_layers
+from fromlogits.spec import Dense, Network, Plan, one_of, parse_layers
 
 
 def lesson(last: str = "linear") -> Network:
@@ -105,3 +105,11 @@ def test_layers_are_read_from_a_command_line() -> None:
     assert parse_layers("25 relu, 15 relu, 10 linear") == lesson()
     with pytest.raises(InputError, match="25 relu"):
         parse_layers("25,fifteen")
+
+
+@pytest.mark.parametrize("size", [10_000, 10_000_000])
+def test_a_value_of_any_size_is_told_in_a_short_line(size: int) -> None:
+    for value in ("x" * size, [0] * size, {"k" * size: 1}):
+        with pytest.raises(InputError) as caught:
+            one_of("head", value, ("softmax", "sigmoid"))
+        assert len(str(caught.value)) < 300

@@ -12,6 +12,8 @@ Each message says what must be, what was found, where, and what to do next, in o
 
 from collections.abc import Iterable
 
+MAX_WORD = 1000
+
 
 class FromlogitsError(Exception):
     """Base of all errors of this library."""
@@ -50,9 +52,20 @@ class DivergedError(FromlogitsError):
         return str(self.args[0])
 
 
+def brief(value: object) -> str:
+    """A value as Python writes it, cut short: it may come from a stranger's file and be of any size."""
+    import reprlib
+
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = 100
+    return short.repr(value)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint to put behind an error about an unknown word: " Did you mean 'x'?" or an empty string."""
     import difflib
 
+    if len(word) > MAX_WORD:  # the time goes with the product of the lengths
+        return ""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.61)
     return f" Did you mean {close[0]!r}?" if close else ""

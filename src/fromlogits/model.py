@@ -16,7 +16,7 @@ from . import _core
 from .data.encoders import FeatureEncoder
 from .data.targets import TargetEncoder
 from .engines.base import Parameters
-from .errors import InputError
+from .errors import InputError, brief
 from .heads import HEADS
 from .spec import HeadName, Network, Plan, json_object, one_of
 from .training import EpochRecord, History
@@ -126,7 +126,7 @@ class Model:
             raise InputError(f"head {head} does not fit a {target.task} target with {network.n_outputs} outputs.")
         temperature = json_object("calibration", fields["calibration"], {"temperature"})["temperature"]
         if not _is_number(temperature) or not 1e-6 < temperature < 1e6:
-            raise InputError(f"the temperature must be a positive number; it is {temperature!r}.")
+            raise InputError(f"the temperature must be a positive number; it is {brief(temperature)}.")
         versions = fields["versions"]
         if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
             raise InputError("versions must be an object of texts.")
@@ -161,7 +161,7 @@ def _checked_record(value: object) -> dict[str, Any]:
     record = json_object("record", value, set(RECORD))
     for name, is_fine in RECORD.items():
         if not is_fine(record[name]):
-            raise InputError(f"the record's {name} can't be {str(record[name])[:60]!r}.")
+            raise InputError(f"the record's {name} can't be {brief(record[name])}.")
     for epoch in record["history"]:
         epoch = json_object("epoch", epoch, {"epoch", "loss", "validation", "learning_rate"})
         may_be_none = {"validation"}

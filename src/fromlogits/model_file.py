@@ -34,19 +34,25 @@ DIGEST_NAME = "~sha256"  # "~" sorts behind every letter, uint8 behind every wid
 DIGEST_BYTES = 32
 DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
 
-# Bounds on a file from a stranger. The items are bounded as well as the bytes, because a Python object for two bytes of
-# JSON takes up to 80.
+# Bounds on a file from a stranger, so that reading it takes at most four times its size and 64 MB. The items are
+# bounded as well as the bytes, because a Python object for two bytes of JSON takes up to 80; and the text as Python
+# holds it, because one sign beyond 16 bits makes it four times as large.
 MAX_FILE_BYTES = 4 * MAX_PARAMETERS + 2**30
 MAX_HEADER_BYTES = 16 * 2**20
-MAX_HEADER_ITEMS = 1_000_000
+MAX_HEADER_ITEMS = 400_000
+BYTES_AN_ITEM = 32  # of the file: a model of a million classes has that many weights too
 MAX_TENSORS = 10_000
+MAX_DIMENSIONS = 8
 MAX_DEPTH = 32
 MAX_DIGITS = 40
 
 _NAME = re.compile(r"[a-z][a-z0-9_.]{0,99}")
 _VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}")
-# Never fails and never goes back, so the time is linear: a string that is not closed reaches to the end.
+# These never go back, so the time is linear: a string that is not closed reaches to the end.
 _JSON_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_SOME_STRINGS = re.compile(rb'(?:[^"]*+"(?:[^"\\]++|\\.)*+"){1,4096}+', re.DOTALL)
+_OUR_ESCAPES = re.compile(rb"(?:[^\\]++|\\(?:[^u]|u00))*+", re.DOTALL)
+_WIDE = ((4, re.compile(rb"[\xf0-\xff]")), (2, re.compile(rb"[\xc4-\xef]")))  # bytes a sign that Python takes for it
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _OUR_START = b'{"__metadata__":{"fromlogits":"'
 _START_BYTES = 512
@@ -128,7 +134,7 @@ def _encode(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
         raise InputError('the manifest must not have the key "format"; save_model adds it.')
     try:
         text = canonical_json({**manifest, "format": {"name": FORMAT_NAME, "version": FORMAT_VERSION}})
-        _read_json(text.encode())
+        _read_json(text.encode(), MAX_HEADER_ITEMS + sum(tensor.nbytes for tensor in tensors.values()) // BYTES_AN_ITEM)
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"the model's description can't be stored as JSON: {error}.") from error
     except _Refusal as refusal:
@@ -299,26 +305,24 @@ def _decode(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     import safetensors
 
     header_bytes = int.from_bytes(data[:8], "little")
-    header = data[8 : 8 + header_bytes]
+    header = memoryview(data)[8 : 8 + header_bytes]
     if hashlib.sha256(memoryview(data)[:-DIGEST_BYTES]).digest() != data[-DIGEST_BYTES:]:
-        if header.startswith(_OUR_START) or f'"{DIGEST_NAME}"'.encode() in header:
+        if data.startswith(_OUR_START, 8) or f'"{DIGEST_NAME}"'.encode() in data[: 8 + header_bytes]:
             raise _Refusal("is damaged: its checksum does not match; copy it again")
         raise _Refusal("is not a fromlogits model: it is a safetensors file of another program")
 
     # From here on a fault is no accident of copying: another program, a newer version, or a forgery.
-    entries = _read_json(header)
+    max_items = MAX_HEADER_ITEMS + len(data) // BYTES_AN_ITEM
+    entries = _read_json(header, max_items)
     if not isinstance(entries, dict):
         raise _Refusal("has a header that is not a JSON object")
     metadata = entries.pop("__metadata__", None)
     text = metadata.get(METADATA_KEY) if isinstance(metadata, dict) and len(metadata) == 1 else None
     if not isinstance(text, str):
         raise _Refusal(f"must have the metadata key {METADATA_KEY!r} and no other")
-    try:
-        manifest = _read_json(text.encode())
-        if "\\u" in text:
-            canonical_json(manifest).encode()  # half a surrogate pair can hide behind an escape
-    except UnicodeEncodeError:
-        raise _Refusal("holds text that is not Unicode") from None
+    del metadata
+    manifest = _read_json(text.encode(), max_items)
+    del text
     _check_format(manifest)
     if len(entries) > MAX_TENSORS:
         raise _Refusal(f"has {len(entries):,} tensors; at most {MAX_TENSORS:,} are read")
@@ -339,6 +343,10 @@ def _decode(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             raise _Refusal(f"has the tensor {name[:100]!r}; names are of lower-case letters, digits, '_' and '.'")
         if view["dtype"] not in DTYPES:
             raise _Refusal(f"has the tensor {name!r} of type {view['dtype']}; read are {', '.join(DTYPES)}")
+        if len(view["shape"]) > MAX_DIMENSIONS:
+            raise _Refusal(
+                f"has the tensor {name!r} of {len(view['shape'])} dimensions; at most {MAX_DIMENSIONS} are read"
+            )
         dtype = np.dtype(DTYPES[view["dtype"]])
         tensor: NDArray[Any] = np.ndarray(tuple(view["shape"]), dtype, view["data"])
         if not _is_finite(tensor):
@@ -365,20 +373,25 @@ def _check_format(manifest: Any) -> None:
         raise _Refusal("has a format version that never was")
 
 
-def _read_json(raw: bytes) -> Any:
+def _read_json(raw: bytes | memoryview, max_items: int) -> Any:
     """Strict and bounded JSON: no key twice, no NaN, infinity or endless number, and no depth that ends the stack."""
-    bare = _JSON_STRING.sub(b"", raw)
-    items = sum(bare.count(sign) for sign in (b",", b":", b"[", b"{"))
-    if items > MAX_HEADER_ITEMS:
-        raise _Refusal(f"has a header of {items:,} items; at most {MAX_HEADER_ITEMS:,} are read")
-    depth = 0
-    for bracket in bare.translate(None, delete=_NOT_BRACKETS):
-        depth += 1 if bracket in b"[{" else -1
-        if not 0 <= depth <= MAX_DEPTH:
-            raise _Refusal(f"has a header nested deeper than {MAX_DEPTH} levels, or with a bracket too many")
+    if not _OUR_ESCAPES.fullmatch(raw):
+        raise _Refusal("has a header with Unicode behind an escape, which fromlogits writes as it is")
+    items = depth = 0
+    for bare in _outside_strings(raw):
+        items += sum(bare.count(sign) for sign in (b",", b":", b":", b"[", b"{"))  # a key costs more than a value
+        if items > max_items:
+            raise _Refusal(f"has a header of more than {max_items:,} items for its size")
+        for bracket in bare.translate(None, delete=_NOT_BRACKETS):
+            depth += 1 if bracket in b"[{" else -1
+            if not 0 <= depth <= MAX_DEPTH:
+                raise _Refusal(f"has a header nested deeper than {MAX_DEPTH} levels, or with a bracket too many")
+    width = next((width for width, sign in _WIDE if sign.search(raw)), 1)
+    if width > 1 and width * len(str(raw, "utf-8", "replace")) > MAX_HEADER_BYTES:
+        raise _Refusal(f"has a header whose text takes more than {MAX_HEADER_BYTES:,} bytes of memory")
     try:
         return json.loads(
-            raw.decode(),
+            str(raw, "utf-8"),
             object_pairs_hook=_unique_keys,
             parse_constant=_no_constant,
             parse_float=_bounded_float,
@@ -386,6 +399,15 @@ def _read_json(raw: bytes) -> Any:
         )
     except ValueError as error:
         raise _Refusal(f"has a header that is not JSON: {error}") from error
+
+
+def _outside_strings(raw: bytes | memoryview) -> Iterator[bytes]:
+    """The JSON but its strings, a part at a time: a million strings in one piece would cost a million objects."""
+    start = 0
+    while found := _SOME_STRINGS.match(raw, start):
+        yield _JSON_STRING.sub(b"", memoryview(raw)[start : found.end()])
+        start = found.end()
+    yield _JSON_STRING.sub(b"", memoryview(raw)[start:])
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from .errors import InputError, nearest
+from .errors import InputError, brief, nearest
 
 HIDDEN_ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "selu", "linear")
 OUTPUT_ACTIVATIONS = ("linear", "softmax", "sigmoid")
@@ -31,12 +31,12 @@ def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
     """Raise InputError unless `value` is one of the allowed words."""
     if value not in allowed:
         hint = nearest(value, allowed) if isinstance(value, str) else ""
-        raise InputError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.{hint}")
+        raise InputError(f"{name} must be one of {', '.join(allowed)}; got {brief(value)}.{hint}")
 
 
 def _whole(name: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{name} must be a whole number from {low} to {high}; got {value!r}.")
+        raise InputError(f"{name} must be a whole number from {low} to {high}; got {brief(value)}.")
 
 
 def _number(
@@ -48,7 +48,7 @@ def _number(
         fine = (low < value if open_low else low <= value) and (value < high if open_high else value <= high)
     if not fine:
         left, right = "(" if open_low else "[", ")" if open_high else "]"
-        raise InputError(f"{name} must be a number in {left}{low:g}, {high:g}{right}; got {value!r}.")
+        raise InputError(f"{name} must be a number in {left}{low:g}, {high:g}{right}; got {brief(value)}.")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Network:
             if layer.activation not in allowed:
                 where = "the last layer" if is_last else f"layer {position}, a hidden layer,"
                 raise InputError(
-                    f"{where} must have one of the activations {', '.join(allowed)}; got {layer.activation!r}."
+                    f"{where} must have one of the activations {', '.join(allowed)}; got {brief(layer.activation)}."
                     + (" The network ends in linear logits: add a last layer Dense(classes)." if is_last else "")
                 )
         if self.n_features is not None:
@@ -263,9 +263,9 @@ class Plan:
         _number("validation_fraction", self.validation_fraction, 0, 1, open_low=True, open_high=True)
         for name in ("early_stopping", "calibrate"):
             if not isinstance(getattr(self, name), bool):
-                raise InputError(f"{name} must be True or False; got {getattr(self, name)!r}.")
+                raise InputError(f"{name} must be True or False; got {brief(getattr(self, name))}.")
         if not isinstance(self.metric, str):
-            raise InputError(f"metric must be a word such as 'log_loss'; got {self.metric!r}.")
+            raise InputError(f"metric must be a word such as 'log_loss'; got {brief(self.metric)}.")
 
     def replace(self, changes: Mapping[str, Any]) -> Plan:
         """The plan with some fields changed; an unknown name is refused with the nearest known one."""
@@ -292,5 +292,5 @@ def json_object(name: str, value: object, keys: set[str]) -> dict[str, Any]:
         raise InputError(f"{name} must be a JSON object.")
     if set(value) != keys:
         missing, unknown = sorted(keys - set(value)), sorted(map(str, set(value) - keys))
-        raise InputError(f"{name}: missing keys {missing[:5]}, unknown keys {unknown[:5]}.")
+        raise InputError(f"{name}: missing keys {missing[:5]}, unknown keys {brief(unknown[:5])}.")
     return value

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, brief
 from .columns import refuse_unusable
 from .features import Features
 from .memory import refuse_too_large
@@ -185,14 +185,14 @@ class FeatureEncoder:
             raise InputError("encoder must be an object with kind, scale, shift and schema.")
         schema, scale, shift = Schema.from_json(value["schema"]), value["scale"], value["shift"]
         if type(scale) is not float or not 0 < scale < np.inf:
-            raise InputError(f"encoder: scale must be a positive number; got {scale!r}.")
+            raise InputError(f"encoder: scale must be a positive number; got {brief(scale)}.")
         if type(shift) is not float or not abs(shift) < np.inf:
-            raise InputError(f"encoder: shift must be a number; got {shift!r}.")
+            raise InputError(f"encoder: shift must be a number; got {brief(shift)}.")
         if value["kind"] == "picture":
             _check_tensors(tensors, ())
             return cls(schema, "picture", scale=scale, shift=shift)
         if value["kind"] not in ("standard", "scaled"):
-            raise InputError(f"encoder: unknown kind {value['kind']!r}.")
+            raise InputError(f"encoder: unknown kind {brief(value['kind'])}.")
         is_scaled = value["kind"] == "scaled"
         _check_tensors(
             tensors, ("encoder.inverse_spread",) if is_scaled else ("encoder.mean", "encoder.inverse_spread")

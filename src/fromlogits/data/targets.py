@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, brief
 from .memory import refuse_too_large
 from .origin import Origin
 
@@ -239,7 +239,7 @@ class TargetEncoder:
             raise InputError("target must be an object with task, kind and classes.")
         task, kind, classes = value["task"], value["kind"], value["classes"]
         if task not in ("multi-class", "multi-label") or not isinstance(kind, str) or kind not in KINDS:
-            raise InputError(f"target: unknown task {task!r} or kind {kind!r}.")
+            raise InputError(f"target: unknown task {brief(task)} or kind {brief(kind)}.")
         low = 2 if task == "multi-class" else 1
         if not isinstance(classes, list) or not low <= len(classes) <= MAX_CLASSES:
             raise InputError(f"target: classes must be a list of {low} to {MAX_CLASSES:,}.")
