@@ -108,6 +108,13 @@ def exhaustive(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Mutated model files, each under a limit on its memory. `-- --count 200000 --seed 1`: what the record holds."""
+    session.install(".[test]")
+    session.run("python", "-m", "tests.mutants", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run the examples of README, docs and docstrings, and follow the links. Arguments are pages; all without."""
     session.install(".", "scikit-learn", "pandas", "polars")
