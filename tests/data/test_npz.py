@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,30 @@ def test_a_size_in_the_directory_that_can_not_be_is_refused(tmp_path: Path) -> N
 
     with pytest.raises(InputError, match=r"^t\.npz: array X is damaged: \d+ packed bytes can't hold 4,294,967,280\.$"):
         read(path, labelled=False)
+
+
+def test_names_with_line_breaks_are_told_in_one_line(tmp_path: Path) -> None:
+    path = save(tmp_path, X=np.zeros((3, 2)), y=np.arange(3))
+    path.write_bytes(path.read_bytes().replace(b"X.npy", b"u\nv.n"))
+    with pytest.raises(InputError, match=r"it holds 'u\\nv\.n', y\.$"):
+        read(path)
+
+
+def test_an_archive_that_spans_disks_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, X=np.zeros((3, 2)), y=np.arange(3))
+    content = path.read_bytes()
+    end = content.rindex(b"PK\x05\x06")
+    path.write_bytes(content[:end] + struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 9) + content[end:])
+    with pytest.raises(InputError, match="is damaged: zipfiles that span multiple disks"):
+        read(path)
+
+
+def test_an_archive_whose_directory_points_before_its_start_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, X=np.arange(6.0).reshape(3, 2), y=np.arange(3))
+    content = bytearray(path.read_bytes())
+    end = content.rindex(b"PK\x05\x06")
+    size = int.from_bytes(content[end + 12 : end + 16], "little")
+    content[end + 16 : end + 20] = (end - size + 50).to_bytes(4, "little")  # where the directory is said to begin
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged"):
+        read(path)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import math
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, brief
 from .files import CHUNK_BYTES, looks_like, stored_chunks
 
 NAMES = ("X", "y", "classes", "features")
 MAX_DEFLATE_RATIO = 1032
+DAMAGE = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, NotImplementedError, RuntimeError, OSError, ValueError, OverflowError),
+)
+"""What the libraries say of a damaged archive."""
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -37,18 +45,20 @@ def read_npz(path: Path, *, labelled: bool) -> Archive:
     head = b""
     for chunk in stored_chunks(path, sha):
         head = head or chunk[:64]
-    if not zipfile.is_zipfile(path):
-        known = looks_like(head)
-        if head.startswith(b"PK"):
-            what = "it is cut off or damaged"
-        else:
-            what = f"it looks like {known}" if known else "it does not start as one" if head else "it is empty"
-        raise InputError(f"{path.name} must be a NumPy .npz archive; {what}.")
     try:
+        if not zipfile.is_zipfile(path):
+            known = looks_like(head)
+            if head.startswith(b"PK"):
+                what = "it is cut off or damaged"
+            else:
+                what = f"it looks like {known}" if known else "it does not start as one" if head else "it is empty"
+            raise InputError(f"{path.name} must be a NumPy .npz archive; {what}.")
         with zipfile.ZipFile(path) as archive:
             arrays = _arrays(path, archive, wanted=NAMES if labelled else ("X", "classes", "features"))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{path.name} is damaged: {error}.") from None
+    except InputError:
+        raise
+    except DAMAGE as error:
+        raise InputError(f"{path.name} is damaged: {_line(error)}.") from None
     if labelled and "y" not in arrays:
         raise InputError(f"{path.name} must hold the array y, the targets, beside X.")
     return Archive(arrays["X"], arrays.get("y"), arrays.get("classes"), arrays.get("features"), sha.hexdigest())
@@ -57,7 +67,8 @@ def read_npz(path: Path, *, labelled: bool) -> Archive:
 def _arrays(path: Path, archive: zipfile.ZipFile, wanted: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     if "X" not in members:
-        found = ", ".join(sorted(members)[:10]) or "nothing"
+        plain = (name if name.isprintable() and len(name) < 100 else brief(name) for name in sorted(members)[:10])
+        found = ", ".join(plain) or "nothing"
         raise InputError(
             f"{path.name} must hold the arrays X and y (classes and features may be there); it holds {found}."
         )
@@ -72,8 +83,10 @@ def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: st
         try:
             version = np.lib.format.read_magic(member)
             shape, fortran, dtype = HEADER_READERS[version](member)
-        except (ValueError, KeyError) as error:
-            raise InputError(f"{where} is no NumPy array of format 1 or 2: {error}.") from None
+        except (zipfile.BadZipFile, zlib.error, EOFError):
+            raise
+        except Exception as error:  # NumPy reads the header with Python's tokenizer, which has errors of its own
+            raise InputError(f"{where} is no NumPy array of format 1 or 2: {_line(error)}.") from None
         if dtype.hasobject:
             raise InputError(
                 f"{where} holds Python objects, which can hide code and are not read; save numbers or text."
@@ -90,3 +103,8 @@ def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: st
         if done < promised:
             raise InputError(f"{where} is cut off: {done:,} of {promised:,} bytes are there.")
     return values
+
+
+def _line(error: Exception) -> str:
+    """What a library says, in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
