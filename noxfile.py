@@ -115,6 +115,15 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """libFuzzer on each reader of files: `nox -s fuzz -- 60` for 60 seconds a reader, 20 unless told."""
+    session.install(".", *group("fuzz"))
+    seconds = session.posargs[0] if session.posargs else "20"
+    for script in sorted((ROOT / "tests" / "fuzz").glob("fuzz_*.py")):
+        session.run("python", "-m", f"tests.fuzz.{script.stem}", f"-max_total_time={seconds}")
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run the examples of README, docs and docstrings, and follow the links. Arguments are pages; all without."""
     session.install(".", "scikit-learn", "pandas", "polars")
