@@ -1,0 +1,59 @@
+"""A reader of model files written from docs/file-format.md alone, with NumPy and the standard library."""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Array = Any  # of NumPy, float64
+TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "U8": "u1"}
+
+
+def activate(name: str, z: Array) -> Array:
+    if name == "relu":
+        return np.maximum(z, 0)
+    if name == "tanh":
+        return np.tanh(z)
+    if name == "gelu":
+        return z * 0.5 * np.vectorize(math.erfc)(-z / math.sqrt(2))
+    if name == "silu":
+        return z * sigmoid(z)
+    if name == "selu":
+        return 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0)))
+    return z
+
+
+def sigmoid(z: Array) -> Array:
+    return np.where(z >= 0, 1, np.exp(-np.abs(z))) / (1 + np.exp(-np.abs(z)))
+
+
+def probabilities(path: Path, x: Any) -> Array:
+    """Of each class or label, (n, K), for raw rows (n, d) in the order of the schema, or pictures (n, h, w)."""
+    data = path.read_bytes()
+    assert hashlib.sha256(data[:-32]).digest() == data[-32:], "damaged"
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    manifest = json.loads(header.pop("__metadata__")["fromlogits"])
+    assert manifest["format"] == {"name": "fromlogits-model", "version": 1}
+    tensors: dict[str, Any] = {}
+    for name, entry in header.items():
+        begin, end = (start + offset for offset in entry["data_offsets"])
+        tensors[name] = np.frombuffer(data[begin:end], TYPES[entry["dtype"]]).reshape(entry["shape"])
+
+    x, encoder = np.reshape(x, (len(x), -1)), manifest["encoder"]
+    if encoder["kind"] == "standard":
+        x = ((x - tensors["encoder.mean"]) * tensors["encoder.inverse_spread"]).astype(np.float32)
+    else:
+        x = x.astype(np.float32) * np.float32(encoder["scale"]) + np.float32(encoder["shift"])
+    for k, layer in enumerate(manifest["spec"]["network"]["layers"]):
+        w, b = (tensors[f"layer.{k}.{part}"].astype(float) for part in ("weights", "biases"))
+        x = activate(layer["activation"], x @ w.T + b)
+    z = x / manifest["calibration"]["temperature"]
+    if manifest["spec"]["head"] == "softmax":
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+    is_yes_or_no = manifest["target"]["task"] == "multi-class"
+    return np.hstack([sigmoid(-z), sigmoid(z)]) if is_yes_or_no else sigmoid(z)
