@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import gzip
+import hashlib
 import io
+import json
 import os
 import shlex
 import struct
@@ -231,6 +233,30 @@ def newer_model() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model_file, "FORMAT_VERSION", 2)
         model_file.save_model("m.safetensors", manifest, tensors, overwrite=True)
+
+
+def forged_model(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Callable[[], None]:
+    """A model whose manifest or header says something else, its digest made right again."""
+
+    def make() -> None:
+        model()
+        content = TRAINED["m"]
+        start = 8 + int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:start])
+        manifest = json.loads(header["__metadata__"]["fromlogits"])
+        change(manifest, header)
+        header["__metadata__"]["fromlogits"] = json.dumps(manifest)
+        raw = json.dumps(header).encode()
+        body = len(raw).to_bytes(8, "little") + raw + content[start:-32]
+        bytes_of(body + hashlib.sha256(body).digest(), "m.safetensors")
+
+    return make
+
+
+def model_with_nan() -> None:
+    model()
+    body = TRAINED["m"][:-36] + struct.pack("<f", float("nan"))  # the last weight is the last before the digest
+    bytes_of(body + hashlib.sha256(body).digest(), "m.safetensors")
 
 
 # --- what machines do wrong ---
@@ -1298,6 +1324,74 @@ CASES: dict[str, list[Case]] = {
             newer_model,
             "inspect m.safetensors",
             "model file 'm.safetensors' needs a newer fromlogits: its format is 2, and this version reads up to 1; upgrade by `pip install --upgrade fromlogits`.",
+        ),
+        Case(
+            "a zip archive with a model's name",
+            lambda: bytes_of(b"PK\x03\x04" + bytes(40), "m.safetensors"),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' is not a fromlogits model: it is a zip archive, as .npz, .pt, .keras and .skops files are.",
+        ),
+        Case(
+            "a web page with a model's name",
+            text("<!doctype html><title>Log in</title>", "m.safetensors"),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' is not a fromlogits model: it is a web page; perhaps a download that asked for a login.",
+        ),
+        Case(
+            "a model with a weight that is not a number",
+            model_with_nan,
+            "inspect m.safetensors",
+            "model file 'm.safetensors' holds NaN or infinity in the tensor 'layer.2.weights'.",
+        ),
+        Case(
+            "a model with one class too many",
+            forged_model(lambda manifest, header: manifest["target"]["classes"].append("c")),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' is not one that fromlogits wrote: the network has 1 outputs for 3 classes.",
+        ),
+        Case(
+            "a model whose encoder takes fewer columns than its network",
+            forged_model(lambda manifest, header: manifest["spec"]["network"].update(n_features=3)),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' is not one that fromlogits wrote: tensor 'layer.0.weights' must be float32 (128, 3); it is float32 (128, 2).",
+        ),
+        Case(
+            "a model with the name of one column too many",
+            forged_model(lambda manifest, header: manifest["encoder"]["schema"]["names"].append("more")),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' is not one that fromlogits wrote: schema: 3 names for 2 features.",
+        ),
+        Case(
+            "a model with a layer whose weights are missing",
+            forged_model(
+                lambda manifest, header: manifest["spec"]["network"]["layers"].insert(
+                    0, {"kind": "dense", "units": 2, "activation": "relu"}
+                )
+            ),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' is not one that fromlogits wrote: tensor 'layer.0.biases' must be float32 (2,); it is float32 (128,).",
+        ),
+        Case(
+            "a model with a tensor beyond its end",
+            forged_model(lambda manifest, header: header["layer.0.biases"].update(data_offsets=[2**40, 2**40 + 4])),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' is refused by the safetensors library: 'Error while deserializing: invalid offset for tensor `layer.0.weights`'.",
+        ),
+        Case(
+            "a model with a hundred thousand tensors",
+            forged_model(
+                lambda manifest, header: header.update(
+                    {f"w{i}": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]} for i in range(100_000)}
+                )
+            ),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' has a header of more items than a file of its size may have.",
+        ),
+        Case(
+            "a model with the path of a file in a name",
+            forged_model(lambda manifest, header: header.update({"../w": header.pop("layer.0.biases")})),
+            "inspect m.safetensors",
+            "model file 'm.safetensors' has the tensor '../w'; names are of lower-case letters, digits, '_' and '.'.",
         ),
         Case(
             "rows without a column that the model needs",
