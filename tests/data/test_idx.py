@@ -110,6 +110,10 @@ REFUSED = {
         "train-images-idx3-ubyte is cut off or damaged: its header promises 4294967295 × 4294967295 × 28 ="
         " 516,508,833,823,349,276,700 bytes, more than a file of 16 bytes can hold.",
     ),
+    "no pixels in rows beyond counting": (
+        header(2**32 - 1, 2**32 - 1, 0),
+        "train-images-idx3-ubyte has no rows: its header says 4294967295 × 4294967295 × 0.",
+    ),
     "no rows": (header(0, 3, 2), "train-images-idx3-ubyte has no rows: its header says 0 × 3 × 2."),
     "labels for images": (
         idx(LABELS),

@@ -46,8 +46,6 @@ def read_idx(path: Path, *, labelled: bool) -> Pictures:
     if images.ndim == 1:
         raise InputError(f"{path.name} must hold images; it holds one number a row, as a labels file does.")
     n = len(images)
-    if n == 0 or images.size == 0:
-        raise InputError(f"{path.name} has no rows: its header says {_by(images.shape)}.")
     labels, labels_path = None, None
     if labelled:
         labels_path = _labels_beside(path)
@@ -87,6 +85,8 @@ def _read_array(path: Path, sha: Any) -> NDArray[np.uint8]:
     shape = _shape(path, head)
     start = 4 + 4 * len(shape)
     promised = math.prod(shape)
+    if promised == 0:  # refused here: NumPy takes no shape whose other sizes overflow
+        raise InputError(f"{path.name} has no rows: its header says {_by(shape)}.")
     size = path.stat().st_size
     if promised > size * MAX_RATIO[packing(path)]:
         raise InputError(
