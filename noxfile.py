@@ -119,8 +119,7 @@ def fuzz(session: nox.Session) -> None:
     """libFuzzer on each reader of files: `nox -s fuzz -- 60` for 60 seconds a reader, 20 unless told."""
     session.install(".", *group("fuzz"))
     seconds = session.posargs[0] if session.posargs else "20"
-    for script in sorted((ROOT / "tests" / "fuzz").glob("fuzz_*.py")):
-        session.run("python", "-m", f"tests.fuzz.{script.stem}", f"-max_total_time={seconds}")
+    session.run("python", "-m", "tests.fuzz", "--seconds", seconds)
 
 
 @nox.session

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
     [
         "docs/reference/make_settings_md.py",
         "docs/reference/make_command_line_md.py",
+        "docs/reference/make_hostile_files_md.py",
         "tests/bad_input/make_errors_md.py",
     ],
 )

@@ -46,7 +46,8 @@ class Tally:
         self.refused += outcome.was_refused
         self.slowest = max(self.slowest, outcome.seconds)
         self.most_beyond = max(self.most_beyond, outcome.peak_bytes - 4 * len(made.content))
-        self.kinds[made.about.split(" of ")[0]] += 1
+        if index is not None:
+            self.kinds[made.about.split(" of ")[0]] += 1
         if outcome.fault:
             self.faults[outcome.fault] += 1
             self.findings.append(Finding(index, made.about, outcome.fault, outcome.message))
