@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import stat
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from fromlogits.cli.output import check_output
 from fromlogits.errors import FromlogitsError, InputError, ModelFileError
 from fromlogits.model_file import check_tensors, check_writable, load_model, naming, save_model
 
@@ -735,6 +737,37 @@ def test_a_folder_that_can_not_be_written_is_refused(tmp_path: Path, monkeypatch
     monkeypatch.setattr(os, "open", read_only)  # root may write everywhere, so chmod would prove nothing
     with pytest.raises(InputError, match="Read-only file system"):
         check_writable(tmp_path / "m", 1000, overwrite=False)
+
+
+def test_a_folder_that_can_not_be_read_is_refused_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_open = os.open
+
+    def unreadable(path: Any, flags: int, *more: Any, **keywords: Any) -> int:
+        if Path(path) == tmp_path and not flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        return really_open(path, flags, *more, **keywords)
+
+    monkeypatch.setattr(os, "open", unreadable)  # as a folder of mode 0300 is to anyone but root
+    with pytest.raises(InputError, match="Permission denied"):
+        check_writable(tmp_path / "m", 1000, overwrite=False)
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_immutable_file_is_refused_before_the_training(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    path.write_bytes(b"mine")
+    if shutil.which("chattr") is None or subprocess.run(["chattr", "+i", path], capture_output=True).returncode != 0:
+        pytest.skip("no file can be made immutable here")
+    try:
+        with pytest.raises(InputError, match="read-only"):
+            check_writable(path, 1000, overwrite=True)
+        with pytest.raises(InputError, match="read-only"):
+            check_output(path, overwrite=True)
+    finally:
+        subprocess.run(["chattr", "-i", path], check=True)
+    assert path.read_bytes() == b"mine"
 
 
 def test_a_disk_without_room_is_refused(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def _target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
         raise InputError(f"the model's path {shown!r} is a device or a pipe; it must be a file.")
     if mode is not None and not overwrite:
         raise _exists(path)
-    if mode is not None and not mode & 0o222:
+    if mode is not None and not (mode & 0o222 and os.access(target, os.W_OK)):  # access knows immutable files
         raise InputError(f"{shown!r} is read-only and is not replaced; choose another name, or make it writable first.")
     try:
         os.lstat(target)  # asks the file system whether it takes such a name

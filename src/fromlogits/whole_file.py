@@ -68,7 +68,8 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Bin
 
 
 def check_folder(folder: Path) -> None:
-    """Raise OSError unless a new file may be made there. Leaves nothing behind."""
+    """Raise OSError unless a new file may be made there and the folder synced. Leaves nothing behind."""
+    _close(_open_folder(folder))  # as `whole_file` does: one that may be written but not read can't be synced
     temporary = _temporary_name(folder)
     try:
         _close(_create(temporary)[0])

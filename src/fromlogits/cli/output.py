@@ -258,7 +258,7 @@ def check_output(path: Path, *, overwrite: bool, inputs: Sequence[str] = (), opt
                 raise InputError(f"{shown}: this is a device or a pipe; it must be a file.")
             if not overwrite:
                 raise InputError(f"{shown}: the file exists; choose another name, or add --overwrite to replace it.")
-            if mode is not None and not mode & 0o222:
+            if mode is not None and not (mode & 0o222 and os.access(path, os.W_OK)):  # access knows immutable files
                 raise InputError(
                     f"{shown}: the file is read-only and is not replaced; choose another name, or make it writable"
                     " first."
