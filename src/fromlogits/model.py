@@ -106,6 +106,8 @@ class Model:
         spec = json_object("spec", fields["spec"], {"network", "head", "plan"})
         network, plan, head = Network.from_json(spec["network"]), Plan.from_json(spec["plan"]), spec["head"]
         one_of("head", head, tuple(HEADS))
+        if network.stated_head is not None:
+            raise InputError(f"the last layer must be linear; its activation is {network.layers[-1].activation!r}.")
         target = TargetEncoder.from_json(fields["target"])
         layers: dict[str, tuple[DTypeLike, tuple[int, ...]]] = {}
         for number, (h, d) in enumerate(network.shapes):

@@ -45,6 +45,7 @@ MAX_TENSORS = 10_000
 MAX_DIMENSIONS = 8
 MAX_DEPTH = 32
 MAX_DIGITS = 40
+MAX_COMPLAINT = 500
 
 _NAME = re.compile(r"[a-z][a-z0-9_.]{0,99}")
 _VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}")
@@ -231,7 +232,10 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise ModelFileError(f"model file {os.fspath(path)!r} is not one that fromlogits wrote: {error}") from error
+        why = str(error)
+        if len(why) > MAX_COMPLAINT:  # it quotes the file, which may hold megabytes
+            why = f"{why[:MAX_COMPLAINT]}…"
+        raise ModelFileError(f"model file {os.fspath(path)!r} is not one that fromlogits wrote: {why}") from error
 
 
 def check_tensors(
@@ -339,6 +343,8 @@ def _decode(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     for name, view in views:
         if name == DIGEST_NAME:
             continue
+        if entries[name].keys() != {"dtype", "shape", "data_offsets"}:
+            raise _Refusal(f"has a tensor {name[:100]!r} with more than type, shape and place")
         if not _NAME.fullmatch(name):
             raise _Refusal(f"has the tensor {name[:100]!r}; names are of lower-case letters, digits, '_' and '.'")
         if view["dtype"] not in DTYPES:

@@ -44,5 +44,7 @@ def fuzz(name: str, file_name: str, read: Callable[[Path], object], *modules: Mo
 
     # New inputs go to the first folder: the corpus in the tree is only read.
     places = [f"-artifact_prefix={folder}/", str(found), str(CORPUS / name)]
+    words = Path(__file__).with_name(f"{name}.dict")
+    places += [f"-dict={words}"] if words.exists() else []
     atheris.Setup([sys.argv[0], *LIMITS, *sys.argv[1:], *places], one)
     atheris.Fuzz()

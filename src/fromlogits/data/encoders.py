@@ -27,6 +27,7 @@ PART_BYTES = 1 << 26
 RELEASED_ROWS = 1 << 14
 DENSE = 0.5  # from this share of values that are not zero on, zero is a value like any other
 ALIKE = 10.0  # columns whose sizes differ by no more than this factor from the median share a scale
+FLOAT32_LEAST, FLOAT32_MOST = float(np.finfo(np.float32).smallest_subnormal), float(np.finfo(np.float32).max)
 BLOCK_ROWS = 512  # rows that are float64 at a time: 3 MB for 785 columns
 
 
@@ -184,10 +185,10 @@ class FeatureEncoder:
         if not isinstance(value, dict) or set(value) != {"kind", "scale", "shift", "schema"}:
             raise InputError("encoder must be an object with kind, scale, shift and schema.")
         schema, scale, shift = Schema.from_json(value["schema"]), value["scale"], value["shift"]
-        if type(scale) is not float or not 0 < scale < np.inf:
-            raise InputError(f"encoder: scale must be a positive number; got {brief(scale)}.")
-        if type(shift) is not float or not abs(shift) < np.inf:
-            raise InputError(f"encoder: shift must be a number; got {brief(shift)}.")
+        if type(scale) is not float or not FLOAT32_LEAST <= scale <= FLOAT32_MOST:
+            raise InputError(f"encoder: scale must be a positive number that float32 holds; got {brief(scale)}.")
+        if type(shift) is not float or not abs(shift) <= FLOAT32_MOST:
+            raise InputError(f"encoder: shift must be a number that float32 holds; got {brief(shift)}.")
         if value["kind"] == "picture":
             _check_tensors(tensors, ())
             return cls(schema, "picture", scale=scale, shift=shift)

@@ -116,7 +116,11 @@ class TargetEncoder:
 
     @property
     def classes_array(self) -> NDArray[Any]:
-        return np.array(self.classes)
+        """(K,) of bool, int64, float64 or text; objects where an array of text would waste memory or lose a letter."""
+        lengths = [len(label) for label in self.classes if isinstance(label, str)]
+        is_wasteful = bool(lengths) and max(lengths) * len(lengths) > 2 * sum(lengths) + 1_000_000
+        ends_in_nul = any(isinstance(label, str) and label.endswith("\0") for label in self.classes)
+        return np.array(self.classes, dtype=object if is_wasteful or ends_in_nul else None)
 
     @classmethod
     def fit(cls, y: Any, task: str | None = None, *, class_names: Sequence[Label] | None = None) -> TargetEncoder:
@@ -246,6 +250,8 @@ class TargetEncoder:
         fine = all(type(label) is KINDS[kind] for label in classes) and len(set(classes)) == len(classes)
         if not fine or (kind == "float" and not all(np.isfinite(label) for label in classes)):
             raise InputError(f"target: classes must all differ and be of kind {kind}.")
+        if kind == "int" and not all(-(2**63) <= label < 2**63 for label in classes):
+            raise InputError("target: classes that are whole numbers must fit into 64 bits.")
         return cls(task, tuple(classes))
 
 

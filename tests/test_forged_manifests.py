@@ -1,0 +1,114 @@
+"""Model files with a right digest whose manifests make no sense: each is refused by name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fromlogits as fl
+from fromlogits.errors import ModelFileError
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def forged(path: Path, sound: Path, change_manifest: Change = lambda manifest: None,
+           change_header: Change = lambda header: None) -> Path:  # fmt: skip
+    """The sound file with a changed manifest or header, and a digest that is right again."""
+    content = sound.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    manifest = json.loads(header["__metadata__"]["fromlogits"])
+    change_manifest(manifest)
+    change_header(header)
+    header["__metadata__"]["fromlogits"] = json.dumps(manifest)
+    raw = json.dumps(header).encode()
+    raw += b" " * (-len(raw) % 8)
+    body = struct.pack("<Q", len(raw)) + raw + content[start:-32]
+    path.write_bytes(body + hashlib.sha256(body).digest())
+    return path
+
+
+def at(*path: str | int, value: Any) -> Change:
+    def change(manifest: dict[str, Any]) -> None:
+        parent: Any = manifest
+        for key in path[:-1]:
+            parent = parent[key]
+        parent[path[-1]] = value
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    rng = np.random.default_rng(0)
+    X, which = rng.normal(size=(40, 2)), np.arange(40) % 3
+    pictures = rng.integers(0, 256, (40, 2, 2), np.uint8)
+    targets: dict[str, tuple[Any, Any]] = {
+        "words": (X, np.array(["a", "b", "c"])[which]),
+        "integers": (X, which),
+        "picture": (pictures, which),
+    }
+    for name, (rows, y) in targets.items():
+        clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1)
+        clf.fit(rows, y).save(folder / name)
+    return {name: folder / name for name in targets}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("words", at("spec", "network", "layers", 1, "activation", value="softmax"), "last layer must be linear"),
+        ("words", at("spec", "network", "layers", 0, "units", value=True), "whole number"),
+        ("words", at("spec", "head", value="sigmoid"), "does not fit"),
+        ("words", at("spec", "plan", "schedule", value="x" * 1_000_000), "schedule must be one of"),
+        ("words", at("target", "classes", value=["a", "b"]), "3 outputs for 2 classes"),
+        ("words", at("target", "classes", value=["a", "a", "b"]), "must all differ"),
+        ("words", at("target", "kind", value="int"), "of kind int"),
+        ("integers", at("target", "classes", value=[1, 2, 2**63]), "64 bits"),
+        ("picture", at("encoder", "scale", value=1e308), "float32 holds"),
+        ("picture", at("encoder", "shift", value=-1e308), "float32 holds"),
+        ("picture", at("encoder", "kind", value="standard"), "expected the tensors"),
+        ("words", at("calibration", "temperature", value=0.0), "temperature must be"),
+        ("words", at("calibration", "temperature", value=-1), "temperature must be"),
+        ("words", at("encoder", "schema", "n_features", value=3), "encoder.*must be 3 finite"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused_by_name(
+    models: dict[str, Path], tmp_path: Path, name: str, change: Change, says: str
+) -> None:
+    with pytest.raises(ModelFileError, match=says) as caught:
+        fl.load(forged(tmp_path / "m", models[name], change))
+    assert len(str(caught.value)) < 1000
+    assert "\n" not in str(caught.value)
+
+
+def test_a_manifest_that_is_only_written_anew_loads(models: dict[str, Path], tmp_path: Path) -> None:
+    for sound in models.values():
+        fl.load(forged(tmp_path / "m", sound))
+
+
+def test_an_entry_that_says_more_than_type_shape_and_place_is_refused(models: dict[str, Path], tmp_path: Path) -> None:
+    def say_more(header: dict[str, Any]) -> None:
+        header["layer.0.weights"]["more"] = 1
+
+    with pytest.raises(ModelFileError, match="more"):
+        fl.load(forged(tmp_path / "m", models["words"], change_header=say_more))
+
+
+def test_classes_keep_their_last_letter_whatever_it_is(models: dict[str, Path], tmp_path: Path) -> None:
+    path = forged(tmp_path / "m", models["words"], at("target", "classes", value=["a", "a\0", "b"]))
+    assert fl.load(path).classes_.tolist() == ["a", "a\0", "b"]
+
+
+def test_one_long_class_does_not_make_the_others_take_its_room(models: dict[str, Path], tmp_path: Path) -> None:
+    path = forged(tmp_path / "m", models["words"], at("target", "classes", value=["a", "b", "c" * 2_000_000]))
+    assert fl.load(path).classes_.nbytes < 1000
+    assert np.array(["a", "b", "c" * 2_000_000]).nbytes == 24_000_000
