@@ -395,3 +395,19 @@ def test_scikit_learn_composes_it() -> None:
         assert cross_val_score(make_pipeline(StandardScaler(), quick()), x, y, cv=3).mean() > 0.9
         search = GridSearchCV(quick(), {"hidden_layer_sizes": [(4,), (16,)]}, cv=2).fit(x, y)
     assert search.best_score_ > 0.9
+
+
+def test_of_a_very_long_training_the_file_keeps_some_epochs_and_the_count(tmp_path: Path) -> None:
+    X = np.array([[0.0], [1.0]] * 3)
+    y = np.array([0, 1] * 3)
+    clf = fl.Classifier(hidden_layer_sizes=(), max_epochs=40_003, early_stopping=False, calibrate=False, random_state=0)
+    clf.fit(X, y).save(tmp_path / "m")
+
+    again = fl.load(tmp_path / "m")
+
+    assert (clf.n_iter_, again.n_iter_, again.best_epoch_) == (40_003, 40_003, clf.best_epoch_)
+    assert 5_000 < len(again.loss_curve_) <= 10_000
+    assert again.loss_curve_[0] == clf.loss_curve_[0]
+    assert again.loss_curve_[-1] == clf.loss_curve_[-1]
+    again.save(tmp_path / "n")
+    assert (tmp_path / "n").read_bytes() == (tmp_path / "m").read_bytes()

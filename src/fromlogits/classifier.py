@@ -173,7 +173,8 @@ class Classifier:
             self.feature_names_in_ = np.array(model.encoder.schema.names, dtype=object)
         self.history_ = model.history
         self.loss_curve_ = [epoch.loss for epoch in self.history_.epochs]
-        self.n_iter_, self.best_epoch_ = len(self.history_.epochs), self.history_.best_epoch
+        self.n_iter_ = self.history_.epochs[-1].epoch if self.history_.epochs else 0
+        self.best_epoch_ = self.history_.best_epoch
         self.seed_: int = model.record["seed"]
         self.validation_metrics_: dict[str, Any] | None = model.record["validation"]
 

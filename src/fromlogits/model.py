@@ -21,6 +21,9 @@ from .heads import HEADS
 from .spec import HeadName, Network, Plan, json_object, one_of
 from .training import EpochRecord, History
 
+MAX_HISTORY = 10_000
+"""So many epochs of a longer training are kept in its file."""
+
 
 def _versions() -> dict[str, str]:
     return {"fromlogits": _core.version(), "numpy": np.__version__}
@@ -84,7 +87,7 @@ class Model:
             "encoder": self.encoder.to_json(),
             "target": self.target.to_json(),
             "calibration": {"temperature": self.temperature},
-            "record": self.record,
+            "record": {**self.record, "history": _thinned(self.record["history"], self.record["best_epoch"])},
         }
         model_file.save_model(Path(path), manifest, tensors, overwrite=overwrite)
 
@@ -136,6 +139,15 @@ class Model:
         return cls(network, head, plan, encoder, target, parameters, float(temperature), record, versions)
 
 
+def _thinned(history: list[dict[str, Any]], best_epoch: int) -> list[dict[str, Any]]:
+    """At most MAX_HISTORY epochs, evenly spaced, the best and the last among them: a file's text is bounded."""
+    if len(history) <= MAX_HISTORY:
+        return history
+    step = -(-len(history) // (MAX_HISTORY - 2))
+    last = len(history) - 1
+    return [epoch for i, epoch in enumerate(history) if i % step == 0 or i == last or epoch["epoch"] == best_epoch]
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -169,4 +181,6 @@ def _checked_record(value: object) -> dict[str, Any]:
         may_be_none = {"validation"}
         if not all(_is_number(epoch[key]) or (epoch[key] is None and key in may_be_none) for key in epoch):
             raise InputError("an epoch of the history must hold numbers.")
+        if not _is_count(epoch["epoch"]):
+            raise InputError(f"an epoch's number can't be {brief(epoch['epoch'])}.")
     return record
