@@ -411,3 +411,13 @@ def test_of_a_very_long_training_the_file_keeps_some_epochs_and_the_count(tmp_pa
     assert again.loss_curve_[-1] == clf.loss_curve_[-1]
     again.save(tmp_path / "n")
     assert (tmp_path / "n").read_bytes() == (tmp_path / "m").read_bytes()
+
+
+def test_one_label_is_a_matrix_of_one_column_where_the_task_says_so() -> None:
+    X = np.array([[0.0], [1.0]] * 20)
+    y = np.array([[0], [1]] * 20)
+
+    clf = fl.Classifier(task="multi-label", hidden_layer_sizes=(), random_state=0).fit(X, y)  # warnings are errors
+
+    assert clf.predict(X).shape == (40, 1)
+    assert clf.predict_proba(X).shape == (40, 1)

@@ -146,7 +146,7 @@ def prepare(
         use_up: X is not needed any more: its memory goes back while it is encoded, and its values are lost.
     """
     inputs = as_inputs(X)
-    y = as_target(y, ravel=True)
+    y = as_target(y, ravel=settings["task"] != "multi-label")
     target = TargetEncoder.fit(y, settings["task"])
     targets = target.encode(y)
     n = len(targets)

@@ -579,6 +579,12 @@ CASES: dict[str, list[Case]] = {
             "t.npz: --separator is for CSV and TSV files.",
         ),
         Case(
+            "words for nothing in a file of numbers",
+            npz(X=np.zeros((4, 2)), y=np.arange(4)),
+            "train t.npz --missing NA",
+            "t.npz: --missing and --numeric are for tables, whose columns have names and texts.",
+        ),
+        Case(
             "text that is not UTF-8",
             lambda: bytes_of("size,kind\n1,gr\u00fcn\n2,rot\n".encode("latin-1"), "t.csv"),
             TRAIN,

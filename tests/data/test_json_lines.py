@@ -289,7 +289,12 @@ def test_damaged_bytes_are_named_before_the_lines(write: Write, n: int) -> None:
         (packed[:-12], "t.jsonl.gz", "t.jsonl.gz is cut off: its gzip data ends too early. Copy it again."),
         (bytes(flipped), "t.jsonl.gz", "t.jsonl.gz is damaged: its gzip data can't be read. Copy it again."),
         (content, "t.jsonl.gz", "t.jsonl.gz must be a gzip file, as its name says; it does not start as one."),
-        (late, "t.jsonl", f"t.jsonl must be UTF-8 text; the byte at offset {len(late) - 4} is 0xff. Save it as UTF-8."),
+        (
+            late,
+            "t.jsonl",
+            f"t.jsonl must be UTF-8 text; the byte at offset {len(late) - 4} is 0xff."
+            " Say what it is, as in --encoding cp1252 (Windows, and nearly Latin-1).",
+        ),
     ):
         with pytest.raises(InputError) as caught:
             JsonLinesTable(write(file, name))

@@ -29,6 +29,7 @@ class Reading:
             repeated and empty ones are numbered.
         missing: words that stand for a missing value, as an empty field does.
         numeric: columns to read as numbers although they look like codes: 007, or integers that float64 rounds.
+        is_about_columns: the user says `missing` or `numeric` of this file, beside what a model remembers.
     """
 
     form: str | None = None
@@ -39,6 +40,7 @@ class Reading:
     header: str | None = None
     missing: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
+    is_about_columns: bool = False
 
     @property
     def is_about_text(self) -> str:
@@ -70,7 +72,8 @@ class Reading:
         quote = "" if quote in ("none", "") else _one_character("--quote", quote)
         if separator is not None and separator in ('"', "'", "\n", "\r", quote, "."):
             raise InputError(f"--separator can't be {separator!r}.")
-        return cls(form, _encoding(encoding), separator, quote, decimal, header, missing, numeric)
+        said = bool(missing or numeric)
+        return cls(form, _encoding(encoding), separator, quote, decimal, header, missing, numeric, said)
 
 
 def _one_character(option: str, text: str | None) -> str | None:

@@ -104,6 +104,8 @@ def read(
     name = arrived.path.name
     if arrived.form not in ("csv", "tsv") and (option := reading.is_about_text):
         raise InputError(f"{name}: --{option} is for CSV and TSV files.")
+    if arrived.form not in TABLE_FORMS and reading.is_about_columns:
+        raise InputError(f"{name}: --missing and --numeric are for tables, whose columns have names and texts.")
     if arrived.form in TABLE_FORMS:
         if labelled and not has_target_column:
             raise InputError(
