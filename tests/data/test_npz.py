@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fromlogits.data.npz import read_npz
 from fromlogits.data.sources import Dataset, read
 from fromlogits.data.table import Matrix
 from fromlogits.data.targets import TargetEncoder
@@ -226,3 +228,17 @@ def test_an_archive_whose_directory_points_before_its_start_is_refused(tmp_path:
     path.write_bytes(content)
     with pytest.raises(InputError, match="is damaged"):
         read(path)
+
+
+def test_an_archive_begins_as_one_and_holds_each_array_once(tmp_path: Path) -> None:
+    path = tmp_path / "t.npz"
+    np.savez(path, X=np.eye(2), y=np.arange(2))
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("X.npy", archive.read("y.npy"))
+    with pytest.raises(InputError, match="two arrays of one name"):
+        read_npz(path, labelled=True)
+    path.write_bytes(b"#!" + whole)
+    with pytest.raises(InputError, match=r"must be a NumPy \.npz archive"):
+        read_npz(path, labelled=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +68,28 @@ def stored_chunks(path: Path, sha: Any) -> Iterator[bytes]:
         while chunk := file.read(CHUNK_BYTES):
             sha.update(chunk)
             yield chunk
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes of a file as stored."""
+    with path.open("rb") as file:
+        return file.read(64)
+
+
+def hashing(path: Path) -> Callable[[], str]:
+    """Start to hash the file as stored, beside whatever else is done with it.
+
+    Returns:
+        A function that waits for the SHA-256, in hex.
+    """
+
+    def digest() -> str:
+        sha = hashlib.sha256()
+        for _ in stored_chunks(path, sha):
+            pass
+        return sha.hexdigest()
+
+    thread = ThreadPoolExecutor(1)
+    found = thread.submit(digest)
+    thread.shutdown(wait=False)
+    return found.result

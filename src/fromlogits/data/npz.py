@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import lzma
 import math
 import struct
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, brief
-from .files import CHUNK_BYTES, looks_like, stored_chunks
+from .files import CHUNK_BYTES, hashing, head_of, looks_like
 
 NAMES = ("X", "y", "classes", "features")
 MAX_DEFLATE_RATIO = 1032
@@ -41,12 +40,9 @@ class Archive:
 
 def read_npz(path: Path, *, labelled: bool) -> Archive:
     """The arrays of an .npz file, their sizes checked before memory is taken."""
-    sha = hashlib.sha256()
-    head = b""
-    for chunk in stored_chunks(path, sha):
-        head = head or chunk[:64]
+    head, digest = head_of(path), hashing(path)
     try:
-        if not zipfile.is_zipfile(path):
+        if not head.startswith(b"PK\x03\x04") or not zipfile.is_zipfile(path):
             known = looks_like(head)
             if head.startswith(b"PK"):
                 what = "it is cut off or damaged"
@@ -61,11 +57,13 @@ def read_npz(path: Path, *, labelled: bool) -> Archive:
         raise InputError(f"{path.name} is damaged: {_line(error)}.") from None
     if labelled and "y" not in arrays:
         raise InputError(f"{path.name} must hold the array y, the targets, beside X.")
-    return Archive(arrays["X"], arrays.get("y"), arrays.get("classes"), arrays.get("features"), sha.hexdigest())
+    return Archive(arrays["X"], arrays.get("y"), arrays.get("classes"), arrays.get("features"), digest())
 
 
 def _arrays(path: Path, archive: zipfile.ZipFile, wanted: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    if len(members) < len(archive.infolist()):
+        raise InputError(f"{path.name} holds two arrays of one name; each must be there once.")
     if "X" not in members:
         plain = (name if name.isprintable() and len(name) < 100 else brief(name) for name in sorted(members)[:10])
         found = ", ".join(plain) or "nothing"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .duck import as_column, connect, quoted, quoted_path, reason
-from .files import looks_like, stored_chunks
+from .files import hashing, head_of, looks_like
 from .numbers import EXACT_INTEGERS
 from .origin import FileRows, Origin
 from .table import Table
@@ -32,17 +31,14 @@ class ParquetTable:
         self.path = path
         self.origin: Origin = FileRows(path)
         self.notes: tuple[str, ...] = ()
-        sha = hashlib.sha256()
-        head = b""
-        for chunk in stored_chunks(path, sha):
-            head = head or chunk[:64]
+        head = head_of(path)
         if head.startswith(b"PARE"):
             raise InputError(f"{path.name} is encrypted; write it without encryption.")
         if not head.startswith(b"PAR1"):
             what = looks_like(head)
             what = f"it looks like {what}" if what else "it does not start as one" if head else "it is empty"
             raise InputError(f"{path.name} must be a Parquet file; {what}.")
-        self.digest = sha.hexdigest()
+        self._digest = hashing(path)
         with connect() as connection:
             self.names = self._names(connection)
             described = self._fetch(connection, f"describe select * from {self._source()}")
@@ -51,6 +47,10 @@ class ParquetTable:
         # DuckDB renames what differs in capital letters only, or has no name; the order stays.
         self._field = dict(zip(self.names, (quoted(name) for name in described["column_name"]), strict=True))
         self._types: dict[str, str] = dict(zip(self.names, described["column_type"], strict=True))
+
+    @property
+    def digest(self) -> str:
+        return self._digest()
 
     def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
         del as_text  # every value has its type here

@@ -39,9 +39,11 @@ class TableFile(Protocol):
 
     is_text: bool
     names: tuple[str, ...]
-    digest: str
     origin: Origin
     notes: tuple[str, ...]
+
+    @property
+    def digest(self) -> str: ...
 
     def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
         """The columns `names`; in delimited text, those also in `as_text` as they stand there, the others typed."""
