@@ -582,3 +582,15 @@ def test_a_diverging_training_says_so_and_saves_nothing(here: Here) -> None:
     assert code == 1
     assert err.startswith("fromlogits: training diverged: ")
     assert here.files() == ["t.csv"]
+
+
+def test_the_commands_to_go_on_with_say_how_the_file_is_read(here: Here) -> None:
+    text = "größe;art\n" + "".join(f"{row % 7},5;{'äb'[row % 2]}\n" for row in range(60))
+    Path("t.csv").write_bytes(text.encode("cp1252"))
+    code, out, _ = here("train t.csv --target art --epochs 1 --encoding cp1252 --separator ';' --quiet")
+    assert code == 0
+    commands = [line.strip() for line in out.splitlines() if line.startswith("  fromlogits")]
+
+    assert commands[0] == "fromlogits evaluate t.safetensors t.csv --encoding cp1252 --separator ';'"
+    for command in commands:
+        assert here(command.removeprefix("fromlogits "))[0] == 0

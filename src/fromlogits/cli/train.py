@@ -209,7 +209,10 @@ def train(
             results.tell(as_json(report))
         else:
             says = {"validation": say_of_validation(recipe), "test": test_say}
-            _tell(results, fit.summary, report, says, test or valid or data)
+            rows = shlex.join(
+                ["DATA" if (test or valid or data) == STDIN else test or valid or data, *reading.options()]
+            )
+            _tell(results, fit.summary, report, says, rows)
     return STOPPED.get(stop.reason or "", 0)
 
 
@@ -383,8 +386,8 @@ def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> 
     }
 
 
-def _tell(results: Screen, summary: FitSummary, report: dict[str, Any], says: dict[str, str], data: str) -> None:
-    """The head, the figures and the next commands."""
+def _tell(results: Screen, summary: FitSummary, report: dict[str, Any], says: dict[str, str], rows: str) -> None:
+    """The head, the figures and the next commands, on `rows`: a file and how to read it, as one types them."""
     results.tell(summary.head)
     for name, say in says.items():
         figures = report.get(name)
@@ -393,6 +396,6 @@ def _tell(results: Screen, summary: FitSummary, report: dict[str, Any], says: di
             if table := per_label_table(figures):
                 results.tell(table)
     results.tell(f"\nsaved as {report['model']} after {duration(report['seconds'])}; now:")
-    model, rows = shlex.quote(report["model"]), "DATA" if data == STDIN else shlex.quote(data)
+    model = shlex.quote(report["model"])
     for verb, more in (("evaluate", f" {rows}"), ("predict", f" {rows}"), ("inspect", "")):
         results.tell(f"  fromlogits {verb} {model}{more}", "cyan")

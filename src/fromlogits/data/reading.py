@@ -48,6 +48,20 @@ class Reading:
         named = {"separator": self.separator, "quote": self.quote, "decimal": self.decimal, "header": self.header}
         return next((name for name, value in named.items() if value is not None), "")
 
+    def options(self) -> list[str]:
+        """What is said of one file, as one types it; what a model remembers of its columns is left out."""
+        quote = "none" if self.quote == "" else self.quote
+        separator = "tab" if self.separator == "\t" else self.separator
+        said = (
+            ("--format", self.form),
+            ("--encoding", self.encoding),
+            ("--separator", separator),
+            ("--quote", quote),
+            ("--decimal", self.decimal),
+            ("--header", self.header),
+        )
+        return [word for option, value in said if value is not None for word in (option, value)]
+
     @classmethod
     def of_options(
         cls,
