@@ -32,7 +32,7 @@ A crash, {seconds:g} s of processor time, a changed file that loads, an exceptio
 |---|---|---|{rules}---|
 """
 FUZZ = """
-## IDX and .npz
+## IDX, .npz and svmlight
 
 `{command}` ({date}, {versions}): libFuzzer, through atheris, for {seconds} s a reader.
 Only one line of `InputError` may come out, within 2 s and 512 MB.
