@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,35 +11,18 @@ import numpy as np
 import pytest
 
 import fromlogits.data.json_lines as json_lines
-from fromlogits.data.encoders import FeatureEncoder
 from fromlogits.data.json_lines import JsonLinesTable
-from fromlogits.data.sources import Dataset, read
+from fromlogits.data.sources import read
 from fromlogits.data.table import Column, Table
-from fromlogits.data.targets import TargetEncoder
 from fromlogits.errors import InputError
+from tests.data.given import Write, mutated, use, writer
 
 GOOD = '{"x": 1, "y": "a"}\n{"x": 2.5, "y": "b"}\n{"x": -3e0, "y": "a"}\n'
-
-Write = Callable[..., Path]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes, name: str = "t.jsonl") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
-def use(path: Path, target: str | None = "y", **options: Any) -> Dataset:
-    """Read a file and fit both encoders, as training does."""
-    dataset = read(path, target=target, **options)
-    FeatureEncoder.fit(dataset.features).encode(dataset.features)
-    if dataset.targets is not None:
-        TargetEncoder.fit(dataset.targets).encode(dataset.targets)
-    return dataset
+    return writer(tmp_path, "t.jsonl")
 
 
 def column(path: Path, name: str = "x") -> Column:
@@ -365,26 +347,12 @@ PIECES = (
 )
 
 
-def mutated(rng: random.Random) -> str:
-    pieces = list(rng.choice(FILES))
-    for _ in range(rng.randint(1, 3)):
-        place = rng.randrange(len(pieces))
-        match rng.randrange(3):
-            case 0:
-                pieces.insert(place, rng.choice(PIECES))
-            case 1:
-                del pieces[place]
-            case _:
-                pieces[place] = rng.choice(PIECES)
-    return "".join(pieces)
-
-
 @pytest.mark.parametrize("seed", range(10))
 def test_a_mutated_file_is_read_as_python_reads_it_or_refused_with_the_reason(write: Write, seed: int) -> None:
     rng = random.Random(seed)
     accepted = 0
     for _ in range(30):
-        text = mutated(rng)
+        text = mutated(rng, FILES, PIECES)
         path = write(text)
         try:
             file = JsonLinesTable(path)

@@ -13,6 +13,7 @@ from fromlogits.data.numbers import number_fault
 from fromlogits.data.table import Table
 from fromlogits.data.tables import TextTable
 from fromlogits.errors import InputError
+from tests.data.given import mutated
 
 FILES = (
     'x,z,y\n1,2,a\n3,4.5,"b c"\n,6,"d ""q"" e"\n-7,8e2,"l1\nl2"\n9,10,f\n',
@@ -20,20 +21,6 @@ FILES = (
     "p,q\n1,2\n3,4\n5,6\n",
 )
 PIECES = ('"', ",", "\n", "\r\n", "\r", ";", "\t", " ", '""', '"\n', "\n\n", '",', ',"', '" ', "0", "_", "-", "é", "x")
-
-
-def mutated(rng: random.Random) -> str:
-    pieces = list(rng.choice(FILES))
-    for _ in range(rng.randint(1, 3)):
-        place = rng.randrange(len(pieces))
-        match rng.randrange(3):
-            case 0:
-                pieces.insert(place, rng.choice(PIECES))
-            case 1:
-                del pieces[place]
-            case _:
-                pieces[place] = rng.choice(PIECES)
-    return "".join(pieces)
 
 
 def check_against_csv(text: str, file: TextTable, table: Table) -> None:
@@ -62,7 +49,7 @@ def test_a_mutated_file_is_read_right_or_refused_with_the_reason(tmp_path: Path,
     path = tmp_path / "t.csv"
     accepted = 0
     for _ in range(15):
-        text = mutated(rng)
+        text = mutated(rng, FILES, PIECES)
         path.write_bytes(text.encode())
         try:
             file = TextTable(path)

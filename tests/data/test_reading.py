@@ -22,23 +22,17 @@ from fromlogits.data.sources import Dataset, read
 from fromlogits.data.table import Table
 from fromlogits.data.tables import TextTable
 from fromlogits.errors import InputError
+from tests.data.given import Write, writer
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-Write = Callable[..., Path]
-
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes, name: str = "t.csv") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
+    return writer(tmp_path, "t.csv")
 
 
 def columns(path: Path, **said: Any) -> tuple[dict[str, list[Any]], tuple[str, ...]]:

@@ -8,7 +8,6 @@ import random
 import re
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +25,20 @@ from fromlogits.data.svmlight_faults import refuse_first_fault
 from fromlogits.data.table import SparseMatrix
 from fromlogits.data.targets import LabelSets, TargetEncoder
 from fromlogits.errors import InputError
+from tests.data.given import DATA_SETS, Write, writer
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-SHARED = Path("/work/shared/data")
 GOOD = "1 2:0.5 4:1\n-1 1:3\n1 3:-2e-1 4:.5\n"
 SEVERAL = "3,1 2:0.5 4:1\n 1:3\n7 3:2\n"
-
-Write = Callable[..., Path]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes, name: str = "t.svm") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
+    return writer(tmp_path, "t.svm")
 
 
 def dense(dataset: Dataset) -> list[list[float]]:
@@ -283,7 +275,7 @@ def test_a_changed_file_is_read_as_scikit_learn_reads_it_or_refused(write: Write
 
 @pytest.mark.parametrize("name", ["bibtex", "imdb_genres"])
 def test_real_files_are_read_as_scikit_learn_reads_them(name: str) -> None:
-    path = SHARED / name / "test.svm.gz"
+    path = DATA_SETS / name / "test.svm.gz"
     if not path.exists():
         pytest.skip("the data sets for development are not here")
 

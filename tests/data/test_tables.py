@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +13,15 @@ from fromlogits.data.inputs import as_inputs
 from fromlogits.data.parquet import ParquetTable
 from fromlogits.data.sources import Dataset, read
 from fromlogits.data.table import Table
-from fromlogits.data.targets import TargetEncoder
 from fromlogits.errors import InputError
+from tests.data.given import Write, use, writer
 
 GOOD = "x,y\n1,a\n2,b\n3,a\n"
-
-Write = Callable[..., Path]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes, name: str = "t.csv") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
-def use(path: Path, target: str | None = "y", **options: Any) -> Dataset:
-    """Read a file and fit both encoders, as training does."""
-    dataset = read(path, target=target, **options)
-    FeatureEncoder.fit(dataset.features).encode(dataset.features)
-    if dataset.targets is not None:
-        TargetEncoder.fit(dataset.targets).encode(dataset.targets)
-    return dataset
+    return writer(tmp_path, "t.csv")
 
 
 def numbers(dataset: Dataset, name: str = "x") -> list[float]:
