@@ -424,12 +424,62 @@ def test_a_named_pipe_is_read_once_and_to_its_end(tmp_path: Path) -> None:
     assert columns(arrived.path)[0] == {"x": [1, 2], "y": ["a", "b"]}
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "form"),
+    [
+        ("t.csv.gz", gzip.compress(b"x,y\n1,a\n2,b\n", mtime=0), "csv"),
+        ("t.csv.zst", zstd.compress(b"x,y\n1,a\n2,b\n"), "csv"),
+        ("t.svm", b"1 1:1\n2 1:2\n", "svmlight"),
+        ("t.jsonl", b'\xef\xbb\xbf{"x": 1, "y": "a"}\n{"x": 2, "y": "b"}\n', "jsonl"),
+    ],
+)
+def test_a_named_pipe_has_the_form_and_the_packing_of_its_name(
+    tmp_path: Path, name: str, content: bytes, form: str
+) -> None:
+    path = tmp_path / name
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(content,))
+    writer.start()
+    arrived = arrive(path, Reading())
+    writer.join()
+
+    assert arrived.form == form
+    assert len(read(arrived.path, target="y" if form != "svmlight" else None)) == 2
+
+
+def test_json_lines_with_a_byte_order_mark_are_known_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(from_stdin(b'\xef\xbb\xbf{"x": 1, "y": "a"}\n{"x": 2, "y": "b"}\n', monkeypatch, target="y")) == 2
+
+
 def test_a_form_can_be_said_for_any_name(write: Write) -> None:
     path = write("x,y\n1,a\n2,b\n", "iris.data")
 
     assert len(read(path, target="y", reading=Reading.of_options(form="csv"))) == 2
     with pytest.raises(InputError, match=r"^iris\.data: the form of a file is known by its name"):
         read(path, target="y")
+
+
+# --- what is said of columns, in a source with types of its own ---
+
+
+def test_codes_and_words_of_typed_files_are_read_as_told_and_it_is_said(write: Write) -> None:
+    path = write('{"zip": "01234", "x": "NA", "y": "a"}\n{"zip": "00007", "x": "2", "y": "b"}\n', "t.jsonl")
+    reading = Reading.of_options(numeric=("zip", "x"), missing=("NA",))
+
+    dataset = read(path, target="y", reading=reading)
+
+    assert isinstance(dataset.features, Table)
+    assert values_of(dataset.features) == {"zip": [1234, 7], "x": [None, 2]}
+    assert dataset.notes == (
+        "t.jsonl: codes were read as numbers, as told: zip, x",
+        "t.jsonl: 'NA' stands for a missing value, as told",
+    )
+
+
+def test_words_for_nothing_are_said_of_a_text_table_too(write: Write) -> None:
+    dataset = read(write("x,y\nNA,a\n1,b\n"), target="y", reading=Reading.of_options(missing=("NA", "?")))
+
+    assert dataset.notes == ("t.csv: 'NA', '?' stand for a missing value, as told",)
 
 
 # --- limits, and files that change ---

@@ -21,7 +21,7 @@ from typing import Any
 
 from ..errors import FromlogitsError, InputError
 from .files import CHUNK_BYTES, existing_file
-from .packed import content_chunks, packing_of, unpacked, unpacked_name
+from .packed import content_chunks, packing, packing_of, unpacked, unpacked_name
 from .reading import Form, Reading
 
 STDIN = "-"
@@ -86,11 +86,11 @@ def arrive(path: str | Path, reading: Reading) -> Arrived:
         stdin: Any = sys.stdin
         if stdin is None or getattr(stdin, "buffer", None) is None:
             raise InputError("standard input is closed; name a file, or send the table through a pipe.")
-        return _take_in(_pieces(stdin.buffer), STDIN_NAME, reading, STDIN)
+        return _take_in(_pieces(stdin.buffer), STDIN_NAME, reading)
     path = Path(path)
     if path.is_fifo() or path.is_char_device():
         with path.open("rb") as pipe:
-            return _take_in(_pieces(pipe), path.name, reading, str(path))
+            return _take_in(_pieces(pipe), path.name, reading)
     path = existing_file(path)
     form = _form(path, reading)
     if reading.encoding is None:
@@ -116,7 +116,8 @@ def form_by_name(name: str) -> Form | None:
 def form_by_content(head: bytes) -> Form:
     """What the first bytes of unpacked content say; delimited text where they say nothing."""
     known: dict[bytes, Form] = {
-        b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow", b"{": "jsonl", b"PK\x03\x04": "npz",
+        b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow", b"{": "jsonl",
+        b"\xef\xbb\xbf{": "jsonl", b"PK\x03\x04": "npz",
         b"\x00\x00\x08": "idx",
     }  # fmt: skip
     return next((form for signature, form in known.items() if head.startswith(signature)), "csv")
@@ -138,8 +139,8 @@ def _pieces(pipe: Any) -> Iterator[bytes]:
         yield chunk
 
 
-def _take_in(stored: Iterator[bytes], name: str, reading: Reading, shown: str) -> Arrived:
-    """A copy of what comes through a pipe, unpacked and in UTF-8."""
+def _take_in(stored: Iterator[bytes], name: str, reading: Reading) -> Arrived:
+    """A copy of what comes through a pipe, unpacked and in UTF-8; its name says its form, or else its first bytes."""
     sha = hashlib.sha256()
 
     def hashed() -> Iterator[bytes]:
@@ -148,17 +149,18 @@ def _take_in(stored: Iterator[bytes], name: str, reading: Reading, shown: str) -
             yield chunk
 
     first, chunks = _with_first(hashed())
-    first, chunks = _with_first(unpacked(chunks, packing_of(first), name))
+    named = packing(Path(name))
+    first, chunks = _with_first(unpacked(chunks, packing_of(first) if named == "none" else named, name))
     if not first:
         raise InputError(f"{name} is empty; it must hold a line of column names and rows below it.")
-    form = reading.form or form_by_content(first)
+    form = reading.form or form_by_name(name) or form_by_content(first)
     if form == "idx" and reading.form is None:
         raise InputError(
             f"{name} looks like an IDX file, whose labels stand in a second file; name both files instead."
         )
     if reading.encoding is not None:
         chunks = _decoded(chunks, reading.encoding, name)
-    copy, folder = _copied(chunks, name)
+    copy, folder = _copied(chunks, name[: len(unpacked_name(name))])
     return Arrived(copy, form, sha.hexdigest(), folder)  # type: ignore[arg-type]
 
 

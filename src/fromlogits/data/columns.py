@@ -15,12 +15,13 @@ from .schema import shown
 from .table import Column, Table
 
 
-def as_said(table: Table, reading: Reading) -> Table:
-    """The columns of a source with types of its own, as the user says that its texts are to be read."""
+def as_said(table: Table, reading: Reading) -> tuple[Table, tuple[str, ...]]:
+    """A table of a source with types of its own, its texts read as the user says; and which became numbers."""
     if not reading.missing and not reading.numeric:
-        return table
+        return table, ()
     columns = tuple(_as_said(column, reading) for column in table.columns)
-    return Table(columns, table.n_rows, table.origin)
+    became = (new.name for new, old in zip(columns, table.columns, strict=True) if new.is_numeric > old.is_numeric)
+    return Table(columns, table.n_rows, table.origin), tuple(became)
 
 
 def _as_said(column: Column, reading: Reading) -> Column:

@@ -79,7 +79,7 @@ def read(
     first_index: int | None = None,
     n_features: int | None = None,
 ) -> Dataset:
-    """Read CSV, TSV or svmlight (plain, .gz or .zst), Parquet, .npz, or IDX images with the labels beside them.
+    """Read CSV, TSV, JSON lines or svmlight (plain, .gz or .zst), Parquet, Arrow, .npz, or IDX images and their labels.
 
     For training, `target` (and `ignore`, `ids`) are what the user says. For later data, give what the model's
     schema says, its feature names too: then no other column is read.
@@ -163,9 +163,10 @@ def _read_table(
     reading: Reading,
 ) -> Dataset:
     if len(file.names) == 1 and labelled:
+        signs = " Values are separated by commas, tabs, semicolons or bars; --separator names another sign."
         raise InputError(
             f"{name} has one column only, {file.names[0]!r}; a target and features are needed."
-            " Values are separated by commas, tabs, semicolons or bars; --separator names another sign."
+            f"{signs if file.is_text else ''}"
         )
     notes: list[str] = []
     if not labelled:
@@ -201,9 +202,15 @@ def _read_table(
         targets, label_names = (), None
     is_single = len(targets) == 1
     table = file.read(tuple(dict.fromkeys((*chosen, *ids, *targets))), as_text=(*ids, *(targets if is_single else ())))
-    if not file.is_text:
-        table = as_said(table, reading)
     notes = [*file.notes, *notes]
+    if not file.is_text:
+        table, said = as_said(table, reading)
+        if said:
+            notes.append(f"{name}: codes were read as numbers, as told: {shown(said)}")
+    if reading.missing:
+        words = ", ".join(map(repr, reading.missing))
+        stand = "stands" if len(reading.missing) == 1 else "stand"
+        notes.append(f"{name}: {words} {stand} for a missing value, as told")
     found: Target | None = None
     if is_single:
         found, said = single_target(table[targets[0]], table, is_text_file=file.is_text)
