@@ -156,8 +156,7 @@ def wheel(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--outdir", str(temporary / "built"))  # the wheel is built from the archive
     [archive] = (temporary / "built").glob("*.tar.gz")
     [built] = (temporary / "built").glob("*.whl")
-    # OpenBLAS stays in its own package, scipy-openblas32, where the module's run path finds it.
-    session.run("auditwheel", "repair", "--exclude", "libscipy_openblas*", "--wheel-dir", "dist", str(built))
+    session.run("auditwheel", "repair", "--wheel-dir", "dist", str(built))
     shutil.copy(archive, "dist")
     [repaired] = (ROOT / "dist").glob("*.whl")
     tag = re.search(r"manylinux_(\d+)_(\d+)_", repaired.name)

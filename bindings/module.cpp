@@ -61,10 +61,24 @@ void require(bool is_true, const char* message) {
 }
 
 fromlogits::Rows rows_of(const Floats& x) {
-  return {x.data(), nullptr, 1.0f, 0.0f, size(x.shape(0)), size(x.shape(1))};
+  fromlogits::Rows rows;
+  rows.floats = x.data(), rows.n = size(x.shape(0)), rows.d = size(x.shape(1));
+  return rows;
 }
 fromlogits::Rows rows_of(const Bytes& x, float scale, float shift) {
-  return {nullptr, x.data(), scale, shift, size(x.shape(0)), size(x.shape(1))};
+  fromlogits::Rows rows;
+  rows.bytes = x.data(), rows.scale = scale, rows.shift = shift, rows.n = size(x.shape(0)), rows.d = size(x.shape(1));
+  return rows;
+}
+fromlogits::Rows rows_of(const Vec<const std::int64_t>& starts, const Vec<const std::int32_t>& columns,
+                         const Vec<const float>& values, Index d) {
+  require(starts.shape(0) > 0 && columns.shape(0) == values.shape(0),
+          "starts must be (n + 1,), an index for each value");
+  const Index n = size(starts.shape(0)) - 1;
+  require(starts.data()[0] >= 0 && starts.data()[n] <= size(values.shape(0)), "starts must lie within the values");
+  fromlogits::Rows rows;
+  rows.starts = starts.data(), rows.columns = columns.data(), rows.values = values.data(), rows.n = n, rows.d = d;
+  return rows;
 }
 
 class PyNetwork {
@@ -75,14 +89,18 @@ class PyNetwork {
                  head == "softmax" ? fromlogits::Head::softmax : fromlogits::Head::sigmoid),
         is_softmax_(head == "softmax") {}
 
-  void get(Vec<float> out) const {
+  void get(Vec<float> out) {
     require(size(out.shape(0)) == network_.parameter_count(), "out must hold every parameter");
-    std::copy_n(network_.parameters(), network_.parameter_count(), out.data());
+    fromlogits::Team alone(1);
+    network_.settle(alone);
+    network_.get(out.data());
   }
+
+  Index inputs() const { return network_.inputs(); }
 
   void set(Vec<const float> values) {
     require(size(values.shape(0)) == network_.parameter_count(), "values must hold every parameter");
-    std::copy_n(values.data(), network_.parameter_count(), network_.parameters());
+    network_.set(values.data());
   }
 
   void start(const std::string& optimizer, double momentum, double beta1, double beta2, double epsilon,
@@ -110,17 +128,21 @@ class PyNetwork {
     }
     const Index k = size(order.shape(0));
     require(size(rates.shape(0)) == (k + batch_size_ - 1) / batch_size_, "one learning rate for each batch");
+    network_.take(rows);
     const Unlocked unlocked;
-    fromlogits::Team team(threads);
-    return network_.train(rows, wanted, order.data(), k, rates.data(), loss, team);
+    fromlogits::KeptTeam team(threads);
+    return network_.train(rows, wanted, order.data(), k, rates.data(), loss, team.get());
   }
 
-  void logits(const fromlogits::Rows& rows, Matrix<float> out, int threads) const {
+  void logits(const fromlogits::Rows& rows, const std::optional<Vec<const std::int64_t>>& which, Matrix<float> out,
+              int threads) {
     require(rows.d == network_.inputs(), "features must be (n, inputs)");
-    require(size(out.shape(0)) == rows.n && size(out.shape(1)) == network_.outputs(), "out must be (n, outputs)");
+    const Index n = which ? size(which->shape(0)) : rows.n;
+    require(size(out.shape(0)) == n && size(out.shape(1)) == network_.outputs(), "out must be (n, outputs)");
     const Unlocked unlocked;
-    fromlogits::Team team(threads);
-    network_.logits(rows, out.data(), team);
+    fromlogits::KeptTeam team(threads);
+    network_.settle(team.get());
+    network_.logits(rows, which ? which->data() : nullptr, n, out.data(), team.get());
   }
 
  private:
@@ -297,12 +319,10 @@ std::tuple<nb::bytes, double, Index> exact_sum(Vec<const double> x) {
 }  // namespace
 
 NB_MODULE(_core, m) {
-  fromlogits::use_one_blas_thread();
   m.def("version", [] { return std::string(FROMLOGITS_VERSION); });
   m.def("isa", [] { return std::string(fromlogits::kernels().name); });
   m.def(
       "has_isa", [](const std::string& name) { return fromlogits::kernels_named(name.c_str()) != nullptr; }, "name"_a);
-  m.def("blas_core", [] { return std::string(fromlogits::blas_core()); });
   m.def(
       "philox",
       [](std::uint64_t key, std::vector<std::uint64_t> counter) {
@@ -345,15 +365,30 @@ NB_MODULE(_core, m) {
           "features"_a.noconvert(), "scale"_a, "shift"_a, "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
           "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "threads"_a)
       .def(
-          "logits",
-          [](const PyNetwork& self, Floats features, Matrix<float> out, int threads) {
-            self.logits(rows_of(features), out, threads);
+          "train_csr",
+          [](PyNetwork& self, Vec<const std::int64_t> starts, Vec<const std::int32_t> columns, Vec<const float> values,
+             std::optional<Vec<const std::int32_t>> labels, std::optional<Floats> targets,
+             Vec<const std::int64_t> order, Vec<const double> rates, double loss, int threads) {
+            return self.train(rows_of(starts, columns, values, self.inputs()), labels, targets, order, rates, loss,
+                              threads);
           },
-          "features"_a.noconvert(), "out"_a.noconvert(), "threads"_a)
+          "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(), "labels"_a.noconvert().none(),
+          "targets"_a.noconvert().none(), "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "threads"_a)
+      .def(
+          "logits",
+          [](PyNetwork& self, Floats features, std::optional<Vec<const std::int64_t>> rows, Matrix<float> out,
+             int threads) { self.logits(rows_of(features), rows, out, threads); },
+          "features"_a.noconvert(), "rows"_a.noconvert().none(), "out"_a.noconvert(), "threads"_a)
       .def(
           "logits_bytes",
-          [](const PyNetwork& self, Bytes features, float scale, float shift, Matrix<float> out, int threads) {
-            self.logits(rows_of(features, scale, shift), out, threads);
-          },
-          "features"_a.noconvert(), "scale"_a, "shift"_a, "out"_a.noconvert(), "threads"_a);
+          [](PyNetwork& self, Bytes features, float scale, float shift, std::optional<Vec<const std::int64_t>> rows,
+             Matrix<float> out, int threads) { self.logits(rows_of(features, scale, shift), rows, out, threads); },
+          "features"_a.noconvert(), "scale"_a, "shift"_a, "rows"_a.noconvert().none(), "out"_a.noconvert(), "threads"_a)
+      .def(
+          "logits_csr",
+          [](PyNetwork& self, Vec<const std::int64_t> starts, Vec<const std::int32_t> columns, Vec<const float> values,
+             std::optional<Vec<const std::int64_t>> rows, Matrix<float> out,
+             int threads) { self.logits(rows_of(starts, columns, values, self.inputs()), rows, out, threads); },
+          "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(), "rows"_a.noconvert().none(),
+          "out"_a.noconvert(), "threads"_a);
 }

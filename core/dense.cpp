@@ -2,103 +2,117 @@
 
 #include <algorithm>
 
-#include <cblas.h>
-
 #include "rng.h"
 
 namespace fromlogits {
 
 namespace {
 
-// Tiles small enough that two to four threads find work in a 256-unit layer, large enough for the library's own
-// blocking (784x256, batch 128).
-constexpr Index tile_rows = 128;
-constexpr Index tile_units = 64;
-constexpr Index tile_inputs = 512;
+// A panel's row shares one block of random bits; a row of the batch starts a block of its own.
+void drop(const Dropout& dropout, Index h, Index row, Index panel, float* out, float* slopes) noexcept {
+  const auto block = static_cast<std::uint64_t>(row * panels_of(h) + panel);
+  // + 1: NumPy's generator counts up before it draws.
+  const PhiloxBlock bits = philox({block + 1, dropout.step, dropout.layer, dropout_stream}, dropout.seed);
+  for (Index k = 0; k < lane_count; ++k) {
+    const auto lane = static_cast<std::uint32_t>(bits[static_cast<std::size_t>(k / 4)] >> (16 * (k % 4))) & 0xffffu;
+    const float factor = lane < dropout.threshold ? 0.0f : dropout.scale;
+    out[k] *= factor;
+    slopes[k] *= factor;
+  }
+}
 
-// Below about 2 Mflop a phase is over before a helper wakes.
-constexpr Index worth_flops = 2'000'000;
-
-constexpr Index tiles(Index size, Index tile) { return (size + tile - 1) / tile; }
-
-struct Span {
-  Index begin;
-  Index size;
-};
-Span span(Index at, Index tile, Index size) { return {at * tile, std::min(tile, size - at * tile)}; }
-
-int blas(Index size) { return static_cast<int>(size); }
-
-// Sixteen units share one block of random bits; a row starts a block of its own.
-void drop(const Dropout& dropout, Index h, Index row, Span units, float* out, float* slopes) noexcept {
-  const Index blocks_per_row = tiles(h, 16);
-  for (Index j = 0; j < units.size; j += 16) {
-    const auto block = static_cast<std::uint64_t>(row * blocks_per_row + (units.begin + j) / 16);
-    // + 1: NumPy's generator counts up before it draws.
-    const PhiloxBlock bits = philox({block + 1, dropout.step, dropout.layer, dropout_stream}, dropout.seed);
-    const Index lanes = std::min<Index>(16, units.size - j);
-    for (Index k = 0; k < lanes; ++k) {
-      const auto lane = static_cast<std::uint32_t>(bits[static_cast<std::size_t>(k / 4)] >> (16 * (k % 4))) & 0xffffu;
-      const float factor = lane < dropout.threshold ? 0.0f : dropout.scale;
-      out[j + k] *= factor;
-      slopes[j + k] *= factor;
+void activate(const DenseLayer& layer, float* out, float* slopes, const Dropout& dropout, Index n, Span rows,
+              Span units) noexcept {
+  if (slopes == nullptr && layer.activation == Activation::linear) return;
+  for (Index p = units.begin; p < units.begin + units.size; ++p) {
+    const Index at = (p * n + rows.begin) * lane_count;
+    if (slopes == nullptr) {
+      float unwanted[32 * lane_count];
+      for (Index i = 0; i < rows.size; i += 32) {
+        const Index some = std::min<Index>(32, rows.size - i);
+        kernels().activate(layer.activation, out + at + i * lane_count, unwanted, some * lane_count);
+      }
+      continue;
+    }
+    kernels().activate(layer.activation, out + at, slopes + at, rows.size * lane_count);
+    if (dropout.threshold == 0) continue;
+    for (Index i = 0; i < rows.size; ++i) {
+      drop(dropout, layer.h, rows.begin + i, p, out + at + i * lane_count, slopes + at + i * lane_count);
     }
   }
 }
 
 }  // namespace
 
-void forward(const DenseLayer& layer, const float* w, const float* b, const float* x, float* out, float* slopes,
-             const Dropout& dropout, Index n, Team& team) noexcept {
-  const Index d = layer.d, h = layer.h;
-  const Index across = tiles(h, tile_units);
-  team.run(tiles(n, tile_rows) * across, 2 * n * d * h > worth_flops, [&](Index task) {
-    const Span rows = span(task / across, tile_rows, n), units = span(task % across, tile_units, h);
-    float* const corner = out + rows.begin * h + units.begin;
-    for (Index i = 0; i < rows.size; ++i) std::copy_n(b + units.begin, units.size, corner + i * h);
-    scipy_cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, blas(rows.size), blas(units.size), blas(d), 1.0f,
-                      x + rows.begin * d, blas(d), w + units.begin * d, blas(d), 1.0f, corner, blas(h));
-    if (slopes == nullptr && layer.activation == Activation::linear) return;
-    float unwanted[tile_units];
-    for (Index i = 0; i < rows.size; ++i) {
-      float* const slope_row = slopes == nullptr ? unwanted : slopes + (rows.begin + i) * h + units.begin;
-      kernels().activate(layer.activation, corner + i * h, slope_row, units.size);
-      if (dropout.threshold != 0) drop(dropout, h, rows.begin + i, units, corner + i * h, slope_row);
-    }
-  });
+void forward(const DenseLayer& layer, const Weights& weights, const float* x, float* out, float* slopes,
+             const Dropout& dropout, Index n, Span rows, Span units) noexcept {
+  const Index panel = n * lane_count, begin = rows.begin * lane_count;
+  kernels().product(x + begin, panel, rows.size, layer.d, weights.w + units.begin * weights.panel, weights.panel,
+                    weights.row, units.size, weights.bias + units.begin * lane_count, out + units.begin * panel + begin,
+                    panel);
+  activate(layer, out, slopes, dropout, n, rows, units);
 }
 
-void backward(const DenseLayer& layer, const float* w, const float* x, const float* slopes, float* dout, float* dw,
-              float* db, float* dx, Index n, Team& team) noexcept {
-  const Index d = layer.d, h = layer.h;
-  if (slopes != nullptr) {
-    team.run(tiles(n, tile_rows), n * h > worth_flops / 8, [&](Index task) {
-      const Span rows = span(task, tile_rows, n);
-      kernels().multiply(dout + rows.begin * h, slopes + rows.begin * h, rows.size * h);
-    });
+void forward(const DenseLayer& layer, const Weights& weights, const Rows& x, const std::int64_t* order, float* out,
+             float* slopes, const Dropout& dropout, Index n, Span rows, Span units) noexcept {
+  const Index panel = n * lane_count;
+  for (Index i = rows.begin; i < rows.begin + rows.size; ++i) {
+    const Index row = order == nullptr ? i : order[i];
+    const Index begin = x.starts[row], count = x.starts[row + 1] - begin;
+    kernels().combine(x.columns + begin, x.values + begin, count, weights.w + units.begin * weights.panel, weights.row,
+                      weights.panel, units.size, weights.bias + units.begin * lane_count,
+                      out + units.begin * panel + i * lane_count, panel);
   }
-  // Both products need dout alone, so their tiles form one phase.
-  const Index dw_across = tiles(d, tile_inputs), dw_tasks = tiles(h, tile_units) * dw_across;
-  const Index dx_across = tiles(d, tile_units), dx_tasks = dx == nullptr ? 0 : tiles(n, tile_rows) * dx_across;
-  team.run(dw_tasks + dx_tasks, 2 * n * d * h > worth_flops, [&](Index task) {
-    if (task < dw_tasks) {
-      const Span units = span(task / dw_across, tile_units, h), inputs = span(task % dw_across, tile_inputs, d);
-      if (inputs.begin == 0) kernels().sum_rows(dout + units.begin, n, h, db + units.begin, units.size);
-      scipy_cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, blas(units.size), blas(inputs.size), blas(n), 1.0f,
-                        dout + units.begin, blas(h), x + inputs.begin, blas(d), 0.0f,
-                        dw + units.begin * d + inputs.begin, blas(d));
-    } else {
-      const Index tile = task - dw_tasks;
-      const Span rows = span(tile / dx_across, tile_rows, n), inputs = span(tile % dx_across, tile_units, d);
-      scipy_cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, blas(rows.size), blas(inputs.size), blas(h), 1.0f,
-                        dout + rows.begin * h, blas(h), w + inputs.begin, blas(d), 0.0f,
-                        dx + rows.begin * d + inputs.begin, blas(d));
-    }
-  });
+  activate(layer, out, slopes, dropout, n, rows, units);
 }
 
-void use_one_blas_thread() noexcept { scipy_openblas_set_num_threads(1); }
+void input_gradient(const DenseLayer& layer, const Weights& weights, const float* dout_turned,
+                    const float* slopes_below, float* dout_below, float* turned_below, Index n, Span rows,
+                    Span below) noexcept {
+  constexpr Index square = lane_count * lane_count;
+  const Index panel = n * lane_count, turned_panel = panels_of(layer.h) * square;
+  const Index first = rows.begin / lane_count, groups = tiles(rows.size, lane_count);
+  constexpr Index most_groups = 4;
+  for (Index g = 0; g < groups; g += most_groups) {
+    const Index some = std::min(most_groups, groups - g);
+    for (Index p = below.begin; p < below.begin + below.size; ++p) {
+      // (inputs, rows): the weights' rows times dout turned.
+      alignas(64) float turned[most_groups * square], upright[square];
+      const Index inputs = std::min(lane_count, layer.d - p * lane_count);
+      if (inputs < lane_count) std::fill_n(turned, some * square, 0.0f);
+      kernels().product(weights.w + p * square, weights.panel, inputs, layer.h,
+                        dout_turned + (first + g) * turned_panel, turned_panel, lane_count, some, nullptr, turned,
+                        square);
+      for (Index k = 0; k < some; ++k) {
+        const Index row = rows.begin + (g + k) * lane_count;
+        const Index count = std::min(lane_count, rows.begin + rows.size - row) * lane_count;
+        const Index at = p * panel + row * lane_count;
+        kernels().transpose(turned + k * square, upright);
+        if (slopes_below != nullptr) kernels().multiply(upright, slopes_below + at, count);
+        std::copy_n(upright, count, dout_below + at);
+        if (turned_below == nullptr) continue;
+        std::fill_n(upright + count, square - count, 0.0f);
+        kernels().transpose(upright, turned_below + (first + g + k) * panels_of(layer.d) * square + p * square);
+      }
+    }
+  }
+}
 
-const char* blas_core() noexcept { return scipy_openblas_get_corename(); }
+void turn(const float* dout, float* turned, Index n, Index h, Span rows) noexcept {
+  constexpr Index square = lane_count * lane_count;
+  for (Index row = rows.begin; row < rows.begin + rows.size; row += lane_count) {
+    const Index count = std::min(lane_count, rows.begin + rows.size - row);
+    for (Index p = 0; p < panels_of(h); ++p) {
+      const float* from = dout + (p * n + row) * lane_count;
+      alignas(64) float whole[square];
+      if (count < lane_count) {
+        std::copy_n(from, count * lane_count, whole);
+        std::fill_n(whole + count * lane_count, square - count * lane_count, 0.0f);
+        from = whole;
+      }
+      kernels().transpose(from, turned + (row / lane_count * panels_of(h) + p) * square);
+    }
+  }
+}
 
 }  // namespace fromlogits

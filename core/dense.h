@@ -1,18 +1,27 @@
-// One dense layer on a batch: forward, and its backward beside it. Matrix products come from OpenBLAS, one thread
-// each; the work is cut into tiles by shape alone.
+// One dense layer on a part of a batch: forward, and its backward beside it. Matrices lie in panels (panels.h); a call
+// works on some rows of the batch and some panels of units, and writes memory that no other such call writes.
 #pragma once
 
 #include "kernels.h"
-#include "threads.h"
+#include "panels.h"
 #include "views.h"
 
 namespace fromlogits {
 
-// What a layer works on. w (h, d), b (h); row-major.
 struct DenseLayer {
   Index d;
   Index h;
   Activation activation;
+};
+
+// A layer's weights (d, h), input by input, and biases, all with 0 for the units beyond the last.
+//   usually   panels of units: row 16, panel 16 * d
+//   by rows   each input's weights side by side, for sparse inputs: row 16 * panels_of(h), panel 16
+struct Weights {
+  const float* w;
+  Index row;
+  Index panel;
+  const float* bias;
 };
 
 // Which units of a step are dropped: a function of (seed, step, layer, row of the batch, unit) alone.
@@ -24,26 +33,34 @@ struct Dropout {
   std::uint64_t layer = 0;
 };
 
-// out = dropout(activation(x wT + b)).
+// out = dropout(activation(x w + b)), for `rows` and the panels `units`.
 //   x       (n, d)  in
 //   out     (n, h)  out
-//   slopes  (n, h)  out  d out / d (x wT + b), entry by entry; null: not wanted, and then no dropout
-void forward(const DenseLayer& layer, const float* w, const float* b, const float* x, float* out, float* slopes,
-             const Dropout& dropout, Index n, Team& team) noexcept;
+//   slopes  (n, h)  out  d out / d (x w + b), entry by entry; null: not wanted, and then no dropout
+void forward(const DenseLayer& layer, const Weights& weights, const float* x, float* out, float* slopes,
+             const Dropout& dropout, Index n, Span rows, Span units) noexcept;
 
-// Gradients of a scalar whose gradient by `out` is dout.
-//   dout    (n, h)  in/out  multiplied by slopes (when not null) and so the gradient by x wT + b
-//   x       (n, d)  in
-//   dw      (h, d)  out
-//   db      (h)     out
-//   dx      (n, d)  out     null: not wanted (the first layer)
-void backward(const DenseLayer& layer, const float* w, const float* x, const float* slopes, float* dout, float* dw,
-              float* db, float* dx, Index n, Team& team) noexcept;
+// The same for sparse inputs: row i of the batch is row order[i] of x, or row i where order is null.
+void forward(const DenseLayer& layer, const Weights& weights, const Rows& x, const std::int64_t* order, float* out,
+             float* slopes, const Dropout& dropout, Index n, Span rows, Span units) noexcept;
 
-// The same bits for a row alone and among any others: products always have `logits_block` rows, padded.
-inline constexpr Index logits_block = 32;
+// The gradient by a layer's input, times the slopes of the layer below: that layer's dout.
+//   dout_turned   of this layer's dout, see turn()
+//   below         panels of the layer's inputs
+//   slopes_below  (n, d)  or null: 1
+//   dout_below    (n, d)  out
+//   turned_below          out, or null: not wanted
+//   rows          begins at a multiple of 16
+void input_gradient(const DenseLayer& layer, const Weights& weights, const float* dout_turned,
+                    const float* slopes_below, float* dout_below, float* turned_below, Index n, Span rows,
+                    Span below) noexcept;
 
-void use_one_blas_thread() noexcept;
-const char* blas_core() noexcept;
+// dout (n, h) turned: for each 16 rows, (h, 16), so that rows lie along the lanes. Rows beyond n are 0.
+void turn(const float* dout, float* turned, Index n, Index h, Span rows) noexcept;
+
+// Floats that it takes.
+constexpr Index turned_size(Index n, Index h) noexcept {
+  return tiles(n, lane_count) * lane_count * panels_of(h) * lane_count;
+}
 
 }  // namespace fromlogits

@@ -78,6 +78,11 @@ constexpr Index rows_in_group(Index c) noexcept { return c <= 256 ? 8 : 1; }
 // each other.
 constexpr Index scratch_size(Index c) noexcept { return (rows_in_group(c) * (c + 8) + 16 * 64 + 7) / 8 * 8; }
 
+// Steps in which a parameter had no gradient (optimizer.h).
+struct MissedSteps {
+  float drift, decay1, decay2, shrink, epsilon;
+};
+
 struct Counts {
   std::int32_t numbers, within;
 };
@@ -105,22 +110,49 @@ struct Kernels {
   // x[i] *= by[i].
   void (*multiply)(float* x, const float* by, Index n) noexcept;
 
-  // out[i] = float(bytes[i]) * scale + shift.
-  void (*widen)(const std::uint8_t* bytes, float scale, float shift, float* out, Index n) noexcept;
+  // A row of bytes as panels of one row: out[(i / 16) * panel + i % 16] = float(bytes[i]) * scale + shift.
+  void (*widen)(const std::uint8_t* bytes, float scale, float shift, float* out, Index panel, Index n) noexcept;
 
   // Sum of squares in double, in a fixed order.
   double (*sum_of_squares)(const float* x, Index n) noexcept;
 
-  // out[j] = sum over i of rows[i * stride + j], in double, rounded once; width <= 64.
-  void (*sum_rows)(const float* rows, Index n, Index stride, float* out, Index width) noexcept;
+  // out[j] = sum over i of rows[i * 16 + j], in double, rounded once; j < 16.
+  void (*sum_rows)(const float* rows, Index n, float* out) noexcept;
 
   // Adam: mean and square are the running moments of the gradient. Source: Kingma & Ba, ICLR 2015; decoupled decay:
   // Loshchilov & Hutter, ICLR 2019.
   void (*adam)(const AdamStep& step, float* parameters, const float* gradient, float* mean, float* square,
                Index n) noexcept;
 
+  // What `missed` steps without a gradient do, in one: w = shrink * w - drift * mean / (root of square + epsilon), and
+  // the moments decay.
+  void (*adam_missed)(const MissedSteps& missed, float* parameters, float* mean, float* square, Index n) noexcept;
+  void (*sgd_missed)(const MissedSteps& missed, float* parameters, float* velocity, Index n) noexcept;
+
   // v = momentum * v + g; parameter -= learning_rate * v.
   void (*sgd)(const SgdStep& step, float* parameters, const float* gradient, float* velocity, Index n) noexcept;
+
+  // Products on panels (panels.h). Each entry is one chain of multiply-adds in the order of the inner dimension, fused
+  // in all sets but the plain one of a processor without them: the same bits for every tile and batch, and with every
+  // set that fuses.
+
+  // out (rows, 16 panels) = a (rows, k) times b (k, 16 panels), plus the bias of each column (null: none).
+  //   a, out  rows 16 floats apart, panels a_panel and out_panel
+  //   b       rows b_row apart, panels b_panel
+  void (*product)(const float* a, Index a_panel, Index rows, Index k, const float* b, Index b_panel, Index b_row,
+                  Index panels, const float* bias, float* out, Index out_panel) noexcept;
+
+  // sums (columns, 16 panels) += x (n, columns), turned, times dout (n, 16 panels); all rows 16 floats apart.
+  void (*weight_gradient)(const float* x, Index x_panel, Index columns, Index n, const float* dout, Index dout_panel,
+                          Index panels, float* sums, Index sums_panel) noexcept;
+
+  // out (16 panels) = bias (null: none) + the sum over i < count of factors[i] times row which[i].
+  //   rows  (., 16 panels)  `row` floats apart, panels `panel`
+  void (*combine)(const std::int32_t* which, const float* factors, Index count, const float* rows, Index row,
+                  Index panel, Index panels, const float* bias, float* out, Index out_panel) noexcept;
+
+  // to[16 * j + i] = from[16 * i + j]; i, j < 16; not in place.
+  void (*transpose)(const float* from, float* to) noexcept;
 };
 
 // The set in use: the best this machine has, or the one FROMLOGITS_ISA names ("avx512", "avx2", "plain").

@@ -4,6 +4,7 @@
 
 #include "kernels.h"
 #include "logits_impl.h"
+#include "products_impl.h"
 
 namespace fromlogits {
 namespace {
@@ -75,16 +76,19 @@ void multiply(float* x, const float* by, Index n) noexcept {
   for (Index i = 0; i < n; ++i) x[i] *= by[i];
 }
 
-void widen(const std::uint8_t* bytes, float scale, float shift, float* out, Index n) noexcept {
+void widen(const std::uint8_t* bytes, float scale, float shift, float* out, Index panel, Index n) noexcept {
+  for (; n >= lane_count; n -= lane_count, bytes += lane_count, out += panel) {
+    for (Index i = 0; i < lane_count; ++i) out[i] = static_cast<float>(bytes[i]) * scale + shift;
+  }
   for (Index i = 0; i < n; ++i) out[i] = static_cast<float>(bytes[i]) * scale + shift;
 }
 
 double sum_of_squares(const float* x, Index n) noexcept {
-  constexpr Index width = 16;  // their sums are independent, so the loop vectorises and the order stays fixed
-  double sums[width] = {};
+  constexpr Index abreast = 16;  // their sums are independent, so the loop vectorises and the order stays fixed
+  double sums[abreast] = {};
   Index i = 0;
-  for (; i + width <= n; i += width) {
-    for (Index k = 0; k < width; ++k) sums[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
+  for (; i + abreast <= n; i += abreast) {
+    for (Index k = 0; k < abreast; ++k) sums[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
   }
   for (Index k = 0; i + k < n; ++k) sums[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
   double total = 0.0;
@@ -92,18 +96,19 @@ double sum_of_squares(const float* x, Index n) noexcept {
   return total;
 }
 
-void sum_rows(const float* rows, Index n, Index stride, float* out, Index width) noexcept {
-  double sums[64] = {};
+void sum_rows(const float* rows, Index n, float* out) noexcept {
+  double sums[lane_count] = {};
   for (Index i = 0; i < n; ++i) {
-    for (Index j = 0; j < width; ++j) sums[j] += static_cast<double>(rows[i * stride + j]);
+    for (Index j = 0; j < lane_count; ++j) sums[j] += static_cast<double>(rows[i * lane_count + j]);
   }
-  for (Index j = 0; j < width; ++j) out[j] = static_cast<float>(sums[j]);
+  for (Index j = 0; j < lane_count; ++j) out[j] = static_cast<float>(sums[j]);
 }
 
+// A moment whose gradient has become 0 decays into the subnormal numbers and sticks there, and they are slow (twice
+// the time of a step on 784-25-15-10). Below the normal ones a moment moves no parameter: it becomes 0.
+inline float settled(float x) { return std::fabs(x) < 1.17549435e-38f ? 0.0f : x; }
+
 void adam(const AdamStep& s, float* parameters, const float* gradient, float* mean, float* square, Index n) noexcept {
-  // A moment whose gradient has become 0 decays into the subnormal numbers and sticks there, and they are slow (twice
-  // the time of a step on 784-25-15-10). Below the normal ones a moment moves no parameter: it becomes 0.
-  const auto settled = [](float x) { return std::fabs(x) < 1.17549435e-38f ? 0.0f : x; };
   for (Index i = 0; i < n; ++i) {
     const float g = gradient[i] * s.gradient_scale + s.l2 * parameters[i];
     mean[i] = settled(s.beta1 * mean[i] + s.rest1 * g);
@@ -116,8 +121,23 @@ void adam(const AdamStep& s, float* parameters, const float* gradient, float* me
 void sgd(const SgdStep& s, float* parameters, const float* gradient, float* velocity, Index n) noexcept {
   for (Index i = 0; i < n; ++i) {
     const float v = s.momentum * velocity[i] + (gradient[i] * s.gradient_scale + s.l2 * parameters[i]);
-    velocity[i] = std::fabs(v) < 1.17549435e-38f ? 0.0f : v;  // as for adam
+    velocity[i] = settled(v);
     parameters[i] -= s.learning_rate * velocity[i];
+  }
+}
+
+void adam_missed(const MissedSteps& s, float* parameters, float* mean, float* square, Index n) noexcept {
+  for (Index i = 0; i < n; ++i) {
+    parameters[i] = parameters[i] * s.shrink - s.drift * (mean[i] / (std::sqrt(square[i]) + s.epsilon));
+    mean[i] = settled(mean[i] * s.decay1);
+    square[i] = settled(square[i] * s.decay2);
+  }
+}
+
+void sgd_missed(const MissedSteps& s, float* parameters, float* velocity, Index n) noexcept {
+  for (Index i = 0; i < n; ++i) {
+    parameters[i] -= s.drift * velocity[i];
+    velocity[i] = settled(velocity[i] * s.decay1);
   }
 }
 
@@ -136,6 +156,12 @@ const Kernels FROMLOGITS_TARGET = {FROMLOGITS_TARGET_NAME,
                                    sum_of_squares,
                                    sum_rows,
                                    adam,
-                                   sgd};
+                                   adam_missed,
+                                   sgd_missed,
+                                   sgd,
+                                   product,
+                                   weight_gradient,
+                                   combine,
+                                   transpose};
 
 }  // namespace fromlogits

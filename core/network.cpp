@@ -9,169 +9,463 @@ namespace fromlogits {
 
 namespace {
 
-constexpr Index head_rows = 64;  // rows of a task in gather and head
+// Rows of a task: few enough that several threads find work in a batch, enough that the weights, which each task reads
+// whole, are not read too often.
+constexpr Index block_rows(Index n) { return n <= 64 ? 16 : 32; }
 
-Index tiles(Index size, Index tile) { return (size + tile - 1) / tile; }
+constexpr Index unit_panels = 4;  // of a task that takes some units of a layer
+constexpr Index input_rows = 64;  // of the weights that a task updates: with two panels, 8 KiB of gradient
+constexpr Index update_panels = 2;
+constexpr Index task_columns = 16;  // sparse columns of a task
+constexpr Index prediction_rows = 64;
 
-void copy_row(const Rows& rows, Index row, float* out) noexcept {
+// A phase below it is over before a helper has taken its part.
+constexpr Index worth_flops = 400'000;
+
+// With fewer blocks than this, layers that are worth it are shared out unit by unit.
+constexpr Index enough_blocks = 8;
+constexpr Index worth_layer_flops = 4'000'000;
+
+void copy_row(const Rows& rows, Index row, float* out, Index panel) noexcept {
   if (rows.bytes != nullptr) {
-    kernels().widen(rows.bytes + row * rows.d, rows.scale, rows.shift, out, rows.d);
-  } else {
-    std::copy_n(rows.floats + row * rows.d, rows.d, out);
+    kernels().widen(rows.bytes + row * rows.d, rows.scale, rows.shift, out, panel, rows.d);
+    return;
   }
+  const float* from = rows.floats + row * rows.d;
+  Index left = rows.d;
+  for (; left >= lane_count; left -= lane_count, from += lane_count, out += panel) std::copy_n(from, lane_count, out);
+  std::copy_n(from, left, out);
+}
+
+void prefetch_row(const Rows& rows, Index row) noexcept {
+  const Index bytes = rows.d * (rows.bytes != nullptr ? 1 : 4);
+  const auto* const at = rows.bytes != nullptr ? rows.bytes + row * bytes
+                                               : reinterpret_cast<const std::uint8_t*>(rows.floats + row * rows.d);
+  for (Index i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
 }  // namespace
 
+struct Network::Batch {
+  const Rows& rows;
+  const Targets& targets;
+  const std::int64_t* order;
+  Index n;
+  Index following;  // rows of the next batch, which come next in the order
+
+  bool is_sparse() const noexcept { return rows.starts != nullptr; }
+};
+
 Network::Network(std::vector<DenseLayer> layers, Head head) : layers_(std::move(layers)), head_(head) {
   for (const DenseLayer& layer : layers_) {
-    offsets_.push_back(parameter_count_);
+    offsets_.push_back(arena_size_);
     parameter_count_ += layer.h * layer.d + layer.h;
+    arena_size_ += panel_size(layer.d, layer.h) + panel_size(1, layer.h);
   }
-  parameters_.reserve(parameter_count_);
+  parameters_.reserve(arena_size_);
   outputs_.resize(layers_.size());
   slopes_.resize(layers_.size());
-  doutputs_.resize(layers_.size());
+  douts_.resize(layers_.size());
+  turned_.resize(layers_.size());
+}
+
+Weights Network::weights(std::size_t i) const noexcept {
+  const DenseLayer& layer = layers_[i];
+  const float* const w = parameters_.data() + offsets_[i];
+  const float* const bias = w + panel_size(layer.d, layer.h);
+  if (i == 0 && by_rows_) return {w, panels_of(layer.h) * lane_count, lane_count, bias};
+  return {w, lane_count, layer.d * lane_count, bias};
+}
+
+void Network::get(float* out) const noexcept {
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const auto [d, h, activation] = layers_[i];
+    const Weights from = weights(i);
+    for (Index u = 0; u < h; ++u) {
+      const float* const w = from.w + u / lane_count * from.panel + u % lane_count;
+      for (Index j = 0; j < d; ++j) *out++ = w[j * from.row];
+    }
+    out = std::copy_n(from.bias, h, out);
+  }
+}
+
+void Network::set(const float* from) noexcept {
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const auto [d, h, activation] = layers_[i];
+    const Weights to = weights(i);
+    float* const w = parameters_.data() + (to.w - parameters_.data());
+    for (Index u = 0; u < h; ++u) {
+      for (Index j = 0; j < d; ++j) w[u / lane_count * to.panel + u % lane_count + j * to.row] = *from++;
+    }
+    std::copy_n(from, h, parameters_.data() + (to.bias - parameters_.data()));
+    from += h;
+  }
 }
 
 void Network::start(const TrainingPlan& plan) {
   plan_ = plan;
-  steps_ = 0;
-  std::vector<Segment> segments;
   const Index batch = plan.batch_size;
-  gradient_.reserve(parameter_count_);
-  input_.reserve(batch * inputs());
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const DenseLayer& layer = layers_[i];
-    segments.push_back({offsets_[i], layer.h * layer.d, true});
-    segments.push_back({offsets_[i] + layer.h * layer.d, layer.h, false});
-    outputs_[i].reserve(batch * layer.h);
-    slopes_[i].reserve(batch * layer.h);
-    doutputs_[i].reserve(batch * layer.h);
+  const std::size_t last = layers_.size() - 1;
+  input_.reserve(panel_size(batch, inputs()));
+  for (std::size_t i = 0; i <= last; ++i) {
+    const Index size = panel_size(batch, layers_[i].h);
+    outputs_[i].reserve(size);
+    if (has_slopes(i)) slopes_[i].reserve(size);
+    douts_[i].reserve(size);
+    if (i > 0) turned_[i].reserve(turned_size(batch, layers_[i].h));
   }
+  logits_.reserve(batch * outputs());
   losses_.reserve(batch);
   if (head_ == Head::softmax) {
     labels_.reserve(batch);
-    head_memory_.reserve(tiles(batch, head_rows) * scratch_size(outputs()));
+    head_memory_.reserve(tiles(batch, block_rows(1)) * scratch_size(outputs()));
   } else {
     targets_.reserve(batch * outputs());
     head_memory_.reserve(batch * outputs());
   }
-  optimizer_.start(plan.optimizer, segments, parameter_count_);
+  if (plan.optimizer.clip_norm > 0.0) {
+    gradient_.reserve(arena_size_);
+    squares_.reserve(most_tasks());
+  }
+  optimizer_.start(plan.optimizer, arena_size_);
+  is_settled_ = true;
+  settled_.fill_zero();
+}
+
+Index Network::most_tasks() const noexcept {
+  Index tasks = tiles(inputs(), task_columns);
+  for (const DenseLayer& layer : layers_)
+    tasks += tiles(panels_of(layer.h), update_panels) * tiles(layer.d, input_rows);
+  return tasks;
+}
+
+void Network::take(const Rows& rows) {
+  const bool is_sparse = rows.starts != nullptr;
+  if (is_sparse != by_rows_) lay_out(is_sparse);
+  if (!is_sparse) return;
+  Index most = 0;
+  for (Index i = 0; i < rows.n; ++i) most = std::max<Index>(most, rows.starts[i + 1] - rows.starts[i]);
+  sparse_.reserve(inputs(), most * plan_.batch_size);
+  settled_.reserve(inputs());
+}
+
+void Network::lay_out(bool by_rows) {
+  Team alone(1);
+  settle(alone);
+  const Index d = layers_[0].d, panels = panels_of(layers_[0].h), size = d * panels * lane_count;
+  Buffer<float> before(size);
+  for (float* const array : {parameters_.data(), optimizer_.first(), optimizer_.second()}) {
+    if (array == nullptr) continue;
+    std::copy_n(array, size, before.data());
+    for (Index j = 0; j < d; ++j) {
+      for (Index p = 0; p < panels; ++p) {
+        const Index in_panels = (p * d + j) * lane_count, in_rows = (j * panels + p) * lane_count;
+        std::copy_n(before.data() + (by_rows ? in_panels : in_rows), lane_count,
+                    array + (by_rows ? in_rows : in_panels));
+      }
+    }
+  }
+  by_rows_ = by_rows;
+}
+
+void Network::catch_up(Index column) noexcept {
+  std::int32_t& settled = settled_.data()[column];
+  const auto steps = static_cast<std::int32_t>(optimizer_.steps());
+  if (settled == steps) return;
+  const Index width = panels_of(layers_[0].h) * lane_count;
+  optimizer_.catch_up(parameters_.data(), column * width, width, steps - settled);
+  settled = steps;
+}
+
+void Network::settle(Team& team) noexcept {
+  if (is_settled_) return;
+  constexpr Index some = 64;
+  team.run(tiles(inputs(), some), true, [&](Index task) {
+    const Span part = part_of(inputs(), some, task);
+    for (Index j = part.begin; j < part.begin + part.size; ++j) catch_up(j);
+  });
+  is_settled_ = true;
 }
 
 double Network::train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k, const double* rates,
                       double loss, Team& team) noexcept {
   for (Index at = 0, i = 0; at < k; at += plan_.batch_size, ++i) {
-    loss += step(rows, targets, order + at, std::min(plan_.batch_size, k - at), rates[i], team);
+    const Span part = part_of(k, plan_.batch_size, i), next = part_of(k, plan_.batch_size, i + 1);
+    loss += step({rows, targets, order + at, part.size, std::max<Index>(0, next.size)}, rates[i], team);
   }
   return loss;
 }
 
-double Network::step(const Rows& rows, const Targets& targets, const std::int64_t* order, Index n, double rate,
-                     Team& team) noexcept {
-  const Index d = inputs();
-  team.run(tiles(n, head_rows), n * d > 100'000, [&](Index task) {
-    for (Index i = task * head_rows; i < std::min(n, (task + 1) * head_rows); ++i) {
-      copy_row(rows, order[i], input_.data() + i * d);
-    }
-  });
-
+Dropout Network::dropout(std::size_t i) const noexcept {
   Dropout dropout;
+  if (i + 1 < layers_.size()) dropout.threshold = static_cast<std::uint32_t>(std::lround(plan_.dropout * 65536.0));
+  dropout.scale = static_cast<float>(65536.0 / (65536.0 - dropout.threshold));
+  dropout.seed = plan_.seed;
+  dropout.step = static_cast<std::uint64_t>(optimizer_.steps());
+  dropout.layer = i;
+  return dropout;
+}
+
+bool Network::has_slopes(std::size_t i) const noexcept {
+  return layers_[i].activation != Activation::linear || dropout(i).threshold != 0;
+}
+
+double Network::step(const Batch& batch, double rate, Team& team) noexcept {
+  const Index n = batch.n;
   const std::size_t last = layers_.size() - 1;
-  const float* x = input_.data();
+  if (batch.is_sparse()) {
+    if (optimizer_.steps() % optimizer_.patience() == 0) settle(team);
+    sparse_.gather(batch.rows, batch.order, n);
+    const Index width = panels_of(layers_[0].h) * lane_count;
+    team.run(tiles(sparse_.size(), task_columns), sparse_.size() * width > worth_flops / 16, [&](Index task) {
+      const Span part = part_of(sparse_.size(), task_columns, task);
+      for (Index i = part.begin; i < part.begin + part.size; ++i) catch_up(sparse_.column(i));
+    });
+    is_settled_ = false;
+  }
+
+  Index flops = 0, widest = 0;
   for (std::size_t i = 0; i <= last; ++i) {
-    const DenseLayer& layer = layers_[i];
-    dropout.threshold = i < last ? static_cast<std::uint32_t>(std::lround(plan_.dropout * 65536.0)) : 0;
-    dropout.scale = static_cast<float>(65536.0 / (65536.0 - dropout.threshold));
-    dropout.seed = plan_.seed;
-    dropout.step = steps_;
-    dropout.layer = i;
-    const bool is_plain = layer.activation == Activation::linear && dropout.threshold == 0;
-    const float* const w = parameters_.data() + offsets_[i];
-    forward(layer, w, w + layer.h * layer.d, x, outputs_[i].data(), is_plain ? nullptr : slopes_[i].data(), dropout, n,
-            team);
-    x = outputs_[i].data();
+    const Index inputs =
+        i == 0 && batch.is_sparse() ? batch.rows.starts[batch.rows.n] / batch.rows.n + 1 : layers_[i].d;
+    flops += 4 * n * inputs * layers_[i].h;
+    widest = std::max(widest, 4 * n * inputs * layers_[i].h);
   }
-
-  const double loss = loss_and_gradient(targets, order, n, team);
-
-  for (std::size_t i = last + 1; i-- > 0;) {
-    const DenseLayer& layer = layers_[i];
-    const bool is_plain = layer.activation == Activation::linear && (i == last || plan_.dropout * 65536.0 < 0.5);
-    float* const dw = gradient_.data() + offsets_[i];
-    backward(layer, parameters_.data() + offsets_[i], i == 0 ? input_.data() : outputs_[i - 1].data(),
-             is_plain ? nullptr : slopes_[i].data(), doutputs_[i].data(), dw, dw + layer.h * layer.d,
-             i == 0 ? nullptr : doutputs_[i - 1].data(), n, team);
+  const Index block = block_rows(n), blocks = tiles(n, block);
+  const bool is_worth_it = flops > worth_flops;
+  if (blocks >= enough_blocks || widest < worth_layer_flops) {
+    team.run(blocks, is_worth_it, [&](Index task) {
+      const Span rows = part_of(n, block, task);
+      gather(batch, rows);
+      for (std::size_t i = 0; i <= last; ++i) forward_part(batch, i, rows, {0, panels_of(layers_[i].h)});
+      loss_and_gradient(batch, rows);
+      for (std::size_t i = last; i > 0; --i) backward_part(batch, i, rows, {0, panels_of(layers_[i].d)});
+    });
+  } else {
+    const auto by_units = [&](std::size_t layer, Index panels, auto&& part) {
+      const Index across = tiles(panels, unit_panels), work = 2 * n * layers_[layer].d * layers_[layer].h;
+      team.run(blocks * across, work > worth_flops, [&](Index task) {
+        part(layer, part_of(n, block, task / across), part_of(panels, unit_panels, task % across));
+      });
+    };
+    team.run(blocks, is_worth_it, [&](Index task) { gather(batch, part_of(n, block, task)); });
+    for (std::size_t i = 0; i <= last; ++i) {
+      by_units(i, panels_of(layers_[i].h),
+               [&](std::size_t layer, Span rows, Span units) { forward_part(batch, layer, rows, units); });
+    }
+    team.run(blocks, n * outputs() > 4'000, [&](Index task) { loss_and_gradient(batch, part_of(n, block, task)); });
+    for (std::size_t i = last; i > 0; --i) {
+      by_units(i, panels_of(layers_[i].d),
+               [&](std::size_t layer, Span rows, Span below) { backward_part(batch, layer, rows, below); });
+    }
   }
-
-  optimizer_.step(parameters_.data(), gradient_.data(), rate, team);
-  ++steps_;
-  return loss;
-}
-
-double Network::loss_and_gradient(const Targets& targets, const std::int64_t* order, Index n, Team& team) noexcept {
-  const Index c = outputs();
-  const auto divisor = static_cast<double>(n);
-  const auto& head = kernels().narrow;
-  double* const losses = losses_.data();
-  team.run(tiles(n, head_rows), n * c > 8'000, [&](Index task) {
-    const Index begin = task * head_rows, m = std::min(n - begin, head_rows);
-    const float* const z = outputs_.back().data() + begin * c;
-    float* const dz = doutputs_.back().data() + begin * c;
-    if (head_ == Head::softmax) {
-      std::int32_t* const labels = labels_.data() + begin;
-      for (Index i = 0; i < m; ++i) labels[i] = targets.labels[order[begin + i]];
-      head.softmax_loss(z, labels, nullptr, divisor, dz, losses + begin, m, c,
-                        head_memory_.data() + task * scratch_size(c));
-      return;
-    }
-    float* const wanted = targets_.data() + begin * c;
-    double* const entries = head_memory_.data() + begin * c;
-    for (Index i = 0; i < m; ++i) std::copy_n(targets.values + order[begin + i] * c, c, wanted + i * c);
-    head.sigmoid_loss(z, wanted, nullptr, 0.0, nullptr, 1.0, nullptr, divisor, dz, entries, m * c);
-    for (Index i = 0; i < m; ++i) {
-      losses[begin + i] = 0.0;
-      for (Index k = 0; k < c; ++k) losses[begin + i] += entries[i * c + k];
-    }
-  });
   double loss = 0.0;
-  for (Index i = 0; i < n; ++i) loss += losses[i];
+  for (Index i = 0; i < n; ++i) loss += losses_.data()[i];
+
+  optimizer_.begin(rate);
+  update(batch, team);
   return loss;
 }
 
-void Network::logits(const Rows& rows, float* out, Team& team) const {
-  const Index c = outputs(), d = inputs(), block = logits_block;
-  Index widest = c, flops = 0;
+void Network::gather(const Batch& batch, Span rows) noexcept {
+  if (batch.is_sparse()) return;
+  for (Index i = rows.begin; i < rows.begin + rows.size; ++i) {
+    copy_row(batch.rows, batch.order[i], input_.data() + i * lane_count, batch.n * lane_count);
+    if (i < batch.following) prefetch_row(batch.rows, batch.order[batch.n + i]);
+  }
+}
+
+void Network::forward_part(const Batch& batch, std::size_t i, Span rows, Span units) noexcept {
+  float* const out = outputs_[i].data();
+  float* const slopes = has_slopes(i) ? slopes_[i].data() : nullptr;
+  if (i == 0 && batch.is_sparse()) {
+    forward(layers_[i], weights(i), batch.rows, batch.order, out, slopes, dropout(i), batch.n, rows, units);
+  } else {
+    const float* const x = i == 0 ? input_.data() : outputs_[i - 1].data();
+    forward(layers_[i], weights(i), x, out, slopes, dropout(i), batch.n, rows, units);
+  }
+}
+
+void Network::backward_part(const Batch& batch, std::size_t i, Span rows, Span below) noexcept {
+  input_gradient(layers_[i], weights(i), turned_[i].data(), has_slopes(i - 1) ? slopes_[i - 1].data() : nullptr,
+                 douts_[i - 1].data(), i > 1 ? turned_[i - 1].data() : nullptr, batch.n, rows, below);
+}
+
+void Network::loss_and_gradient(const Batch& batch, Span rows) noexcept {
+  const Index c = outputs(), panel = batch.n * lane_count, end = rows.begin + rows.size;
+  const auto divisor = static_cast<double>(batch.n);
+  const auto& head = kernels().narrow;
+  const std::size_t last = layers_.size() - 1;
+  float* const z = logits_.data() + rows.begin * c;
+  for (Index i = rows.begin; i < end; ++i) {
+    for (Index k = 0; k < c; k += lane_count) {
+      std::copy_n(outputs_[last].data() + k / lane_count * panel + i * lane_count, std::min(lane_count, c - k),
+                  logits_.data() + i * c + k);
+    }
+  }
+  if (head_ == Head::softmax) {
+    for (Index i = rows.begin; i < end; ++i) labels_.data()[i] = batch.targets.labels[batch.order[i]];
+    head.softmax_loss(z, labels_.data() + rows.begin, nullptr, divisor, z, losses_.data() + rows.begin, rows.size, c,
+                      head_memory_.data() + rows.begin / block_rows(1) * scratch_size(c));
+  } else {
+    float* const wanted = targets_.data() + rows.begin * c;
+    double* const entries = head_memory_.data() + rows.begin * c;
+    for (Index i = 0; i < rows.size; ++i) {
+      std::copy_n(batch.targets.values + batch.order[rows.begin + i] * c, c, wanted + i * c);
+    }
+    head.sigmoid_loss(z, wanted, nullptr, 0.0, nullptr, 1.0, nullptr, divisor, z, entries, rows.size * c);
+    for (Index i = 0; i < rows.size; ++i) {
+      double& loss = losses_.data()[rows.begin + i] = 0.0;
+      for (Index k = 0; k < c; ++k) loss += entries[i * c + k];
+    }
+  }
+  for (Index i = rows.begin; i < end; ++i) {
+    for (Index k = 0; k < c; k += lane_count) {
+      float* const to = douts_[last].data() + k / lane_count * panel + i * lane_count;
+      const Index some = std::min(lane_count, c - k);
+      std::copy_n(logits_.data() + i * c + k, some, to);
+      std::fill_n(to + some, lane_count - some, 0.0f);
+    }
+  }
+  if (last > 0) turn(douts_[last].data(), turned_[last].data(), batch.n, c, rows);
+}
+
+void Network::update(const Batch& batch, Team& team) noexcept {
+  const Index columns = batch.is_sparse() ? tiles(sparse_.size(), task_columns) : 0;
+  const auto across = [&](std::size_t i) { return i == 0 && batch.is_sparse() ? 1 : tiles(layers_[i].d, input_rows); };
+  const auto parts = [&](std::size_t i) { return tiles(panels_of(layers_[i].h), update_panels) * across(i); };
+  Index tasks = columns, flops = 0;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    tasks += parts(i);
+    flops += layers_[i].h * (i == 0 && batch.is_sparse() ? sparse_.size() * 16 : layers_[i].d * (2 * batch.n + 16));
+  }
+  const auto run = [&](Stage stage) {
+    team.run(tasks, flops > worth_flops, [&](Index task) {
+      double squares = 0.0;
+      if (task < columns) {
+        squares = finish_columns(batch, part_of(sparse_.size(), task_columns, task), stage);
+      } else {
+        Index at = task - columns;
+        std::size_t i = 0;
+        for (; at >= parts(i); ++i) at -= parts(i);
+        squares = finish_weights(batch, i, part_of(panels_of(layers_[i].h), update_panels, at / across(i)),
+                                 part_of(layers_[i].d, input_rows, at % across(i)), stage);
+      }
+      if (stage == Stage::sum) squares_.data()[task] = squares;
+    });
+  };
+  const double most = optimizer_.plan().clip_norm;
+  if (most <= 0.0) return run(Stage::whole);
+  run(Stage::sum);
+  double squares = 0.0;
+  for (Index task = 0; task < tasks; ++task) squares += squares_.data()[task];
+  const double norm = std::sqrt(squares);
+  optimizer_.scale_gradients(norm > most ? most / norm : 1.0);
+  run(Stage::apply);
+}
+
+double Network::finish_weights(const Batch& batch, std::size_t i, Span units, Span inputs, Stage stage) noexcept {
+  alignas(64) float memory[update_panels * input_rows * lane_count];
+  const DenseLayer& layer = layers_[i];
+  const Index panel = batch.n * lane_count;
+  const float* const dout = douts_[i].data() + units.begin * panel;
+  double squares = 0.0;
+  if (i > 0 || !batch.is_sparse()) {
+    const Index weights_panel = weights(i).panel;
+    const Index at = offsets_[i] + units.begin * weights_panel + inputs.begin * lane_count;
+    float* const sums = stage == Stage::whole ? memory : gradient_.data() + at;
+    const Index sums_panel = stage == Stage::whole ? input_rows * lane_count : weights_panel;
+    if (stage != Stage::apply) {
+      const float* const x = (i == 0 ? input_ : outputs_[i - 1]).data() + inputs.begin * batch.n;
+      for (Index p = 0; p < units.size; ++p) std::fill_n(sums + p * sums_panel, inputs.size * lane_count, 0.0f);
+      kernels().weight_gradient(x, panel, inputs.size, batch.n, dout, panel, units.size, sums, sums_panel);
+    }
+    for (Index p = 0; p < units.size; ++p) {
+      squares += finish(at + p * weights_panel, sums + p * sums_panel, inputs.size * lane_count, true, stage);
+    }
+  }
+  if (inputs.begin > 0) return squares;
+  for (Index p = 0; p < units.size; ++p) {
+    const Index at = offsets_[i] + panel_size(layer.d, layer.h) + (units.begin + p) * lane_count;
+    float* const sums = stage == Stage::whole ? memory : gradient_.data() + at;
+    if (stage != Stage::apply) kernels().sum_rows(dout + p * panel, batch.n, sums);
+    squares += finish(at, sums, lane_count, false, stage);
+  }
+  return squares;
+}
+
+double Network::finish_columns(const Batch& batch, Span columns, Stage stage) noexcept {
+  constexpr Index some = 16;  // panels
+  alignas(64) float memory[some * lane_count];
+  const Index panels = panels_of(layers_[0].h), panel = batch.n * lane_count;
+  double squares = 0.0;
+  for (Index i = columns.begin; i < columns.begin + columns.size; ++i) {
+    const Index column = sparse_.column(i);
+    for (Index p = 0; p < panels; p += some) {
+      const Index count = std::min(some, panels - p), at = (column * panels + p) * lane_count;
+      float* const sums = stage == Stage::whole ? memory : gradient_.data() + at;
+      if (stage != Stage::apply) {
+        kernels().combine(sparse_.rows(i), sparse_.values(i), sparse_.count(i), douts_[0].data() + p * panel,
+                          lane_count, panel, count, nullptr, sums, lane_count);
+      }
+      squares += finish(at, sums, count * lane_count, true, stage);
+    }
+    settled_.data()[column] = static_cast<std::int32_t>(optimizer_.steps());
+  }
+  return squares;
+}
+
+double Network::finish(Index at, const float* gradient, Index size, bool decays, Stage stage) noexcept {
+  if (stage == Stage::sum) return kernels().sum_of_squares(gradient, size);
+  optimizer_.update(parameters_.data(), at, gradient, size, decays);
+  return 0.0;
+}
+
+void Network::logits(const Rows& rows, const std::int64_t* which, Index n, float* out, Team& team) const {
+  const Index c = outputs(), d = inputs(), block = std::min(prediction_rows, n);
+  const bool is_sparse = rows.starts != nullptr;
+  Index widest = 1, flops = 0;
   for (const DenseLayer& layer : layers_) {
-    widest = std::max(widest, layer.h);
+    widest = std::max(widest, panels_of(layer.h));
     flops += 2 * layer.h * layer.d;
   }
-  // A task owns its memory, taken here: tasks never allocate. Whole blocks of floats are read where they are.
-  const Index blocks = tiles(rows.n, block), tasks = std::min<Index>(blocks, team.threads());
-  const Index each = block * (d + 2 * widest);
-  Buffer<float> memory(tasks * each);
-  team.run(tasks, flops * rows.n > 4'000'000, [&](Index task) {
-    Team alone(1);
-    float* const input = memory.data() + task * each;
-    float* y = input + block * d;
-    float* spare = y + block * widest;
+  // A task owns its memory, taken here: tasks never allocate.
+  const Index blocks = tiles(n, prediction_rows), tasks = std::min<Index>(blocks, team.threads());
+  const Index x_size = is_sparse ? 0 : panel_size(block, d), y_size = widest * lane_count * block;
+  Buffer<float> memory(tasks * (x_size + 2 * y_size));
+  team.run(tasks, flops * n > worth_flops, [&](Index task) {
+    float* const input = memory.data() + task * (x_size + 2 * y_size);
+    float* y = input + x_size;
+    float* spare = y + y_size;
     for (Index at = task; at < blocks; at += tasks) {
-      const Index begin = at * block, n = std::min(block, rows.n - begin);
+      const Span part = part_of(n, prediction_rows, at);
+      const auto row = [&](Index i) { return which == nullptr ? part.begin + i : which[part.begin + i]; };
+      const Index m = part.size;
       const float* x = input;
-      if (rows.floats != nullptr && n == block) {
-        x = rows.floats + begin * d;
-      } else {
-        for (Index i = 0; i < n; ++i) copy_row(rows, begin + i, input + i * d);
-        std::fill_n(input + n * d, (block - n) * d, 0.0f);
+      if (m == 1 && rows.floats != nullptr) {
+        x = rows.floats + row(0) * d;  // one row is a panel row already
+      } else if (!is_sparse) {
+        for (Index i = 0; i < m; ++i) copy_row(rows, row(i), input + i * lane_count, m * lane_count);
       }
       for (std::size_t i = 0; i < layers_.size(); ++i) {
-        const float* const w = parameters_.data() + offsets_[i];
-        forward(layers_[i], w, w + layers_[i].h * layers_[i].d, x, y, nullptr, Dropout{}, block, alone);
+        const Span all_units{0, panels_of(layers_[i].h)};
+        if (i == 0 && is_sparse) {
+          Rows some = rows;
+          if (which == nullptr) some.starts += part.begin;
+          forward(layers_[i], weights(i), some, which == nullptr ? nullptr : which + part.begin, y, nullptr, Dropout{},
+                  m, {0, m}, all_units);
+        } else {
+          forward(layers_[i], weights(i), x, y, nullptr, Dropout{}, m, {0, m}, all_units);
+        }
         x = y;
         std::swap(y, spare);
       }
-      std::copy_n(x, n * c, out + begin * c);
+      for (Index i = 0; i < m; ++i) {
+        float* const to = out + (part.begin + i) * c;
+        for (Index k = 0; k < c; k += lane_count) {
+          std::copy_n(x + k / lane_count * m * lane_count + i * lane_count, std::min(lane_count, c - k), to + k);
+        }
+      }
     }
   });
 }

@@ -1,4 +1,10 @@
 // A network of dense layers that ends in logits, its training step and its prediction.
+//
+// A step has two phases. In the first, each task takes some rows of the batch through the whole network and back to
+// the gradients of every layer's outputs. In the second, each task sums the gradient of some weights over the batch
+// and updates them at once, so that no gradient goes through memory. Where a batch has too few rows to share, the
+// first phase goes layer by layer. How the work is cut follows from shapes alone, and changes no bits: every sum has
+// a fixed order (kernels.h).
 #pragma once
 
 #include <vector>
@@ -6,6 +12,7 @@
 #include "arena.h"
 #include "dense.h"
 #include "optimizer.h"
+#include "sparse_batch.h"
 #include "threads.h"
 #include "views.h"
 
@@ -32,8 +39,8 @@ class Network {
   Network(std::vector<DenseLayer> layers, Head head);
 
   // Layer by layer, weights (h, d) then biases (h).
-  float* parameters() noexcept { return parameters_.data(); }
-  const float* parameters() const noexcept { return parameters_.data(); }
+  void get(float* parameters) const noexcept;
+  void set(const float* parameters) noexcept;
   Index parameter_count() const noexcept { return parameter_count_; }
   Index inputs() const noexcept { return layers_.front().d; }
   Index outputs() const noexcept { return layers_.back().h; }
@@ -41,41 +48,72 @@ class Network {
   // Forgets the optimizer's state; the next step is step 0. Takes the memory that steps need.
   void start(const TrainingPlan& plan);
 
+  // Takes the memory that steps on these rows need besides; parameters that waited for their feature catch up where
+  // the kind of rows changes.
+  void take(const Rows& rows);
+
   // Takes steps on batches of order[0..k), the last one possibly smaller; rates has one learning rate a step.
   //   order    row numbers, 0 <= order[i] < rows.n, checked by the caller
   //   loss     so far; step by step the sum of each row's loss before its step, in nats, is added, so that the length
   //            of a span does not change the order of the sum
   //   returns  the loss after these steps
-  // Needs start(). Allocates nothing.
+  // Needs start() and take(). Allocates nothing.
   double train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k, const double* rates,
                double loss, Team& team) noexcept;
 
-  // out (n, c) = logits of every row; a row has the same bits alone and among any others.
-  void logits(const Rows& rows, float* out, Team& team) const;
+  // Lets the parameters catch up that waited for their feature, before they are read.
+  void settle(Team& team) noexcept;
+
+  // out (n, c) = logits of the rows which[i], or of every row where which is null; a row has the same bits alone and
+  // among any others. Needs settle().
+  void logits(const Rows& rows, const std::int64_t* which, Index n, float* out, Team& team) const;
 
  private:
-  double step(const Rows& rows, const Targets& targets, const std::int64_t* order, Index n, double rate,
-              Team& team) noexcept;
-  double loss_and_gradient(const Targets& targets, const std::int64_t* order, Index n, Team& team) noexcept;
+  struct Batch;
+  // Of an update: all at once; or, where the norm has to be known in between, the gradient, and then the rest.
+  enum class Stage { whole, sum, apply };
+
+  Weights weights(std::size_t layer) const noexcept;
+  Dropout dropout(std::size_t layer) const noexcept;
+  bool has_slopes(std::size_t layer) const noexcept;
+  void lay_out(bool by_rows);
+  Index most_tasks() const noexcept;
+
+  double step(const Batch& batch, double rate, Team& team) noexcept;
+  void gather(const Batch& batch, Span rows) noexcept;
+  void forward_part(const Batch& batch, std::size_t layer, Span rows, Span units) noexcept;
+  void backward_part(const Batch& batch, std::size_t layer, Span rows, Span below) noexcept;
+  void loss_and_gradient(const Batch& batch, Span rows) noexcept;
+  void update(const Batch& batch, Team& team) noexcept;
+  double finish_weights(const Batch& batch, std::size_t layer, Span units, Span inputs, Stage stage) noexcept;
+  double finish_columns(const Batch& batch, Span columns, Stage stage) noexcept;
+  double finish(Index at, const float* gradient, Index size, bool decays, Stage stage) noexcept;
+  void catch_up(Index column) noexcept;
 
   std::vector<DenseLayer> layers_;
   Head head_;
   std::vector<Index> offsets_;  // of each layer's weights in the arena; its biases follow
   Index parameter_count_ = 0;
+  Index arena_size_ = 0;
   Buffer<float> parameters_;
-  Buffer<float> gradient_;
+  bool by_rows_ = false;  // the first layer's weights
 
   TrainingPlan plan_;
   Optimizer optimizer_;
-  std::uint64_t steps_ = 0;
+  Buffer<float> gradient_;  // as the parameters; only where the norm has to be known before the update
+  Buffer<double> squares_;  // of each task's part of it
+  SparseBatch sparse_;
+  Buffer<std::int32_t> settled_;  // (d) the steps that a sparse input's weights have taken part in
+  bool is_settled_ = true;
 
-  // One batch: the gathered input, then per layer its output, slopes and gradient by its output.
+  // One batch: the gathered input, then per layer its output, slopes, and gradient by its output, upright and turned.
   Buffer<float> input_;
-  std::vector<Buffer<float>> outputs_, slopes_, doutputs_;
+  std::vector<Buffer<float>> outputs_, slopes_, douts_, turned_;
+  Buffer<float> logits_;         // (batch, c), and then their gradient
   Buffer<std::int32_t> labels_;  // (batch) of the softmax head
   Buffer<float> targets_;        // (batch, c) of the sigmoid head
   Buffer<double> losses_;        // (batch)
-  Buffer<double> head_memory_;   // softmax: scratch of each task; sigmoid: losses of each entry
+  Buffer<double> head_memory_;   // softmax: scratch of each block; sigmoid: losses of each entry
 };
 
 }  // namespace fromlogits

@@ -5,76 +5,86 @@
 
 namespace fromlogits {
 
-namespace {
-
-constexpr Index block = 16'384;             // four arrays of it stay in a second-level cache
-constexpr Index worth_parameters = 50'000;  // below, waking a helper costs more than it saves
-
-}  // namespace
-
-void Optimizer::start(const OptimizerPlan& plan, const std::vector<Segment>& segments, Index parameters) {
+void Optimizer::start(const OptimizerPlan& plan, Index parameters) {
   plan_ = plan;
-  steps_ = 0.0;
-  parameters_ = parameters;
-  blocks_.clear();
-  for (const Segment& segment : segments) {
-    for (Index at = 0; at < segment.size; at += block) {
-      blocks_.push_back({segment.begin + at, std::min(block, segment.size - at), segment.decays});
-    }
-  }
-  squares_.assign(blocks_.size(), 0.0);
+  steps_ = 0;
+  const bool is_sgd = plan.method == Method::sgd;
   first_.reserve(parameters);
   first_.fill_zero();
-  if (plan.method != Method::sgd) {
+  if (!is_sgd) {
     second_.reserve(parameters);
     second_.fill_zero();
   }
+  // Where the mean decays more slowly than the root, the drift of a step grows until epsilon bounds it: no waiting.
+  patience_ = is_sgd || plan.beta1 * plan.beta1 <= plan.beta2 ? most_missed : 1;
+  drift_.fill(0.0);
+  shrinks_.fill(1.0);
+  epsilons_.fill(plan.epsilon);
+  for (Index i = 0; i <= most_missed; ++i) {
+    const auto missed = static_cast<double>(i);
+    decay1_[static_cast<std::size_t>(i)] = std::pow(is_sgd ? plan.momentum : plan.beta1, missed);
+    decay2_[static_cast<std::size_t>(i)] = std::pow(is_sgd ? 1.0 : plan.beta2, missed);
+  }
 }
 
-double Optimizer::clipping(const float* gradient, Team& team) noexcept {
-  if (plan_.clip_norm <= 0.0) return 1.0;
-  const auto blocks = static_cast<Index>(blocks_.size());
-  team.run(blocks, parameters_ > worth_parameters, [&](Index i) {
-    const Segment& part = blocks_[static_cast<std::size_t>(i)];
-    squares_[static_cast<std::size_t>(i)] = kernels().sum_of_squares(gradient + part.begin, part.size);
-  });
-  double sum = 0.0;
-  for (const double square : squares_) sum += square;
-  const double norm = std::sqrt(sum);
-  return norm > plan_.clip_norm ? plan_.clip_norm / norm : 1.0;
+void Optimizer::begin(double learning_rate) noexcept {
+  ++steps_;
+  const auto t = static_cast<double>(steps_);
+  const bool is_sgd = plan_.method == Method::sgd, is_decoupled = plan_.method == Method::adamw;
+  const double correction1 = 1.0 - std::pow(plan_.beta1, t), correction2 = 1.0 - std::pow(plan_.beta2, t);
+  const double shrink = is_decoupled ? 1.0 - learning_rate * plan_.weight_decay : 1.0;
+  l2_ = static_cast<float>(is_decoupled ? 0.0 : plan_.weight_decay);
+  shrink_ = static_cast<float>(shrink);
+  sgd_ = {static_cast<float>(learning_rate), static_cast<float>(plan_.momentum), 1.0f, 0.0f};
+  adam_ = {static_cast<float>(learning_rate / correction1),
+           static_cast<float>(plan_.beta1),
+           static_cast<float>(plan_.beta2),
+           static_cast<float>(1.0 - plan_.beta1),
+           static_cast<float>(1.0 - plan_.beta2),
+           static_cast<float>(1.0 / std::sqrt(correction2)),
+           static_cast<float>(plan_.epsilon),
+           1.0f,
+           0.0f,
+           1.0f};
+
+  // Whoever had missed i steps has missed i + 1 when this one passes it by: the i-th term of its drift comes to it.
+  const double size = is_sgd ? learning_rate : learning_rate / correction1 * std::sqrt(correction2);
+  for (Index i = most_missed; i > 0; --i) {
+    const auto at = static_cast<std::size_t>(i);
+    drift_[at] = drift_[at - 1] * shrink + size * decay1_[at] / std::sqrt(decay2_[at]);
+    shrinks_[at] = shrinks_[at - 1] * shrink;
+    epsilons_[at] = epsilons_[at - 1];
+  }
+  // Epsilon stands beside root * correction: divided by the correction of the first step missed, it stands beside the
+  // root. (Of the later ones' terms epsilon is a part too small to matter.)
+  if (!is_sgd) epsilons_[1] = plan_.epsilon * std::sqrt(correction2 / plan_.beta2);
 }
 
-void Optimizer::step(float* parameters, const float* gradient, double learning_rate, Team& team) noexcept {
-  steps_ += 1.0;
-  const auto gradient_scale = static_cast<float>(clipping(gradient, team));
-  const double decay = plan_.weight_decay;
-  const double correction1 = 1.0 - std::pow(plan_.beta1, steps_), correction2 = 1.0 - std::pow(plan_.beta2, steps_);
-  const bool is_decoupled = plan_.method == Method::adamw;
-  const auto l2 = static_cast<float>(is_decoupled ? 0.0 : decay);
-  const auto shrink = static_cast<float>(is_decoupled ? 1.0 - learning_rate * decay : 1.0);
+void Optimizer::scale_gradients(double scale) noexcept {
+  sgd_.gradient_scale = adam_.gradient_scale = static_cast<float>(scale);
+}
 
-  team.run(static_cast<Index>(blocks_.size()), parameters_ > worth_parameters, [&](Index i) {
-    const Segment& part = blocks_[static_cast<std::size_t>(i)];
-    float* const w = parameters + part.begin;
-    const float* const g = gradient + part.begin;
-    if (plan_.method == Method::sgd) {
-      const SgdStep sgd{static_cast<float>(learning_rate), static_cast<float>(plan_.momentum), gradient_scale,
-                        part.decays ? l2 : 0.0f};
-      kernels().sgd(sgd, w, g, first_.data() + part.begin, part.size);
-    } else {
-      const AdamStep adam{static_cast<float>(learning_rate / correction1),
-                          static_cast<float>(plan_.beta1),
-                          static_cast<float>(plan_.beta2),
-                          static_cast<float>(1.0 - plan_.beta1),
-                          static_cast<float>(1.0 - plan_.beta2),
-                          static_cast<float>(1.0 / std::sqrt(correction2)),
-                          static_cast<float>(plan_.epsilon),
-                          gradient_scale,
-                          part.decays ? l2 : 0.0f,
-                          part.decays ? shrink : 1.0f};
-      kernels().adam(adam, w, g, first_.data() + part.begin, second_.data() + part.begin, part.size);
-    }
-  });
+void Optimizer::update(float* parameters, Index at, const float* gradient, Index size, bool decays) const noexcept {
+  if (plan_.method == Method::sgd) {
+    SgdStep step = sgd_;
+    if (decays) step.l2 = l2_;
+    kernels().sgd(step, parameters + at, gradient, first_.data() + at, size);
+    return;
+  }
+  AdamStep step = adam_;
+  if (decays) step.l2 = l2_, step.shrink = shrink_;
+  kernels().adam(step, parameters + at, gradient, first_.data() + at, second_.data() + at, size);
+}
+
+void Optimizer::catch_up(float* parameters, Index at, Index size, Index missed) const noexcept {
+  const auto i = static_cast<std::size_t>(missed);
+  const MissedSteps steps{static_cast<float>(drift_[i]), static_cast<float>(decay1_[i]), static_cast<float>(decay2_[i]),
+                          static_cast<float>(shrinks_[i]), static_cast<float>(epsilons_[i])};
+  if (plan_.method == Method::sgd) {
+    kernels().sgd_missed(steps, parameters + at, first_.data() + at, size);
+  } else {
+    kernels().adam_missed(steps, parameters + at, first_.data() + at, second_.data() + at, size);
+  }
 }
 
 }  // namespace fromlogits

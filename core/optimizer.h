@@ -1,11 +1,10 @@
-// The parameter update on one flat arena, and the state it keeps.
+// The parameter update, part by part, and the state it keeps.
 #pragma once
 
-#include <vector>
+#include <array>
 
 #include "arena.h"
 #include "kernels.h"
-#include "threads.h"
 
 namespace fromlogits {
 
@@ -21,31 +20,47 @@ struct OptimizerPlan {
   double clip_norm = 0.0;  // 0: no clipping
 };
 
-// A run of parameters that are treated alike.
-struct Segment {
-  Index begin;
-  Index size;
-  bool decays;  // weights do, biases don't
-};
-
+// Parameters without a gradient in some steps can be left alone in these and catch up later: what the steps would have
+// done is done at once. The moments decay by beta^missed, and the weights drift as they would have, for the drift of a
+// step is the same number times mean / root of square for all parameters. Exact but for the rounding, and for epsilon
+// where it is not small against the root.
 class Optimizer {
  public:
-  // Forgets all state. `segments` cover [0, parameters) in order.
-  void start(const OptimizerPlan& plan, const std::vector<Segment>& segments, Index parameters);
+  // Forgets all state.
+  void start(const OptimizerPlan& plan, Index parameters);
 
-  // One step. Same bits for every team.
-  void step(float* parameters, const float* gradient, double learning_rate, Team& team) noexcept;
+  // Begins the next step; until the next begin() every parameter gets one update() or none.
+  void begin(double learning_rate) noexcept;
+
+  // Of this step's gradients: the clipping's factor.
+  void scale_gradients(double scale) noexcept;
+
+  // parameters + at, gradient: `size` of them. Weights decay, biases don't.
+  void update(float* parameters, Index at, const float* gradient, Index size, bool decays) const noexcept;
+
+  // Does what the last `missed` steps, at most patience(), would have done without a gradient.
+  void catch_up(float* parameters, Index at, Index size, Index missed) const noexcept;
+
+  Index patience() const noexcept { return patience_; }
+  Index steps() const noexcept { return steps_; }
+  const OptimizerPlan& plan() const noexcept { return plan_; }
+
+  // (parameters): running mean of the gradient, or the velocity; running mean of its square, or null.
+  float* first() noexcept { return first_.data(); }
+  float* second() noexcept { return second_.data(); }
 
  private:
-  double clipping(const float* gradient, Team& team) noexcept;
+  static constexpr Index most_missed = 256;
 
   OptimizerPlan plan_;
-  std::vector<Segment> blocks_;  // segments cut to at most `block` parameters
-  Buffer<float> first_;          // running mean of the gradient, or the velocity
-  Buffer<float> second_;         // running mean of its square
-  std::vector<double> squares_;  // per block, for the norm
-  Index parameters_ = 0;
-  double steps_ = 0.0;
+  mutable Buffer<float> first_, second_;
+  Index steps_ = 0, patience_ = most_missed;
+  AdamStep adam_{};
+  SgdStep sgd_{};
+  float l2_ = 0.0f, shrink_ = 1.0f;
+
+  // [i]: of having missed the last i steps.
+  std::array<double, most_missed + 1> drift_{}, shrinks_{}, epsilons_{}, decay1_{}, decay2_{};
 };
 
 }  // namespace fromlogits

@@ -110,9 +110,9 @@ def parsed() -> argparse.Namespace:
 
 def isas_here() -> list[str]:
     from fromlogits import _core
-    from fromlogits._isa import BLAS_CORES
+    from fromlogits._isa import INSTRUCTION_SETS
 
-    return [isa for isa in BLAS_CORES if _core.has_isa(isa)]
+    return [isa for isa in INSTRUCTION_SETS if _core.has_isa(isa)]
 
 
 def check_truth() -> None:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from fromlogits import _core
-from fromlogits._isa import BLAS_CORES
+from fromlogits._isa import INSTRUCTION_SETS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-PRESENT = [name for name in BLAS_CORES if _core.has_isa(name)]
+PRESENT = [name for name in INSTRUCTION_SETS if _core.has_isa(name)]
 OTHERS = [name for name in PRESENT if name != _core.isa()]
 
 

@@ -76,7 +76,7 @@ class NativeEngine(Engine):
         for start in range(0, len(features), rows):
             part, part_out = features.values[start : start + rows], out[start : start + rows]
             if part.dtype == np.uint8:
-                self._core.logits_bytes(part, features.scale, features.shift, part_out, self.n_threads)
+                self._core.logits_bytes(part, features.scale, features.shift, None, part_out, self.n_threads)
             else:
-                self._core.logits(part, part_out, self.n_threads)
+                self._core.logits(part, None, part_out, self.n_threads)
         return out
