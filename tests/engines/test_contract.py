@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fromlogits.data.features import Features
+from fromlogits.data.features import EncodedRows, Features, SparseFeatures
+from fromlogits.engines import native
 from fromlogits.engines.base import Engine, Parameters
 from fromlogits.engines.native import NativeEngine
 from fromlogits.engines.reference import ReferenceEngine
@@ -137,6 +138,46 @@ def test_a_row_has_the_same_logits_alone_and_among_others() -> None:
     together = engine.logits(features)
     alone = np.concatenate([engine.logits(Features(features.values[i : i + 1])) for i in range(N)])
     assert np.array_equal(together, alone)
+
+
+def as_csr(x_nd: NDArray[np.float32]) -> SparseFeatures:
+    rows, indices = np.nonzero(x_nd)
+    indptr = np.searchsorted(rows, np.arange(len(x_nd) + 1)).astype(np.int64)
+    return SparseFeatures(indptr, indices.astype(np.int32), x_nd[rows, indices], x_nd.shape[1])
+
+
+def in_every_form() -> list[EncodedRows]:
+    x_nd = batch("softmax")[0].values
+    x_nd[x_nd < 0.8] = 0
+    return [Features(x_nd), Features((50 * x_nd).astype(np.uint8), 0.02, -0.1), as_csr(x_nd)]
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("form", range(3), ids=["float32", "uint8", "csr"])
+def test_some_rows_are_asked_for_by_number_and_have_the_bits_they_have_among_all(
+    kind: type[Engine], form: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "BLOCK_BYTES", 1000)  # several blocks
+    engine = kind(network(), "softmax", n_threads=2)
+    engine.initialise(0)
+    features = in_every_form()[form]
+    rows = np.array([99, 0, 5, 5, *range(40, 90), 7])
+
+    some = engine.logits(features, rows)
+
+    tolerance = 0 if kind is NativeEngine else 1e-6  # NumPy's products of other sizes may round otherwise
+    np.testing.assert_allclose(some, engine.logits(features)[rows], rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(some, engine.logits(features.take(rows)), rtol=tolerance, atol=tolerance)
+    assert engine.logits(features, rows[:0]).shape == (0, C)
+
+
+@pytest.mark.parametrize("row", [-1, N])
+def test_a_row_number_outside_is_no_read_of_other_memory(row: int) -> None:
+    engine = NativeEngine(network(), "softmax")
+    engine.initialise(0)
+    for features in in_every_form():
+        with pytest.raises(IndexError, match=rf"^row numbers must lie in \[0, {N}\)$"):
+            engine.logits(features, np.array([3, row]))
 
 
 @pytest.mark.parametrize("kind", ENGINES)
