@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from scipy import sparse
@@ -13,6 +14,7 @@ from scipy import sparse
 import fromlogits as fl
 from fromlogits.data import encoders, memory
 from fromlogits.data.encoders import FeatureEncoder
+from fromlogits.data.features import EncodedRows, Features, SparseFeatures
 from fromlogits.data.inputs import as_inputs
 from fromlogits.data.table import SparseMatrix
 from fromlogits.errors import InputError
@@ -34,8 +36,12 @@ def as_sparse(X: Any) -> SparseMatrix:
     return inputs
 
 
+def dense(features: EncodedRows) -> NDArray[Any]:
+    return features.dense() if isinstance(features, SparseFeatures) else features.values
+
+
 def encode(encoder: FeatureEncoder, X: Any) -> NDArray[Any]:
-    return encoder.encode(as_inputs(X)).values
+    return dense(encoder.encode(as_inputs(X)))
 
 
 # --- rows ---
@@ -158,8 +164,52 @@ def test_sparse_and_dense_rows_give_the_same_bits(
     encoder = FeatureEncoder.fit(as_inputs(X if trained_on == "dense" else sparse.csr_array(X)), picture_shape=shape)
 
     np.testing.assert_array_equal(encode(encoder, X), encode(encoder, sparse.csr_array(X)))
-    parts = np.concatenate([part.values for part in encoder.encode_parts(as_inputs(sparse.csr_array(X)))])
+    parts = np.concatenate([dense(part) for part in encoder.encode_parts(as_inputs(sparse.csr_array(X)))])
     np.testing.assert_array_equal(parts, encode(encoder, X))
+
+
+@pytest.mark.parametrize("indices", [np.int32, np.int64])
+@pytest.mark.parametrize("came", ["csr", "dense", "table"])
+def test_what_an_engine_gets_is_csr_without_zeros_whatever_form_the_rows_came_in(came: str, indices: Any) -> None:
+    X = counts(700, 30)
+    X[[0, 5, 6, 690]] = 0
+    held = sparse.csr_array(X)
+    held.indices, held.indptr = held.indices.astype(indices), held.indptr.astype(indices)
+    held.data[::7] = 0
+    X = held.toarray()
+    encoder = FeatureEncoder.fit(as_inputs(held))
+    rows = {"csr": held, "dense": X, "table": pd.DataFrame(X)}[came]
+
+    features = encoder.encode(as_inputs(rows))
+
+    assert isinstance(features, SparseFeatures)
+    arrays = (features.indptr, features.indices, features.values)
+    assert [array.dtype.name for array in arrays] == ["int64", "int32", "float32"]
+    rows, columns = np.nonzero(X)
+    np.testing.assert_array_equal(features.indices, columns)
+    np.testing.assert_array_equal(features.indptr, np.searchsorted(rows, np.arange(701)))
+    assert encoder.inverse_spread is not None
+    np.testing.assert_array_equal(features.dense(), (X * encoder.inverse_spread).astype(np.float32))
+
+
+def test_rows_to_train_on_are_dense_from_a_share_of_values_on_and_rows_to_predict_never() -> None:
+    thick, thin = counts(400, 30, 0.3), counts(400, 30, 0.1)
+    encoder = FeatureEncoder.fit(as_inputs(sparse.csr_array(thick)))
+
+    assert encoder.kind == "scaled"
+    assert isinstance(encoder.encode(as_inputs(sparse.csr_array(thick))), Features)
+    assert isinstance(encoder.encode(as_inputs(sparse.csr_array(thin))), SparseFeatures)
+    for X in (thick, thin, sparse.csr_array(thick)):
+        assert all(isinstance(part, SparseFeatures) for part in encoder.encode_parts(as_inputs(X)))
+
+
+def test_the_columns_of_a_matrix_are_not_copied() -> None:
+    X = sparse.csr_array(counts())
+
+    features = FeatureEncoder.fit(as_inputs(X)).encode(as_inputs(X))
+
+    assert isinstance(features, SparseFeatures)
+    assert np.shares_memory(features.indices, X.indices)
 
 
 def test_the_encoder_comes_back_from_json_and_tensors() -> None:
@@ -199,13 +249,24 @@ def test_a_value_too_far_for_float32_is_refused_with_its_place() -> None:
         encode(encoder, sparse.csr_array(X))
 
 
-def test_rows_that_can_not_fit_into_memory_are_refused_before_they_are_asked_for(
+def test_sparse_rows_that_could_never_fit_as_dense_ones_are_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 10**9)
+    n = 100_000
+    X = sparse.csr_array((np.ones(n), np.arange(n), np.arange(n + 1)), shape=(n, n))
+
+    features = FeatureEncoder.fit(as_inputs(X)).encode(as_inputs(X))
+
+    assert isinstance(features, SparseFeatures)
+    assert (len(features), features.n_features, len(features.values)) == (n, n, n)
+
+
+def test_sparse_rows_that_can_not_fit_as_a_dense_model_takes_them_are_refused_before_memory_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(memory, "memory_bytes", lambda: 10**9)
     n, d = 100_000, 100_000
     X = sparse.csr_array((np.ones(n), np.arange(n), np.arange(n + 1)), shape=(n, d))
-    encoder = FeatureEncoder.fit(as_inputs(X))
+    encoder = FeatureEncoder.fit(as_inputs(np.random.default_rng(0).normal(size=(2, d))))
 
     with pytest.raises(InputError) as caught:
         encoder.encode(as_inputs(X))
