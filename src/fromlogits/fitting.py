@@ -14,6 +14,7 @@ from . import metrics, presets, training
 from .data.encoders import FeatureEncoder
 from .data.features import EncodedRows
 from .data.inputs import as_inputs
+from .data.memory import refuse_too_many_parameters
 from .data.splits import validation_rows
 from .data.targets import TargetEncoder, as_target
 from .decisions import calibration
@@ -185,6 +186,7 @@ def prepare(
         valid_features, valid_rows, valid_targets = features, held_out, targets[held_out]
 
     network, head = _network(settings, hidden, features.n_features, target)
+    refuse_too_many_parameters(network.n_parameters)
     engine = new_engine(settings["engine"], network, head, threads)
     engine.initialise(seed)
     n_valid = 0 if valid_targets is None else len(valid_targets)

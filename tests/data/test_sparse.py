@@ -277,6 +277,13 @@ def test_sparse_rows_that_can_not_fit_as_a_dense_model_takes_them_are_refused_be
     )
 
 
+def test_more_features_than_a_model_file_may_name_are_refused() -> None:
+    X = sparse.csr_array((np.ones(2), np.array([0, 2**40]), np.array([0, 1, 2])), shape=(2, 2**40 + 1))
+
+    with pytest.raises(InputError, match=r"^X has 1,099,511,627,777 features; the limit is 10,000,000\.$"):
+        FeatureEncoder.fit(as_inputs(X))
+
+
 def test_the_memory_of_this_machine_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "max").write_text("max\n")
     (tmp_path / "limit").write_text("123456\n")
