@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +311,106 @@ def test_a_classifier_gives_the_same_logits_for_sparse_and_dense_rows(fitted_on:
         logits = model.predict_logits(X)
         np.testing.assert_array_equal(logits, clf.predict_logits(sparse.csr_matrix(X)))
         np.testing.assert_array_equal(logits, model.predict_logits(sparse.coo_array(X)))
+
+
+def documents(n: int = 260, d: int = 500, labels: int = 12, seed: int = 0) -> tuple[Any, NDArray[np.int64]]:
+    """Rows like those of tagged texts: some ten words each, a few words for each of the labels, some rows empty."""
+    rng = np.random.default_rng(seed)
+    Y = (rng.random((n, labels)) < 0.15).astype(np.int64)
+    X = (rng.random((n, d)) < 0.02).astype(float)
+    for label in range(labels):
+        X[:, 3 * label : 3 * label + 3] = rng.integers(1, 4, (n, 3)) * Y[:, [label]] * (rng.random((n, 3)) < 0.7)
+    X[[0, 17, n - 1]] = 0
+    return sparse.csr_array(X), Y
+
+
+def fitted(X: Any, y: Any, **settings: Any) -> fl.Classifier:
+    return fl.Classifier(hidden_layer_sizes=(16,), max_epochs=4, random_state=0, **settings).fit(X, y)
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix])
+def test_every_format_trains_the_same_model_and_gets_the_same_answers(form: str, kind: Any) -> None:
+    X, Y = documents()
+    other = kind(X).asformat(form)
+    clf, same = fitted(X, Y), fitted(other, Y)
+
+    for ask in ("predict_logits", "predict_proba", "predict_log_proba", "decision_function", "predict"):
+        expected = getattr(clf, ask)(X)
+        np.testing.assert_array_equal(getattr(same, ask)(X), expected)
+        np.testing.assert_array_equal(getattr(clf, ask)(other), expected)
+        np.testing.assert_array_equal(getattr(clf, ask)(X.toarray()), expected)
+    assert clf.evaluate(other, Y) == clf.evaluate(X.toarray(), Y)
+
+
+def test_the_given_matrix_is_left_as_it_was() -> None:
+    X, Y = documents()
+    before = X.copy()
+
+    fitted(X, Y).predict(X)
+
+    for name in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(X, name), getattr(before, name))
+
+
+def test_a_sparse_row_has_the_same_logits_alone_in_parts_and_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, Y = documents()
+    clf = fitted(X, Y)
+    together = clf.predict_logits(X)
+
+    alone = np.concatenate([clf.predict_logits(X[[i]]) for i in range(40)])
+    monkeypatch.setattr(encoders, "PART_BYTES", 300)
+
+    np.testing.assert_array_equal(alone, together[:40])
+    np.testing.assert_array_equal(clf.predict_logits(X), together)
+    np.testing.assert_array_equal(clf.predict_logits(X.toarray()), together)
+
+
+def test_any_number_of_threads_trains_the_same_model_on_sparse_rows() -> None:
+    X, Y = documents()
+
+    np.testing.assert_array_equal(fitted(X, Y, n_jobs=1).predict_logits(X), fitted(X, Y, n_jobs=3).predict_logits(X))
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_the_reference_engine_trains_the_same_model_on_sparse_rows(held_out: bool) -> None:
+    X, Y = documents()
+    how = {} if held_out else {"early_stopping": False, "calibrate": False}
+
+    native, reference = (fitted(X, Y, engine=engine, **how) for engine in ("native", "reference"))
+
+    # Adam's steps are the learning rate, 1e-3, long whatever the gradient's size: some thousandth of one is rounding.
+    np.testing.assert_allclose(native.predict_logits(X), reference.predict_logits(X), rtol=0, atol=1e-4)
+
+
+def test_rows_to_validate_by_may_be_sparse_or_dense() -> None:
+    X, Y = documents()
+    train, held = X[:200], X[200:]
+
+    def fit(valid: Any) -> fl.Classifier:
+        clf = fl.Classifier(hidden_layer_sizes=(16,), max_epochs=4, random_state=0)
+        return clf.fit(train, Y[:200], X_val=valid, y_val=Y[200:])
+
+    one, other = fit(held), fit(held.toarray())
+
+    assert one.validation_metrics_ == other.validation_metrics_
+    np.testing.assert_array_equal(one.predict_logits(X), other.predict_logits(X))
+
+
+def test_neither_training_nor_prediction_makes_all_rows_dense() -> None:
+    n, d = 2_000, 30_000
+    rng = np.random.default_rng(0)
+    X = sparse.csr_array((np.ones(5 * n), (np.repeat(np.arange(n), 5), rng.integers(0, d, 5 * n))), shape=(n, d))
+    y = rng.integers(0, 2, n)
+
+    tracemalloc.start()
+    try:
+        fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, batch_size=100, random_state=0).fit(X, y).predict(X)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < n * d  # a quarter of the float32 array
 
 
 def test_sparse_rows_are_learned_from() -> None:
