@@ -267,7 +267,7 @@ def test_training_on_sparse_rows_follows_the_reference_on_dense_ones(plan: Plan,
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_the_spans_of_sparse_rows_and_looks_between_them_never_change_the_bits(optimizer: str) -> None:
+def test_the_length_of_a_span_of_sparse_rows_never_changes_the_bits(optimizer: str) -> None:
     plan = Plan(optimizer=optimizer, weight_decay=0.1, learning_rate=0.01, batch_size=12, dropout=0.2)
     features = as_csr(sparse_batch("softmax")[0])
 
