@@ -141,12 +141,12 @@ Index Network::most_tasks() const noexcept {
 
 void Network::take(const Rows& rows) {
   const bool is_sparse = rows.starts != nullptr;
+  if (is_sparse) settled_.reserve(inputs());
   if (is_sparse != by_rows_) lay_out(is_sparse);
   if (!is_sparse) return;
   Index most = 0;
   for (Index i = 0; i < rows.n; ++i) most = std::max<Index>(most, rows.starts[i + 1] - rows.starts[i]);
   sparse_.reserve(inputs(), most * plan_.batch_size);
-  settled_.reserve(inputs());
 }
 
 void Network::lay_out(bool by_rows) {
@@ -166,6 +166,7 @@ void Network::lay_out(bool by_rows) {
     }
   }
   by_rows_ = by_rows;
+  if (by_rows) std::fill_n(settled_.data(), d, static_cast<std::int32_t>(optimizer_.steps()));
 }
 
 void Network::catch_up(Index column) noexcept {

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fromlogits import training
-from fromlogits.data.features import Features
+from fromlogits.data.features import EncodedRows, Features
 from fromlogits.engines.base import Engine, Parameters
 from fromlogits.errors import DivergedError, InputError
 from fromlogits.spec import Dense, HeadName, Network, Plan
@@ -42,7 +42,7 @@ class Counting(Engine):
 
     def train_span(
         self,
-        features: Features,
+        features: EncodedRows,
         targets: NDArray[Any],
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
@@ -54,8 +54,8 @@ class Counting(Engine):
         self.rates.extend(learning_rates_s)
         return loss + self.loss * len(order_k)
 
-    def logits(self, features: Features) -> NDArray[np.float32]:
-        return np.full((1, 1), self.steps, np.float32)
+    def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        return np.full((len(features if rows is None else rows), 1), self.steps, np.float32)
 
 
 def run(engine: Counting, plan: Plan, values: list[float | None] | None = None, **more: Any) -> training.History:
@@ -63,7 +63,7 @@ def run(engine: Counting, plan: Plan, values: list[float | None] | None = None, 
     validation = None
     if values is not None:
         remaining = iter(values)
-        validation = training.Validation(features, lambda logits: next(remaining), lambda a, b: a < b)
+        validation = training.Validation(features, None, lambda logits: next(remaining), lambda a, b: a < b)
     return training.train(engine, features, np.zeros(10), ROWS, plan, 0, validation=validation, **more)
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from . import metrics, presets, training
 from .data.encoders import FeatureEncoder
-from .data.features import Features
+from .data.features import EncodedRows
 from .data.inputs import as_inputs
+from .data.memory import refuse_too_many_parameters
 from .data.splits import validation_rows
 from .data.targets import TargetEncoder, as_target
 from .decisions import calibration
@@ -59,10 +60,12 @@ class Fit:
     """A training that is ready to run: data encoded, network drawn up, nothing learned yet."""
 
     engine: Engine
-    features: Features
+    features: EncodedRows
     targets: NDArray[Any]
     rows: NDArray[np.int64]
-    valid_features: Features | None
+    valid_features: EncodedRows | None
+    valid_rows: NDArray[np.int64] | None
+    """Which of `valid_features` are held out; None: all are."""
     valid_targets: NDArray[Any] | None
     encoder: FeatureEncoder
     target: TargetEncoder
@@ -88,7 +91,9 @@ class Fit:
             def value(logits_nc: NDArray[np.float32]) -> float | None:
                 return metrics.value(metric, task, logits_nc, known)
 
-            validation = training.Validation(self.valid_features, value, lambda a, b: metrics.is_better(metric, a, b))
+            validation = training.Validation(
+                self.valid_features, self.valid_rows, value, lambda a, b: metrics.is_better(metric, a, b)
+            )
         history = training.train(
             self.engine, self.features, self.targets, self.rows, plan, seed,
             validation=validation, observer=observer, stop=stop,
@@ -96,7 +101,7 @@ class Fit:
 
         temperature, figures = 1.0, None
         if self.valid_features is not None and self.valid_targets is not None:
-            logits_nc = self.engine.logits(self.valid_features)
+            logits_nc = self.engine.logits(self.valid_features, self.valid_rows)
             if plan.calibrate:
                 temperature = calibration.fit_temperature(logits_nc, self.valid_targets, self.head)
             logits_nc = calibration.apply(logits_nc, temperature)
@@ -168,7 +173,8 @@ def prepare(
 
     encoder = FeatureEncoder.fit(inputs, rows, picture_shape=picture_shape, **dict(roles or {}))
     features = encoder.encode(inputs, use_up=use_up)
-    valid_features, valid_targets = None, None
+    valid_features: EncodedRows | None = None
+    valid_rows, valid_targets = None, None
     if X_val is not None:
         valid_features, valid_targets = encoder.encode(as_inputs(X_val)), target.encode(y_val)
         if len(valid_features) != len(valid_targets):
@@ -177,13 +183,13 @@ def prepare(
                 f" they have {len(valid_features)} and {len(valid_targets)}."
             )
     elif len(held_out):
-        valid_features = Features(features.values[held_out], features.scale, features.shift)
-        valid_targets = targets[held_out]
+        valid_features, valid_rows, valid_targets = features, held_out, targets[held_out]
 
-    network, head = _network(settings, hidden, features.values.shape[1], target)
+    network, head = _network(settings, hidden, features.n_features, target)
+    refuse_too_many_parameters(network.n_parameters)
     engine = new_engine(settings["engine"], network, head, threads)
     engine.initialise(seed)
-    n_valid = 0 if valid_features is None else len(valid_features)
+    n_valid = 0 if valid_targets is None else len(valid_targets)
     summary = FitSummary(
         network,
         HEADS[head].describe(network.n_outputs),
@@ -204,6 +210,7 @@ def prepare(
         _engine_targets(targets, head),
         rows,
         valid_features,
+        valid_rows,
         valid_targets,
         encoder,
         target,

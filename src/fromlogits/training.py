@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .data.features import Features
+from .data.features import EncodedRows
 from .engines.base import Engine, Parameters
 from .errors import DivergedError, InputError
 from .spec import Plan
@@ -118,7 +118,9 @@ def line(record: EpochRecord, plan: Plan) -> str:
 class Validation:
     """Held-out rows and how they judge an epoch."""
 
-    features: Features
+    features: EncodedRows
+    rows: NDArray[np.int64] | None
+    """Numbers of the held-out rows; None: all rows of `features` are."""
     value: Callable[[NDArray[np.float32]], float | None]
     """The metric of these rows' logits; None where it is undefined."""
     is_better: Callable[[float, float], bool]
@@ -193,7 +195,7 @@ def learning_rates(plan: Plan, first_step: int, count: int, total_steps: int) ->
 
 def train(
     engine: Engine,
-    features: Features,
+    features: EncodedRows,
     targets: NDArray[Any],
     rows: NDArray[np.int64],
     plan: Plan,
@@ -255,13 +257,13 @@ def train(
 
         value = None
         if validation is not None:
-            logits_nc = engine.logits(validation.features)
+            logits_nc = engine.logits(validation.features, validation.rows)
             if not np.isfinite(logits_nc).all():
                 raise _diverged(plan, epoch, step, last_finite, "a validation logit")
             value = validation.value(logits_nc)
             if value is None:
                 raise InputError(
-                    f"metric {plan.metric!r} is undefined on the {len(validation.features)} validation rows;"
+                    f"metric {plan.metric!r} is undefined on the {len(logits_nc)} validation rows;"
                     " choose another metric or hold out more rows (validation_fraction)."
                 )
             if not math.isfinite(value):
@@ -281,17 +283,16 @@ def train(
         if stopped_by is not None:
             break
 
-    if validation is None:  # a loss is taken before its step, so nobody has seen what the last one left
-        last_rows = Features(features.values[order[-plan.batch_size :]], features.scale, features.shift)
-        if not np.isfinite(engine.logits(last_rows)).all():
-            raise _diverged(plan, epoch, step, last_finite, "a logit")
+    # A loss is taken before its step, so without held-out rows nobody has seen what the last step left.
+    if validation is None and not np.isfinite(engine.logits(features, order[-plan.batch_size :])).all():
+        raise _diverged(plan, epoch, step, last_finite, "a logit")
     if best is not None and best_epoch != records[-1].epoch:
         engine.set_parameters(best)
     return History(tuple(records), best_epoch, stopped_by or "max_epochs")
 
 
 def estimated_seconds(
-    engine: Engine, features: Features, targets: NDArray[Any], rows: NDArray[np.int64], plan: Plan, seed: int
+    engine: Engine, features: EncodedRows, targets: NDArray[Any], rows: NDArray[np.int64], plan: Plan, seed: int
 ) -> float:
     """Time of all max_epochs, from a few trial steps of about 10 ms in all; the engine is initialised anew after."""
     plan = _for_rows(plan, len(rows))

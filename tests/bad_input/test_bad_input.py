@@ -27,6 +27,7 @@ import pytest
 
 from fromlogits import model_file
 from fromlogits.cli.main import run
+from fromlogits.data import memory
 from fromlogits.data.table import Table
 from fromlogits.data.tables import TextTable
 
@@ -310,6 +311,10 @@ def full_disk(patch: pytest.MonkeyPatch) -> None:
 def no_matplotlib(patch: pytest.MonkeyPatch) -> None:
     for name in ("matplotlib", "matplotlib.figure"):
         patch.setitem(sys.modules, name, None)
+
+
+def little_memory(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory, "memory_bytes", lambda: 10**9)
 
 
 def no_pyarrow(patch: pytest.MonkeyPatch) -> None:
@@ -856,6 +861,13 @@ CASES: dict[str, list[Case]] = {
             several(svmlight(rows=4000), lambda: bytes_of(gzip.compress(Path("t.svm").read_bytes())[:-9], "t.svm.gz")),
             "train t.svm.gz",
             "t.svm.gz is cut off: its gzip data ends too early. Copy it again.",
+        ),
+        Case(
+            "an index so high that the network can't fit into memory",
+            svmlight("1 1000000:1"),
+            "train t.svm --layers 100",
+            "a network of 100,000,201 parameters needs 1,200,002,412 bytes while it is trained; this machine has 1,000,000,000. Give fewer features or smaller layers.",
+            fault=little_memory,
         ),
     ],
     "JSON lines": [

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import fromlogits as fl
 from fromlogits.cli.main import run
@@ -97,6 +98,18 @@ def test_labels_are_learned_and_predicted_by_their_numbers(here: Here) -> None:
     X, _ = rows(200, 0)
     logits = [[float(row[f"logit:{label}"]) for label in (10, 20, 30)] for row in table]
     np.testing.assert_array_equal(np.array(logits, np.float32), fl.load("m.safetensors").predict_logits(X))
+
+
+def test_a_file_trains_the_model_that_its_rows_train_as_a_matrix_of_scipy(here: Here) -> None:
+    write_labels("t.svm")
+    X, _ = rows(200, 0)
+    Y = np.array([[row[10 * k : 10 * k + 10].any() for k in range(3)] for row in X]).astype(int)
+    Y[0] = 0
+
+    here(f"{TRAIN} --seed 4")
+    clf = fl.Classifier(hidden_layer_sizes=(8,), max_epochs=3, random_state=4).fit(sparse.csc_array(X), Y)
+
+    np.testing.assert_array_equal(fl.load("m.safetensors").predict_logits(X), clf.predict_logits(sparse.coo_array(X)))
 
 
 def test_a_row_is_inspected_with_its_line(here: Here) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from fromlogits.data.encoders import FeatureEncoder
+from fromlogits.data.features import Features
 from fromlogits.data.inputs import as_inputs
 from fromlogits.data.table import Matrix
 from fromlogits.errors import InputError
@@ -24,8 +25,14 @@ def fit(X: Any, **options: Any) -> FeatureEncoder:
     return FeatureEncoder.fit(as_inputs(X), **options)
 
 
+def features_of(encoder: FeatureEncoder, X: Any) -> Features:
+    features = encoder.encode(as_inputs(X))
+    assert isinstance(features, Features)
+    return features
+
+
 def encode(encoder: FeatureEncoder, X: Any) -> NDArray[Any]:
-    return encoder.encode(as_inputs(X)).values
+    return features_of(encoder, X).values
 
 
 # --- numbers ---
@@ -118,7 +125,7 @@ def test_a_value_too_far_for_float32_is_refused() -> None:
 def test_pictures_of_bytes_stay_bytes() -> None:
     X = np.random.default_rng(0).integers(0, 256, (20, 4, 3), np.uint8)
     encoder = fit(X)
-    features = encoder.encode(as_inputs(X))
+    features = features_of(encoder, X)
 
     assert encoder.schema.picture_shape == (4, 3)
     assert features.values.dtype == np.uint8
@@ -131,7 +138,7 @@ def test_pictures_of_bytes_stay_bytes() -> None:
 def test_pixels_as_numbers_mean_what_pixels_as_bytes_mean() -> None:
     X = np.random.default_rng(0).integers(0, 256, (20, 4, 3), np.uint8)
     encoder = fit(X)
-    features = encoder.encode(as_inputs(X))
+    features = features_of(encoder, X)
 
     computed = features.values.astype(np.float32) * np.float32(features.scale) + np.float32(features.shift)
     np.testing.assert_array_equal(encode(encoder, X.reshape(20, 12).astype(float)), computed)
@@ -238,7 +245,7 @@ def test_an_encoder_survives_json_and_tensors(X: Any) -> None:
 
     assert again.schema == encoder.schema
     np.testing.assert_array_equal(encode(again, X), encode(encoder, X))
-    assert again.encode(as_inputs(X)).scale == encoder.encode(as_inputs(X)).scale
+    assert features_of(again, X).scale == features_of(encoder, X).scale
 
 
 GOOD = fit(random_frame())

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fromlogits.data.features import Features
+from fromlogits.data.features import EncodedRows, Features, SparseFeatures
+from fromlogits.engines import native
 from fromlogits.engines.base import Engine, Parameters
 from fromlogits.engines.native import NativeEngine
 from fromlogits.engines.reference import ReferenceEngine
@@ -44,6 +45,12 @@ def trained(
         order = np.random.default_rng(epoch).permutation(N)
         loss += engine.train_span(features, targets, order, np.full(steps, plan.learning_rate))
     return loss, engine
+
+
+def as_csr(x_nd: NDArray[np.float32]) -> SparseFeatures:
+    rows, indices = np.nonzero(x_nd)
+    indptr = np.searchsorted(rows, np.arange(len(x_nd) + 1)).astype(np.int64)
+    return SparseFeatures(indptr, indices.astype(np.int32), x_nd[rows, indices], x_nd.shape[1])
 
 
 def largest_difference(a: Parameters, b: Parameters) -> float:
@@ -139,6 +146,40 @@ def test_a_row_has_the_same_logits_alone_and_among_others() -> None:
     assert np.array_equal(together, alone)
 
 
+def in_every_form() -> list[EncodedRows]:
+    x_nd = batch("softmax")[0].values
+    x_nd[x_nd < 0.8] = 0
+    return [Features(x_nd), Features((50 * x_nd).astype(np.uint8), 0.02, -0.1), as_csr(x_nd)]
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("form", range(3), ids=["float32", "uint8", "csr"])
+def test_some_rows_are_asked_for_by_number_and_have_the_bits_they_have_among_all(
+    kind: type[Engine], form: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "CALL_FLOPS", 1000)  # several calls
+    engine = kind(network(), "softmax", n_threads=2)
+    engine.initialise(0)
+    features = in_every_form()[form]
+    rows = np.array([99, 0, 5, 5, *range(40, 90), 7])
+
+    some = engine.logits(features, rows)
+
+    tolerance = 0 if kind is NativeEngine else 1e-6  # NumPy's products of other sizes may round otherwise
+    np.testing.assert_allclose(some, engine.logits(features)[rows], rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(some, engine.logits(features.take(rows)), rtol=tolerance, atol=tolerance)
+    assert engine.logits(features, rows[:0]).shape == (0, C)
+
+
+@pytest.mark.parametrize("row", [-1, N])
+def test_a_row_number_outside_is_no_read_of_other_memory(row: int) -> None:
+    engine = NativeEngine(network(), "softmax")
+    engine.initialise(0)
+    for features in in_every_form():
+        with pytest.raises(IndexError, match=rf"^row numbers must lie in \[0, {N}\)$"):
+            engine.logits(features, np.array([3, row]))
+
+
 @pytest.mark.parametrize("kind", ENGINES)
 def test_setting_parameters_is_the_inverse_of_getting_them(kind: type[Engine]) -> None:
     _, engine = trained(kind, Plan(batch_size=32), "sigmoid")
@@ -147,3 +188,215 @@ def test_setting_parameters_is_the_inverse_of_getting_them(kind: type[Engine]) -
     assert largest_difference(copy.parameters(), engine.parameters()) == 0.0
     features, _ = batch("sigmoid")
     assert np.allclose(copy.logits(features), engine.logits(features), rtol=1e-6, atol=1e-6)
+
+
+# --- sparse rows ---
+
+SPARSE_N, SPARSE_D = 240, 50
+SPARSE = Network((Dense(24, "relu"), Dense(12, "tanh"), Dense(C))).with_input(SPARSE_D)
+STEPS = 60  # of 12 rows: three times over all of them
+
+
+def sparse_batch(head: HeadName) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Rows, dense, of which most is zero: feature 0 is everywhere, 47 in every 60th row, 48 in one row, 49 in none."""
+    rng = np.random.default_rng(8)
+    x_nd = np.where(rng.random((SPARSE_N, SPARSE_D)) < 0.06, rng.normal(size=(SPARSE_N, SPARSE_D)), 0)
+    x_nd[:, 0] = rng.normal(size=SPARSE_N)
+    x_nd[:, 47:] = 0
+    x_nd[::60, 47], x_nd[100, 48] = 1.5, -2
+    x_nd[[3, 70, 71, 239]] = 0
+    labels = rng.integers(0, C, SPARSE_N).astype(np.int32)
+    return x_nd.astype(np.float32), labels if head == "softmax" else np.eye(C, dtype=np.float32)[labels]
+
+
+def sparse_order() -> NDArray[np.int64]:
+    """Three passes over the rows; in the second some rows come twice, in one batch or in two, and others not at all."""
+    orders = [np.random.default_rng(k).permutation(SPARSE_N) for k in range(3)]
+    orders[1][1:3], orders[1][30] = orders[1][0], orders[1][0]
+    return np.concatenate(orders)
+
+
+def rates(plan: Plan) -> NDArray[np.float64]:
+    """Falling, as a schedule makes them."""
+    return plan.learning_rate * np.linspace(1, 0.2, STEPS)
+
+
+def sparse_trained(
+    kind: type[Engine], plan: Plan, head: HeadName, features: EncodedRows, spans: tuple[int, ...] = (STEPS,)
+) -> tuple[float, Engine]:
+    """After `STEPS` steps, so many in each call."""
+    engine = kind(SPARSE, head)
+    engine.initialise(6)
+    engine.start(plan, 6)
+    targets, order, rates_s = sparse_batch(head)[1], sparse_order(), rates(plan)
+    loss, step = 0.0, 0
+    for steps in spans:
+        rows = order[step * plan.batch_size : (step + steps) * plan.batch_size]
+        loss = engine.train_span(features, targets, rows, rates_s[step : step + steps], loss)
+        step += steps
+    assert step == STEPS
+    return loss, engine
+
+
+SPARSE_PLANS = {
+    "adam": Plan(optimizer="adam"),
+    "adam, dropout and clipping": Plan(optimizer="adam", dropout=0.3, clip_norm=0.3),
+    "adam, short memories": Plan(optimizer="adam", beta1=0.5, beta2=0.9),
+    "adam, no momentum": Plan(optimizer="adam", beta1=0.0),
+    "adamw": Plan(optimizer="adamw", weight_decay=0.3),
+    "sgd": Plan(optimizer="sgd", momentum=0.0),
+    "sgd, momentum": Plan(optimizer="sgd", momentum=0.9),
+    "sgd, momentum and clipping": Plan(optimizer="sgd", momentum=0.9, clip_norm=0.3),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("plan", SPARSE_PLANS.values(), ids=SPARSE_PLANS)
+def test_training_on_sparse_rows_follows_the_reference_on_dense_ones(plan: Plan, head: HeadName) -> None:
+    # A feature that a batch lacks is moved on when it next occurs, by a formula in which epsilon is 0.
+    plan = plan.replace({"learning_rate": 0.01, "batch_size": 12, "epsilon": 1e-14})
+    x_nd, _ = sparse_batch(head)
+    expected_loss, reference = sparse_trained(ReferenceEngine, plan, head, Features(x_nd))
+
+    loss, engine = sparse_trained(NativeEngine, plan, head, as_csr(x_nd))
+
+    # As above: float32 rounding, magnified where Adam divides by the root of tiny squares.
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert largest_difference(engine.parameters(), reference.parameters()) < 1e-5
+    np.testing.assert_allclose(engine.logits(as_csr(x_nd)), reference.logits(Features(x_nd)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_length_of_a_span_of_sparse_rows_never_changes_the_bits(optimizer: str) -> None:
+    plan = Plan(optimizer=optimizer, weight_decay=0.1, learning_rate=0.01, batch_size=12, dropout=0.2)
+    features = as_csr(sparse_batch("softmax")[0])
+
+    ends = [sparse_trained(NativeEngine, plan, "softmax", features, spans) for spans in ((60,), (1, 20, 39), (1,) * 60)]
+
+    assert ends[0][0] == ends[1][0] == ends[2][0]
+    for _, engine in ends[1:]:
+        assert largest_difference(ends[0][1].parameters(), engine.parameters()) == 0.0
+        assert np.array_equal(ends[0][1].logits(features), engine.logits(features))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_what_is_looked_at_between_spans_is_what_the_parameters_are_then(optimizer: str) -> None:
+    plan = Plan(optimizer=optimizer, learning_rate=0.01, batch_size=12, epsilon=1e-14)
+    x_nd, targets = sparse_batch("softmax")
+    order, rates_s = sparse_order(), rates(plan)
+    native_engine, reference = NativeEngine(SPARSE, "softmax"), ReferenceEngine(SPARSE, "softmax")
+    for engine in (native_engine, reference):
+        engine.initialise(6)
+        engine.start(plan, 6)
+
+    for step in range(0, STEPS, 4):
+        rows, some = order[step * 12 : (step + 4) * 12], rates_s[step : step + 4]
+        native_engine.train_span(as_csr(x_nd), targets, rows, some)
+        reference.train_span(Features(x_nd), targets, rows, some)
+        assert largest_difference(native_engine.parameters(), reference.parameters()) < 1e-5
+        np.testing.assert_allclose(
+            native_engine.logits(as_csr(x_nd)), reference.logits(Features(x_nd)), rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_trial_steps_on_sparse_rows_leave_nothing_behind(optimizer: str) -> None:
+    plan = Plan(optimizer=optimizer, weight_decay=0.1, learning_rate=0.01, batch_size=12)
+    x_nd, targets = sparse_batch("softmax")
+    _, fresh = sparse_trained(NativeEngine, plan, "softmax", as_csr(x_nd))
+    tried = NativeEngine(SPARSE, "softmax")
+    tried.initialise(1)
+    tried.start(plan, 1)
+    tried.train_span(as_csr(x_nd), targets, np.arange(96), np.full(8, 0.1))
+
+    tried.initialise(6)
+    tried.start(plan, 6)
+    tried.train_span(as_csr(x_nd), targets, sparse_order(), rates(plan))
+
+    assert largest_difference(fresh.parameters(), tried.parameters()) == 0.0
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_new_start_on_sparse_rows_begins_where_the_parameters_are(optimizer: str) -> None:
+    plan = Plan(optimizer=optimizer, weight_decay=0.1, learning_rate=0.01, batch_size=12)
+    features = as_csr(sparse_batch("softmax")[0])
+    _, engine = sparse_trained(NativeEngine, plan, "softmax", features)
+    copy = NativeEngine(SPARSE, "softmax")
+    copy.set_parameters(engine.parameters())
+
+    for each in (engine, copy):
+        each.start(plan, 7)
+        each.train_span(features, sparse_batch("softmax")[1], sparse_order()[:120], np.full(10, 0.01))
+
+    assert largest_difference(engine.parameters(), copy.parameters()) == 0.0
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 16])
+@pytest.mark.parametrize("head", HEADS)
+def test_any_number_of_threads_gives_the_same_bits_on_sparse_rows(head: HeadName, n_threads: int) -> None:
+    rng = np.random.default_rng(5)
+    wide = Network((Dense(300, "relu"), Dense(100, "gelu"), Dense(C))).with_input(3000)
+    features = as_csr(np.where(rng.random((600, 3000)) < 0.03, rng.normal(size=(600, 3000)), 0).astype(np.float32))
+    targets = batch(head)[1].repeat(6, axis=0)
+    ends = []
+    for threads in (1, n_threads):
+        engine = NativeEngine(wide, head, n_threads=threads)
+        engine.initialise(2)
+        engine.start(Plan(dropout=0.1, clip_norm=1.0, batch_size=256), 2)
+        loss = engine.train_span(features, targets, np.arange(600), np.full(3, 1e-2))
+        ends.append((loss, engine.parameters(), engine.logits(features)))
+    assert ends[0][0] == ends[1][0]
+    assert largest_difference(ends[0][1], ends[1][1]) == 0.0
+    assert np.array_equal(ends[0][2], ends[1][2])
+
+
+def test_sparse_rows_have_the_same_logits_alone_and_among_others_in_any_order() -> None:
+    x_nd, _ = sparse_batch("softmax")
+    _, engine = sparse_trained(NativeEngine, Plan(batch_size=12), "softmax", as_csr(x_nd))
+    order = np.random.default_rng(0).permutation(SPARSE_N)
+
+    together = engine.logits(as_csr(x_nd))
+
+    assert np.array_equal(engine.logits(as_csr(x_nd[order])), together[order])
+    assert np.array_equal(engine.logits(as_csr(x_nd), order), together[order])
+    assert np.array_equal(np.concatenate([engine.logits(as_csr(x_nd[i : i + 1])) for i in order]), together[order])
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_sparse_rows_have_the_logits_of_the_dense_rows_they_stand_for(kind: type[Engine]) -> None:
+    x_nd, _ = sparse_batch("sigmoid")
+    _, engine = sparse_trained(kind, Plan(batch_size=12), "sigmoid", as_csr(x_nd))
+
+    # Sums of up to ten products of size 1, in another order.
+    np.testing.assert_allclose(engine.logits(as_csr(x_nd)), engine.logits(Features(x_nd)), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_rows_with_nothing_in_them_are_rows(kind: type[Engine]) -> None:
+    nothing = SparseFeatures(np.zeros(25, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), SPARSE_D)
+    engine = kind(SPARSE, "softmax")
+    engine.initialise(0)
+    before = engine.parameters()
+    engine.start(Plan(batch_size=12), 0)
+
+    engine.train_span(nothing, np.zeros(24, np.int32), np.arange(24), np.full(2, 0.1))
+
+    logits = engine.logits(nothing)
+    assert np.isfinite(logits).all() and (logits == logits[0]).all()
+    assert logits[0].argmax() == 0  # the biases have learned
+    assert np.array_equal(engine.parameters()[0][0], before[0][0])
+
+
+def test_dense_and_sparse_spans_may_take_turns() -> None:
+    plan = Plan(batch_size=12, epsilon=1e-14)
+    x_nd, targets = sparse_batch("softmax")
+    native_engine, reference = NativeEngine(SPARSE, "softmax"), ReferenceEngine(SPARSE, "softmax")
+    for engine in (native_engine, reference):
+        engine.initialise(6)
+        engine.start(plan, 6)
+        for span in range(6):
+            rows = np.random.default_rng(span).permutation(SPARSE_N)[:48]
+            features = Features(x_nd) if span % 2 else as_csr(x_nd)
+            engine.train_span(features, targets, rows, np.full(4, 0.01))
+
+    assert largest_difference(native_engine.parameters(), reference.parameters()) < 1e-5

@@ -6,16 +6,18 @@ of all their pixels, so that pixels stay comparable. Sparse rows are scaled and 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, brief
+from . import csr
 from .columns import refuse_unusable
-from .features import Features
+from .features import EncodedRows, Features, SparseFeatures
 from .memory import refuse_too_large
 from .schema import Schema, shown
 from .table import Inputs, Matrix, SparseMatrix, Table
@@ -29,17 +31,19 @@ DENSE = 0.5  # from this share of values that are not zero on, zero is a value l
 ALIKE = 10.0  # columns whose sizes differ by no more than this factor from the median share a scale
 FLOAT32_LEAST, FLOAT32_MOST = float(np.finfo(np.float32).smallest_subnormal), float(np.finfo(np.float32).max)
 BLOCK_ROWS = 512  # rows that are float64 at a time: 3 MB for 785 columns
+BLOCK_VALUES = 1 << 18  # values of sparse rows that are
+SPARSE = 0.2  # below this share of values that are not zero, training rows are left sparse
 
 
 @dataclass(frozen=True)
 class FeatureEncoder:
-    """Raw rows in, float32 or uint8 features out.
+    """Raw rows in, float32 or uint8 features out, or sparse float32 ones.
 
     Attributes:
         schema: the columns it was fitted on.
         kind: "standard": (x - mean) · inverse_spread, computed in float64 and rounded once to float32;
             "picture": x · scale + shift, in float32. Pictures of uint8 stay uint8 and the engine computes;
-            "scaled": x · inverse_spread, computed in float64 and rounded once to float32.
+            "scaled": x · inverse_spread, computed in float64 and rounded once to float32; what is 0 then is left out.
         mean: float64 (d,), of "standard".
         inverse_spread: float64 (d,), of "standard" one over the standard deviation, 0 for a column that is constant;
             of "scaled" see docs/decisions/0008-sparse-rows.md, 0 for a column that has no value.
@@ -83,8 +87,8 @@ class FeatureEncoder:
             return _fit_scaled(schema, inputs if rows is None else inputs.take(rows))
         return _fit_standard(schema, inputs, rows)
 
-    def encode(self, inputs: Inputs, *, use_up: bool = False) -> Features:
-        """(n, d) features of all rows; columns are matched by name where both sides have names.
+    def encode(self, inputs: Inputs, *, use_up: bool = False) -> EncodedRows:
+        """Features (n, d) of all rows, to train on; columns are matched by name where both sides have names.
 
         Args:
             inputs: rows as they came.
@@ -92,22 +96,31 @@ class FeatureEncoder:
         """
         return self.encode_with_notes(inputs, use_up=use_up)[0]
 
-    def encode_parts(self, inputs: Inputs) -> Iterator[Features]:
-        """The features of all rows, some consecutive rows at a time; their memory is bounded."""
-        inputs, _ = self._matched(inputs)
-        if self._stays_as_it_is(inputs):
-            yield self._as_it_is(inputs)
-            return
-        n_rows = max(1, PART_BYTES // (4 * self.schema.n_features))
-        for start in range(0, inputs.n_rows, n_rows):
-            yield Features(self._encode_rows(inputs, start, min(start + n_rows, inputs.n_rows)))
-
-    def encode_with_notes(self, inputs: Inputs, *, use_up: bool = False) -> tuple[Features, tuple[str, ...]]:
+    def encode_with_notes(self, inputs: Inputs, *, use_up: bool = False) -> tuple[EncodedRows, tuple[str, ...]]:
         """The features, and what has to be said about the columns."""
         inputs, notes = self._matched(inputs)
         if self._stays_as_it_is(inputs):
             return self._as_it_is(inputs), notes
-        return Features(self._encode_rows(inputs, 0, inputs.n_rows, use_up=use_up)), notes
+        if self.kind != "scaled":
+            return self._encode_dense(inputs, 0, inputs.n_rows, use_up=use_up), notes
+        features = self._encode_sparse(inputs, 0, inputs.n_rows)
+        if len(features.values) < SPARSE * inputs.n_rows * inputs.n_features:
+            return features, notes
+        refuse_too_large(inputs.n_rows, inputs.n_features, "features")
+        return Features(features.dense()), notes
+
+    def encode_parts(self, inputs: Inputs) -> Iterator[EncodedRows]:
+        """The features of all rows, some consecutive rows at a time; their memory is bounded.
+
+        Their form is the encoder's alone: how many other rows and zeros there are changes no bits of a prediction.
+        """
+        inputs, _ = self._matched(inputs)
+        if self._stays_as_it_is(inputs):
+            yield self._as_it_is(inputs)
+            return
+        encode = self._encode_sparse if self.kind == "scaled" else self._encode_dense
+        for start, stop in _parts(inputs, self.kind):
+            yield encode(inputs, start, stop)
 
     def _matched(self, inputs: Inputs) -> tuple[Inputs, tuple[str, ...]]:
         inputs, notes = self.schema.match(inputs)
@@ -122,37 +135,62 @@ class FeatureEncoder:
         assert isinstance(inputs, Matrix)
         return Features(np.ascontiguousarray(inputs.values), self.scale, self.shift)
 
-    def _encode_rows(self, inputs: Inputs, start: int, stop: int, *, use_up: bool = False) -> NDArray[np.float32]:
+    def _encode_dense(self, inputs: Inputs, start: int, stop: int, *, use_up: bool = False) -> Features:
         if isinstance(inputs, SparseMatrix):
             refuse_too_large(stop - start, inputs.n_features, "features")
-            if self.kind == "scaled":
-                return self._encode_sparse(inputs, start, stop)
         encoded_nd = np.empty((stop - start, self.schema.n_features), np.float32)
         done = released = 0
-        for block_dn in _blocks(inputs, start=start, stop=stop):
-            part_nd = encoded_nd[done : done + block_dn.shape[1]]
-            part_nd[:] = self._encode_block(block_dn).T
-            if not np.isfinite(part_nd).all():
-                self._refuse_too_far(inputs, part_nd, start + done)
+        for part_nd in self._encoded_blocks(inputs, start, stop):
+            encoded_nd[done : done + len(part_nd)] = part_nd
             done += len(part_nd)
             if use_up and isinstance(inputs, Table) and done - released >= RELEASED_ROWS:
                 inputs.release(start + released, start + done)
                 released = done
-        return encoded_nd
+        return Features(encoded_nd)
 
-    def _encode_sparse(self, inputs: SparseMatrix, start: int, stop: int) -> NDArray[np.float32]:
-        """The same bits as block by block, and no work for zeros."""
+    def _encode_sparse(self, inputs: Inputs, start: int, stop: int) -> SparseFeatures:
+        """The same bits whether the rows came sparse or dense."""
+        if isinstance(inputs, SparseMatrix):
+            return self._scale_sparse(inputs, start, stop)
+        counts, indices, values = [np.zeros(1, np.int64)], [], []
+        for part_nd in self._encoded_blocks(inputs, start, stop):
+            rows, columns = np.nonzero(part_nd)
+            counts.append(np.bincount(rows, minlength=len(part_nd)))
+            indices.append(columns.astype(np.int32))
+            values.append(part_nd[rows, columns])
+        indptr = np.concatenate(counts).cumsum()
+        return SparseFeatures(indptr, np.concatenate(indices), np.concatenate(values), self.schema.n_features)
+
+    def _scale_sparse(self, inputs: SparseMatrix, start: int, stop: int) -> SparseFeatures:
         assert self.inverse_spread is not None
-        encoded_nd = np.zeros((stop - start, self.schema.n_features), np.float32)
-        part = slice(inputs.indptr[start], inputs.indptr[stop])
-        rows = np.repeat(np.arange(stop - start), np.diff(inputs.indptr[start : stop + 1]))
-        indices = inputs.indices[part]
+        indptr = inputs.indptr[start : stop + 1].astype(np.int64)
+        raw = inputs.values[indptr[0] : indptr[-1]]
+        indices = inputs.indices[indptr[0] : indptr[-1]].astype(np.int32, copy=False)
+        indptr -= indptr[0]
+        values = np.empty(len(raw), np.float32)
         with np.errstate(over="ignore"):
-            values = (inputs.values[part].astype(np.float64) * self.inverse_spread[indices]).astype(np.float32)
-        encoded_nd[rows, indices] = values
-        if not np.isfinite(values).all():
-            self._refuse_too_far(inputs, encoded_nd, start)
-        return encoded_nd
+            for at in range(0, len(raw), BLOCK_VALUES):
+                part = slice(at, at + BLOCK_VALUES)
+                values[part] = raw[part].astype(np.float64) * self.inverse_spread[indices[part]]
+        is_finite = np.isfinite(values)
+        if not is_finite.all():
+            place = int(np.argmin(is_finite))
+            self._refuse_too_far(inputs, start + csr.row_of_value(indptr, place), int(indices[place]))
+        is_zero = values == 0
+        if is_zero.any():
+            indptr -= np.searchsorted(np.flatnonzero(is_zero), indptr)
+            indices, values = indices[~is_zero], values[~is_zero]
+        return SparseFeatures(indptr, indices, values, self.schema.n_features)
+
+    def _encoded_blocks(self, inputs: Inputs, start: int, stop: int) -> Iterator[NDArray[np.float32]]:
+        """Rows from start to stop, encoded, a block (n, d) at a time."""
+        for block_dn in _blocks(inputs, start=start, stop=stop):
+            part_nd = self._encode_block(block_dn).T
+            if not np.isfinite(part_nd).all():
+                row, column = (int(place) for place in np.argwhere(~np.isfinite(part_nd))[0])
+                self._refuse_too_far(inputs, start + row, column)
+            yield part_nd
+            start += len(part_nd)
 
     def _encode_block(self, block_dn: Float64) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):  # what is too far for float32 becomes infinite, and is refused
@@ -163,11 +201,10 @@ class FeatureEncoder:
             block_dn *= self.inverse_spread[:, None]
             return block_dn.astype(np.float32)
 
-    def _refuse_too_far(self, inputs: Inputs, part_nd: NDArray[np.float32], start: int) -> None:
-        row, column = (int(place) for place in np.argwhere(~np.isfinite(part_nd))[0])
+    def _refuse_too_far(self, inputs: Inputs, row: int, column: int) -> NoReturn:
         raise InputError(
-            f"{self.schema.name_of(column)}, {inputs.origin.where(start + row)}: the value lies so far from the"
-            " training rows that float32 can't hold the difference; check it."
+            f"{self.schema.name_of(column)}, {inputs.origin.where(row)}: the value lies so far from the training rows"
+            " that float32 can't hold the difference; check it."
         )
 
     def tensors(self) -> dict[str, Float64]:
@@ -210,6 +247,19 @@ class FeatureEncoder:
 def _check_tensors(tensors: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
     if set(tensors) != set(wanted):
         raise InputError(f"encoder: expected the tensors {sorted(wanted)}; found {sorted(tensors)[:5]}.")
+
+
+def _parts(inputs: Inputs, kind: str) -> Iterator[tuple[int, int]]:
+    """Where parts of the rows begin and end, whose features take some PART_BYTES, or are one row."""
+    ends: Any = range(inputs.n_rows + 1)
+    most = PART_BYTES // (4 * inputs.n_features)
+    if kind == "scaled" and isinstance(inputs, SparseMatrix):
+        ends, most = inputs.indptr, PART_BYTES // 8  # counted in values, each with its index
+    start = 0
+    while start < inputs.n_rows:
+        stop = max(start + 1, bisect_right(ends, int(ends[start]) + most) - 1)
+        yield start, stop
+        start = stop
 
 
 def _blocks(inputs: Inputs, rows: Rows | None = None, *, start: int = 0, stop: int | None = None) -> Iterator[Float64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from . import csr
 from .table import Inputs, Matrix, SparseMatrix, Table
 
 
@@ -62,8 +63,7 @@ def _as_sparse(X: Any) -> SparseMatrix:
     matrix = SparseMatrix(rows.indptr, rows.indices, rows.data, int(X.shape[1]))
     if rows.data.dtype.kind == "f" and not (is_finite := np.isfinite(rows.data)).all():
         place = int(np.argmin(is_finite))
-        row = int(np.searchsorted(rows.indptr, place, side="right")) - 1
-        _refuse_value(rows.data[place], row, int(rows.indices[place]))
+        _refuse_value(rows.data[place], csr.row_of_value(rows.indptr, place), int(rows.indices[place]))
     return matrix
 
 

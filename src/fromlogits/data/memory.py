@@ -23,6 +23,17 @@ def memory_bytes() -> int | None:
     return min(found, default=None)
 
 
+def refuse_too_many_parameters(n_parameters: int) -> None:
+    """Raise InputError if a network can never be trained here: its parameters, and two numbers kept of each."""
+    n_bytes = 3 * 4 * n_parameters
+    limit = memory_bytes()
+    if limit is not None and n_bytes > limit:
+        raise InputError(
+            f"a network of {n_parameters:,} parameters needs {n_bytes:,} bytes while it is trained; this machine has"
+            f" {limit:,}. Give fewer features or smaller layers."
+        )
+
+
 def refuse_too_large(n_rows: int, n_columns: int, what: str) -> None:
     """Raise InputError if a float32 array (rows, columns) of features or labels can never fit."""
     n_bytes = 4 * n_rows * n_columns

@@ -50,6 +50,8 @@ class Schema:
         """The schema of training rows; columns named pixel_r_c over a full grid are put in order, row by row."""
         names = inputs.names
         n_features = inputs.n_features
+        if n_features > MAX_FEATURES:
+            raise InputError(f"X has {n_features:,} features; the limit is {MAX_FEATURES:,}.")
         if isinstance(inputs, Matrix):
             picture_shape = picture_shape or inputs.picture_shape
         if names is not None and (grid := pixel_grid(names)):

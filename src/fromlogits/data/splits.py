@@ -60,7 +60,12 @@ def _by_class(codes: NDArray[Any], n_classes: int, wanted: int, order: Rows) -> 
 def _by_labels(matrix: NDArray[Any], wanted: int, order: Rows) -> NDArray[np.bool_]:
     n, n_labels = matrix.shape
     fraction = wanted / n
-    place, labels = np.nonzero(matrix[order])
+    rank = np.empty(n, np.int64)
+    rank[order] = np.arange(n)
+    rows, labels = np.nonzero(matrix)  # of the matrix as it is: one of many labels is not copied
+    place = rank[rows]
+    by_place = np.argsort(place, kind="stable")
+    place, labels = place[by_place], labels[by_place]
     bounds = np.searchsorted(place, np.arange(n + 1)).tolist()
     labels_of = [labels[bounds[k] : bounds[k + 1]].tolist() for k in range(n)]
     rows_of: list[list[int]] = [[] for _ in range(n_labels)]

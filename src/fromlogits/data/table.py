@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import pages
+from . import csr, pages
 from .origin import Origin
 
 
@@ -156,15 +156,13 @@ class SparseMatrix:
 
     def take(self, rows: NDArray[Any]) -> SparseMatrix:
         """Some rows, in the order of `rows` (int64)."""
-        counts = np.diff(self.indptr)[rows]
-        indptr = np.concatenate([[0], counts]).cumsum(dtype=np.int64)
-        places = np.arange(indptr[-1]) + np.repeat(self.indptr[:-1][rows] - indptr[:-1], counts)
+        indptr, places = csr.taken(self.indptr, rows)
         indices, values, origin = self.indices[places], self.values[places], self.origin.take(rows)
         return SparseMatrix(indptr, indices, values, self.n_features, self.first_index, origin)
 
     def rows_of_values(self) -> NDArray[np.int64]:
         """The row of each value."""
-        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+        return csr.rows_of_values(self.indptr)
 
     def dense(self, rows: NDArray[Any] | slice) -> NDArray[np.float64]:
         """Some rows as a float64 array (rows, d)."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.features import Features
+from ..data.features import EncodedRows
 from ..spec import HeadName, Network, Plan
 
 Parameters = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -50,7 +50,7 @@ class Engine(ABC):
     @abstractmethod
     def train_span(
         self,
-        features: Features,
+        features: EncodedRows,
         targets: NDArray[Any],
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
@@ -72,5 +72,8 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def logits(self, features: Features) -> NDArray[np.float32]:
-        """(n, c). A row has the same bits alone or among any others."""
+    def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """(n, c) of all rows, or of those in `rows`, in that order. A row has the same bits alone or among any others.
+
+        Rows beside the ones that are asked for cost neither time nor memory.
+        """

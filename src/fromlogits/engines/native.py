@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..data.features import Features
+from ..data.features import EncodedRows, SparseFeatures
 from ..spec import HeadName, Network, Plan
 from .base import Engine, Parameters
 from .initialisation import initial_parameters
@@ -55,28 +55,43 @@ class NativeEngine(Engine):
 
     def train_span(
         self,
-        features: Features,
+        features: EncodedRows,
         targets: NDArray[Any],
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
         loss: float = 0.0,
     ) -> float:
-        if order_k.min() < 0 or order_k.max() >= len(features):
-            raise IndexError(f"row numbers must lie in [0, {len(features)})")  # the core trusts them
+        _check_rows(order_k, len(features))
         labels, values = (targets, None) if self.head == "softmax" else (None, targets)
         rest = labels, values, np.ascontiguousarray(order_k), learning_rates_s, loss, self.n_threads
+        if isinstance(features, SparseFeatures):
+            return self._core.train_csr(features.indptr, features.indices, features.values, *rest)
         if features.values.dtype == np.uint8:
             return self._core.train_bytes(features.values, features.scale, features.shift, *rest)
         return self._core.train(features.values, *rest)
 
-    def logits(self, features: Features) -> NDArray[np.float32]:
-        out = np.empty((len(features), self.network.n_outputs), np.float32)
+    def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        n = len(features) if rows is None else len(rows)
+        if rows is not None:
+            _check_rows(rows, len(features))
+        out = np.empty((n, self.network.n_outputs), np.float32)
         # Some 0.1 s at a time, so that Ctrl-C is heard in between.
-        rows = max(1, CALL_FLOPS // (2 * self.network.n_parameters))
-        for start in range(0, len(features), rows):
-            part, part_out = features.values[start : start + rows], out[start : start + rows]
-            if part.dtype == np.uint8:
-                self._core.logits_bytes(part, features.scale, features.shift, None, part_out, self.n_threads)
+        size = max(1, CALL_FLOPS // (2 * self.network.n_parameters))
+        for start in range(0, n, size):
+            stop = min(start + size, n)
+            some, whole = (None, slice(start, stop)) if rows is None else (rows[start:stop], slice(None))
+            rest = some, out[start:stop], self.n_threads
+            if isinstance(features, SparseFeatures):
+                indptr = features.indptr[start : stop + 1] if rows is None else features.indptr
+                self._core.logits_csr(indptr, features.indices, features.values, *rest)
+            elif features.values.dtype == np.uint8:
+                self._core.logits_bytes(features.values[whole], features.scale, features.shift, *rest)
             else:
-                self._core.logits(part, None, part_out, self.n_threads)
+                self._core.logits(features.values[whole], *rest)
         return out
+
+
+def _check_rows(rows: NDArray[np.int64], n: int) -> None:
+    """The core trusts row numbers."""
+    if len(rows) and (rows.min() < 0 or rows.max() >= n):
+        raise IndexError(f"row numbers must lie in [0, {n})")

@@ -8,13 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.features import Features
+from ..data.features import EncodedRows, SparseFeatures
 from ..spec import HeadName, Network, Plan
 from .base import Engine, Parameters
 from .initialisation import initial_parameters
 
 Float64 = NDArray[np.float64]
 DROPOUT_STREAM = 3
+
+
+def entering(features: EncodedRows) -> Float64:
+    """The rows as they enter the network, zeros included."""
+    if isinstance(features, SparseFeatures):
+        return features.dense().astype(float)
+    return np.asarray(features.values * np.float64(features.scale) + features.shift)
 
 
 def activate(name: str, z: Float64) -> tuple[Float64, Float64]:
@@ -85,7 +92,7 @@ class ReferenceEngine(Engine):
 
     def train_span(
         self,
-        features: Features,
+        features: EncodedRows,
         targets: NDArray[Any],
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
@@ -93,9 +100,7 @@ class ReferenceEngine(Engine):
     ) -> float:
         batches = np.split(order_k, range(self.plan.batch_size, len(order_k), self.plan.batch_size))
         for rows, learning_rate in zip(batches, learning_rates_s, strict=True):
-            losses_n, gradient = self.gradient(
-                features.values[rows] * np.float64(features.scale) + features.shift, targets[rows]
-            )
+            losses_n, gradient = self.gradient(entering(features.take(rows)), targets[rows])
             loss += float(losses_n.sum())
             self.update(gradient, learning_rate)
             self.step += 1
@@ -149,8 +154,8 @@ class ReferenceEngine(Engine):
                 root = np.sqrt(v / (1 - plan.beta2**t)) + plan.epsilon
                 w -= learning_rate * (m / (1 - plan.beta1**t)) / root
 
-    def logits(self, features: Features) -> NDArray[np.float32]:
-        x = features.values * np.float64(features.scale) + features.shift
+    def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        x = entering(features if rows is None else features.take(rows))
         for layer, (w, b) in zip(self.network.layers, self.layers, strict=True):
             x = activate(layer.activation, x @ w.T + b)[0]
         return x.astype(np.float32)
