@@ -180,11 +180,10 @@ class Classifier:
         if model.encoder.schema.names is not None:
             self.feature_names_in_ = np.array(model.encoder.schema.names, dtype=object)
         self.members_: tuple[Member, ...] = model.trained
-        histories = [member.history for member in model.trained]
-        self.history_ = histories[0]
+        self.history_ = model.trained[0].history
         self.loss_curve_ = [epoch.loss for epoch in self.history_.epochs]
-        self.n_iter_ = max(history.epochs[-1].epoch if history.epochs else 0 for history in histories)
-        self.best_epoch_ = max(history.best_epoch for history in histories)
+        self.n_iter_ = max(member.n_epochs for member in model.trained)
+        self.best_epoch_ = max(member.best_epoch for member in model.trained)
         self.seed_: int = model.facts["seed"]
         self.validation_metrics_: dict[str, Any] | None = model.facts["validation"]
 
@@ -351,9 +350,9 @@ def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifi
 def _interrupted(reason: str, trained: Sequence[Member], summary: FitSummary) -> str:
     """What a stop by Ctrl-C left, in a sentence."""
     if summary.n_networks == 1:
-        history = trained[0].history
-        when = f"in epoch {history.epochs[-1].epoch}" if history.stopped_by == reason else "after its last epoch"
-        return f"training was interrupted {when}; epoch {history.best_epoch} is kept."
+        one = trained[0]
+        when = f"in epoch {one.n_epochs}" if one.history.stopped_by == reason else "after its last epoch"
+        return f"training was interrupted {when}; epoch {one.best_epoch} is kept."
     ended = sum(member.history.stopped_by != reason for member in trained)
     return (
         f"training was interrupted when {ended} of {summary.n_networks} networks were done;"

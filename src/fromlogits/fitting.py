@@ -27,8 +27,6 @@ from .members import Observer
 from .model import Model
 from .spec import (
     HIDDEN_ACTIVATIONS,
-    MAX_NETWORKS,
-    MAX_PARAMETERS,
     Dense,
     HeadName,
     Members,
@@ -194,7 +192,7 @@ def prepare(
 
     stated = _members(settings, target)
     network, head = _network(settings, hidden, features.values.shape[1], target, stated)
-    _check_size(network, stated.count(target.n_classes))
+    stated.check_size(network, target.n_classes)
     untrained, notes = _untrained(stated, target, head, plan, seed, targets, valid_features, valid_targets)
 
     def engine_of(seed: int) -> Engine:
@@ -248,19 +246,6 @@ def _members(settings: Settings, target: TargetEncoder) -> Members:
             " (--task multi-label)."
         )
     return stated
-
-
-def _check_size(network: Network, n_networks: int) -> None:
-    if n_networks > MAX_NETWORKS:
-        raise InputError(
-            f"one classifier has at most {MAX_NETWORKS:,} networks; ensemble and separate_networks call for"
-            f" {n_networks:,}."
-        )
-    if n_networks * network.n_parameters > MAX_PARAMETERS:
-        raise InputError(
-            f"{n_networks:,} networks of {network.n_parameters:,} parameters are"
-            f" {n_networks * network.n_parameters:,}; the limit is {MAX_PARAMETERS:,}. Take fewer or smaller ones."
-        )
 
 
 def _untrained(

@@ -60,6 +60,16 @@ class Member:
     history: History
     parameters: Parameters = dataclasses.field(repr=False, compare=False)
 
+    @property
+    def n_epochs(self) -> int:
+        """How many were run."""
+        return self.history.epochs[-1].epoch if self.history.epochs else 0
+
+    @property
+    def best_epoch(self) -> int:
+        """The one that is kept, from 1."""
+        return self.history.best_epoch
+
 
 @dataclass(frozen=True)
 class Untrained:

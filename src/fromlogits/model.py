@@ -18,7 +18,7 @@ from .data.targets import TargetEncoder
 from .errors import InputError, brief
 from .heads import HEADS
 from .members import Member
-from .spec import MAX_NETWORKS, MAX_PARAMETERS, HeadName, Members, Network, Plan, json_object, one_of
+from .spec import HeadName, Members, Network, Plan, json_object, one_of
 from .training import EpochRecord, History
 
 MAX_HISTORY = 10_000
@@ -60,10 +60,17 @@ class Model:
     @property
     def record(self) -> dict[str, Any]:
         """The facts, and each network's training; of one network without a list around it."""
+        record = self._record()
+        for one, member in zip(record.get("members", ()), self.trained, strict=False):
+            one["label"] = member.label
+        return record
+
+    def _record(self, most: int | None = None) -> dict[str, Any]:
+        """As the file holds it, with so many epochs of each network, or all."""
         if self.is_one_network:
-            return {**self.facts, **_training_of(self.trained[0])}
-        named = [{"label": one.label, **_training_of(one, is_whole=True)} for one in self.trained]
-        return {**self.facts, "members": named}
+            return {**self.facts, **_training_of(self.trained[0], most)}
+        each = [{"seed": one.seed, "metric": one.metric, **_training_of(one, most)} for one in self.trained]
+        return {**self.facts, "members": each}
 
     def describe(self) -> dict[str, Any]:
         """All but the numbers that were learned, as JSON."""
@@ -93,19 +100,15 @@ class Model:
             tensors[f"layer.{number}.weights"] = weights[0] if self.is_one_network else np.stack(weights)
             tensors[f"layer.{number}.biases"] = biases[0] if self.is_one_network else np.stack(biases)
         spec = {"network": self.network.to_json(), "head": self.head, "plan": self.plan.to_json()}
-        most = MAX_HISTORY // len(self.trained)
-        if self.is_one_network:
-            record = {**self.facts, **_training_of(self.trained[0], most)}
-        else:
+        if not self.is_one_network:
             spec["members"] = self.members.to_json()
-            record = {**self.facts, "members": [_training_of(one, most, is_whole=True) for one in self.trained]}
         manifest = {
             "versions": self.versions,
             "spec": spec,
             "encoder": self.encoder.to_json(),
             "target": self.target.to_json(),
             "calibration": {"temperature": self.temperature},
-            "record": record,
+            "record": self._record(MAX_HISTORY // len(self.trained)),
         }
         model_file.save_model(Path(path), manifest, tensors, overwrite=overwrite)
 
@@ -184,27 +187,17 @@ def _check_members(members: Members, network: Network, target: TargetEncoder, is
             f"separate networks have one output each for a multi-label target; these have {network.n_outputs} for a"
             f" {target.task} one."
         )
-    count = members.count(target.n_classes)
-    if count > MAX_NETWORKS:
-        raise InputError(f"the model has {count:,} networks; at most {MAX_NETWORKS:,} are read.")
-    if count * network.n_parameters > MAX_PARAMETERS:
-        raise InputError(f"{count:,} networks of {network.n_parameters:,} parameters; at most {MAX_PARAMETERS:,}.")
+    members.check_size(network, target.n_classes)
 
 
-def _training_of(member: Member, most: int | None = None, *, is_whole: bool = False) -> dict[str, Any]:
-    """How a member was trained, as JSON.
-
-    Args:
-        most: epochs of its history; None for all.
-        is_whole: with what is a fact of the classifier where it has one network.
-    """
+def _training_of(member: Member, most: int | None) -> dict[str, Any]:
+    """How a member was trained, as JSON, with so many epochs of its history, or all."""
     history = [
         {"epoch": r.epoch, "loss": r.loss, "validation": r.validation, "learning_rate": r.learning_rate}
         for r in member.history.epochs
     ]
     best = member.history.best_epoch
     return {
-        **({"seed": member.seed, "metric": member.metric} if is_whole else {}),
         "best_epoch": best,
         "stopped_by": member.history.stopped_by,
         "history": history if most is None else _thinned(history, best, most),

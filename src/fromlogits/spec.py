@@ -26,6 +26,7 @@ MAX_LAYERS = 1_000
 MAX_UNITS = 10_000_000
 MAX_PARAMETERS = 4_000_000_000
 MAX_NETWORKS = 4_096
+MAX_LAYERS_IN_ALL = 40_960
 
 
 def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
@@ -207,6 +208,20 @@ class Members:
     def count(self, n_labels: int) -> int:
         """Networks in all."""
         return self.ensemble * self.a_round(n_labels)
+
+    def check_size(self, network: Network, n_labels: int) -> None:
+        """Raise InputError unless so many networks have a size that is trained and read."""
+        count = self.count(n_labels)
+        for what, found, limit in (
+            ("networks", count, MAX_NETWORKS),
+            ("layers in all", count * len(network.layers), MAX_LAYERS_IN_ALL),
+            ("parameters in all", count * network.n_parameters, MAX_PARAMETERS),
+        ):
+            if found > limit:
+                raise InputError(
+                    f"one classifier has at most {limit:,} {what}; {count:,} networks ({self.ensemble:,} for each of"
+                    f" {self.a_round(n_labels):,} questions) would make {found:,}."
+                )
 
     def describe(self, network: Network, n_labels: int) -> str:
         """ "6 networks 294-100-1, one per label"; of one network "1 network 294-100-6"."""

@@ -379,8 +379,7 @@ def how_it_ended(members: Sequence[Member], plan: Plan, n_networks: int) -> str:
     """What ended the training of one network or of several, in a sentence."""
     if n_networks == 1:
         return how_one_ended(members[0].history, plan)
-    histories = [member.history for member in members]
-    counts = Counter(history.stopped_by for history in histories)
+    counts = Counter(member.history.stopped_by for member in members)
     words = {
         "patience": f"stopped with none better in {plan.patience} epochs",
         "max_epochs": f"ran all {plan.max_epochs} epochs",
@@ -388,7 +387,7 @@ def how_it_ended(members: Sequence[Member], plan: Plan, n_networks: int) -> str:
         "terminate": "stopped by SIGTERM",
     }
     ways = ", ".join(f"{counts[reason]:,} {what}" for reason, what in words.items() if counts[reason])
-    first, last = min(history.best_epoch for history in histories), max(history.best_epoch for history in histories)
+    first, last = min(member.best_epoch for member in members), max(member.best_epoch for member in members)
     epochs = f"epoch {first} is kept" if first == last else f"epochs {first} to {last} are kept"
     left_out = n_networks - len(members)
     rest = f"; {left_out:,} more had no whole epoch and are left out" if left_out else ""

@@ -95,7 +95,7 @@ def inspect(
     wide = max(len(name) for name, _ in lines)
     for name, text in lines:
         results.tell(f"{name.ljust(wide)}  {text}")
-    if table := _members_table(classifier):
+    if table := _members_table(classifier, members):
         results.tell(f"\n{table}")
     figures = record["validation"]
     if isinstance(figures, dict):
@@ -105,23 +105,23 @@ def inspect(
     return 0
 
 
-def _members_table(classifier: Classifier) -> str:
+def _members_table(classifier: Classifier, members: Members) -> str:
     """A line per network where there are several; of very many the first."""
     trained = classifier.members_
     if len(trained) == 1:
         return ""
-    a_round = classifier._model.members.a_round(len(classifier.target_.classes))
+    a_round = members.a_round(len(classifier.target_.classes))
     rows = [("network", "seed", "epochs", "best", "validation", "ended by")]
     for number, member in enumerate(trained[:MOST_NETWORKS]):
         name = "" if member.label is None else str(member.label)
         which = str(number // a_round + 1) if a_round < len(trained) else ""
-        best = next((e.validation for e in member.history.epochs if e.epoch == member.history.best_epoch), None)
+        best = next((epoch.validation for epoch in member.history.epochs if epoch.is_best), None)
         rows.append(
             (
                 " ".join(part for part in (name, which) if part),
                 str(member.seed),
-                f"{member.history.epochs[-1].epoch:,}",
-                f"{member.history.best_epoch:,}",
+                f"{member.n_epochs:,}",
+                f"{member.best_epoch:,}",
                 "" if best is None else f"{member.metric} {best:.4f}",
                 member.history.stopped_by,
             )

@@ -414,8 +414,8 @@ def _members(classifier: Classifier) -> list[dict[str, Any]]:
             "label": member.label,
             "seed": member.seed,
             "metric": member.metric,
-            "epochs": member.history.epochs[-1].epoch,
-            "best_epoch": member.history.best_epoch,
+            "epochs": member.n_epochs,
+            "best_epoch": member.best_epoch,
             "stopped_by": member.history.stopped_by,
         }
         for member in classifier.members_
