@@ -26,7 +26,7 @@ MAX_LAYERS = 1_000
 MAX_UNITS = 10_000_000
 MAX_PARAMETERS = 4_000_000_000
 MAX_NETWORKS = 4_096
-MAX_LAYERS_IN_ALL = 40_960
+MAX_LAYERS_IN_ALL = 40_960  # a layer of one unit is a few bytes of the file and some 700 of memory
 
 
 def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
