@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     peer.fit(features, codes)
                     peer_seconds = time.perf_counter() - start
                     theirs = objective(peer.coef_, peer.intercept_, features, codes, penalty)
-                [(weights, biases)] = clf._engine.parameters()
+                [(weights, biases)] = clf.members_[0].parameters
                 ours = objective(weights, biases, features, codes, penalty)
                 gap = ours / theirs - 1
                 report["gaps"].append(

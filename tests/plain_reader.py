@@ -30,6 +30,16 @@ def sigmoid(z: Array) -> Array:
     return np.where(z >= 0, 1, np.exp(-np.abs(z))) / (1 + np.exp(-np.abs(z)))
 
 
+def softmax(z: Array) -> Array:
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def mean(z: Array, head: Any) -> Array:
+    log_p = np.log(head(z).mean(axis=0))
+    return log_p if head is softmax else log_p - np.log(head(-z).mean(axis=0))
+
+
 def probabilities(path: Path, x: Any) -> Array:
     """Of each class or label, (n, K), for raw rows (n, d) in the order of the schema, or pictures (n, h, w)."""
     data = path.read_bytes()
@@ -48,12 +58,17 @@ def probabilities(path: Path, x: Any) -> Array:
         x = ((x - tensors["encoder.mean"]) * tensors["encoder.inverse_spread"]).astype(np.float32)
     else:
         x = x.astype(np.float32) * np.float32(encoder["scale"]) + np.float32(encoder["shift"])
-    for k, layer in enumerate(manifest["spec"]["network"]["layers"]):
+    spec = manifest["spec"]
+    for k, layer in enumerate(spec["network"]["layers"]):
         w, b = (tensors[f"layer.{k}.{part}"].astype(float) for part in ("weights", "biases"))
-        x = activate(layer["activation"], x @ w.T + b)
-    z = x / manifest["calibration"]["temperature"]
-    if manifest["spec"]["head"] == "softmax":
-        e = np.exp(z - z.max(axis=1, keepdims=True))
-        return e / e.sum(axis=1, keepdims=True)
+        x = activate(layer["activation"], x @ w.swapaxes(-1, -2) + b[..., np.newaxis, :])
+    n_rounds = spec.get("members", {"ensemble": 1})["ensemble"]
+    rounds = x.reshape(n_rounds, -1, *x.shape[-2:])  # of each one network, or one for each label
+    z = rounds.swapaxes(1, 2).reshape(n_rounds, x.shape[-2], -1)
+    softmaxes = spec["head"] == "softmax"
+    z = mean(z, softmax if softmaxes else sigmoid) if n_rounds > 1 else z[0]
+    z = z / manifest["calibration"]["temperature"]
+    if softmaxes:
+        return softmax(z)
     is_yes_or_no = manifest["target"]["task"] == "multi-class"
     return np.hstack([sigmoid(-z), sigmoid(z)]) if is_yes_or_no else sigmoid(z)

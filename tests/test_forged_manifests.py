@@ -59,7 +59,17 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, (rows, y) in targets.items():
         clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1)
         clf.fit(rows, y).save(folder / name)
-    return {name: folder / name for name in targets}
+    labels = (rng.random((40, 3)) < 0.5).astype(int)
+    members: dict[str, tuple[Any, dict[str, Any]]] = {
+        "labels": (labels, {}),
+        "separate": (labels, {"separate_networks": True}),
+        "ensemble": (which, {"ensemble": 2}),
+        "both": (labels, {"separate_networks": True, "ensemble": 2}),
+    }
+    for name, (y, way) in members.items():
+        clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, **way)
+        clf.fit(X, y).save(folder / name)
+    return {name: folder / name for name in (*targets, *members)}
 
 
 @pytest.mark.parametrize(
@@ -79,6 +89,42 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("words", at("calibration", "temperature", value=0.0), "temperature must be"),
         ("words", at("calibration", "temperature", value=-1), "temperature must be"),
         ("words", at("encoder", "schema", "n_features", value=3), "encoder.*must be 3 finite"),
+        ("words", at("spec", "members", value={"ensemble": 1, "separate_networks": False}), "for several networks"),
+        ("words", at("spec", "members", value={"ensemble": 2, "separate_networks": False}), r"must be float32 \(2, 2"),
+        ("words", at("spec", "members", value={"ensemble": 3, "separate_networks": True}), "for a multi-class one"),
+        ("labels", at("spec", "members", value={"ensemble": 1, "separate_networks": True}), "one output each"),
+        ("labels", at("record", "members", value=[]), "unknown keys"),
+        ("ensemble", at("spec", "members", value=None), "members must be a JSON object"),
+        ("ensemble", at("spec", "members", "ensemble", value=3), r"must be float32 \(3, 2\)"),
+        ("ensemble", at("spec", "members", "ensemble", value=0), "ensemble must be a whole number"),
+        ("ensemble", at("spec", "members", "ensemble", value=True), "ensemble must be a whole number"),
+        ("ensemble", at("spec", "members", "ensemble", value=4096 * 2), "ensemble must be a whole number"),
+        ("ensemble", at("spec", "members", "separate_networks", value=True), "for a multi-class one"),
+        ("ensemble", at("spec", "members", "separate_networks", value=1), "must be True or False"),
+        ("ensemble", at("spec", "members", "more", value=1), "unknown keys"),
+        ("ensemble", at("record", "seed", value=-1), "seed can't be"),
+        ("ensemble", at("record", "members", value={}), "members can't be"),
+        ("ensemble", at("record", "members", 1, "seed", value=2**63), "member's record's seed can't be"),
+        ("ensemble", at("record", "members", 1, "metric", value=None), "member's record's metric can't be"),
+        ("ensemble", at("record", "members", 1, "stopped_by", value="boredom"), "stopped_by can't be"),
+        ("ensemble", at("record", "members", 1, "label", value=None), "unknown keys"),
+        ("ensemble", at("record", "members", 1, "history", value=[{}]), "missing keys"),
+        ("ensemble", at("record", "members", 1, value=[]), "member's record must be a JSON object"),
+        ("ensemble", lambda manifest: manifest["record"]["members"].pop(), "has 1 members; the model has 2 networks"),
+        ("ensemble", lambda manifest: manifest["spec"].pop("members"), r"must be float32 \(2,\)"),
+        ("separate", at("spec", "members", "separate_networks", value=False), "for several networks"),
+        ("separate", at("target", "classes", value=[0, 1]), r"must be float32 \(2, 2\)"),
+        ("separate", at("target", "classes", value=list(range(4097))), "at most 4,096 networks"),
+        ("separate", at("spec", "network", "layers", 1, "units", value=2), "one output each"),
+        ("separate", at("spec", "head", value="softmax"), "does not fit"),
+        ("both", at("spec", "members", "separate_networks", value=False), r"must be float32 \(2, 2\)"),
+        ("both", at("spec", "members", value={"ensemble": 6, "separate_networks": False}), "1 outputs for 3 classes"),
+        (
+            "both",
+            at("spec", "network", "layers", value=[{"kind": "dense", "units": 1, "activation": "relu"}] * 900),
+            "linear",
+        ),
+        ("both", at("spec", "members", "ensemble", value=4096), "at most 4,096 networks"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused_by_name(

@@ -53,7 +53,7 @@ def test_without_hidden_layers_the_objective_is_that_of_logistic_regression_at_i
     features = clf.encoder_.encode(as_inputs(pixels)).values
     codes = np.unique(digits, return_inverse=True)[1]
     theirs = LogisticRegression(C=1 / (n * penalty), tol=1e-8, max_iter=10_000).fit(features.astype(np.float64), codes)
-    [(weights, biases)] = clf._engine.parameters()
+    [(weights, biases)] = clf.members_[0].parameters
     ours = objective(weights, biases, features, codes, penalty)
     best = objective(theirs.coef_, theirs.intercept_, features, codes, penalty)
     assert ours == pytest.approx(best, rel=LIMIT)

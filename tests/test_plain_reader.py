@@ -45,6 +45,27 @@ def test_a_reader_written_from_the_page_gives_the_same_probabilities(
     np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-7)
 
 
+MEMBERS: dict[str, dict[str, Any]] = {
+    "separate": {"separate_networks": True},
+    "an ensemble": {"ensemble": 3},
+    "separate ensembles": {"separate_networks": True, "ensemble": 2},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [("labels", way) for way in MEMBERS] + [(name, "an ensemble") for name in TARGETS if name != "labels"],
+)
+def test_the_reader_reads_several_networks(name: str, way: str, tmp_path: Path) -> None:
+    rows, y = TARGETS[name]
+    clf = fl.Classifier(hidden_layer_sizes=(6, 5), max_epochs=4, random_state=0, **MEMBERS[way])
+    clf.fit(rows, y).save(tmp_path / "m.safetensors")
+
+    theirs = probabilities(tmp_path / "m.safetensors", rows)
+
+    np.testing.assert_allclose(theirs, clf.predict_proba(rows), rtol=1e-5, atol=1e-7)
+
+
 def test_a_network_without_hidden_layers_is_read_too(tmp_path: Path) -> None:
     clf = fl.Classifier(hidden_layer_sizes=(), max_epochs=2, random_state=0).fit(X, THREE)
     clf.save(tmp_path / "m.safetensors")

@@ -6,22 +6,21 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import fitting, metrics, training
+from . import fitting, members, metrics, training
 from .data.inputs import as_inputs
 from .decisions import calibration
-from .engines.base import Engine
 from .errors import InputError, NotFittedError, nearest
-from .fitting import Fit
+from .fitting import Fit, FitSummary
 from .heads import HEADS
+from .members import Member, Observer
 from .model import Model
 from .spec import Network
-from .training import Observer
 
 Float32 = NDArray[np.float32]
 
@@ -48,6 +47,10 @@ class Classifier:
         patience: epochs.
         validation_fraction: share of rows held out, unless `fit` is given X_val and y_val.
         metric: "log_loss", "accuracy", or for labels "macro_f1" and others: judges the held-out rows.
+        separate_networks: of labels: one network with one unit for each, side by side on the threads, instead of one
+            network with a unit for each. A stated network then ends in Dense(1).
+        ensemble: so many networks that answer the same question, or None: one. The first is the one there would be
+            without; the others have seeds made from its. Their mean probability is the answer.
         calibrate: fit one temperature on the held-out rows. With early_stopping=False and calibrate=False every row
             is trained on for exactly max_epochs.
         task: None, "multi-class" or "multi-label"; needed where a target can be read both ways.
@@ -59,8 +62,10 @@ class Classifier:
 
     Attributes (after `fit`):
         classes_: class values, or label names. n_features_in_, feature_names_in_ (when columns have names).
-        network_: the trained `Network`; print it. history_: a `training.History`; loss_curve_: its losses.
-        n_iter_: epochs run; best_epoch_: the one kept, from 1. temperature_: 1.0 without calibration.
+        network_: the trained `Network`, of several each one; print it. history_: a `training.History`, of several
+        networks that of the first; loss_curve_: its losses. n_iter_: epochs run; best_epoch_: the one kept, from 1; of
+        several networks the largest. members_: every network, with its label, seed, metric and history: the first for
+        each label, then the second of an ensemble, and so on. temperature_: 1.0 without calibration.
         validation_metrics_: figures of the held-out rows (they chose the epoch), or None. seed_: the seed used.
 
     Example:
@@ -88,6 +93,8 @@ class Classifier:
         patience: int | None = None,
         validation_fraction: float | None = None,
         metric: str | None = None,
+        separate_networks: bool = False,
+        ensemble: int | None = None,
         calibrate: bool | None = None,
         task: str | None = None,
         engine: str = "native",
@@ -110,6 +117,8 @@ class Classifier:
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.metric = metric
+        self.separate_networks = separate_networks
+        self.ensemble = ensemble
         self.calibrate = calibrate
         self.task = task
         self.engine = engine
@@ -135,7 +144,7 @@ class Classifier:
             DivergedError: the loss stopped being finite.
         """
         fit = self._prepare(X, y, X_val, y_val)
-        lines = training.Lines(fit.summary.plan) if self.verbose else None
+        lines = members.Lines(fit.summary.plan) if self.verbose else None
         if lines is not None:
             lines.say(f"{fit.summary.n_train} rows to train on, {fit.summary.n_valid} held out")
             for note in fit.summary.notes:
@@ -145,8 +154,7 @@ class Classifier:
         if lines is not None:
             lines.finished()
         if stop.reason is not None:
-            when = f"in epoch {self.n_iter_}" if self.history_.stopped_by == stop.reason else "after its last epoch"
-            warnings.warn(f"training was interrupted {when}; epoch {self.best_epoch_} is kept.", stacklevel=2)
+            warnings.warn(_interrupted(stop.reason, self.members_, fit.summary), stacklevel=2)
         return self
 
     def _prepare(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None, **about: Any) -> Fit:
@@ -163,7 +171,7 @@ class Classifier:
         """Set every fitted attribute; nothing of an earlier fit stays."""
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
-        self._model, self._engine = model, self._engine_of(model, self.engine)
+        self._model, self._engine, self._networks = model, self.engine, self._networks_of(model, self.engine)
         self.network_, self.head_, self.plan_ = model.network, model.head, model.plan
         self.encoder_, self.target_ = model.encoder, model.target
         self.temperature_, self.record_ = model.temperature, model.record
@@ -171,17 +179,16 @@ class Classifier:
         self.n_features_in_ = model.encoder.schema.n_features
         if model.encoder.schema.names is not None:
             self.feature_names_in_ = np.array(model.encoder.schema.names, dtype=object)
-        self.history_ = model.history
+        self.members_: tuple[Member, ...] = model.trained
+        self.history_ = model.trained[0].history
         self.loss_curve_ = [epoch.loss for epoch in self.history_.epochs]
-        self.n_iter_ = self.history_.epochs[-1].epoch if self.history_.epochs else 0
-        self.best_epoch_ = self.history_.best_epoch
-        self.seed_: int = model.record["seed"]
-        self.validation_metrics_: dict[str, Any] | None = model.record["validation"]
+        self.n_iter_ = max(member.n_epochs for member in model.trained)
+        self.best_epoch_ = max(member.best_epoch for member in model.trained)
+        self.seed_: int = model.facts["seed"]
+        self.validation_metrics_: dict[str, Any] | None = model.facts["validation"]
 
-    def _engine_of(self, model: Model, name: str) -> Engine:
-        engine = fitting.new_engine(name, model.network, model.head, fitting.n_threads(self.n_jobs))
-        engine.set_parameters(model.parameters)
-        return engine
+    def _networks_of(self, model: Model, engine: str) -> members.Logits:
+        return fitting.networks_of(model, engine, fitting.n_threads(self.n_jobs))
 
     # Prediction
 
@@ -193,8 +200,8 @@ class Classifier:
             calibrated: divided by the temperature; False gives what the network computed.
         """
         self._check_fitted()
-        self._engine.n_threads = fitting.n_threads(self.n_jobs)
-        parts = [self._engine.logits(part) for part in self.encoder_.encode_parts(as_inputs(X))]
+        self._networks.use_threads(fitting.n_threads(self.n_jobs))
+        parts = [self._networks.of(part) for part in self.encoder_.encode_parts(as_inputs(X))]
         logits_nc = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return calibration.apply(logits_nc, self.temperature_) if calibrated else logits_nc
 
@@ -299,12 +306,12 @@ class Classifier:
         return f"{type(self).__name__}({', '.join(stated)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value.name if name == "_engine" else value for name, value in vars(self).items()}
+        return {name: value for name, value in vars(self).items() if name != "_networks"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         if "_model" in state:
-            self._engine = self._engine_of(self._model, state["_engine"])
+            self._networks = self._networks_of(self._model, self._engine)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
@@ -329,13 +336,28 @@ def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifi
     clf = Classifier(
         network=Network(model.network.layers),
         task=model.target.task,
+        separate_networks=model.members.separate_networks,
+        ensemble=model.members.ensemble if model.members.ensemble > 1 else None,
         n_jobs=n_jobs,
-        random_state=model.record["seed"],
+        random_state=model.facts["seed"],
         spec={name: getattr(model.plan, name) for name in fitting.FINER_SETTINGS},
         **{name: getattr(model.plan, name) for name in fitting.PLAN_SETTINGS},
     )
     clf._become(model)
     return clf
+
+
+def _interrupted(reason: str, trained: Sequence[Member], summary: FitSummary) -> str:
+    """What a stop by Ctrl-C left, in a sentence."""
+    if summary.n_networks == 1:
+        one = trained[0]
+        when = f"in epoch {one.n_epochs}" if one.history.stopped_by == reason else "after its last epoch"
+        return f"training was interrupted {when}; epoch {one.best_epoch} is kept."
+    ended = sum(member.history.stopped_by != reason for member in trained)
+    return (
+        f"training was interrupted when {ended} of {summary.n_networks} networks were done;"
+        f" {len(trained)} are kept, each with its best epoch."
+    )
 
 
 def _not_fitted(message: str) -> NotFittedError:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import metrics, presets, training
+from . import members, metrics, presets, training
 from .data.encoders import FeatureEncoder
 from .data.features import EncodedRows
 from .data.inputs import as_inputs
@@ -22,9 +24,17 @@ from .engines import ENGINES
 from .engines.base import Engine
 from .errors import InputError, nearest
 from .heads import HEADS
+from .members import Observer
 from .model import Model
-from .spec import HIDDEN_ACTIVATIONS, Dense, HeadName, Network, Plan, one_of
-from .training import Observer
+from .spec import (
+    HIDDEN_ACTIVATIONS,
+    Dense,
+    HeadName,
+    Members,
+    Network,
+    Plan,
+    one_of,
+)
 
 Settings = Mapping[str, Any]
 """The constructor's settings of a `Classifier`, by name."""
@@ -42,6 +52,7 @@ class FitSummary:
     """What was found and what will be done, before the training starts."""
 
     network: Network
+    members: Members
     head: str
     task: str
     classes: tuple[Any, ...]
@@ -54,14 +65,21 @@ class FitSummary:
     n_threads: int
     notes: tuple[str, ...]
 
+    @property
+    def n_networks(self) -> int:
+        return self.members.count(len(self.classes))
+
 
 @dataclass(frozen=True)
 class Fit:
-    """A training that is ready to run: data encoded, network drawn up, nothing learned yet."""
+    """A training that is ready to run: data encoded, networks drawn up, nothing learned yet."""
 
     engine: Engine
+    """Of the first network, initialised."""
+    engine_of: Callable[[int], Engine]
+    """Of a seed: a new one, initialised."""
+    untrained: tuple[members.Untrained, ...]
     features: EncodedRows
-    targets: NDArray[Any]
     rows: NDArray[np.int64]
     valid_features: EncodedRows | None
     valid_rows: NDArray[np.int64] | None
@@ -75,56 +93,48 @@ class Fit:
     summary: FitSummary
 
     def estimate(self) -> float:
-        """Seconds for all epochs, from a few trial steps."""
-        return training.estimated_seconds(
-            self.engine, self.features, self.targets, self.rows, self.summary.plan, self.summary.seed
+        """Seconds for all epochs of all networks, from a few trial steps."""
+        summary = self.summary
+        lanes = members.lanes(len(self.untrained), summary.n_threads)
+        self.engine.n_threads = max(1, summary.n_threads // lanes)
+        seconds = training.estimated_seconds(
+            self.engine, self.features, self.untrained[0].targets, self.rows, summary.plan, summary.seed
         )
+        return seconds * -(-len(self.untrained) // lanes)
 
     def run(self, *, observer: Observer | None = None, stop: Callable[[], str | None] = lambda: None) -> Model:
-        """Train, calibrate and judge; `observer` and `stop` as for `training.train`."""
+        """Train, calibrate and judge; `observer` and `stop` as for `members.train`."""
         plan, seed = self.summary.plan, self.summary.seed
-        validation = None
-        if self.valid_features is not None:
-            assert self.valid_targets is not None
-            task, metric, known = self.target.task, plan.metric, self.valid_targets
-
-            def value(logits_nc: NDArray[np.float32]) -> float | None:
-                return metrics.value(metric, task, logits_nc, known)
-
-            validation = training.Validation(
-                self.valid_features, self.valid_rows, value, lambda a, b: metrics.is_better(metric, a, b)
-            )
-        history = training.train(
-            self.engine, self.features, self.targets, self.rows, plan, seed,
-            validation=validation, observer=observer, stop=stop,
+        a_round = self.summary.members.a_round(self.target.n_classes)
+        trained = members.train(
+            self.untrained,
+            lambda number: self.engine_of(self.untrained[number].seed) if number else self.engine,
+            self.features, self.rows, plan, self.summary.n_threads, a_round=a_round, observer=observer, stop=stop,
         )  # fmt: skip
-
-        temperature, figures = 1.0, None
-        if self.valid_features is not None and self.valid_targets is not None:
-            logits_nc = self.engine.logits(self.valid_features, self.valid_rows)
-            if plan.calibrate:
-                temperature = calibration.fit_temperature(logits_nc, self.valid_targets, self.head)
-            logits_nc = calibration.apply(logits_nc, temperature)
-            figures = metrics.evaluate(self.target.task, self.target.classes, logits_nc, self.valid_targets)
-        record = {
-            "preset": self.summary.preset,
-            "seed": seed,
-            "n_train": self.summary.n_train,
-            "n_validation": self.summary.n_valid,
-            "split": self.split,
-            "data_sha256": self.data_sha256,
-            "best_epoch": history.best_epoch,
-            "stopped_by": history.stopped_by,
-            "history": [
-                {"epoch": r.epoch, "loss": r.loss, "validation": r.validation, "learning_rate": r.learning_rate}
-                for r in history.epochs
-            ],
-            "validation": figures,
-        }
-        return Model(
-            self.summary.network, self.head, plan, self.encoder, self.target,
-            self.engine.parameters(), temperature, record,
+        kept = Members(len(trained) // a_round, self.summary.members.separate_networks)
+        model = Model(
+            self.summary.network, self.head, plan, self.encoder, self.target, kept, tuple(trained), 1.0,
+            facts={
+                "preset": self.summary.preset,
+                "seed": seed,
+                "n_train": self.summary.n_train,
+                "n_validation": self.summary.n_valid,
+                "split": self.split,
+                "data_sha256": self.data_sha256,
+                "validation": None,
+            },
         )  # fmt: skip
+        if self.valid_features is None or self.valid_targets is None:
+            return model
+        temperature = 1.0
+        logits_nc = networks_of(model, self.engine.name, self.summary.n_threads).of(
+            self.valid_features, self.valid_rows
+        )
+        if plan.calibrate:
+            temperature = calibration.fit_temperature(logits_nc, self.valid_targets, self.head)
+        logits_nc = calibration.apply(logits_nc, temperature)
+        figures = metrics.evaluate(self.target.task, self.target.classes, logits_nc, self.valid_targets)
+        return dataclasses.replace(model, temperature=temperature, facts={**model.facts, "validation": figures})
 
 
 def prepare(
@@ -185,14 +195,23 @@ def prepare(
     elif len(held_out):
         valid_features, valid_rows, valid_targets = features, held_out, targets[held_out]
 
-    network, head = _network(settings, hidden, features.n_features, target)
+    stated = _members(settings, target)
+    network, head = _network(settings, hidden, features.n_features, target, stated)
+    stated.check_size(network, target.n_classes)
     refuse_too_many_parameters(network.n_parameters)
-    engine = new_engine(settings["engine"], network, head, threads)
-    engine.initialise(seed)
+    untrained, notes = _untrained(stated, target, head, plan, seed, targets, valid_features, valid_rows, valid_targets)
+
+    def engine_of(seed: int) -> Engine:
+        engine = new_engine(settings["engine"], network, head, threads)
+        engine.initialise(seed)
+        return engine
+
     n_valid = 0 if valid_targets is None else len(valid_targets)
+    n_networks, described = len(untrained), HEADS[head].describe(network.n_outputs)
     summary = FitSummary(
         network,
-        HEADS[head].describe(network.n_outputs),
+        stated,
+        described if n_networks == 1 else f"{n_networks:,} networks, each {described}",
         target.task,
         target.classes,
         len(rows),
@@ -202,12 +221,13 @@ def prepare(
         settings["preset"],
         seed,
         threads,
-        (*encoder.notes, *target.notes),
+        (*encoder.notes, *target.notes, *notes),
     )
     return Fit(
-        engine,
+        engine_of(seed),
+        engine_of,
+        untrained,
         features,
-        _engine_targets(targets, head),
         rows,
         valid_features,
         valid_rows,
@@ -219,6 +239,92 @@ def prepare(
         data_digest,
         summary,
     )
+
+
+def _members(settings: Settings, target: TargetEncoder) -> Members:
+    """How many networks, checked against the target."""
+    ensemble = 1 if settings["ensemble"] is None else settings["ensemble"]
+    ensemble = ensemble.item() if isinstance(ensemble, np.integer) else ensemble
+    stated = Members(ensemble, settings["separate_networks"])
+    if stated.separate_networks and target.task != "multi-label":
+        raise InputError(
+            "separate_networks trains one network per label; this target has one class per row"
+            f" ({target.n_classes} classes). Leave it out, or give a 0/1 matrix with task='multi-label'"
+            " (--task multi-label)."
+        )
+    return stated
+
+
+def _untrained(
+    stated: Members,
+    target: TargetEncoder,
+    head: HeadName,
+    plan: Plan,
+    seed: int,
+    targets: NDArray[Any],
+    valid_features: EncodedRows | None,
+    valid_rows: NDArray[np.int64] | None,
+    valid_targets: NDArray[Any] | None,
+) -> tuple[tuple[members.Untrained, ...], tuple[str, ...]]:
+    """The members, round by round, and what has to be said about them."""
+    columns = range(target.n_classes) if stated.separate_networks else (None,)
+    seeds = members.seeds(seed, stated.ensemble)
+    of_labels, others = [], []
+    for column in columns:
+        known = valid_targets if column is None or valid_targets is None else valid_targets[:, [column]]
+        metric = plan.metric
+        if column is not None and known is not None and plan.early_stopping and not _can_judge(metric, known):
+            metric = "log_loss"
+            others.append(target.classes[column])
+        of_labels.append(
+            (
+                None if column is None else target.classes[column],
+                metric,
+                _engine_targets(targets if column is None else targets[:, column], head),
+                None if valid_features is None else _validation(metric, target.task, valid_features, valid_rows, known),
+            )
+        )
+    untrained = tuple(
+        members.Untrained(_name(label, number, stated), label, seeds[number], metric, own, validation)
+        for number in range(stated.ensemble)
+        for label, metric, own, validation in of_labels
+    )
+    return untrained, (_judged_otherwise(others, plan.metric),) if others else ()
+
+
+def _can_judge(metric: str, known: NDArray[Any]) -> bool:
+    """Whether one label's validation rows tell its epochs apart: F1 needs rows with it, ROC AUC rows of both kinds."""
+    if metric in ("macro_f1", "micro_f1"):
+        return bool(known.any())
+    return metric != "macro_roc_auc" or bool(known.any() and not known.all())
+
+
+def _judged_otherwise(labels: list[Any], metric: str) -> str:
+    shown = ", ".join(map(str, labels[:10])) + (", …" if len(labels) > 10 else "")
+    return (
+        f"of these labels the validation rows are all alike, by which {metric} tells no epoch from another; log_loss"
+        f" judges their networks: {shown}"
+    )
+
+
+def _validation(
+    metric: str, task: metrics.Task, features: EncodedRows, rows: NDArray[np.int64] | None, known: Any
+) -> training.Validation:
+    """Judges an epoch by the targets of these rows."""
+    return training.Validation(
+        features,
+        rows,
+        lambda logits_nc: metrics.value(metric, task, logits_nc, known),
+        partial(metrics.is_better, metric),
+    )
+
+
+def _name(label: Any, number: int, stated: Members) -> str:
+    """How messages call a member."""
+    of_label = "" if label is None else f"label {label!r}"
+    if stated.ensemble == 1:
+        return of_label or "the network"
+    return f"member {number + 1} of {stated.ensemble}" + (f", {of_label}" if of_label else "")
 
 
 def _plan(settings: Settings, n_rows: int, task: metrics.Task) -> tuple[Plan, tuple[Dense, ...]]:
@@ -268,12 +374,14 @@ def _stated_hidden(settings: Settings) -> tuple[Dense, ...] | None:
 
 
 def _network(
-    settings: Settings, hidden: tuple[Dense, ...], n_features: int, target: TargetEncoder
+    settings: Settings, hidden: tuple[Dense, ...], n_features: int, target: TargetEncoder, stated_members: Members
 ) -> tuple[Network, HeadName]:
-    """The network as an engine takes it, and its head."""
+    """Each network as an engine takes it, and its head."""
     n_classes, is_two_class = target.n_classes, target.task == "multi-class" and target.n_classes == 2
     fits: dict[int, HeadName]
-    if target.task == "multi-label":
+    if stated_members.separate_networks:
+        fits, words = {1: "sigmoid"}, "1 unit in each of the separate networks"
+    elif target.task == "multi-label":
         fits, words = {n_classes: "sigmoid"}, "one sigmoid unit per label"
     elif is_two_class:
         fits, words = {1: "sigmoid", 2: "softmax"}, "1 unit (sigmoid) or 2 units (softmax)"
@@ -323,6 +431,15 @@ def n_threads(n_jobs: int | None) -> int:
         has_affinity = hasattr(os, "sched_getaffinity")
         return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     return int(n_jobs)
+
+
+def networks_of(model: Model, engine: str, threads: int) -> members.Logits:
+    """The model's networks, ready to predict by engines of this name."""
+    engines = []
+    for one in model.trained:
+        engines.append(new_engine(engine, model.network, model.head, threads))
+        engines[-1].set_parameters(one.parameters)
+    return members.Logits(engines, model.head, model.members)
 
 
 def new_engine(name: str, network: Network, head: HeadName, threads: int) -> Engine:

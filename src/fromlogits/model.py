@@ -15,14 +15,14 @@ from numpy.typing import DTypeLike, NDArray
 from . import _core
 from .data.encoders import FeatureEncoder
 from .data.targets import TargetEncoder
-from .engines.base import Parameters
 from .errors import InputError, brief
 from .heads import HEADS
-from .spec import HeadName, Network, Plan, json_object, one_of
+from .members import Member
+from .spec import HeadName, Members, Network, Plan, json_object, one_of
 from .training import EpochRecord, History
 
 MAX_HISTORY = 10_000
-"""So many epochs of a longer training are kept in its file."""
+"""So many epochs of a longer training are kept in its file; several networks share them."""
 
 
 def _versions() -> dict[str, str]:
@@ -34,9 +34,11 @@ class Model:
     """Everything that prediction needs, and the record of how it came about.
 
     Attributes:
-        parameters: per layer, float32 weights (h, d) and biases (h,).
+        network: of each member.
+        members: how many there are, and for what.
+        trained: each of them, round by round.
         temperature: what the logits are divided by; 1.0 without calibration.
-        record: preset, seed, rows, split, history and the figures of the held-out rows; plain JSON.
+        facts: preset, seed, rows, split and the figures of the held-out rows; plain JSON.
         versions: of what wrote it.
     """
 
@@ -45,28 +47,42 @@ class Model:
     plan: Plan
     encoder: FeatureEncoder
     target: TargetEncoder
-    parameters: Parameters
+    members: Members
+    trained: tuple[Member, ...]
     temperature: float
-    record: dict[str, Any]
+    facts: dict[str, Any]
     versions: dict[str, str] = field(default_factory=_versions)
 
     @property
-    def history(self) -> History:
-        best = self.record["best_epoch"]
-        epochs = tuple(
-            EpochRecord(e["epoch"], e["loss"], e["validation"], e["epoch"] == best, e["learning_rate"])
-            for e in self.record["history"]
-        )
-        return History(epochs, best, self.record["stopped_by"])
+    def is_one_network(self) -> bool:
+        return self.members == Members()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The facts, and each network's training; of one network without a list around it."""
+        record = self._record()
+        for one, member in zip(record.get("members", ()), self.trained, strict=False):
+            one["label"] = member.label
+        return record
+
+    def _record(self, most: int | None = None) -> dict[str, Any]:
+        """As the file holds it, with so many epochs of each network, or all."""
+        if self.is_one_network:
+            return {**self.facts, **_training_of(self.trained[0], most)}
+        each = [{"seed": one.seed, "metric": one.metric, **_training_of(one, most)} for one in self.trained]
+        return {**self.facts, "members": each}
 
     def describe(self) -> dict[str, Any]:
         """All but the numbers that were learned, as JSON."""
+        count = len(self.trained)
+        head = HEADS[self.head].describe(self.network.n_outputs)
         return {
             "task": self.target.task,
             "classes": list(self.target.classes),
             "network": self.network.to_json(),
-            "parameters": self.network.n_parameters,
-            "head": HEADS[self.head].describe(self.network.n_outputs),
+            "members": self.members.to_json(),
+            "parameters": self.network.n_parameters * count,
+            "head": head if count == 1 else f"{count:,} networks, each {head}",
             "plan": self.plan.to_json(),
             "encoder": self.encoder.to_json(),
             "temperature": self.temperature,
@@ -79,15 +95,20 @@ class Model:
         from . import model_file  # here and below: hashing and JSON would make every import a fifth slower
 
         tensors: dict[str, NDArray[Any]] = dict(self.encoder.tensors())
-        for number, (weights, biases) in enumerate(self.parameters):
-            tensors[f"layer.{number}.weights"], tensors[f"layer.{number}.biases"] = weights, biases
+        for number in range(len(self.network.layers)):
+            weights, biases = zip(*(one.parameters[number] for one in self.trained), strict=True)
+            tensors[f"layer.{number}.weights"] = weights[0] if self.is_one_network else np.stack(weights)
+            tensors[f"layer.{number}.biases"] = biases[0] if self.is_one_network else np.stack(biases)
+        spec = {"network": self.network.to_json(), "head": self.head, "plan": self.plan.to_json()}
+        if not self.is_one_network:
+            spec["members"] = self.members.to_json()
         manifest = {
             "versions": self.versions,
-            "spec": {"network": self.network.to_json(), "head": self.head, "plan": self.plan.to_json()},
+            "spec": spec,
             "encoder": self.encoder.to_json(),
             "target": self.target.to_json(),
             "calibration": {"temperature": self.temperature},
-            "record": {**self.record, "history": _thinned(self.record["history"], self.record["best_epoch"])},
+            "record": self._record(MAX_HISTORY // len(self.trained)),
         }
         model_file.save_model(Path(path), manifest, tensors, overwrite=overwrite)
 
@@ -106,18 +127,22 @@ class Model:
 
         keys = {"versions", "spec", "encoder", "target", "calibration", "record"}
         fields = json_object("manifest", manifest, keys)
-        spec = json_object("spec", fields["spec"], {"network", "head", "plan"})
+        has_members = isinstance(fields["spec"], dict) and "members" in fields["spec"]
+        spec = json_object("spec", fields["spec"], {"network", "head", "plan", *(["members"] * has_members)})
         network, plan, head = Network.from_json(spec["network"]), Plan.from_json(spec["plan"]), spec["head"]
         one_of("head", head, tuple(HEADS))
         if network.stated_head is not None:
             raise InputError(f"the last layer must be linear; its activation is {network.layers[-1].activation!r}.")
         target = TargetEncoder.from_json(fields["target"])
+        members = Members.from_json(spec["members"]) if has_members else Members()
+        _check_members(members, network, target, has_members)
+        count = members.count(target.n_classes)
+        in_front = (count,) if has_members else ()
         layers: dict[str, tuple[DTypeLike, tuple[int, ...]]] = {}
         for number, (h, d) in enumerate(network.shapes):
-            layers[f"layer.{number}.weights"] = (np.float32, (h, d))
-            layers[f"layer.{number}.biases"] = (np.float32, (h,))
+            layers[f"layer.{number}.weights"] = (np.float32, (*in_front, h, d))
+            layers[f"layer.{number}.biases"] = (np.float32, (*in_front, h))
         model_file.check_tensors({name: t for name, t in tensors.items() if name.startswith("layer.")}, layers)
-        parameters = [(tensors[f"layer.{i}.weights"], tensors[f"layer.{i}.biases"]) for i in range(len(network.layers))]
         rest = {name: tensor for name, tensor in tensors.items() if name not in layers}
         encoder = FeatureEncoder.from_json(fields["encoder"], rest)
         if encoder.schema.n_features != network.n_features:
@@ -125,7 +150,7 @@ class Model:
                 f"the encoder gives {encoder.schema.n_features} features, the network takes {network.n_features}."
             )
         units = {target.n_classes} | ({1} if target.task == "multi-class" and target.n_classes == 2 else set())
-        if network.n_outputs not in units:
+        if not members.separate_networks and network.n_outputs not in units:
             raise InputError(f"the network has {network.n_outputs} outputs for {target.n_classes} classes.")
         if (head == "softmax") != (target.task == "multi-class" and network.n_outputs > 1):
             raise InputError(f"head {head} does not fit a {target.task} target with {network.n_outputs} outputs.")
@@ -135,15 +160,64 @@ class Model:
         versions = fields["versions"]
         if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
             raise InputError("versions must be an object of texts.")
-        record = _checked_record(fields["record"])
-        return cls(network, head, plan, encoder, target, parameters, float(temperature), record, versions)
+        facts, trainings = _checked_record(fields["record"], count if has_members else None)
+        labels = target.classes if members.separate_networks else (None,)
+        each = {name: tensors[name] if has_members else tensors[name][np.newaxis] for name in layers}
+        trained = tuple(
+            Member(
+                labels[number % len(labels)],
+                training.get("seed", facts["seed"]),
+                training.get("metric", plan.metric),
+                _history_of(training),
+                [
+                    (each[f"layer.{i}.weights"][number], each[f"layer.{i}.biases"][number])
+                    for i in range(len(network.layers))
+                ],
+            )
+            for number, training in enumerate(trainings)
+        )
+        return cls(network, head, plan, encoder, target, members, trained, float(temperature), facts, versions)
 
 
-def _thinned(history: list[dict[str, Any]], best_epoch: int) -> list[dict[str, Any]]:
-    """At most MAX_HISTORY epochs, evenly spaced, the best and the last among them: a file's text is bounded."""
-    if len(history) <= MAX_HISTORY:
+def _check_members(members: Members, network: Network, target: TargetEncoder, is_stated: bool) -> None:
+    if is_stated and members == Members():
+        raise InputError("members is for several networks; one network has none.")
+    if members.separate_networks and (target.task != "multi-label" or network.n_outputs != 1):
+        raise InputError(
+            f"separate networks have one output each for a multi-label target; these have {network.n_outputs} for a"
+            f" {target.task} one."
+        )
+    members.check_size(network, target.n_classes)
+
+
+def _training_of(member: Member, most: int | None) -> dict[str, Any]:
+    """How a member was trained, as JSON, with so many epochs of its history, or all."""
+    history = [
+        {"epoch": r.epoch, "loss": r.loss, "validation": r.validation, "learning_rate": r.learning_rate}
+        for r in member.history.epochs
+    ]
+    best = member.history.best_epoch
+    return {
+        "best_epoch": best,
+        "stopped_by": member.history.stopped_by,
+        "history": history if most is None else _thinned(history, best, most),
+    }
+
+
+def _history_of(training: Mapping[str, Any]) -> History:
+    best = training["best_epoch"]
+    epochs = tuple(
+        EpochRecord(e["epoch"], e["loss"], e["validation"], e["epoch"] == best, e["learning_rate"])
+        for e in training["history"]
+    )
+    return History(epochs, best, training["stopped_by"])
+
+
+def _thinned(history: list[dict[str, Any]], best_epoch: int, most: int) -> list[dict[str, Any]]:
+    """At most so many epochs, but three, evenly spaced, the best and the last among them: a file's text is bounded."""
+    if len(history) <= most:
         return history
-    step = -(-len(history) // (MAX_HISTORY - 2))
+    step = -(-len(history) // max(1, most - 2))
     last = len(history) - 1
     return [epoch for i, epoch in enumerate(history) if i % step == 0 or i == last or epoch["epoch"] == best_epoch]
 
@@ -156,31 +230,57 @@ def _is_count(value: object, most: int = 2**62) -> bool:
     return type(value) is int and 0 <= value <= most
 
 
-RECORD: dict[str, Callable[[Any], bool]] = {
+FACTS: dict[str, Callable[[Any], bool]] = {
     "preset": lambda v: isinstance(v, str),
     "seed": lambda v: _is_count(v, 2**63 - 1),
     "n_train": _is_count,
     "n_validation": _is_count,
     "split": lambda v: isinstance(v, dict),
     "data_sha256": lambda v: v is None or isinstance(v, str),
+    "validation": lambda v: v is None or isinstance(v, dict),
+}
+"""The keys of a training record that are of the whole classifier, and what their values must be."""
+TRAINING: dict[str, Callable[[Any], bool]] = {
     "best_epoch": _is_count,
     "stopped_by": lambda v: v in ("max_epochs", "patience", "interrupt", "terminate"),
     "history": lambda v: isinstance(v, list),
-    "validation": lambda v: v is None or isinstance(v, dict),
 }
-"""The keys of a training record, and what their values must be."""
+"""The same of a network's training."""
+OF_MEMBERS: dict[str, Callable[[Any], bool]] = {
+    "seed": lambda v: _is_count(v, 2**63 - 1),
+    "metric": lambda v: isinstance(v, str),
+}
+"""What is said of each network where there are several."""
 
 
-def _checked_record(value: object) -> dict[str, Any]:
-    record = json_object("record", value, set(RECORD))
-    for name, is_fine in RECORD.items():
+def _checked_record(value: object, count: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The facts, and the training of each of `count` networks; None: of the one network, without a list around it."""
+    if count is None:
+        record = _checked("record", value, FACTS | TRAINING)
+        _check_history(record["history"])
+        return {name: record[name] for name in FACTS}, [{name: record[name] for name in TRAINING}]
+    record = _checked("record", value, FACTS | {"members": lambda v: isinstance(v, list)})
+    if len(record["members"]) != count:
+        raise InputError(f"the record has {len(record['members']):,} members; the model has {count:,} networks.")
+    trainings = [_checked("member's record", member, OF_MEMBERS | TRAINING) for member in record["members"]]
+    for training in trainings:
+        _check_history(training["history"])
+    return {name: record[name] for name in FACTS}, trainings
+
+
+def _checked(what: str, value: object, keys: Mapping[str, Callable[[Any], bool]]) -> dict[str, Any]:
+    record = json_object(what, value, set(keys))
+    for name, is_fine in keys.items():
         if not is_fine(record[name]):
-            raise InputError(f"the record's {name} can't be {brief(record[name])}.")
-    for epoch in record["history"]:
+            raise InputError(f"the {what}'s {name} can't be {brief(record[name])}.")
+    return record
+
+
+def _check_history(history: list[Any]) -> None:
+    for epoch in history:
         epoch = json_object("epoch", epoch, {"epoch", "loss", "validation", "learning_rate"})
         may_be_none = {"validation"}
         if not all(_is_number(epoch[key]) or (epoch[key] is None and key in may_be_none) for key in epoch):
             raise InputError("an epoch of the history must hold numbers.")
         if not _is_count(epoch["epoch"]):
             raise InputError(f"an epoch's number can't be {brief(epoch['epoch'])}.")
-    return record

@@ -17,7 +17,7 @@ from typing import Any
 from .engines import ENGINES
 from .errors import InputError, nearest
 from .presets import PRESETS
-from .spec import HIDDEN_ACTIVATIONS, OPTIMIZERS, SCHEDULES, Network, Plan, one_of, parse_layers
+from .spec import HIDDEN_ACTIVATIONS, MAX_NETWORKS, OPTIMIZERS, SCHEDULES, Network, Plan, one_of, parse_layers
 
 TASKS = ("multi-class", "multi-label")
 MAX_CONFIG_BYTES = 2**20
@@ -191,6 +191,20 @@ SETTINGS: tuple[Setting, ...] = (
         "what the validation rows are judged by: log_loss or accuracy; for labels log_loss, macro_f1, micro_f1,"
         " macro_roc_auc, subset_accuracy or hamming_loss",
         flag="--metric",
+    ),
+    Setting(
+        "separate_networks",
+        SWITCH,
+        "false",
+        "of labels: one network with one unit for each, instead of one network with a unit for each",
+        flag="--separate-networks",
+    ),
+    Setting(
+        "ensemble",
+        _or_none(WHOLE),
+        "none",
+        "so many networks from different seeds, whose mean probability is the answer; none is one network",
+        limits=(1, MAX_NETWORKS),
     ),
     Setting(
         "calibrate", SWITCH, "true", "fit one temperature on the validation rows, so that probabilities are honest"

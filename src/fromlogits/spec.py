@@ -25,6 +25,8 @@ HeadName = Literal["softmax", "sigmoid"]
 MAX_LAYERS = 1_000
 MAX_UNITS = 10_000_000
 MAX_PARAMETERS = 4_000_000_000
+MAX_NETWORKS = 4_096
+MAX_LAYERS_IN_ALL = 40_960  # a layer of one unit is a few bytes of the file and some 700 of memory
 
 
 def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
@@ -177,6 +179,68 @@ class Network:
             one_of("layer kind", layer["kind"], ("dense",))
             dense.append(Dense(layer["units"], layer["activation"]))
         return cls(tuple(dense), fields["n_features"])
+
+
+@dataclass(frozen=True)
+class Members:
+    """How many networks make up one classifier; they all have the same layers.
+
+    A network's number is `round · labels + label`: the first round has one network for each label (or one for all),
+    the next round of an ensemble follows.
+
+    Args:
+        ensemble: so many networks answer the same question, each from a seed of its own.
+        separate_networks: one network with one unit for each label, instead of one with a unit for each.
+    """
+
+    ensemble: int = 1
+    separate_networks: bool = False
+
+    def __post_init__(self) -> None:
+        _whole("ensemble", self.ensemble, 1, MAX_NETWORKS)
+        if not isinstance(self.separate_networks, bool):
+            raise InputError(f"separate_networks must be True or False; got {brief(self.separate_networks)}.")
+
+    def a_round(self, n_labels: int) -> int:
+        """Networks of one round."""
+        return n_labels if self.separate_networks else 1
+
+    def count(self, n_labels: int) -> int:
+        """Networks in all."""
+        return self.ensemble * self.a_round(n_labels)
+
+    def check_size(self, network: Network, n_labels: int) -> None:
+        """Raise InputError unless so many networks have a size that is trained and read."""
+        count = self.count(n_labels)
+        for what, found, limit in (
+            ("networks", count, MAX_NETWORKS),
+            ("layers in all", count * len(network.layers), MAX_LAYERS_IN_ALL),
+            ("parameters in all", count * network.n_parameters, MAX_PARAMETERS),
+        ):
+            if found > limit:
+                raise InputError(
+                    f"one classifier has at most {limit:,} {what}; {count:,} networks ({self.ensemble:,} for each of"
+                    f" {self.a_round(n_labels):,} questions) would make {found:,}."
+                )
+
+    def describe(self, network: Network, n_labels: int) -> str:
+        """ "6 networks 294-100-1, one per label"; of one network "1 network 294-100-6"."""
+        count = self.count(n_labels)
+        widths = "-".join(map(str, (network.n_features, *(layer.units for layer in network.layers))))
+        words = f"{count:,} network{'s' * (count > 1)} {widths}"
+        if self.separate_networks:
+            words += ", one per label" if self.ensemble == 1 else f", {self.ensemble:,} per label"
+        elif self.ensemble > 1:
+            words += ", an ensemble"
+        return words
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: object) -> Members:
+        """The inverse of `to_json`; raises InputError on anything else."""
+        return cls(**json_object("members", value, {field.name for field in dataclasses.fields(cls)}))
 
 
 def parse_layers(text: str, activation: str = "relu") -> Network | tuple[int, ...]:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from fromlogits.cli import display
-from fromlogits.cli.display import Lines, LiveView, Nothing, Screen, bars, display_for, duration, how_it_ended
+from fromlogits.cli.display import Lines, LiveView, Nothing, Screen, bars, display_for, duration, how_one_ended
 from fromlogits.spec import Plan
 from fromlogits.training import EpochRecord, History, Progress
 
@@ -80,7 +80,7 @@ def test_without_early_stopping_it_is_the_last_epoch_that_is_kept() -> None:
     plan = PLAN.replace({"early_stopping": False})
     stopped = History(tuple(record(epoch) for epoch in range(1, 10)), 9, "interrupt")
 
-    assert how_it_ended(stopped, plan) == "stopped by Ctrl-C in epoch 9; epoch 9, the last, is kept"
+    assert how_one_ended(stopped, plan) == "stopped by Ctrl-C in epoch 9; epoch 9, the last, is kept"
 
 
 def test_quiet_says_nothing() -> None:
@@ -173,7 +173,7 @@ def test_words_on_a_terminal_are_words_and_no_markup(monkeypatch: pytest.MonkeyP
     ],
 )
 def test_how_it_ended_is_said_in_a_sentence(epochs: int, stopped_by: str, sentence: str) -> None:
-    assert how_it_ended(history(epochs, stopped_by), PLAN) == sentence
+    assert how_one_ended(history(epochs, stopped_by), PLAN) == sentence
 
 
 @pytest.mark.parametrize(

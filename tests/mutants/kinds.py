@@ -298,6 +298,14 @@ def at(value: Any, path: Path) -> Any:
     return value
 
 
+def has(value: Any, path: Path) -> bool:
+    try:
+        at(value, path)
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
+
+
 def any_path(draw: Draw) -> Path:
     return draw.random.choice([*paths(draw.parts.manifest)])
 
@@ -355,13 +363,18 @@ def key_twice(draw: Draw) -> str:
 
 
 def numbers_of_things(draw: Draw) -> str:
-    """Classes, columns and layers of which there is one too many or one too few."""
+    """Classes, columns, layers and networks of which there is one too many or one too few."""
     manifest = draw.parts.manifest
     network, schema = manifest["spec"]["network"], manifest["encoder"]["schema"]
     classes, layers, names = manifest["target"]["classes"], network["layers"], schema["names"]
     step = draw.one(-1, 1)
-    what = draw.one("classes", "layers", "units", "n_features", "schema", "names", "twice")
-    if what == "classes" and step > 0:
+    what = draw.one("classes", "layers", "units", "n_features", "schema", "names", "twice", "ensemble", "members")
+    if what == "ensemble" and "members" in manifest["spec"]:
+        manifest["spec"]["members"]["ensemble"] += step
+    elif what == "members" and "members" in manifest["record"]:
+        members = manifest["record"]["members"]
+        members.append(members[0]) if step > 0 else members.pop()
+    elif what == "classes" and step > 0:
         classes.append({bool: True, int: 99, float: 9.0, str: "more"}[type(classes[0])])
     elif what == "classes":
         classes.pop()
@@ -390,10 +403,12 @@ def other_words(draw: Draw) -> str:
         ("target", "task"): ("multi-class", "multi-label", "regression"),
         ("target", "kind"): ("bool", "int", "float", "str", "object"),
         ("record", "stopped_by"): ("none", "Patience", ""),
+        ("record", "members", 1, "stopped_by"): ("none", "Patience", ""),
+        ("spec", "members", "separate_networks"): (True, False, "true", "", None),
         ("spec", "network", "layers", 0, "kind"): ("conv", "Dense", ""),
     }
-    path = draw.one(*changes)
     manifest = draw.parts.manifest
+    path = draw.one(*(path for path in changes if has(manifest, path)))
     at(manifest, path[:-1])[path[-1]] = draw.one(*(word for word in changes[path] if word != at(manifest, path)))
     return "refused"
 
@@ -413,8 +428,11 @@ def other_numbers(draw: Draw) -> str:
         ("encoder", "schema", "picture_shape"): ([1], [0, 0], [2**40, 2**40], [-1, -3], [1.0, 3], [], [1, 1, 1, 3]),
         ("record", "seed"): (-1, 2**63, 1.0),
         ("record", "best_epoch"): (-1, 2**70, "1"),
+        ("record", "members", 1, "seed"): (-1, 2**63, 1.0),
+        ("record", "members", 0, "best_epoch"): (-1, 2**70, "1"),
+        ("spec", "members", "ensemble"): (0, -1, 4096, 4097, 2**31, 2**63, True, 2.0, "2"),
     }
-    path = draw.one(*changes)
+    path = draw.one(*(path for path in changes if has(draw.parts.manifest, path)))
     at(draw.parts.manifest, path[:-1])[path[-1]] = draw.one(*changes[path])
     return "refused"
 
@@ -559,9 +577,9 @@ LARGE: dict[str, Callable[[int], str]] = {
     "brackets": lambda n: "[" * n,
 }  # fmt: skip
 LARGE_PLACES: tuple[Path, ...] = (
-    ("target", "classes"), ("record", "history"), ("record", "validation"), ("record", "preset"), ("versions", "numpy"),
+    ("target", "classes"), ("record", "history"), ("record", "members"), ("record", "validation"), ("record", "preset"), ("versions", "numpy"),
     ("encoder", "schema", "names"), ("encoder", "schema", "ignored"), ("spec", "head"), ("spec", "plan", "metric"),
-    ("spec", "plan", "optimizer"), ("spec", "network", "layers"), ("target", "kind"), ("format", "needs"), ("more",), ("format",),
+    ("spec", "plan", "optimizer"), ("spec", "network", "layers"), ("spec", "members"), ("target", "kind"), ("format", "needs"), ("more",), ("format",),
 )  # fmt: skip
 MARK = "where the large thing goes"
 

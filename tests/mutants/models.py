@@ -54,6 +54,11 @@ def sound_models() -> tuple[Sound, ...]:
     labels = pd.DataFrame((rng.random((40, 2)) < 0.5).astype(int), columns=["car", "Fußgänger"])
     pictures = rng.integers(0, 256, (40, 3, 4), np.uint8)
     which = np.arange(40) % 3
+    members: dict[str, dict[str, Any]] = {
+        "separate": {"separate_networks": True},
+        "ensemble": {"ensemble": 3},
+        "separate ensembles": {"separate_networks": True, "ensemble": 2},
+    }
     targets: dict[str, tuple[Any, Any, tuple[int, ...]]] = {
         "table": (frame, np.array(["Käse", "日本", "emoji 🧀"])[which], (4,)),
         "labels": (frame, labels, (3, 2)),
@@ -62,11 +67,15 @@ def sound_models() -> tuple[Sound, ...]:
         "str": (x, np.where(which == 0, "no", "yes"), (2,)),
         "int": (x, np.where(which == 0, -1, 7), (1, 1)),
         "float": (x, np.where(which == 0, 1.0, 2.0), ()),
+        "separate": (frame, labels, (3,)),
+        "ensemble": (x, which, (2,)),
+        "separate ensembles": (pictures, labels, ()),
     }
     models = []
     with tempfile.TemporaryDirectory() as folder:
         for name, (rows, y, hidden) in targets.items():
-            clf = fl.Classifier(hidden_layer_sizes=hidden, max_epochs=2, random_state=0, n_jobs=1).fit(rows, y)
+            settings = {"max_epochs": 2, "random_state": 0, "n_jobs": 1, **members.get(name, {})}
+            clf = fl.Classifier(hidden_layer_sizes=hidden, **settings).fit(rows, y)
             path = Path(folder, name)
             clf.save(path)
             models.append(Sound.of(name, path.read_bytes(), np.asarray(rows)[0]))

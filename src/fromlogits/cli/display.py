@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
+    from ..members import Member, Standing
     from ..spec import Plan
     from ..training import EpochRecord, History, Progress
 
@@ -131,14 +133,18 @@ class Display(Protocol):
 
     def epoch_ended(self, record: EpochRecord) -> None: ...
 
+    def looked(self, standings: Sequence[Standing]) -> None: ...
+
     def finished(self, history: History) -> None:
         """Called once, after the last epoch."""
 
 
-def display_for(screen: Screen, plan: Plan) -> Display:
+def display_for(screen: Screen, plan: Plan, n_networks: int = 1) -> Display:
     """Live on a terminal, lines elsewhere, nothing when quiet."""
     if screen.is_quiet:
         return Nothing()
+    if n_networks > 1:
+        return LinesOfSeveral(screen, plan) if screen.console is None else LiveViewOfSeveral(screen.console, plan)
     return Lines(screen, plan) if screen.console is None else LiveView(screen.console, plan)
 
 
@@ -155,6 +161,8 @@ class Nothing:
     def progressed(self, progress: Progress) -> None: ...
 
     def epoch_ended(self, record: EpochRecord) -> None: ...
+
+    def looked(self, standings: Sequence[Standing]) -> None: ...
 
     def finished(self, history: History) -> None: ...
 
@@ -199,7 +207,28 @@ class Lines(Nothing):
         return f"  {self._progress.rows_per_s:,.0f} rows/s  {duration(self._progress.seconds_left)} left"
 
 
-class LiveView:
+class LinesOfSeveral(Nothing):
+    """Plain lines about several networks: at most about one a second, and the last."""
+
+    def __init__(self, screen: Screen, plan: Plan) -> None:
+        self.screen = screen
+        self.plan = plan
+        self._said = time.monotonic()
+
+    def looked(self, standings: Sequence[Standing]) -> None:
+        from ..members import Overview, epochs_of
+
+        seen = Overview.of(standings)
+        if seen is None or (seen.running and time.monotonic() - self._said < LINE_S):
+            return
+        self._said = time.monotonic()
+        line = f"{seen.done}/{len(standings)} networks done{epochs_of(seen, self.plan)}"
+        if seen.running:
+            line += f"  {seen.rows_per_s:,.0f} rows/s  {duration(seen.seconds_left)} left"
+        self.screen.say(line)
+
+
+class LiveView(Nothing):
     """Two lines that are drawn again and again: where the training stands, and how well it goes."""
 
     def __init__(self, console: Console, plan: Plan) -> None:
@@ -247,30 +276,18 @@ class LiveView:
     def view(self, history: History | None = None) -> RenderableType:
         """The two lines as they stand; after the training with the time it took."""
         from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
         from rich.text import Text
 
         progress = self._progress
         if progress is None:
             return Text("")
-        wide = self.console.width
-        first = Table.grid(padding=(0, 2, 0, 0))
-        for _ in range(4):
-            first.add_column(no_wrap=True)
-        bar = ProgressBar(
-            total=progress.rows_total,
-            completed=progress.rows_done,
-            width=max(4, min(40, wide - 52)),
-            complete_style="green",
-            finished_style="green",
-        )
         spent = time.perf_counter() - self._started
-        first.add_row(
-            Text(f"epoch {progress.epoch}/{progress.max_epochs}", "bold"),
-            bar,
-            Text(f"{progress.rows_per_s:,.0f} rows/s", "cyan"),
-            Text(f"{duration(progress.seconds_left)} left" if history is None else f"in {duration(spent)}", "cyan"),
+        first = bar_line(
+            self.console,
+            f"epoch {progress.epoch}/{progress.max_epochs}",
+            (progress.rows_done, progress.rows_total),
+            f"{progress.rows_per_s:,.0f} rows/s",
+            f"{duration(progress.seconds_left)} left" if history is None else f"in {duration(spent)}",
         )
         second = Text(f"loss {progress.loss:.4f}", no_wrap=True, overflow="ellipsis")
         judged = [record for record in self.records if record.validation is not None]
@@ -288,7 +305,96 @@ def _can_draw(console: Console) -> bool:
     return (console.encoding or "").lower().startswith("utf") and not console.legacy_windows
 
 
-def how_it_ended(history: History, plan: Plan) -> str:
+class LiveViewOfSeveral(LiveView):
+    """A line for all networks, and one for each that runs."""
+
+    MOST = 8
+    """Networks that are shown."""
+
+    def __init__(self, console: Console, plan: Plan) -> None:
+        super().__init__(console, plan)
+        self.standings: Sequence[Standing] = ()
+
+    def looked(self, standings: Sequence[Standing]) -> None:
+        self.standings = standings
+        self._draw()
+
+    def view(self, history: History | None = None) -> RenderableType:
+        """As they stand; after the training the first line alone, with the time it took."""
+        from rich.console import Group
+        from rich.text import Text
+
+        from ..members import Overview
+
+        seen = Overview.of(self.standings)
+        if seen is None:
+            return Text("")
+        spent = time.perf_counter() - self._started
+        first = bar_line(
+            self.console,
+            f"{seen.done}/{len(self.standings)} networks",
+            (seen.rows_done, seen.rows_total),
+            f"{seen.rows_per_s:,.0f} rows/s",
+            f"{duration(seen.seconds_left)} left" if history is None else f"in {duration(spent)}",
+        )
+        if history is not None:
+            return first
+        return Group(first, *(self._line(standing) for standing in seen.running[: self.MOST]))
+
+    def _line(self, standing: Standing) -> RenderableType:
+        from rich.text import Text
+
+        progress = standing.progress
+        assert progress is not None
+        line = f"{printable(standing.name)}  epoch {progress.epoch}/{progress.max_epochs}  loss {progress.loss:.4f}"
+        last, best = standing.last, standing.best
+        if last is not None and last.validation is not None:
+            line += f"  validation {last.validation:.4f}"
+            if best is not None and best.validation is not None:
+                line += f", best {best.validation:.4f} in epoch {best.epoch}"
+        return Text(line, no_wrap=True, overflow="ellipsis")
+
+
+def bar_line(console: Console, what: str, rows: tuple[int, int], speed: str, left: str) -> RenderableType:
+    """What is done, a bar of the rows, and how fast it goes."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    line = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(4):
+        line.add_column(no_wrap=True)
+    bar = ProgressBar(
+        total=rows[1],
+        completed=rows[0],
+        width=max(4, min(40, console.width - 52)),
+        complete_style="green",
+        finished_style="green",
+    )
+    line.add_row(Text(what, "bold"), bar, Text(speed, "cyan"), Text(left, "cyan"))
+    return line
+
+
+def how_it_ended(members: Sequence[Member], plan: Plan, n_networks: int) -> str:
+    """What ended the training of one network or of several, in a sentence."""
+    if n_networks == 1:
+        return how_one_ended(members[0].history, plan)
+    counts = Counter(member.history.stopped_by for member in members)
+    words = {
+        "patience": f"stopped with none better in {plan.patience} epochs",
+        "max_epochs": f"ran all {plan.max_epochs} epochs",
+        "interrupt": "stopped by Ctrl-C",
+        "terminate": "stopped by SIGTERM",
+    }
+    ways = ", ".join(f"{counts[reason]:,} {what}" for reason, what in words.items() if counts[reason])
+    first, last = min(member.best_epoch for member in members), max(member.best_epoch for member in members)
+    epochs = f"epoch {first} is kept" if first == last else f"epochs {first} to {last} are kept"
+    left_out = n_networks - len(members)
+    rest = f"; {left_out:,} more had no whole epoch and are left out" if left_out else ""
+    return f"{len(members):,} network{'s' * (len(members) > 1)}: {ways}; {epochs}{rest}"
+
+
+def how_one_ended(history: History, plan: Plan) -> str:
     """What ended the training, in a sentence."""
     last, best = history.epochs[-1].epoch, history.best_epoch
     if history.stopped_by == "patience":

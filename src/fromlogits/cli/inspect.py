@@ -5,16 +5,33 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..data.reading import Reading
 from ..errors import InputError
+from ..heads import HEADS
+from ..spec import Members
 from .display import Screen
 from .opening import open_model, read_labelled_or_not
 from .options import DATA_HELP, Json, Model, reads_files
-from .output import as_json, figures_text, in_words, json_numbers, listed, naming, per_label_table, say_of_validation
+from .output import (
+    aligned,
+    as_json,
+    figures_text,
+    in_words,
+    json_numbers,
+    listed,
+    naming,
+    per_label_table,
+    say_of_validation,
+)
+
+if TYPE_CHECKING:
+    from ..classifier import Classifier
+
+MOST_NETWORKS = 40
 
 
 @reads_files
@@ -47,7 +64,13 @@ def inspect(
     schema, record, plan = classifier.encoder_.schema, held["record"], held["plan"]
     kind = "classes" if held["task"] == "multi-class" else "labels"
     results.tell(f"{model}: {held['task']}, {len(held['classes']):,} {kind}: {listed(held['classes'])}", "bold")
-    results.tell(f"\n{classifier.network_}\n{held['head']}\n")
+    members = Members.from_json(held["members"])
+    results.tell(f"\n{classifier.network_}")
+    if members == Members():
+        results.tell(f"{held['head']}\n")
+    else:
+        head = HEADS[classifier.head_].describe(classifier.network_.n_outputs)
+        results.tell(f"{members.describe(classifier.network_, len(held['classes']))}; each {head}\n")
     lines: list[tuple[str, str]] = [("input", _input(schema))]
     for what, names in (("target", schema.target_names), ("id", schema.id_names), ("ignored", schema.ignored)):
         if names:
@@ -55,25 +78,56 @@ def inspect(
     held_out, say = in_words(record["n_validation"]), say_of_validation(classifier.plan_)
     digest = record["split"].get("data_sha256")
     more = "of the same" if digest is not None and digest == record["data_sha256"] else "more"
-    best = f"the best was {classifier.best_epoch_}" if classifier.plan_.early_stopping else "the last is kept"
+    if len(classifier.members_) > 1:
+        epochs = f"{classifier.n_iter_} at most"
+    else:
+        best = f"the best was {classifier.best_epoch_}" if classifier.plan_.early_stopping else "the last is kept"
+        epochs = f"{classifier.n_iter_}, {best}; ended by {classifier.history_.stopped_by}"
     lines += [
         ("optimizer", f"{plan['optimizer']}, learning rate {plan['learning_rate']:g}, {plan['schedule']}"),
         ("batches", f"{plan['batch_size']:,} rows"),
         ("trained on", f"{in_words(record['n_train'])} rows"),
         ("validation", f"{held_out} {more} rows {say}" if record["n_validation"] else "no rows were held out"),
-        ("epochs", f"{classifier.n_iter_}, {best}; ended by {record['stopped_by']}"),
+        ("epochs", epochs),
         ("seed", str(record["seed"])),
         ("temperature", f"{held['temperature']:.4f}"),
     ]
     wide = max(len(name) for name, _ in lines)
     for name, text in lines:
         results.tell(f"{name.ljust(wide)}  {text}")
+    if table := _members_table(classifier, members):
+        results.tell(f"\n{table}")
     figures = record["validation"]
     if isinstance(figures, dict):
         results.tell(figures_text(f"\nvalidation ({held_out} rows, which {say}):", figures))
         if table := per_label_table(figures):
             results.tell(f"\n{table}")
     return 0
+
+
+def _members_table(classifier: Classifier, members: Members) -> str:
+    """A line per network where there are several; of very many the first."""
+    trained = classifier.members_
+    if len(trained) == 1:
+        return ""
+    a_round = members.a_round(len(classifier.target_.classes))
+    rows = [("network", "seed", "epochs", "best", "validation", "ended by")]
+    for number, member in enumerate(trained[:MOST_NETWORKS]):
+        name = "" if member.label is None else str(member.label)
+        which = str(number // a_round + 1) if a_round < len(trained) else ""
+        best = next((epoch.validation for epoch in member.history.epochs if epoch.is_best), None)
+        rows.append(
+            (
+                " ".join(part for part in (name, which) if part),
+                str(member.seed),
+                f"{member.n_epochs:,}",
+                f"{member.best_epoch:,}",
+                "" if best is None else f"{member.metric} {best:.4f}",
+                member.history.stopped_by,
+            )
+        )
+    rest = len(trained) - MOST_NETWORKS
+    return aligned(rows) + (f"\nand {rest:,} more; --json has all" if rest > 0 else "")
 
 
 def _inspect_row(model: str, data: str, reading: Reading, row: int, json: bool) -> int:

@@ -23,6 +23,12 @@ def setting_option(flag: str, help: str | None = None, default: str | None = Non
     return typer.Option(flag, metavar=setting.kind.metavar, help=f"{_sentence(words)}{default}")
 
 
+def switch_option(flag: str) -> Any:
+    """The option that turns a setting on."""
+    setting = next(setting for setting in SETTINGS if setting.flag == flag)
+    return typer.Option(flag, help=_sentence(setting.help))
+
+
 def _sentence(words: str) -> str:
     return words[0].upper() + words[1:] + "."
 

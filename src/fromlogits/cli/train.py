@@ -20,7 +20,18 @@ from ..data.reading import Reading
 from ..errors import FromlogitsError, InputError
 from .display import Screen, display_for, duration, how_it_ended
 from .evaluate import unknown_labels
-from .options import STDIN, Data, Json, Overwrite, Threads, listed_names, named, reads_files, setting_option
+from .options import (
+    STDIN,
+    Data,
+    Json,
+    Overwrite,
+    Threads,
+    listed_names,
+    named,
+    reads_files,
+    setting_option,
+    switch_option,
+)
 from .output import (
     NO_PART,
     as_json,
@@ -82,6 +93,7 @@ def train(
     threads: Threads = None,
     metric: Annotated[str | None, setting_option("--metric")] = None,
     task: Annotated[str | None, setting_option("--task")] = None,
+    separate_networks: Annotated[bool, switch_option("--separate-networks")] = False,
     ids: Annotated[
         list[str] | None,
         typer.Option("--id", metavar="COLUMNS", help="Columns that name a row: kept in predictions, not learned from."),
@@ -123,6 +135,7 @@ def train(
         "--threads": threads,
         "--metric": metric,
         "--task": task,
+        "--separate-networks": "true" if separate_networks else None,
     }
     classifier = Classifier(**collect(by_flag, sets or (), config))
     path = Path(output) if output is not None else default_name(data)
@@ -193,10 +206,10 @@ def train(
 
     with _stop_on_signals(heard) as stop:
         try:
-            with display_for(progress, recipe) as display:
+            with display_for(progress, recipe, fit.summary.n_networks) as display:
                 classifier._run(fit, observer=display, stop=lambda: stop.reason)
                 display.finished(classifier.history_)
-            progress.say(f"{how_it_ended(classifier.history_, recipe)}\n")
+            progress.say(f"{how_it_ended(classifier.members_, recipe, fit.summary.n_networks)}\n")
             path = _save(classifier, path, data, is_named=output is not None, overwrite=overwrite)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("nothing was saved") from None
@@ -212,7 +225,7 @@ def train(
             rows = shlex.join(
                 ["DATA" if (test or valid or data) == STDIN else test or valid or data, *reading.options()]
             )
-            _tell(results, fit.summary, report, says, rows)
+            _tell(results, classifier, report, says, rows)
     return STOPPED.get(stop.reason or "", 0)
 
 
@@ -257,8 +270,9 @@ def _file_bytes(fit: Fit) -> int:
     """How large the model file will be, generously."""
     summary, schema = fit.summary, fit.encoder.schema
     names = sum(len(str(name)) + 4 for name in (*summary.classes, *(schema.names or ())))
-    described = 16_384 + names + 120 * summary.plan.max_epochs + 300 * len(summary.classes)
-    return described + 4 * summary.network.n_parameters + 16 * schema.n_features
+    count, epochs = summary.n_networks, summary.plan.max_epochs * summary.n_networks
+    described = 16_384 + names + 120 * epochs + 300 * len(summary.classes) + 200 * count
+    return described + 4 * summary.network.n_parameters * count + 16 * schema.n_features
 
 
 def default_name(data: str) -> Path:
@@ -326,11 +340,16 @@ def found(data: str, dataset: Dataset, summary: FitSummary) -> str:
 
 def plan(summary: FitSummary, valid: str | None = None, test: str | None = None, n_test: int | None = None) -> str:
     """What will be done, a few lines."""
+    from ..spec import Members
+
     recipe, network = summary.plan, summary.network
     if len(network.layers) <= MAX_TABLE_LAYERS:
         layers = f"{network}\n"
     else:
         layers = f"{len(network.layers)} layers, {network.n_parameters:,} parameters"
+    if summary.members != Members():
+        in_all = network.n_parameters * summary.n_networks
+        layers += f"\n{summary.members.describe(network, len(summary.classes))}: {in_all:,} parameters in all\n"
     rows = f"{summary.n_train:,} rows to train on"
     if summary.n_valid:
         rows += f", {summary.n_valid:,}{f' of {valid}' if valid else ''} {purpose_of_validation(recipe)}"
@@ -357,7 +376,8 @@ def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
         "test_rows": n_test,
         "classes": list(summary.classes),
         "network": summary.network.to_json(),
-        "parameters": summary.network.n_parameters,
+        "members": summary.members.to_json(),
+        "parameters": summary.network.n_parameters * summary.n_networks,
         "head": summary.head,
         "preset": summary.preset,
         "plan": summary.plan.to_json(),
@@ -382,13 +402,29 @@ def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> 
         "epochs": classifier.n_iter_,
         "best_epoch": classifier.best_epoch_,
         "seed": classifier.seed_,
+        **({"members": _members(classifier)} if len(classifier.members_) > 1 else {}),
         "validation": validation,
     }
 
 
-def _tell(results: Screen, summary: FitSummary, report: dict[str, Any], says: dict[str, str], rows: str) -> None:
+def _members(classifier: Classifier) -> list[dict[str, Any]]:
+    """Each network's training, without its epochs."""
+    return [
+        {
+            "label": member.label,
+            "seed": member.seed,
+            "metric": member.metric,
+            "epochs": member.n_epochs,
+            "best_epoch": member.best_epoch,
+            "stopped_by": member.history.stopped_by,
+        }
+        for member in classifier.members_
+    ]
+
+
+def _tell(results: Screen, classifier: Classifier, report: dict[str, Any], says: dict[str, str], rows: str) -> None:
     """The head, the figures and the next commands, on `rows`: a file and how to read it, as one types them."""
-    results.tell(summary.head)
+    results.tell(classifier.describe()["head"])
     for name, say in says.items():
         figures = report.get(name)
         if figures is not None:
