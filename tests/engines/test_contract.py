@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fromlogits.data.features import EncodedRows, Features, SparseFeatures
 from fromlogits.engines import native
 from fromlogits.engines.base import Engine, Parameters
+from fromlogits.engines.initialisation import initial_parameters
 from fromlogits.engines.native import NativeEngine
 from fromlogits.engines.reference import ReferenceEngine
 from fromlogits.spec import HIDDEN_ACTIVATIONS, OPTIMIZERS, Dense, HeadName, Network, Plan
@@ -276,6 +277,19 @@ def test_the_usual_epsilon_makes_hardly_a_difference_to_training_on_sparse_rows(
 
     # A missed step is at most 0.01 long, ten of them are felt, and epsilon is a thousandth of the root of the square.
     assert largest_difference(engine.parameters(), reference.parameters()) < 1e-4
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_penalty_of_weights_is_felt_where_their_feature_occurs(optimizer: str) -> None:
+    plan = Plan(optimizer=optimizer, weight_decay=0.3, learning_rate=0.01, batch_size=12, epsilon=1e-14)
+    features = as_csr(sparse_batch("softmax")[0])
+    expected_loss, reference = sparse_trained(ReferenceEngine, plan, "softmax", features)
+
+    loss, engine = sparse_trained(NativeEngine, plan, "softmax", features)
+
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert largest_difference(engine.parameters(), reference.parameters()) < 1e-5
+    assert np.array_equal(engine.parameters()[0][0][:, 49], initial_parameters(SPARSE, 6)[0][0][:, 49])
 
 
 @pytest.mark.parametrize("n_steps", [255, 256, 257, 258, 700])
