@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fromlogits.data.features import EncodedRows, Features, SparseFeatures
 from fromlogits.engines import native
 from fromlogits.engines.base import Engine, Parameters
+from fromlogits.engines.initialisation import initial_parameters
 from fromlogits.engines.native import NativeEngine
 from fromlogits.engines.reference import ReferenceEngine
 from fromlogits.spec import HIDDEN_ACTIVATIONS, OPTIMIZERS, Dense, HeadName, Network, Plan
@@ -157,7 +158,7 @@ def in_every_form() -> list[EncodedRows]:
 def test_some_rows_are_asked_for_by_number_and_have_the_bits_they_have_among_all(
     kind: type[Engine], form: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "CALL_FLOPS", 1000)  # several calls
+    monkeypatch.setattr(native, "CALL_FLOPS", 2 * network().n_parameters * 20)  # several calls
     engine = kind(network(), "softmax", n_threads=2)
     engine.initialise(0)
     features = in_every_form()[form]
@@ -264,6 +265,50 @@ def test_training_on_sparse_rows_follows_the_reference_on_dense_ones(plan: Plan,
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert largest_difference(engine.parameters(), reference.parameters()) < 1e-5
     np.testing.assert_allclose(engine.logits(as_csr(x_nd)), reference.logits(Features(x_nd)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name, plan in SPARSE_PLANS.items() if plan.optimizer != "sgd"])
+def test_the_usual_epsilon_makes_hardly_a_difference_to_training_on_sparse_rows(name: str) -> None:
+    plan = SPARSE_PLANS[name].replace({"learning_rate": 0.01, "batch_size": 12})
+    x_nd, _ = sparse_batch("softmax")
+    _, reference = sparse_trained(ReferenceEngine, plan, "softmax", Features(x_nd))
+
+    _, engine = sparse_trained(NativeEngine, plan, "softmax", as_csr(x_nd))
+
+    # A missed step is at most 0.01 long, ten of them are felt, and epsilon is a thousandth of the root of the square.
+    assert largest_difference(engine.parameters(), reference.parameters()) < 1e-4
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_penalty_of_weights_is_felt_where_their_feature_occurs(optimizer: str) -> None:
+    plan = Plan(optimizer=optimizer, weight_decay=0.3, learning_rate=0.01, batch_size=12, epsilon=1e-14)
+    features = as_csr(sparse_batch("softmax")[0])
+    expected_loss, reference = sparse_trained(ReferenceEngine, plan, "softmax", features)
+
+    loss, engine = sparse_trained(NativeEngine, plan, "softmax", features)
+
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert largest_difference(engine.parameters(), reference.parameters()) < 1e-5
+    assert np.array_equal(engine.parameters()[0][0][:, 49], initial_parameters(SPARSE, 6)[0][0][:, 49])
+
+
+@pytest.mark.parametrize("n_steps", [255, 256, 257, 258, 700])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_feature_may_be_absent_for_hundreds_of_steps(optimizer: str, n_steps: int) -> None:
+    plan = Plan(optimizer=optimizer, weight_decay=0.1 if optimizer == "adamw" else 0.0, batch_size=2, epsilon=1e-14)
+    x_nd, targets = sparse_batch("softmax")
+    x_nd[:, 46] = 0
+    x_nd[[100, 101], 46] = 1.0
+    often = np.random.default_rng(2).permutation(np.setdiff1d(np.arange(SPARSE_N), [100, 101]))
+    order = np.concatenate([[100, 0], np.resize(often, 2 * n_steps), [101, 1]])  # 46 is there, gone, and there again
+    rates_s = np.full(n_steps + 2, 1e-3)
+    native_engine, reference = NativeEngine(SPARSE, "softmax"), ReferenceEngine(SPARSE, "softmax")
+    for engine, features in ((native_engine, as_csr(x_nd)), (reference, Features(x_nd))):
+        engine.initialise(6)
+        engine.start(plan, 6)
+        engine.train_span(features, targets, order, rates_s)
+
+    assert largest_difference(native_engine.parameters(), reference.parameters()) < 1e-5
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -24,6 +24,14 @@ def entering(features: EncodedRows) -> Float64:
     return np.asarray(features.values * np.float64(features.scale) + features.shift)
 
 
+def occurring(features: EncodedRows) -> NDArray[np.bool_]:
+    """(d,): which features have a value in these rows; of dense rows all do."""
+    occurring_d = np.full(features.n_features, not isinstance(features, SparseFeatures))
+    if isinstance(features, SparseFeatures):
+        occurring_d[features.indices] = True
+    return occurring_d
+
+
 def activate(name: str, z: Float64) -> tuple[Float64, Float64]:
     """The activation of z and its slope there."""
     positive, e = z > 0, np.exp(-np.abs(z))
@@ -100,9 +108,10 @@ class ReferenceEngine(Engine):
     ) -> float:
         batches = np.split(order_k, range(self.plan.batch_size, len(order_k), self.plan.batch_size))
         for rows, learning_rate in zip(batches, learning_rates_s, strict=True):
-            losses_n, gradient = self.gradient(entering(features.take(rows)), targets[rows])
+            batch = features.take(rows)
+            losses_n, gradient = self.gradient(entering(batch), targets[rows])
             loss += float(losses_n.sum())
-            self.update(gradient, learning_rate)
+            self.update(gradient, learning_rate, occurring(batch))
             self.step += 1
         return loss
 
@@ -134,7 +143,8 @@ class ReferenceEngine(Engine):
         bits = words.astype("<u8").view("<u2").reshape(n, blocks * 16)[:, :h]
         return np.where(bits < threshold, 0.0, 65536 / (65536 - threshold))
 
-    def update(self, gradient: list[list[Float64]], learning_rate: float) -> None:
+    def update(self, gradient: list[list[Float64]], learning_rate: float, occurring_d: NDArray[np.bool_]) -> None:
+        """One step; the penalty of adam and sgd is felt by the weights of the features that occur in it."""
         plan, t = self.plan, self.step + 1
         norm = np.sqrt(sum((g**2).sum() for layer in gradient for g in layer))
         clip = plan.clip_norm / norm if plan.clip_norm is not None and norm > plan.clip_norm else 1.0
@@ -142,7 +152,8 @@ class ReferenceEngine(Engine):
             for part, w in enumerate(layer):
                 m, v = self.first[number][part], self.second[number][part]
                 decay = plan.weight_decay if part == 0 else 0.0
-                g = gradient[number][part] * clip + (0.0 if plan.optimizer == "adamw" else decay * w)
+                felt_d = occurring_d if number == part == 0 else 1.0
+                g = gradient[number][part] * clip + (0.0 if plan.optimizer == "adamw" else decay * w * felt_d)
                 if plan.optimizer == "sgd":
                     m[:] = plan.momentum * m + g
                     w -= learning_rate * m
