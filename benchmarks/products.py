@@ -87,7 +87,8 @@ def main() -> None:
         results.append(result)
         ratio = result["openblas_over_ours"]
         print(
-            f"{' x '.join(map(str, shape)):22} {result['ours_us']['median']:10.2f} {result['openblas_us']['median']:12.2f}"
+            f"{' x '.join(map(str, shape)):22} {result['ours_us']['median']:10.2f}"
+            f" {result['openblas_us']['median']:12.2f}"
             f" {result['ours_gflops']:11.1f} {result['openblas_gflops']:14.1f}"
             f"   {ratio['median']:.2f} ({ratio['lowest']:.2f}–{ratio['highest']:.2f})",
             flush=True,
