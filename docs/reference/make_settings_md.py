@@ -36,7 +36,7 @@ ENVIRONMENT = """
 | name | value | meaning |
 |---|---|---|
 | `FROMLOGITS_ISA` | `avx512`, `avx2`, `plain` | the instruction set of the core, and of its matrix products; the best of the machine unless told. Read once, at `import fromlogits` |
-| `FROMLOGITS_THREADS` | a whole number | at most so many threads for a loss or a probability function on arrays; the cores of the process unless told. Training and predictions have `n_jobs` |
+| `FROMLOGITS_THREADS` | a whole number | at most so many threads for a loss or a probability function on arrays; the cores that the affinity and the CPU quota of the process leave it unless told. Training and predictions have `n_jobs` |
 
 Neither changes what a result is worth: threads change no bit, and instruction sets agree to the last rounding, matrix products apart.
 """

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import fitting, members, metrics, training
+from .cores import n_threads
 from .data.inputs import as_inputs
 from .decisions import calibration
 from .errors import InputError, NotFittedError, nearest
@@ -188,7 +189,7 @@ class Classifier:
         self.validation_metrics_: dict[str, Any] | None = model.facts["validation"]
 
     def _networks_of(self, model: Model, engine: str) -> members.Logits:
-        return fitting.networks_of(model, engine, fitting.n_threads(self.n_jobs))
+        return fitting.networks_of(model, engine, n_threads(self.n_jobs))
 
     # Prediction
 
@@ -200,7 +201,7 @@ class Classifier:
             calibrated: divided by the temperature; False gives what the network computed.
         """
         self._check_fitted()
-        self._networks.use_threads(fitting.n_threads(self.n_jobs))
+        self._networks.use_threads(n_threads(self.n_jobs))
         parts = [self._networks.of(part) for part in self.encoder_.encode_parts(as_inputs(X))]
         logits_nc = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return calibration.apply(logits_nc, self.temperature_) if calibrated else logits_nc

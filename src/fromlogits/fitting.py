@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import members, metrics, presets, training
+from .cores import n_threads
 from .data.encoders import FeatureEncoder
 from .data.features import EncodedRows
 from .data.inputs import as_inputs
@@ -414,23 +414,6 @@ def seed_of(random_state: Any) -> int:
     if isinstance(state, (int, np.integer)) and not isinstance(state, bool) and 0 <= state < 2**63:
         return int(state)
     raise InputError(f"random_state must be a whole number from 0 to 2^63 - 1, a generator or None; got {state!r}.")
-
-
-def n_threads(n_jobs: int | None) -> int:
-    """How many threads `n_jobs` stands for: None and -1 are the cores this process may use.
-
-    The core uses at most 64 of them.
-    """
-    if n_jobs is not None and (
-        isinstance(n_jobs, bool)
-        or not isinstance(n_jobs, (int, np.integer))
-        or not (n_jobs == -1 or 1 <= n_jobs <= 1024)
-    ):
-        raise InputError(f"n_jobs must be a number of threads from 1 to 1024, -1 or None; got {n_jobs!r}.")
-    if n_jobs in (None, -1):
-        has_affinity = hasattr(os, "sched_getaffinity")
-        return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return int(n_jobs)
 
 
 def networks_of(model: Model, engine: str, threads: int) -> members.Logits:

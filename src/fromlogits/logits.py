@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
+from .cores import MOST_THREADS, usable_cores
 from .errors import InputError, nearest
 from .exact import ExactSum
 
@@ -492,8 +493,8 @@ def _threads(logits: int) -> int:
     if wanted is not None:
         if not wanted.isdecimal() or int(wanted) < 1:
             raise InputError(f"FROMLOGITS_THREADS must be a whole number of at least 1; got {wanted!r}.")
-        return min(int(wanted), 1024)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(int(wanted), MOST_THREADS)
+    return usable_cores()
 
 
 def _array(name: str, values: ArrayLike) -> Array:
