@@ -190,6 +190,7 @@ class TorchCompiled(Torch):
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
+        self.torch.compiler.reset()  # the code it made for the network before
         self.compiled = self.torch.compile(lambda x, labels: self.loss(self.model(x), labels))
 
     def step_loss(self, rows: Any) -> Any:
