@@ -22,7 +22,7 @@ clf = Classifier(
     hidden_layer_sizes=options.units[1:-1], activation="relu", dropout=0.0, optimizer="adam",
     learning_rate=track.RATE, batch_size=options.batch, max_epochs=options.epochs, early_stopping=False,
     calibrate=False, metric="accuracy", random_state=options.seed,
-    spec={"schedule": "constant", "beta1": track.BETA1, "beta2": track.BETA2, "epsilon": track.EPSILON},
+    spec={"schedule": "cosine", "beta1": track.BETA1, "beta2": track.BETA2, "epsilon": track.EPSILON},
 )  # fmt: skip
 pictures, test_pictures = train.reshape(-1, 28, 28), test.reshape(-1, 28, 28)
 # What `fit` does, with somebody who is told of each epoch.

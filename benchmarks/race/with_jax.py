@@ -1,7 +1,5 @@
 """JAX by hand: an epoch is one jitted lax.scan, Adam by hand, state donated, He's weights; whole batches only."""
 
-import os
-
 import track
 
 options = track.arguments()
@@ -10,9 +8,6 @@ import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
 track.tell("imported")
-if "RACE_JAX_CACHE" in os.environ:  # what was compiled is kept between processes
-    jax.config.update("jax_compilation_cache_dir", os.environ["RACE_JAX_CACHE"])
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 def logits_of(layers, x_nd):
@@ -26,14 +21,15 @@ def loss_of(layers, x_nd, labels_n):
     return -jnp.take_along_axis(log_p_nc, labels_n[:, None], axis=1).mean()
 
 
-def train_epoch(state, order_sb, rows_nd, labels):
+def train_epoch(state, order_sb, total, rows_nd, labels):
     def step(state, rows):
         layers, mean, square, t = state
         gradient = jax.grad(loss_of)(layers, rows_nd[rows], labels[rows])
+        rate = track.RATE * 0.5 * (1 + jnp.cos(jnp.pi * t / total))
         t = t + 1
         mean = jax.tree.map(lambda m, g: track.BETA1 * m + (1 - track.BETA1) * g, mean, gradient)
         square = jax.tree.map(lambda v, g: track.BETA2 * v + (1 - track.BETA2) * g * g, square, gradient)
-        size, correction = track.RATE / (1 - track.BETA1**t), 1 / (1 - track.BETA2**t)
+        size, correction = rate / (1 - track.BETA1**t), 1 / (1 - track.BETA2**t)
         layers = jax.tree.map(
             lambda w, m, v: w - size * m / (jnp.sqrt(v * correction) + track.EPSILON), layers, mean, square
         )
@@ -59,6 +55,6 @@ run, judge = jax.jit(train_epoch, donate_argnums=0), jax.jit(accuracy_of)
 whole = len(train) // options.batch * options.batch
 for epoch in range(1, options.epochs + 1):
     order = rng.permutation(len(train))[:whole].astype(np.int32).reshape(-1, options.batch)
-    state = run(state, order, train, train_labels)
+    state = run(state, order, options.epochs * len(order), train, train_labels)
     track.lap(epoch, float(judge(state[0], test, test_labels)))
 track.finish(options)

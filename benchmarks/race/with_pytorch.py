@@ -1,4 +1,4 @@
-"""PyTorch by hand: rows as one tensor, index_select of each batch, Adam(fused=True), all cores; its own weights."""
+"""PyTorch by hand: rows as one tensor, index_select of each batch, Adam(fused=True), CosineAnnealingLR; its weights."""
 
 import track
 
@@ -17,6 +17,8 @@ model = torch.nn.Sequential(*layers[:-1])
 optimizer = torch.optim.Adam(
     model.parameters(), lr=track.RATE, betas=(track.BETA1, track.BETA2), eps=track.EPSILON, fused=True
 )
+steps = options.epochs * -(-len(train) // options.batch)
+schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
 for epoch in range(1, options.epochs + 1):
     for rows in torch.randperm(len(train)).split(options.batch):
         logits = model(train.index_select(0, rows))
@@ -24,6 +26,7 @@ for epoch in range(1, options.epochs + 1):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
     with torch.inference_mode():
         accuracy = (model(test).argmax(dim=1) == test_labels).float().mean()
     track.lap(epoch, float(accuracy))
