@@ -1293,7 +1293,7 @@ CASES: dict[str, list[Case]] = {
             "a disk without room",
             table,
             f"{TRAIN} -o m.safetensors",
-            "the model needs 75,864 bytes, and the disk of 'FOLDER' has 4,096 free; make room or choose another folder.",
+            "the model needs 76,064 bytes, and the disk of 'FOLDER' has 4,096 free; make room or choose another folder.",
             fault=full_disk,
         ),
         Case(
