@@ -1,7 +1,6 @@
 #include "threads.h"
 
 #include <exception>
-#include <utility>
 
 #include <unistd.h>
 
@@ -13,100 +12,195 @@ namespace fromlogits {
 
 namespace {
 
+using std::chrono::microseconds;
+
 void relax() noexcept {
 #if defined(__x86_64__)
   _mm_pause();
-#else
-  std::this_thread::yield();
+#elif defined(__aarch64__)
+  asm volatile("isb");  // some ten nanoseconds, as x86's pause; yield is none
 #endif
 }
 
-// About 20 µs of pauses: longer than the gap between two phases of a step, far shorter than a time slice, so that
-// a helper without a core of its own gives the core back instead of burning it.
-constexpr int spins = 500;
+// Longer than the gap between two phases of a step, far shorter than a time slice, so that a thread that waits for one
+// without a core gives its own back instead of burning it.
+constexpr microseconds spinning{50};
+
+// A wait that is longer than this, and than all that the caller did in the phase, twice over, is for a helper that has
+// lost its core while it held a task: 4 ms are usual.
+constexpr microseconds stall{100};
+
+// So many times as long as a stall the caller then works alone, which bounds what stalls can cost to a ninth. On an
+// idle machine a stall now and then is thus paid for at most four more times with two threads.
+constexpr int alone_for = 8;
+
+// Whether it came true while spinning. Pauses take 15 to 150 cycles by processor: the clock says when to stop.
+template <class Condition>
+bool spin_until(Condition is_true) noexcept {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point end{};
+  for (;;) {
+    for (int i = 0; i < 16; ++i) {
+      if (is_true()) return true;
+      relax();
+    }
+    const Clock::time_point now = Clock::now();
+    if (end == Clock::time_point{}) end = now + spinning;
+    if (now > end) return is_true();
+  }
+}
+
+constexpr std::uint64_t pack(std::uint64_t begin, std::uint64_t end) { return begin << 32 | end; }
+
+// Whoever owns a share takes its tasks from the front, others from the back: what they take stays the same as long as
+// they are as much faster.
+Index claim(std::atomic<std::uint64_t>& rest, bool is_own) noexcept {
+  std::uint64_t seen = rest.load(std::memory_order_acquire);
+  for (;;) {
+    const std::uint64_t begin = seen >> 32, end = seen & 0xffffffffu;
+    if (begin >= end) return -1;
+    const std::uint64_t left = is_own ? pack(begin + 1, end) : pack(begin, end - 1);
+    if (rest.compare_exchange_weak(seen, left, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      return static_cast<Index>(is_own ? begin : end - 1);
+    }
+  }
+}
 
 }  // namespace
 
 void Team::start() noexcept {
   try {
+    shares_ = std::make_unique<Share[]>(static_cast<std::size_t>(threads_));
     helpers_.reserve(static_cast<std::size_t>(threads_ - 1));
-    while (static_cast<int>(helpers_.size()) < threads_ - 1) helpers_.emplace_back([this] { help(); });
+    for (int member = 1; member < threads_; ++member) helpers_.emplace_back([this, member] { help(member); });
   } catch (const std::exception&) {
     threads_ = static_cast<int>(helpers_.size()) + 1;
   }
 }
 
 Team::~Team() {
-  is_over_.store(true, std::memory_order_relaxed);
-  posted_.fetch_add(1, std::memory_order_release);
-  posted_.notify_all();
+  is_over_.store(true);
+  for (std::size_t member = 1; member <= helpers_.size(); ++member) {
+    shares_[member].is_asleep.store(0);
+    shares_[member].is_asleep.notify_one();
+  }
   for (std::thread& helper : helpers_) helper.join();
 }
 
-Index Team::claim() noexcept {
-  std::uint32_t left = unclaimed_.load(std::memory_order_acquire);
-  while (left != 0) {
-    if (unclaimed_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
-      return static_cast<Index>(left) - 1;
-    }
-  }
-  return -1;
+bool Team::is_still_alone() noexcept {
+  if (Clock::now() < alone_until_) return true;
+  alone_until_ = {};
+  return false;
 }
 
 void Team::share(Index tasks, Call call, void* context) noexcept {
   if (helpers_.empty()) start();
-  call_ = call;
-  context_ = context;
-  unfinished_.store(static_cast<std::uint32_t>(tasks), std::memory_order_relaxed);
-  unclaimed_.store(static_cast<std::uint32_t>(tasks), std::memory_order_release);
-  posted_.fetch_add(1, std::memory_order_release);
-  posted_.notify_all();
-  for (Index task = claim(); task >= 0; task = claim()) {
-    call(context, task);
-    unfinished_.fetch_sub(1, std::memory_order_acq_rel);
+  const Clock::time_point now = Clock::now();
+  // Rounded up: of fewer tasks than threads the caller has the first.
+  const auto first = [&](Index member) {
+    return static_cast<std::uint64_t>((member * tasks + threads_ - 1) / threads_);
+  };
+  for (int member = threads_; member-- > 0;) {
+    Share& share = shares_[static_cast<std::size_t>(member)];
+    share.call = call;
+    share.context = context;
+    share.rest.store(pack(first(member), first(member + 1)), std::memory_order_release);
+    // One that falls asleep at this very moment may be missed. It is woken for the next phase, and this one is done
+    // without it: whatever a helper has not claimed, the caller does.
+    if (share.is_asleep.load(std::memory_order_relaxed) != 0) {
+      share.is_asleep.store(0, std::memory_order_relaxed);
+      share.is_asleep.notify_one();
+    }
   }
-  for (int i = 0; unfinished_.load(std::memory_order_acquire) != 0; ++i) {
-    if (i < spins) relax();
-    else std::this_thread::yield();
-  }
+  std::uint32_t done = 0;
+  for (int member = 0; member < threads_; ++member)
+    done += work(shares_[static_cast<std::size_t>(member)], member == 0);
+  expected_ += 2 * (static_cast<std::uint32_t>(tasks) - done);
+  await(now);
 }
 
-void Team::help() {
-  std::uint32_t seen = 0;
+// Does what it can claim of a share; returns how many tasks.
+std::uint32_t Team::work(Share& share, bool is_own) noexcept {
+  std::uint32_t done = 0;
+  for (Index task = claim(share.rest, is_own); task >= 0; task = claim(share.rest, is_own)) {
+    share.call(share.context, task);
+    ++done;
+  }
+  return done;
+}
+
+// Until helpers have done what they claimed.
+void Team::await(Clock::time_point posted) noexcept {
+  const auto is_done = [&] { return finished_.load(std::memory_order_acquire) == expected_; };
+  for (int i = 0; i < 16; ++i) {
+    if (is_done()) return;
+    relax();
+  }
+  const Clock::time_point begin = Clock::now();
+  if (!spin_until(is_done)) {
+    std::uint32_t seen = finished_.fetch_or(1, std::memory_order_acq_rel) | 1;
+    while (seen != (expected_ | 1)) {
+      finished_.wait(seen, std::memory_order_acquire);
+      seen = finished_.load(std::memory_order_acquire);
+    }
+    finished_.store(expected_, std::memory_order_relaxed);
+  }
+  const Clock::time_point end = Clock::now();
+  if (end - begin > stall && end - begin > 2 * (begin - posted)) alone_until_ = end + alone_for * (end - begin);
+}
+
+void Team::help(int member) noexcept {
+  Share& own = shares_[static_cast<std::size_t>(member)];
+  const auto is_wanted = [&] {
+    const std::uint64_t rest = own.rest.load(std::memory_order_acquire);
+    return rest >> 32 < (rest & 0xffffffffu) || is_over_.load();
+  };
   for (;;) {
-    for (int i = 0; i < spins && posted_.load(std::memory_order_acquire) == seen; ++i) relax();
-    posted_.wait(seen, std::memory_order_acquire);
-    seen = posted_.load(std::memory_order_acquire);
-    if (is_over_.load(std::memory_order_relaxed)) return;
-    for (Index task = claim(); task >= 0; task = claim()) {
-      call_(context_, task);
-      unfinished_.fetch_sub(1, std::memory_order_acq_rel);
+    if (!spin_until(is_wanted)) {
+      own.is_asleep.store(1);
+      if (!is_wanted()) own.is_asleep.wait(1);
+      own.is_asleep.store(0);
+    }
+    if (is_over_.load()) return;
+    for (int i = 0; i < threads_; ++i) {
+      const int owner = member + i < threads_ ? member + i : member + i - threads_;
+      const std::uint32_t done = work(shares_[static_cast<std::size_t>(owner)], i == 0);
+      if (done != 0 && (finished_.fetch_add(2 * done, std::memory_order_acq_rel) & 1) != 0) finished_.notify_one();
     }
   }
 }
 
-namespace {
+struct KeptTeam::Kept {
+  explicit Kept(int threads) : team(threads), wanted(threads) {}
 
-std::mutex is_taken;
-Team* kept = nullptr;  // never deleted: at the end of the process its helpers sleep
-int wanted = 0;        // threads of the kept one; it may have fewer
-pid_t owner = 0;
+  Team team;
+  int wanted;  // it may have fewer threads
+  pid_t process = getpid();
+};
 
-}  // namespace
+// Whoever takes it leaves nothing behind, so that no lock is held when a process forks. It is never deleted: at the end
+// of the process its helpers sleep.
+std::atomic<KeptTeam::Kept*> KeptTeam::kept{nullptr};
 
-KeptTeam::KeptTeam(int threads) : kept_(is_taken, std::defer_lock) {
-  if (threads < 2 || !kept_.try_lock()) {
-    team_ = &own_.emplace(threads);
+KeptTeam::KeptTeam(int threads) {
+  if (threads < 2) {
+    alone_.emplace(threads);
     return;
   }
-  if (owner != getpid()) kept = nullptr;  // its helpers stayed in the parent
-  if (kept == nullptr || wanted != threads) {
-    delete std::exchange(kept, nullptr);
-    kept = new Team(threads);
-    wanted = threads;
-    owner = getpid();
+  team_ = kept.exchange(nullptr, std::memory_order_acquire);
+  if (team_ != nullptr && team_->process != getpid()) team_ = nullptr;  // its helpers stayed in the parent
+  if (team_ != nullptr && team_->wanted != threads) {
+    delete team_;
+    team_ = nullptr;
   }
-  team_ = kept;
+  if (team_ == nullptr) team_ = new Kept(threads);
 }
+
+KeptTeam::~KeptTeam() {
+  Kept* none = nullptr;
+  if (team_ != nullptr && !kept.compare_exchange_strong(none, team_, std::memory_order_release)) delete team_;
+}
+
+Team& KeptTeam::get() noexcept { return team_ != nullptr ? team_->team : *alone_; }
 
 }  // namespace fromlogits
