@@ -75,6 +75,7 @@ class Team {
   Clock::time_point alone_until_{};
   std::uint32_t expected_ = 0;  // of finished_, when the phase is over
   std::atomic<bool> is_over_{false};
+  std::atomic<int> callers_core_{-1};  // when it last woke a helper
 
   // Twice the tasks that helpers have done, in all phases; odd when the caller sleeps on it.
   alignas(line) std::atomic<std::uint32_t> finished_{0};
