@@ -130,8 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             mb = {part: found[part] / 1e6 for part in ("must_hold", "data", "parameters", "activations")}
             print(
                 f"{name:<18} {kind:<11} peak {peak['median'] / 1e6:.1f} MB"
-                f" ({peak['lowest'] / 1e6:.1f} to {peak['highest'] / 1e6:.1f}), {found['peak_over_must_hold']:.2f} times"
-                f" the {mb['must_hold']:.1f} MB that it must hold: rows {mb['data']:.1f}, parameters"
+                f" ({peak['lowest'] / 1e6:.1f} to {peak['highest'] / 1e6:.1f}), {found['peak_over_must_hold']:.2f}"
+                f" times the {mb['must_hold']:.1f} MB that it must hold: rows {mb['data']:.1f}, parameters"
                 f" {5 if kind == 'stopping' else 4} × {mb['parameters']:.2f}, activations {mb['activations']:.2f}",
                 flush=True,
             )
