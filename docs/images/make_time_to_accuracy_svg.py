@@ -101,7 +101,7 @@ def bars(ax: Axes, runners: dict[str, Any]) -> None:
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
     ax.spines["left"].set_visible(False)
-    ax.set_xlim(0, 1.1 * longest)
+    ax.set_xlim(0, 1.17 * longest)
     ax.set_axisbelow(True)
     ax.set_xlabel("seconds since the process was started")
 
