@@ -10,7 +10,7 @@ imports. It is compared with
 
 all in bytes: weights, gradient, two moments of Adam and the weights of the best epoch are five times the parameters;
 without early stopping nothing is kept, and it is four. Activations are a float32 for each unit of a batch, its input
-included.
+included where it is not sparse.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def child(name: str, folder: Path | None, count: int, early_stopping: bool, n_th
     classifier(units, batch).fit(rows, targets)
     peak = status("VmHWM") - before
     parameters = 4 * shape.n_parameters
-    activations = 4 * batch * sum(units)
+    activations = 4 * batch * sum(units[1:] if shape.rows == "sparse" else units)
     allowed = data + (5 if early_stopping else 4) * parameters + activations
     return {
         "rows": len(targets), "data": data, "parameters": parameters, "activations": activations,

@@ -68,7 +68,8 @@ class Model:
 
     @property
     def layers(self) -> Any:
-        return self.clf._engine.parameters()
+        [network] = self.clf.members_
+        return network.parameters
 
 
 class Predictor(ABC):

@@ -13,7 +13,7 @@ In rounds, each thing in turn, medians:
 - product and triad of the machine: must_take.py, which also says what is counted.
 
 GFLOP/s are the products of forward and backward over the time of a whole step. GB/s of the optimizer are its 28 bytes
-a parameter over the time of a step of one row.
+a parameter over the time of a step of one row (not of sparse rows: one touches few parameters).
 
 With --perf N the first N seconds of steps of each network are also sampled by Linux' perf, where it is installed, and
 the functions in which most of them were spent are listed.
@@ -137,7 +137,10 @@ def measure(task: Task, rounds: int, seconds: float) -> dict[str, Any]:
         "gflop_per_s": work.flops / step / 1e9,
         "machine_gflop_per_s": product / 1e9,
         "share_of_product": work.flops / step / product,
-        "optimizer_gb_per_s": work.optimizer_bytes / statistics.median(taken["one row"]) / 1e9,
+        # A sparse row touches the parameters of its own features alone.
+        "optimizer_gb_per_s": None
+        if task.shape.rows == "sparse"
+        else work.optimizer_bytes / statistics.median(taken["one row"]) / 1e9,
         "machine_gb_per_s": triad / 1e9,
         "must_take_us": {
             "products": 1e6 * work.flops / product,
@@ -148,11 +151,12 @@ def measure(task: Task, rounds: int, seconds: float) -> dict[str, Any]:
     }
     for name, us in report["us"].items():
         print(f"  {name:<14}{us['median']:10.1f} us ({us['lowest']:.1f} to {us['highest']:.1f})")
+    own = report["optimizer_gb_per_s"]
+    reached = "" if own is None else f": {own:.1f} GB/s in steps of one row"
     print(
         f"  {work.flops / 1e6:,.1f} MFLOP a step: {report['gflop_per_s']:.1f} GFLOP/s, {report['share_of_product']:.0%}"
         f" of the product's {product / 1e9:.0f}\n"
-        f"  {work.optimizer_bytes / 1e6:.2f} MB for the optimizer: {report['optimizer_gb_per_s']:.1f} GB/s in steps of"
-        f" one row; the triad has {triad / 1e9:.1f}\n"
+        f"  {work.optimizer_bytes / 1e6:.2f} MB for the optimizer{reached}; the triad has {triad / 1e9:.1f} GB/s\n"
         f"  must take {report['must_take_us']['together']['median']:.1f} us; the step takes"
         f" {report['step_over_must_take']['median']:.2f} times that\n",
         flush=True,

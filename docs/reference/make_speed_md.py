@@ -158,8 +158,9 @@ def roofline(report: Found) -> Iterator[str]:
     yield "| network, batch | a step, µs | of it one row | of it the rest | head | GFLOP/s | of the product's | optimizer, MB | GB/s | triad, GB/s |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for name, found in report["networks"].items():
-        times = (f"{found['us'][key]['median']:.4g}" for key in ("step", "one row", "rows", "head"))
-        yield f"| {name}, {found['batch']} | {' | '.join(times)} | {found['gflop_per_s']:.3g} | {found['share_of_product']:.0%} | {found['optimizer_bytes'] / 1e6:.3g} | {found['optimizer_gb_per_s']:.3g} | {found['machine_gb_per_s']:.3g} |"
+        times = (f"{found['us'][key]['median']:,.1f}" for key in ("step", "one row", "rows", "head"))
+        reached = "—" if found["optimizer_gb_per_s"] is None else f"{found['optimizer_gb_per_s']:.3g}"
+        yield f"| {name}, {found['batch']} | {' | '.join(times)} | {found['gflop_per_s']:.3g} | {found['share_of_product']:.0%} | {found['optimizer_bytes'] / 1e6:.3g} | {reached} | {found['machine_gb_per_s']:.3g} |"
 
 
 def memory(report: Found) -> Iterator[str]:
