@@ -118,6 +118,10 @@ bool Team::is_still_alone() noexcept {
 
 void Team::share(Index tasks, Call call, void* context) noexcept {
   if (helpers_.empty()) start();
+  if (helpers_.empty()) {
+    for (Index i = 0; i < tasks; ++i) call(context, i);
+    return;
+  }
   const Clock::time_point now = Clock::now();
   // Rounded up: of fewer tasks than threads the caller has the first.
   const auto first = [&](Index member) {
