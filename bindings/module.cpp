@@ -96,10 +96,10 @@ class PyNetwork {
     network_.get(out.data());
   }
 
-  Index inputs() const { return network_.inputs(); }
-
   void set(Vec<const float> values) {
     require(size(values.shape(0)) == network_.parameter_count(), "values must hold every parameter");
+    fromlogits::Team alone(1);
+    network_.settle(alone);  // or what waits would be done to the new ones
     network_.set(values.data());
   }
 
@@ -367,13 +367,13 @@ NB_MODULE(_core, m) {
       .def(
           "train_csr",
           [](PyNetwork& self, Vec<const std::int64_t> starts, Vec<const std::int32_t> columns, Vec<const float> values,
-             std::optional<Vec<const std::int32_t>> labels, std::optional<Floats> targets,
+             Index inputs, std::optional<Vec<const std::int32_t>> labels, std::optional<Floats> targets,
              Vec<const std::int64_t> order, Vec<const double> rates, double loss, int threads) {
-            return self.train(rows_of(starts, columns, values, self.inputs()), labels, targets, order, rates, loss,
-                              threads);
+            return self.train(rows_of(starts, columns, values, inputs), labels, targets, order, rates, loss, threads);
           },
-          "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(), "labels"_a.noconvert().none(),
-          "targets"_a.noconvert().none(), "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "threads"_a)
+          "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(), "inputs"_a,
+          "labels"_a.noconvert().none(), "targets"_a.noconvert().none(), "order"_a.noconvert(), "rates"_a.noconvert(),
+          "loss"_a, "threads"_a)
       .def(
           "logits",
           [](PyNetwork& self, Floats features, std::optional<Vec<const std::int64_t>> rows, Matrix<float> out,
@@ -387,8 +387,8 @@ NB_MODULE(_core, m) {
       .def(
           "logits_csr",
           [](PyNetwork& self, Vec<const std::int64_t> starts, Vec<const std::int32_t> columns, Vec<const float> values,
-             std::optional<Vec<const std::int64_t>> rows, Matrix<float> out,
-             int threads) { self.logits(rows_of(starts, columns, values, self.inputs()), rows, out, threads); },
-          "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(), "rows"_a.noconvert().none(),
-          "out"_a.noconvert(), "threads"_a);
+             Index inputs, std::optional<Vec<const std::int64_t>> rows, Matrix<float> out,
+             int threads) { self.logits(rows_of(starts, columns, values, inputs), rows, out, threads); },
+          "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(), "inputs"_a,
+          "rows"_a.noconvert().none(), "out"_a.noconvert(), "threads"_a);
 }

@@ -169,6 +169,7 @@ def test_some_rows_are_asked_for_by_number_and_have_the_bits_they_have_among_all
     tolerance = 0 if kind is NativeEngine else 1e-6  # NumPy's products of other sizes may round otherwise
     np.testing.assert_allclose(some, engine.logits(features)[rows], rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(some, engine.logits(features.take(rows)), rtol=tolerance, atol=tolerance)
+    np.testing.assert_array_equal(engine.logits(features, rows[::-1]), some[::-1])
     assert engine.logits(features, rows[:0]).shape == (0, C)
 
 
@@ -359,6 +360,34 @@ def test_trial_steps_on_sparse_rows_leave_nothing_behind(optimizer: str) -> None
     tried.train_span(as_csr(x_nd), targets, sparse_order(), rates(plan))
 
     assert largest_difference(fresh.parameters(), tried.parameters()) == 0.0
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_parameters_set_while_features_wait_are_what_was_set(optimizer: str) -> None:
+    engine, other = NativeEngine(SPARSE, "softmax"), NativeEngine(SPARSE, "softmax")
+    for one, seed in ((engine, 6), (other, 7)):
+        one.initialise(seed)
+    x_nd, targets = sparse_batch("softmax")
+    engine.start(Plan(optimizer=optimizer, batch_size=12), 6)
+    engine.train_span(as_csr(x_nd), targets, np.arange(48), np.full(4, 0.01))
+
+    engine.set_parameters(other.parameters())
+
+    assert largest_difference(engine.parameters(), other.parameters()) == 0.0
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("form", range(3), ids=["float32", "uint8", "csr"])
+def test_rows_of_another_width_are_no_read_of_other_memory(kind: type[Engine], form: int) -> None:
+    engine = kind(network(), "softmax")
+    engine.initialise(0)
+    engine.start(Plan(batch_size=4), 0)
+    wide_nd = np.ones((8, D + 1), np.float32)
+    wide: EncodedRows = (Features(wide_nd), Features(wide_nd.astype(np.uint8)), as_csr(wide_nd))[form]
+    with pytest.raises(ValueError):
+        engine.logits(wide)
+    with pytest.raises(ValueError):
+        engine.train_span(wide, np.zeros(8, np.int32), np.arange(8), np.full(2, 0.01))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -65,7 +65,7 @@ class NativeEngine(Engine):
         labels, values = (targets, None) if self.head == "softmax" else (None, targets)
         rest = labels, values, np.ascontiguousarray(order_k), learning_rates_s, loss, self.n_threads
         if isinstance(features, SparseFeatures):
-            return self._core.train_csr(features.indptr, features.indices, features.values, *rest)
+            return self._core.train_csr(features.indptr, features.indices, features.values, features.n_features, *rest)
         if features.values.dtype == np.uint8:
             return self._core.train_bytes(features.values, features.scale, features.shift, *rest)
         return self._core.train(features.values, *rest)
@@ -74,6 +74,7 @@ class NativeEngine(Engine):
         n = len(features) if rows is None else len(rows)
         if rows is not None:
             _check_rows(rows, len(features))
+            rows = np.ascontiguousarray(rows)
         out = np.empty((n, self.network.n_outputs), np.float32)
         # Some 0.1 s at a time, so that Ctrl-C is heard in between.
         size = max(1, CALL_FLOPS // (2 * self.network.n_parameters))
@@ -83,7 +84,7 @@ class NativeEngine(Engine):
             rest = some, out[start:stop], self.n_threads
             if isinstance(features, SparseFeatures):
                 indptr = features.indptr[start : stop + 1] if rows is None else features.indptr
-                self._core.logits_csr(indptr, features.indices, features.values, *rest)
+                self._core.logits_csr(indptr, features.indices, features.values, features.n_features, *rest)
             elif features.values.dtype == np.uint8:
                 self._core.logits_bytes(features.values[whole], features.scale, features.shift, *rest)
             else:
