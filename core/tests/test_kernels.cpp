@@ -4,6 +4,7 @@
 #include <random>
 
 #include "check.h"
+#include "panels.h"
 
 using namespace fromlogits;
 
@@ -23,7 +24,7 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 std::vector<const Kernels*> sets() {
   std::vector<const Kernels*> out;
-  for (const char* name : {"plain", "avx2"}) {
+  for (const char* name : {"plain", "avx2", "avx512"}) {
     if (const Kernels* set = kernels_named(name)) out.push_back(set);
   }
   return out;
@@ -84,6 +85,156 @@ TEST(a_diverged_activation_stays_nan) {
     float z = std::nanf(""), slope = 0;
     kernels().activate(static_cast<Activation>(f), &z, &slope, 1);
     CHECK(std::isnan(z));
+  }
+}
+
+namespace {
+
+// One chain of multiply-adds; the plain set of x86-64 has none that fuse.
+float chained(const Kernels& set, float a, float b, float c) {
+#if defined(__x86_64__)
+  if (std::strcmp(set.name, "plain") == 0) return a * b + c;
+#endif
+  return std::fma(a, b, c);
+}
+
+// (rows, columns) in panels, from a plain matrix; what lies beyond the last column is 0.
+std::vector<float> in_panels(const std::vector<float>& matrix, Index rows, Index columns) {
+  std::vector<float> out(static_cast<std::size_t>(panel_size(rows, columns)));
+  for (Index i = 0; i < rows; ++i) {
+    for (Index u = 0; u < columns; ++u) {
+      out[static_cast<std::size_t>((u / 16 * rows + i) * 16 + u % 16)] =
+          matrix[static_cast<std::size_t>(i * columns + u)];
+    }
+  }
+  return out;
+}
+
+float at(const std::vector<float>& panels, Index rows, Index i, Index u) {
+  return panels[static_cast<std::size_t>((u / 16 * rows + i) * 16 + u % 16)];
+}
+
+}  // namespace
+
+TEST(an_entry_of_a_product_is_one_chain_of_multiply_adds_in_every_tile) {
+  for (const Kernels* set : sets()) {
+    for (const Index k : {1, 15, 16, 17, 50}) {
+      for (const Index h : {1, 16, 17, 33, 80, 300}) {
+        for (const Index rows : {1, 2, 3, 4, 5, 7, 8, 9, 17}) {
+          const std::vector<float> x = numbers(static_cast<std::size_t>(rows * k), 1);
+          const std::vector<float> w = numbers(static_cast<std::size_t>(k * h), 2);
+          std::vector<float> bias = numbers(static_cast<std::size_t>(panels_of(h) * 16), 3);
+          const std::vector<float> a = in_panels(x, rows, k), b = in_panels(w, k, h);
+          std::vector<float> out(static_cast<std::size_t>(panel_size(rows, h))), bare(out);
+          set->product(a.data(), rows * 16, rows, k, b.data(), k * 16, 16, panels_of(h), bias.data(), out.data(),
+                       rows * 16);
+          set->product(a.data(), rows * 16, rows, k, b.data(), k * 16, 16, panels_of(h), nullptr, bare.data(),
+                       rows * 16);
+          bool is_right = true;
+          for (Index i = 0; i < rows; ++i) {
+            for (Index u = 0; u < h; ++u) {
+              float with = bias[static_cast<std::size_t>(u)], without = 0.0f;
+              for (Index j = 0; j < k; ++j) {
+                const float from = x[static_cast<std::size_t>(i * k + j)], by = w[static_cast<std::size_t>(j * h + u)];
+                with = chained(*set, from, by, with);
+                without = chained(*set, from, by, without);
+              }
+              is_right = is_right && at(out, rows, i, u) == with && at(bare, rows, i, u) == without;
+            }
+          }
+          CHECK(is_right);
+        }
+      }
+    }
+  }
+}
+
+TEST(an_entry_of_a_weight_gradient_is_one_chain_over_the_batch) {
+  for (const Kernels* set : sets()) {
+    for (const Index n : {1, 3, 127, 128, 129, 300}) {
+      for (const Index d : {1, 7, 16, 31, 64}) {
+        for (const Index h : {5, 16, 40}) {
+          const std::vector<float> x = numbers(static_cast<std::size_t>(n * d), 1);
+          const std::vector<float> dout = numbers(static_cast<std::size_t>(n * h), 2);
+          const std::vector<float> a = in_panels(x, n, d), b = in_panels(dout, n, h);
+          const std::vector<float> first = in_panels(numbers(static_cast<std::size_t>(d * h), 3), d, h);
+          std::vector<float> sums = first;
+          set->weight_gradient(a.data(), n * 16, d, n, b.data(), n * 16, panels_of(h), sums.data(), d * 16);
+          bool is_right = true;
+          for (Index j = 0; j < d; ++j) {
+            for (Index u = 0; u < h; ++u) {
+              float sum = at(first, d, j, u);
+              for (Index i = 0; i < n; ++i) {
+                sum = chained(*set, x[static_cast<std::size_t>(i * d + j)], dout[static_cast<std::size_t>(i * h + u)],
+                              sum);
+              }
+              is_right = is_right && at(sums, d, j, u) == sum;
+            }
+          }
+          CHECK(is_right);
+        }
+      }
+    }
+  }
+}
+
+TEST(a_combination_of_rows_is_one_chain_in_their_order) {
+  const Index n = 9;
+  const std::vector<std::int32_t> which = {3, 0, 8, 3};
+  const std::vector<float> factors = numbers(which.size(), 1);
+  for (const Kernels* set : sets()) {
+    for (const Index h : {3, 16, 48, 100, 256, 500}) {
+      const std::vector<float> rows = numbers(static_cast<std::size_t>(n * h), 2), b = in_panels(rows, n, h);
+      const std::vector<float> bias = numbers(static_cast<std::size_t>(panels_of(h) * 16), 3);
+      std::vector<float> out(static_cast<std::size_t>(panels_of(h) * 16));
+      for (const Index count : {0, 1, 4}) {
+        set->combine(which.data(), factors.data(), count, b.data(), 16, n * 16, panels_of(h), bias.data(), out.data(),
+                     16);
+        bool is_right = true;
+        for (Index u = 0; u < h; ++u) {
+          float sum = bias[static_cast<std::size_t>(u)];
+          for (Index i = 0; i < count; ++i) {
+            const auto k = static_cast<std::size_t>(i);
+            sum = chained(*set, factors[k], rows[static_cast<std::size_t>(which[k] * h + u)], sum);
+          }
+          is_right = is_right && out[static_cast<std::size_t>(u)] == sum;
+        }
+        CHECK(is_right);
+      }
+    }
+  }
+}
+
+TEST(rows_become_columns) {
+  const std::vector<float> from = numbers(256, 1);
+  for (const Kernels* set : sets()) {
+    std::vector<float> to(256);
+    set->transpose(from.data(), to.data());
+    bool is_right = true;
+    for (std::size_t i = 0; i < 256; ++i) is_right = is_right && to[i] == from[i % 16 * 16 + i / 16];
+    CHECK(is_right);
+  }
+}
+
+TEST(a_missed_step_is_a_step_with_a_gradient_of_zero) {
+  for (const Kernels* set : sets()) {
+    std::vector<float> w = numbers(37, 1), m = numbers(37, 2), v = numbers(37, 3), zero(37);
+    for (float& x : v) x = x * x + 0.1f;
+    std::vector<float> w2 = w, m2 = m, v2 = v, w3 = w, m3 = m;
+    set->adam({1e-3f, 0.9f, 0.5f, 0.1f, 0.5f, 1.0f, 1e-8f, 1.0f, 0.0f, 0.99f}, w.data(), zero.data(), m.data(),
+              v.data(), 37);
+    // step size * beta1 / root of beta2; epsilon over it too
+    set->adam_missed({1e-3f * 0.9f / std::sqrt(0.5f), 0.9f, 0.5f, 0.99f, 1e-8f / std::sqrt(0.5f)}, w2.data(), m2.data(),
+                     v2.data(), 37);
+    std::vector<float> w4 = w3, m4 = m3;
+    set->sgd({1e-3f, 0.9f, 1.0f, 0.0f}, w3.data(), zero.data(), m3.data(), 37);
+    set->sgd_missed({1e-3f * 0.9f, 0.9f, 1.0f, 1.0f, 0.0f}, w4.data(), m4.data(), 37);
+    bool is_right = same_bits(m, m2) && same_bits(v, v2) && same_bits(m3, m4);
+    for (std::size_t i = 0; i < 37; ++i) {
+      is_right = is_right && std::abs(w[i] - w2[i]) <= 3e-7f * std::abs(w[i]) + 1e-9f;
+      is_right = is_right && std::abs(w3[i] - w4[i]) <= 3e-7f * std::abs(w3[i]) + 1e-9f;
+    }
+    CHECK(is_right);
   }
 }
 
