@@ -27,7 +27,7 @@ from .training import EpochRecord, History, Progress, Validation
 MEMBER_STREAM = 5
 """Last word of the generator's counter; 1 is weights, 2 the row order, 3 dropout, 4 splits."""
 MAX_THREADS = 64
-"""OpenBLAS has memory for so many callers at a time."""
+"""As many as a team of the core has at most."""
 WATCH_S = 0.1
 """How often the observer looks at the members."""
 

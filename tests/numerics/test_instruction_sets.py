@@ -65,3 +65,29 @@ def test_sets_differ_by_no_more_than_one_rounding_of_a_double(tmp_path: Path) ->
         differ = other != results[0]
         assert np.isclose(other[differ], results[0][differ], rtol=1.3e-7, atol=1e-45).all()
         assert differ.mean() < 1e-5
+
+
+LOGITS = """
+import sys, numpy as np
+from fromlogits.data.features import Features
+from fromlogits.engines.native import NativeEngine
+from fromlogits.spec import HIDDEN_ACTIVATIONS, Dense, Network
+x_nd = np.random.default_rng(0).standard_normal((100, 70)).astype(np.float32)
+out = []
+for activation in HIDDEN_ACTIVATIONS:
+    engine = NativeEngine(Network((Dense(45, activation), Dense(20, activation), Dense(3))).with_input(70), "softmax")
+    engine.initialise(1)
+    out.append(engine.logits(Features(x_nd)))
+np.save(sys.argv[1], np.stack(out))
+"""
+
+
+@pytest.mark.skipif(not {"avx2", "avx512"} <= set(PRESENT), reason="this machine lacks one of both")
+def test_a_networks_logits_have_the_same_bits_with_avx2_and_with_avx512(tmp_path: Path) -> None:
+    results = []
+    for name in ("avx2", "avx512"):
+        path = tmp_path / f"{name}.npy"
+        done = with_set(name, "-c", LOGITS, str(path))
+        assert done.returncode == 0, done.stderr
+        results.append(np.load(path))
+    assert np.array_equal(*results) and np.abs(results[0]).max() > 0.1

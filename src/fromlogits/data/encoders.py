@@ -31,7 +31,7 @@ DENSE = 0.5  # from this share of values that are not zero on, zero is a value l
 ALIKE = 10.0  # columns whose sizes differ by no more than this factor from the median share a scale
 FLOAT32_LEAST, FLOAT32_MOST = float(np.finfo(np.float32).smallest_subnormal), float(np.finfo(np.float32).max)
 BLOCK_ROWS = 512  # rows that are float64 at a time: 3 MB for 785 columns
-BLOCK_VALUES = 1 << 18  # values of sparse rows that are
+BLOCK_VALUES = 1 << 18  # values of sparse rows that are float64 at a time: 2 MB
 SPARSE = 0.2  # below this share of values that are not zero, training rows are left sparse
 
 
