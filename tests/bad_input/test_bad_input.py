@@ -1187,6 +1187,36 @@ CASES: dict[str, list[Case]] = {
         ),
         Case("no such configuration", table, f"{TRAIN} --config c.toml", "--config c.toml: no such file or directory."),
         Case(
+            "an ensemble of none",
+            table,
+            f"{TRAIN} --set ensemble=0",
+            "--set ensemble=0: ensemble must be a whole number from 1 to 4096; got 0.",
+        ),
+        Case(
+            "an ensemble that is no number",
+            table,
+            f"{TRAIN} --set ensemble=many",
+            "--set ensemble=many: ensemble must be a whole number such as 30, or none; got 'many'.",
+        ),
+        Case(
+            "separate networks for classes",
+            table,
+            f"{TRAIN} --separate-networks",
+            "separate_networks trains one network per label; this target has one class per row (2 classes). Leave it out, or give a 0/1 matrix with task='multi-label' (--task multi-label).",
+        ),
+        Case(
+            "separate networks that end in a unit for each label",
+            text("size,car,bus\n" + "1,0,1\n2,1,1\n" * 10),
+            'train t.csv --target car,bus --separate-networks --layers "3 relu, 2 linear"',
+            "the last layer must have 1 unit in each of the separate networks for this multi-label target with 2 labels; the network ends in Dense(2, 'linear'). Dense(1, 'linear') fits.",
+        ),
+        Case(
+            "more networks than one classifier has",
+            text("size,car,bus\n" + "1,0,1\n2,1,1\n" * 10),
+            "train t.csv --target car,bus --separate-networks --set ensemble=4096",
+            "one classifier has at most 4,096 networks; 8,192 networks (4,096 for each of 2 questions) would make 8,192.",
+        ),
+        Case(
             "a configuration that is not TOML",
             several(table, text("dropout: 0.2\n", "c.toml")),
             f"{TRAIN} --config c.toml",

@@ -74,10 +74,10 @@ def yes_or_no() -> tuple[fl.Classifier, np.ndarray[Any, Any]]:
     return train("u,v,answer", x, ["no"] * 50 + ["yes"] * 50, "answer"), x
 
 
-def labels() -> tuple[fl.Classifier, np.ndarray[Any, Any]]:
+def labels(more: str = "") -> tuple[fl.Classifier, np.ndarray[Any, Any]]:
     x = np.round(np.random.default_rng(0).normal(size=(200, 3)), 4)
     answers = [f"{int(a > 0)},{int(a + b > 1)}" for a, b, _ in x]
-    return train("x,y,z,label:car,label:bus", x, answers, "label:*"), x
+    return train("x,y,z,label:car,label:bus", x, answers, "label:*", more), x
 
 
 def with_temperature(classifier: fl.Classifier, temperature: float) -> None:
@@ -220,6 +220,24 @@ def test_the_logits_are_those_of_the_probabilities_and_it_is_said_how_they_came(
     assert floats(found["units"], "probability") == classifier.predict_proba(x[[4]])[0].tolist()
     divided = "\nz: the network's logits, divided by the temperature 2.5000 (calibrated)\n"
     assert (divided in out) == (temperature != 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "of"),
+    [
+        ("--separate-networks", "each label's own network"),
+        ("--set ensemble=2", "the mean probability of 2 networks"),
+        ("--separate-networks --set ensemble=3", "the mean probability of 3 networks per label"),
+    ],
+)
+def test_of_several_networks_it_is_said_whose_logits_they_are(inspect: Inspect, more: str, of: str) -> None:
+    classifier, x = labels(more)
+    found = report(inspect, "m.safetensors t.csv --row 4")
+
+    assert floats(found["units"], "logit") == classifier.predict_logits(x[[4]])[0].tolist()
+    for temperature, how in ((1.0, " (temperature 1)"), (2.5, ", divided by the temperature 2.5000 (calibrated)")):
+        with_temperature(classifier, temperature)
+        assert f"\nz: the logits of {of}{how}\n" in inspect("m.safetensors t.csv --row 4")[0]
 
 
 def test_without_a_target_the_loss_is_left_out_and_it_is_said_why(inspect: Inspect) -> None:

@@ -45,6 +45,27 @@ def test_a_signal_stops_the_training_and_saves_the_best_weights_so_far(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.safetensors", "t.npz"]
 
 
+def test_ctrl_c_stops_every_network_and_saves_one_for_each_label(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(3000, 20))
+    np.savez(tmp_path / "t.npz", X=x, y=(x[:, :5] > 0).astype(int), classes=list("abcde"))
+    settings = "--separate-networks --layers 8 --epochs 1000000 --set patience=1000000 --threads 2"
+    command = [*COMMAND, *shlex.split(f"train t.npz {settings} -o m.safetensors")]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "networks done; label 'a' in epoch" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+
+    clf = fl.load(tmp_path / "m.safetensors")
+    assert process.returncode == 130, err
+    assert "5 networks: 5 stopped by Ctrl-C; " in err
+    assert [member.label for member in clf.members_] == list("abcde")
+    assert [member.n_epochs for member in clf.members_[2:]] == [1, 1, 1]  # two at a time: these had not begun
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.safetensors", "t.npz"]
+
+
 def test_a_second_signal_gives_up_and_says_that_nothing_was_saved(tmp_path: Path) -> None:
     write_table(tmp_path / "t.npz", 50)
     script = (

@@ -594,3 +594,36 @@ def test_the_commands_to_go_on_with_say_how_the_file_is_read(here: Here) -> None
     assert commands[0] == "fromlogits evaluate t.safetensors t.csv --encoding cp1252 --separator ';'"
     for command in commands:
         assert here(command.removeprefix("fromlogits "))[0] == 0
+
+
+def test_separate_networks_go_from_the_plan_to_the_predictions(here: Here) -> None:
+    write_labels("t.csv")
+    command = 'train t.csv --target "label:*" --separate-networks --layers 4 --epochs 2 --seed 1 -o m.safetensors'
+
+    code, plan, _ = here(f"{command} --dry-run")
+    assert code == 0 and "\n2 networks 3-4-1, one per label: 42 parameters in all\n" in plan
+    assert here.files() == ["t.csv"]
+
+    report = here.json(command)
+    assert [(one["label"], one["seed"], one["epochs"]) for one in report["members"]] == [("car", 1, 2), ("bus", 1, 2)]
+    assert (report["epochs"], report["task"], report["classes"]) == (2, "multi-label", ["car", "bus"])
+
+    code, held, _ = here("inspect m.safetensors")
+    assert code == 0 and "2 networks 3-4-1, one per label; each 1 linear unit, sigmoid head" in held
+    labels = here.json("evaluate m.safetensors t.csv")["per_label"]
+    assert [label["label"] for label in labels] == ["car", "bus"]
+    clf = fl.load("m.safetensors")
+    x = np.loadtxt("t.csv", delimiter=",", skiprows=1)[:, :3]
+    told = here.table("predict m.safetensors t.csv --logits")
+    assert [np.float32(row["logit:bus"]) for row in told] == clf.predict_logits(x)[:, 1].tolist()
+
+
+def test_an_ensemble_is_a_setting_and_says_so(here: Here) -> None:
+    write_classes("t.csv")
+    report = here.json("train t.csv --target kind --ignore nr --layers 4 --epochs 2 --set ensemble=3 -o m.safetensors")
+
+    assert [one["label"] for one in report["members"]] == [None] * 3
+    assert len({one["seed"] for one in report["members"]}) == 3
+    code, held, _ = here("inspect m.safetensors")
+    assert code == 0 and "3 networks 2-4-3, an ensemble; each 3 linear units, softmax head" in held
+    assert len(here.json("inspect m.safetensors")["record"]["members"]) == 3

@@ -17,6 +17,7 @@ from .. import logits as from_logits
 from .. import textbook
 from ..errors import InputError
 from ..heads import THRESHOLD
+from ..spec import Members
 from .output import aligned, listed
 from .rounding import DIGITS, digits_lost, ulps
 
@@ -59,6 +60,7 @@ class OutputLayer:
         names: of the units: the classes or labels; one unit speaks for the second class.
         classes: all of them.
         is_multi_label: whether each unit is a question of its own.
+        of: of several networks, how the logits are theirs; None where there is one.
         logits: float32 (c,), as `predict_logits` gives them.
         shifted: softmax: z − max; sigmoid: −|z|. float64 (c,).
         exps: exp of that.
@@ -74,6 +76,7 @@ class OutputLayer:
     names: tuple[Any, ...]
     classes: tuple[Any, ...]
     is_multi_label: bool
+    of: str | None
     temperature: float
     logits: NDArray[np.float32]
     shifted: NDArray[np.float64]
@@ -139,6 +142,7 @@ def lay_open(classifier: Classifier, dataset: Dataset, row: int, truth: Array | 
         target.classes[-len(z) :],
         target.classes,
         is_multi_label,
+        _of(classifier._model.members),
         classifier.temperature_,
         z,
         shifted,
@@ -215,8 +219,18 @@ def _about(layer: OutputLayer) -> str:
     if layer.target is not None:
         answer += f"; true: {_said(layer.target)}"
     if layer.temperature == 1.0:
-        return f"{answer}\nz: the logits, as the network computes them (temperature 1)"
-    return f"{answer}\nz: the network's logits, divided by the temperature {layer.temperature:.4f} (calibrated)"
+        whole = "the logits, as the network computes them" if layer.of is None else f"the logits of {layer.of}"
+        return f"{answer}\nz: {whole} (temperature 1)"
+    whole = "the network's logits" if layer.of is None else f"the logits of {layer.of}"
+    return f"{answer}\nz: {whole}, divided by the temperature {layer.temperature:.4f} (calibrated)"
+
+
+def _of(members: Members) -> str | None:
+    if members == Members():
+        return None
+    if members.ensemble == 1:
+        return "each label's own network"
+    return f"the mean probability of {members.ensemble:,} networks{' per label' * members.separate_networks}"
 
 
 def _said(answer: Any) -> str:
