@@ -319,6 +319,7 @@ std::tuple<nb::bytes, double, Index> exact_sum(Vec<const double> x) {
 }  // namespace
 
 NB_MODULE(_core, m) {
+  nb::set_leak_warnings(false);  // a daemon thread that trains while the process ends still holds its network
   m.def("version", [] { return std::string(FROMLOGITS_VERSION); });
   m.def("isa", [] { return std::string(fromlogits::kernels().name); });
   m.def(
