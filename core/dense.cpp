@@ -21,6 +21,8 @@ void drop(const Dropout& dropout, Index h, Index row, Index panel, float* out, f
   }
 }
 
+}  // namespace
+
 void activate(const DenseLayer& layer, float* out, float* slopes, const Dropout& dropout, Index n, Span rows,
               Span units) noexcept {
   if (slopes == nullptr && layer.activation == Activation::linear) return;
@@ -41,8 +43,6 @@ void activate(const DenseLayer& layer, float* out, float* slopes, const Dropout&
     }
   }
 }
-
-}  // namespace
 
 void forward(const DenseLayer& layer, const Weights& weights, const float* x, float* out, float* slopes,
              const Dropout& dropout, Index n, Span rows, Span units) noexcept {

@@ -44,6 +44,10 @@ void forward(const DenseLayer& layer, const Weights& weights, const float* x, fl
 void forward(const DenseLayer& layer, const Weights& weights, const Rows& x, const std::int64_t* order, float* out,
              float* slopes, const Dropout& dropout, Index n, Span rows, Span units) noexcept;
 
+// out = dropout(activation(out)), for `rows` and the panels `units`; as forward() ends.
+void activate(const DenseLayer& layer, float* out, float* slopes, const Dropout& dropout, Index n, Span rows,
+              Span units) noexcept;
+
 // The gradient by a layer's input, times the slopes of the layer below: that layer's dout.
 //   dout_turned   of this layer's dout, see turn()
 //   below         panels of the layer's inputs

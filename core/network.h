@@ -3,7 +3,8 @@
 // A step has two phases. In the first, each task takes some rows of the batch through the whole network and back to
 // the gradients of every layer's outputs. In the second, each task sums the gradient of some weights over the batch
 // and updates them at once, so that no gradient goes through memory. Where a batch has too few rows to share, the
-// first phase goes layer by layer. How the work is cut follows from shapes alone, and changes no bits: every sum has
+// first phase goes layer by layer; where the first layer has many inputs for its units, another phase in front sums it
+// up input by input. How the work is cut follows from shapes alone, and changes no bits: every sum has
 // a fixed order (kernels.h).
 #pragma once
 
@@ -80,7 +81,9 @@ class Network {
   Index most_tasks() const noexcept;
 
   double step(const Batch& batch, double rate, Team& team) noexcept;
-  void gather(const Batch& batch, Span rows) noexcept;
+  void gather(const Batch& batch, Span rows, Span columns) noexcept;
+  void sum_some(const Batch& batch, Index part) noexcept;
+  void add_up(const Batch& batch, Span rows) noexcept;
   void forward_part(const Batch& batch, std::size_t layer, Span rows, Span units) noexcept;
   void backward_part(const Batch& batch, std::size_t layer, Span rows, Span below) noexcept;
   void loss_and_gradient(const Batch& batch, Span rows) noexcept;
@@ -108,6 +111,7 @@ class Network {
 
   // One batch: the gathered input, then per layer its output, slopes, and gradient by its output, upright and turned.
   Buffer<float> input_;
+  Buffer<float> sums_;  // of the first layer where it is shared out by its inputs: over each part of them
   std::vector<Buffer<float>> outputs_, slopes_, douts_, turned_;
   Buffer<float> logits_;         // (batch, c), and then their gradient
   Buffer<std::int32_t> labels_;  // (batch) of the softmax head

@@ -57,10 +57,15 @@ Rowset rowset(Index n, Index d, Index c) {
   return out;
 }
 
-std::vector<float> trained(int threads, Index batch, Head head, const std::vector<Index>& spans) {
-  // Large enough that every phase of a step is shared out: gather, products, slopes, head, optimizer, norm.
-  const Index n = 1501, d = 400, c = 12;  // 1501 and 11 share no factor: the order is a permutation
-  Network network = make({d, 600, 70, c}, Activation::relu, head);
+// Large enough that every phase of a step is shared out: gather, products, slopes, head, optimizer, norm.
+const std::vector<Index> wide = {400, 600, 70, 12};
+// And one whose first layer is shared out by its inputs.
+const std::vector<Index> narrow = {600, 70, 12};
+
+std::vector<float> trained(const std::vector<Index>& widths, int threads, Index batch, Head head,
+                           const std::vector<Index>& spans) {
+  const Index n = 1501, d = widths.front(), c = widths.back();  // 1501 and 11 share no factor: a permutation
+  Network network = make(widths, Activation::relu, head);
   const Rowset rows = rowset(n, d, c);
   network.start({{Method::adam, 0.9, 0.9, 0.999, 1e-8, 0.01, 0.5}, 0.25, batch, 3});
   Team team(threads);
@@ -79,10 +84,15 @@ std::vector<float> trained(int threads, Index batch, Head head, const std::vecto
 
 TEST(threads_and_spans_never_change_the_bits) {
   for (const Head head : {Head::softmax, Head::sigmoid}) {
-    const std::vector<float> one = trained(1, 512, head, {3});
-    for (const auto& other : {trained(2, 512, head, {3}), trained(3, 512, head, {3}), trained(4, 512, head, {1, 1, 1}),
-                              trained(2, 512, head, {2, 1})}) {
-      CHECK(std::memcmp(one.data(), other.data(), one.size() * sizeof(float)) == 0);
+    for (const auto& widths : {wide, narrow}) {
+      for (const Index batch : {64, 512}) {
+        const std::vector<float> one = trained(widths, 1, batch, head, {3});
+        for (const auto& other :
+             {trained(widths, 2, batch, head, {3}), trained(widths, 3, batch, head, {3}),
+              trained(widths, 4, batch, head, {1, 1, 1}), trained(widths, 2, batch, head, {2, 1})}) {
+          CHECK(std::memcmp(one.data(), other.data(), one.size() * sizeof(float)) == 0);
+        }
+      }
     }
   }
 }

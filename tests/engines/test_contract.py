@@ -73,6 +73,29 @@ def test_training_follows_the_reference(head: HeadName, activation: str, optimiz
     assert largest_difference(engine.parameters(), reference.parameters()) < 1e-5
 
 
+@pytest.mark.parametrize("hidden", [(), (40,), (25, 15)])
+@pytest.mark.parametrize("rows", [1, 16, 45, 64, 300])
+def test_a_first_layer_far_wider_below_than_above_follows_the_reference(rows: int, hidden: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(rows)
+    # 530: the native engine sums such a layer up in four parts, the last of them and its last panel incomplete.
+    narrow = Network((*(Dense(units, "tanh") for units in hidden), Dense(C))).with_input(530)
+    values = rng.integers(0, 256, (rows, 530)).astype(np.uint8)
+    as_bytes, as_floats = Features(values, 1 / 80, -1.5), Features(rng.normal(size=(rows, 530)).astype(np.float32))
+    targets = rng.integers(0, C, rows).astype(np.int32)
+    plan = Plan(optimizer="sgd", momentum=0.0, dropout=0.25, weight_decay=0.01, batch_size=max(1, rows - 1))
+    order, rates = rng.permutation(rows), np.full(-(-rows // plan.batch_size), 0.1)
+    for features in (as_bytes, as_floats):
+        losses, ends = [], []
+        for kind in (NativeEngine, ReferenceEngine):
+            engine = kind(narrow, "softmax", n_threads=2)
+            engine.initialise(4)
+            engine.start(plan, 4)
+            losses.append(engine.train_span(features, targets, order, rates))
+            ends.append(engine.parameters())
+        assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+        assert largest_difference(*ends) < 2e-6  # float32 sums of 530 products of numbers around 1
+
+
 @pytest.mark.parametrize("kind", ENGINES)
 @pytest.mark.parametrize("head", HEADS)
 def test_the_length_of_a_span_never_changes_the_bits(kind: type[Engine], head: HeadName) -> None:
