@@ -21,16 +21,24 @@ def threads() -> int:
 
 
 def processor() -> str:
-    """The processor's name, or the architecture where the system does not tell."""
+    """The processor's name and generation, or the architecture where the system does not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        lines = []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+        return platform.machine()
+    fields = (line.partition(":") for line in reversed(lines))  # of the first core, in the end
+    found = {name.strip(): value.strip() for name, _, value in fields}
+    name = found.get("model name", platform.machine())
+    return f"{name} (family {found['cpu family']}, model {found['model']})" if "cpu family" in found else name
+
+
+SLOWING = ("OPENBLAS_", "OMP_", "MKL_", "XLA_", "FROMLOGITS_")
+"""What variables of the numerical libraries begin with: each can choose slower code than the machine has."""
 
 
 def machine(*packages: str) -> dict[str, Any]:
-    """Command, date, processor, cores, system, and the versions of Python, fromlogits, NumPy and these packages.
+    """Command, date, processor, cores, system, variables that can slow libraries, and the versions of Python,
+    fromlogits, NumPy and these packages.
 
     Imports none of them: `startup.py` measures what an import costs. A package that is not installed has None.
     """
@@ -43,6 +51,7 @@ def machine(*packages: str) -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2),
         "system": from_the_system,
         "python": platform.python_version(),
+        "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith(SLOWING)},
         "versions": {name: _version(name) for name in dict.fromkeys(("fromlogits", "numpy", *packages))},
     }
 
@@ -59,6 +68,8 @@ def show(facts: dict[str, Any]) -> None:
     for name, value in facts.items():
         if name == "versions":
             value = ", ".join(f"{package} {number or '(not installed)'}" for package, number in value.items())
+        if name == "variables":
+            value = ", ".join(f"{variable}={said}" for variable, said in value.items()) or "none"
         print(f"{name}: {value}")
     print(flush=True)
 
