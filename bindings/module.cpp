@@ -89,18 +89,16 @@ class PyNetwork {
                  head == "softmax" ? fromlogits::Head::softmax : fromlogits::Head::sigmoid),
         is_softmax_(head == "softmax") {}
 
-  void get(Vec<float> out) {
-    require(size(out.shape(0)) == network_.parameter_count(), "out must hold every parameter");
-    fromlogits::Team alone(1);
-    network_.settle(alone);
-    network_.get(out.data());
+  void get(std::size_t layer, Matrix<float> weights, Vec<float> biases) {
+    check_layer(layer, weights, biases);
+    settle();
+    network_.get(layer, weights.data(), biases.data());
   }
 
-  void set(Vec<const float> values) {
-    require(size(values.shape(0)) == network_.parameter_count(), "values must hold every parameter");
-    fromlogits::Team alone(1);
-    network_.settle(alone);  // or what waits would be done to the new ones
-    network_.set(values.data());
+  void set(std::size_t layer, Floats weights, Vec<const float> biases) {
+    check_layer(layer, weights, biases);
+    settle();  // or what waits would be done to the new ones
+    network_.set(layer, weights.data(), biases.data());
   }
 
   void start(const std::string& optimizer, double momentum, double beta1, double beta2, double epsilon,
@@ -110,6 +108,12 @@ class PyNetwork {
     batch_size_ = 0;  // if memory runs out below, train() refuses
     network_.start({{method, momentum, beta1, beta2, epsilon, weight_decay, clip_norm}, dropout, batch_size, seed});
     batch_size_ = batch_size;
+  }
+
+  void finish() {
+    settle();
+    batch_size_ = 0;
+    network_.finish();
   }
 
   double train(const fromlogits::Rows& rows, std::optional<Vec<const std::int32_t>> labels,
@@ -146,6 +150,18 @@ class PyNetwork {
   }
 
  private:
+  void check_layer(std::size_t layer, const auto& weights, const auto& biases) const {
+    require(layer < network_.layers().size(), "there is no such layer");
+    const auto& [d, h, activation] = network_.layers()[layer];
+    require(size(weights.shape(0)) == h && size(weights.shape(1)) == d && size(biases.shape(0)) == h,
+            "weights must be (h, d), biases (h,)");
+  }
+
+  void settle() {
+    fromlogits::Team alone(1);
+    network_.settle(alone);
+  }
+
   static std::vector<fromlogits::DenseLayer> layers(Index inputs, const std::vector<Index>& units,
                                                     const std::vector<std::string>& activations) {
     require(!units.empty() && units.size() == activations.size(), "one activation for each layer");
@@ -345,8 +361,9 @@ NB_MODULE(_core, m) {
   nb::class_<PyNetwork>(m, "Network")
       .def(nb::init<Index, const std::vector<Index>&, const std::vector<std::string>&, const std::string&>(),
            "inputs"_a, "units"_a, "activations"_a, "head"_a)
-      .def("get", &PyNetwork::get, "out"_a.noconvert())
-      .def("set", &PyNetwork::set, "values"_a.noconvert())
+      .def("get", &PyNetwork::get, "layer"_a, "weights"_a.noconvert(), "biases"_a.noconvert())
+      .def("set", &PyNetwork::set, "layer"_a, "weights"_a.noconvert(), "biases"_a.noconvert())
+      .def("finish", &PyNetwork::finish)
       .def("start", &PyNetwork::start, "optimizer"_a, "momentum"_a, "beta1"_a, "beta2"_a, "epsilon"_a, "weight_decay"_a,
            "clip_norm"_a, "dropout"_a, "batch_size"_a, "seed"_a)
       .def(

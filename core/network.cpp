@@ -68,7 +68,6 @@ struct Network::Batch {
 Network::Network(std::vector<DenseLayer> layers, Head head) : layers_(std::move(layers)), head_(head) {
   for (const DenseLayer& layer : layers_) {
     offsets_.push_back(arena_size_);
-    parameter_count_ += layer.h * layer.d + layer.h;
     arena_size_ += panel_size(layer.d, layer.h) + panel_size(1, layer.h);
   }
   parameters_.reserve(arena_size_);
@@ -86,29 +85,24 @@ Weights Network::weights(std::size_t i) const noexcept {
   return {w, lane_count, layer.d * lane_count, bias};
 }
 
-void Network::get(float* out) const noexcept {
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const auto [d, h, activation] = layers_[i];
-    const Weights from = weights(i);
-    for (Index u = 0; u < h; ++u) {
-      const float* const w = from.w + u / lane_count * from.panel + u % lane_count;
-      for (Index j = 0; j < d; ++j) *out++ = w[j * from.row];
-    }
-    out = std::copy_n(from.bias, h, out);
+void Network::get(std::size_t i, float* out, float* biases) const noexcept {
+  const auto [d, h, activation] = layers_[i];
+  const Weights from = weights(i);
+  for (Index u = 0; u < h; ++u) {
+    const float* const w = from.w + u / lane_count * from.panel + u % lane_count;
+    for (Index j = 0; j < d; ++j) *out++ = w[j * from.row];
   }
+  std::copy_n(from.bias, h, biases);
 }
 
-void Network::set(const float* from) noexcept {
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const auto [d, h, activation] = layers_[i];
-    const Weights to = weights(i);
-    float* const w = parameters_.data() + (to.w - parameters_.data());
-    for (Index u = 0; u < h; ++u) {
-      for (Index j = 0; j < d; ++j) w[u / lane_count * to.panel + u % lane_count + j * to.row] = *from++;
-    }
-    std::copy_n(from, h, parameters_.data() + (to.bias - parameters_.data()));
-    from += h;
+void Network::set(std::size_t i, const float* from, const float* biases) noexcept {
+  const auto [d, h, activation] = layers_[i];
+  const Weights to = weights(i);
+  float* const w = parameters_.data() + (to.w - parameters_.data());
+  for (Index u = 0; u < h; ++u) {
+    for (Index j = 0; j < d; ++j) w[u / lane_count * to.panel + u % lane_count + j * to.row] = *from++;
   }
+  std::copy_n(biases, h, parameters_.data() + (to.bias - parameters_.data()));
 }
 
 void Network::start(const TrainingPlan& plan) {
@@ -142,6 +136,17 @@ void Network::start(const TrainingPlan& plan) {
   optimizer_.start(plan.optimizer, arena_size_);
   is_settled_ = true;
   settled_.fill_zero();
+}
+
+void Network::finish() noexcept {
+  optimizer_.finish();
+  sparse_ = {};
+  for (Buffer<float>* const buffer : {&gradient_, &input_, &logits_, &targets_}) *buffer = {};
+  for (Buffer<double>* const buffer : {&squares_, &losses_, &head_memory_}) *buffer = {};
+  for (Buffer<std::int32_t>* const buffer : {&settled_, &labels_}) *buffer = {};
+  for (auto* const of_layers : {&outputs_, &slopes_, &douts_, &turned_}) {
+    for (Buffer<float>& buffer : *of_layers) buffer = {};
+  }
 }
 
 Index Network::most_tasks() const noexcept {

@@ -39,15 +39,18 @@ class Network {
   // At least one layer; each layer's d is the previous one's h; the last one is linear.
   Network(std::vector<DenseLayer> layers, Head head);
 
-  // Layer by layer, weights (h, d) then biases (h).
-  void get(float* parameters) const noexcept;
-  void set(const float* parameters) noexcept;
-  Index parameter_count() const noexcept { return parameter_count_; }
+  // Of one layer: weights (h, d), biases (h).
+  void get(std::size_t layer, float* weights, float* biases) const noexcept;
+  void set(std::size_t layer, const float* weights, const float* biases) noexcept;
+  const std::vector<DenseLayer>& layers() const noexcept { return layers_; }
   Index inputs() const noexcept { return layers_.front().d; }
   Index outputs() const noexcept { return layers_.back().h; }
 
   // Forgets the optimizer's state; the next step is step 0. Takes the memory that steps need.
   void start(const TrainingPlan& plan);
+
+  // Gives it back; start() comes before the next step. Needs settle().
+  void finish() noexcept;
 
   // Takes the memory that steps on these rows need besides; parameters that waited for their feature catch up where
   // the kind of rows changes.
@@ -96,7 +99,6 @@ class Network {
   std::vector<DenseLayer> layers_;
   Head head_;
   std::vector<Index> offsets_;  // of each layer's weights in the arena; its biases follow
-  Index parameter_count_ = 0;
   Index arena_size_ = 0;
   Buffer<float> parameters_;
   bool by_rows_ = false;  // the first layer's weights

@@ -29,6 +29,9 @@ class Optimizer {
   // Forgets all state.
   void start(const OptimizerPlan& plan, Index parameters);
 
+  // Gives the state's memory back; start() comes before the next step.
+  void finish() noexcept { first_ = {}, second_ = {}; }
+
   // Begins the next step; until the next begin() every parameter gets one update() or none.
   void begin(double learning_rate) noexcept;
 

@@ -227,9 +227,14 @@ def test_manifest_and_tensors_that_disagree_are_refused_by_name(tmp_path: Path) 
             fl.load(tmp_path / "bad")
 
 
-def test_copies_and_pickles_predict_the_same_bits() -> None:
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
+def test_copies_and_pickles_predict_the_same_bits(engine: str, is_sparse: bool) -> None:
     x, y = blobs(3)
-    clf = quick().fit(x, y)
+    if is_sparse:
+        csr_array = pytest.importorskip("scipy.sparse").csr_array
+        x = csr_array(np.where(np.abs(x) > 4, x, 0))
+    clf = quick(engine=engine, max_epochs=3, early_stopping=False).fit(x, y)
     assert same_model(clf, copy.deepcopy(clf), x)
     assert same_model(clf, pickle.loads(pickle.dumps(clf)), x)
 

@@ -31,7 +31,7 @@ class Counting(Engine):
     def initialise(self, seed: int) -> None:
         self.steps = 0
 
-    def parameters(self) -> Parameters:
+    def parameters(self, into: Parameters | None = None) -> Parameters:
         return [(np.full((1, 1), self.steps, np.float32), np.zeros(1, np.float32))]
 
     def set_parameters(self, parameters: Parameters) -> None:
@@ -39,6 +39,8 @@ class Counting(Engine):
 
     def start(self, plan: Plan, seed: int) -> None:
         self.batch_size = plan.batch_size
+
+    def finish(self) -> None: ...
 
     def train_span(
         self,

@@ -18,19 +18,39 @@ std::vector<float> numbers(Index n, unsigned seed, float scale = 1.0f) {
   return out;
 }
 
+// Layer by layer, weights (h, d) then biases (h).
+void set(Network& network, const float* from) {
+  for (std::size_t i = 0; i < network.layers().size(); ++i) {
+    const auto [d, h, activation] = network.layers()[i];
+    network.set(i, from, from + h * d);
+    from += h * d + h;
+  }
+}
+
+Index parameter_count(const Network& network) {
+  Index count = 0;
+  for (const DenseLayer& layer : network.layers()) count += layer.h * layer.d + layer.h;
+  return count;
+}
+
 Network make(std::vector<Index> widths, Activation f, Head head) {
   std::vector<DenseLayer> layers;
   for (std::size_t i = 1; i < widths.size(); ++i) {
     layers.push_back({widths[i - 1], widths[i], i + 1 == widths.size() ? Activation::linear : f});
   }
   Network network(layers, head);
-  network.set(numbers(network.parameter_count(), 7, 0.1f).data());
+  set(network, numbers(parameter_count(network), 7, 0.1f).data());
   return network;
 }
 
 std::vector<float> parameters(const Network& network) {
-  std::vector<float> out(static_cast<std::size_t>(network.parameter_count()));
-  network.get(out.data());
+  std::vector<float> out(static_cast<std::size_t>(parameter_count(network)));
+  float* to = out.data();
+  for (std::size_t i = 0; i < network.layers().size(); ++i) {
+    const auto [d, h, activation] = network.layers()[i];
+    network.get(i, to, to + h * d);
+    to += h * d + h;
+  }
   return out;
 }
 
@@ -137,7 +157,7 @@ TEST(a_step_goes_down_the_finite_difference_gradient) {
         const float kept = at[i], h = 1.0f / 128;
         const auto loss_at = [&](float value) {
           at[i] = value;
-          network.set(at.data());
+          set(network, at.data());
           return loss(network);
         };
         const double up = loss_at(kept + h), down = loss_at(kept - h);

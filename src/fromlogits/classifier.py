@@ -166,13 +166,14 @@ class Classifier:
         self, fit: Fit, *, observer: Observer | None = None, stop: Callable[[], str | None] = lambda: None
     ) -> None:
         """Train what `_prepare` made ready, and become the fitted classifier."""
-        self._become(fit.run(observer=observer, stop=stop))
+        self._become(*fit.run(observer=observer, stop=stop))
 
-    def _become(self, model: Model) -> None:
-        """Set every fitted attribute; nothing of an earlier fit stays."""
+    def _become(self, model: Model, networks: members.Logits | None = None) -> None:
+        """Set every fitted attribute; nothing of an earlier fit stays. Without its networks they are made."""
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
-        self._model, self._engine, self._networks = model, self.engine, self._networks_of(model, self.engine)
+        self._model, self._engine = model, self.engine
+        self._networks = networks or self._networks_of(model, self.engine)
         self.network_, self.head_, self.plan_ = model.network, model.head, model.plan
         self.encoder_, self.target_ = model.encoder, model.target
         self.temperature_, self.record_ = model.temperature, model.record

@@ -102,11 +102,17 @@ class Fit:
         )
         return seconds * -(-len(self.untrained) // lanes)
 
-    def run(self, *, observer: Observer | None = None, stop: Callable[[], str | None] = lambda: None) -> Model:
-        """Train, calibrate and judge; `observer` and `stop` as for `members.train`."""
+    def run(
+        self, *, observer: Observer | None = None, stop: Callable[[], str | None] = lambda: None
+    ) -> tuple[Model, members.Logits]:
+        """Train, calibrate and judge; `observer` and `stop` as for `members.train`. Once only.
+
+        Returns:
+            The model, and its networks as they were trained, ready to predict.
+        """
         plan, seed = self.summary.plan, self.summary.seed
         a_round = self.summary.members.a_round(self.target.n_classes)
-        trained = members.train(
+        trained, engines = members.train(
             self.untrained,
             lambda number: self.engine_of(self.untrained[number].seed) if number else self.engine,
             self.features, self.rows, plan, self.summary.n_threads, a_round=a_round, observer=observer, stop=stop,
@@ -124,17 +130,18 @@ class Fit:
                 "validation": None,
             },
         )  # fmt: skip
+        networks = members.Logits(engines, self.head, kept)
         if self.valid_features is None or self.valid_targets is None:
-            return model
+            return model, networks
         temperature = 1.0
-        logits_nc = networks_of(model, self.engine.name, self.summary.n_threads).of(
-            self.valid_features, self.valid_rows
-        )
+        networks.use_threads(self.summary.n_threads)
+        logits_nc = networks.of(self.valid_features, self.valid_rows)
         if plan.calibrate:
             temperature = calibration.fit_temperature(logits_nc, self.valid_targets, self.head)
         logits_nc = calibration.apply(logits_nc, temperature)
         figures = metrics.evaluate(self.target.task, self.target.classes, logits_nc, self.valid_targets)
-        return dataclasses.replace(model, temperature=temperature, facts={**model.facts, "validation": figures})
+        facts = {**model.facts, "validation": figures}
+        return dataclasses.replace(model, temperature=temperature, facts=facts), networks
 
 
 def prepare(

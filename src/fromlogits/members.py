@@ -205,7 +205,7 @@ def train(
     a_round: int,
     observer: Observer | None = None,
     stop: Callable[[], str | None] = lambda: None,
-) -> list[Member]:
+) -> tuple[list[Member], list[Engine]]:
     """Train every member, as many at a time as there are threads; each is what `training.train` makes of it alone.
 
     A stop is answered by each member as by one network: after its span it keeps its best epoch. A classifier stays
@@ -221,14 +221,14 @@ def train(
         observer, stop: as for `training.train`; with several members `stop` is asked from their threads.
 
     Returns:
-        Whole rounds, the first at least.
+        Whole rounds, the first at least, and the engines that trained them, ready to predict.
 
     Raises:
         DivergedError, InputError: of a member, which it names; the others are given up.
     """
     if len(untrained) == 1:
         engine = engine_of(0)
-        return [_train_one(untrained[0], engine, features, rows, plan, observer or Silent(), stop)]
+        return [_train_one(untrained[0], engine, features, rows, plan, observer or Silent(), stop)], [engine]
     return _SideBySide(untrained, engine_of, features, rows, plan, n_threads, a_round, stop).run(observer or Silent())
 
 
@@ -250,6 +250,7 @@ def _train_one(
         engine, features, untrained.targets, rows, plan, untrained.seed,
         validation=untrained.validation, observer=observer, stop=stop,
     )  # fmt: skip
+    engine.finish()  # before the copy of its parameters is made
     kept = tuple(dataclasses.replace(epoch, is_best=epoch.epoch == history.best_epoch) for epoch in history.epochs)
     history = dataclasses.replace(history, epochs=kept)
     return Member(untrained.label, untrained.seed, untrained.metric, history, engine.parameters())
@@ -277,14 +278,14 @@ class _SideBySide:
         self.features, self.rows, self.plan = features, rows, plan
         self.n_threads, self.a_round = min(n_threads, MAX_THREADS), a_round
         self.standings = [Standing(one.name) for one in untrained]
-        self.trained: list[Member | None] = [None] * len(untrained)
+        self.trained: list[tuple[Member, Engine] | None] = [None] * len(untrained)
         self._numbers = iter(range(len(untrained)))
         self._lanes = lanes(len(untrained), n_threads)
         self._running: dict[int, Engine] = {}
         self._lock = threading.Lock()
         self._is_given_up = threading.Event()
 
-    def run(self, observer: Observer) -> list[Member]:
+    def run(self, observer: Observer) -> tuple[list[Member], list[Engine]]:
         with ThreadPoolExecutor(self._lanes, thread_name_prefix="fromlogits-member") as pool:
             running: set[Future[None]] = {pool.submit(self._lane) for _ in range(self._lanes)}
             try:
@@ -325,7 +326,7 @@ class _SideBySide:
         member = _train_one(
             self.untrained[number], engine, self.features, self.rows, self.plan, standing, self._asked
         )  # fmt: skip
-        self.trained[number], standing.history = member, member.history
+        self.trained[number], standing.history = (member, engine), member.history
         with self._lock:
             del self._running[number]
 
@@ -339,14 +340,16 @@ class _SideBySide:
         for place, engine in enumerate(self._running.values()):
             engine.n_threads = max(1, (self.n_threads + place) // self._lanes)
 
-    def _whole_rounds(self) -> list[Member]:
-        whole: list[Member] = []
+    def _whole_rounds(self) -> tuple[list[Member], list[Engine]]:
+        members: list[Member] = []
+        engines: list[Engine] = []
         for start in range(0, len(self.trained), self.a_round):
-            members = [one for one in self.trained[start : start + self.a_round] if one is not None]
-            if start and (len(members) < self.a_round or not all(map(_has_an_epoch, members))):
+            ended = [one for one in self.trained[start : start + self.a_round] if one is not None]
+            if start and (len(ended) < self.a_round or not all(_has_an_epoch(member) for member, _ in ended)):
                 break
-            whole += members
-        return whole
+            members += [member for member, _ in ended]
+            engines += [engine for _, engine in ended]
+        return members, engines
 
 
 def _has_an_epoch(member: Member) -> bool:

@@ -273,7 +273,8 @@ def train(
             is_best = validation.is_better(value, best_value)
         if is_best:
             best_epoch, best_value = epoch, value if value is not None else math.nan
-            best = engine.parameters() if validation is not None and plan.early_stopping else None
+            if validation is not None and plan.early_stopping:
+                best = engine.parameters(into=best)
         record = EpochRecord(epoch, loss_sum / max(position, 1), value, is_best, float(rates[-1]))
         records.append(record)
         observer.epoch_ended(record)

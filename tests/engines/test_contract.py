@@ -215,6 +215,49 @@ def test_setting_parameters_is_the_inverse_of_getting_them(kind: type[Engine]) -
     assert np.allclose(copy.logits(features), engine.logits(features), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("head", HEADS)
+def test_a_copy_of_the_parameters_can_be_written_over_another(kind: type[Engine], head: HeadName) -> None:
+    _, engine = trained(kind, Plan(batch_size=32), head)
+    fresh = kind(network(), head)
+    fresh.initialise(3)
+    copy = fresh.parameters()
+    expected = engine.parameters()
+
+    assert engine.parameters(into=copy) is copy
+
+    assert largest_difference(copy, expected) == 0.0
+    assert largest_difference(fresh.parameters(), expected) > 0
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
+def test_a_finished_engine_is_one_that_was_given_its_parameters(kind: type[Engine], is_sparse: bool) -> None:
+    plan = Plan(dropout=0.2, batch_size=16, clip_norm=0.5)
+    features, targets = batch("softmax")
+    rows = as_csr(np.maximum(features.values, 0)) if is_sparse else features
+    engine, copy = kind(network(), "softmax"), kind(network(), "softmax")
+    engine.initialise(3)
+    engine.start(plan, 3)
+    engine.train_span(rows, targets, np.arange(N), np.full(7, 0.01))
+
+    engine.finish()
+
+    copy.set_parameters(engine.parameters())
+    assert np.array_equal(engine.logits(rows), copy.logits(rows))
+    for each in (engine, copy):
+        each.start(plan, 4)
+        each.train_span(rows, targets, np.arange(N), np.full(7, 0.01))
+    assert largest_difference(engine.parameters(), copy.parameters()) == 0.0
+
+
+def test_a_finished_engine_takes_no_step_without_a_new_start() -> None:
+    _, engine = trained(NativeEngine, Plan(batch_size=32), "softmax")
+    engine.finish()
+    with pytest.raises(ValueError, match="start"):
+        engine.train_span(*batch("softmax"), np.arange(32), np.full(1, 0.01))
+
+
 # --- sparse rows ---
 
 SPARSE_N, SPARSE_D = 240, 50

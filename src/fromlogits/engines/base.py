@@ -36,8 +36,8 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def parameters(self) -> Parameters:
-        """Copies, first layer first."""
+    def parameters(self, into: Parameters | None = None) -> Parameters:
+        """Copies, first layer first: in new arrays, or in those of an earlier call."""
 
     @abstractmethod
     def set_parameters(self, parameters: Parameters) -> None:
@@ -70,6 +70,10 @@ class Engine(ABC):
             part in: softmax cross-entropy, or the sum over labels of the sigmoid cross-entropy; in nats. So a span's
             length changes no bits, neither of the parameters nor of an epoch's loss.
         """
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Give back the memory of steps; what is left predicts with exactly what `parameters` gives."""
 
     @abstractmethod
     def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:

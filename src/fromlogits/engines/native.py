@@ -32,19 +32,16 @@ class NativeEngine(Engine):
     def initialise(self, seed: int) -> None:
         self.set_parameters(initial_parameters(self.network, seed))
 
-    def parameters(self) -> Parameters:
-        flat = np.empty(self.network.n_parameters, np.float32)
-        self._core.get(flat)
-        out: Parameters = []
-        at = 0
-        for h, d in self.network.shapes:
-            out.append((flat[at : at + h * d].reshape(h, d), flat[at + h * d : at + h * d + h]))
-            at += h * d + h
-        return out
+    def parameters(self, into: Parameters | None = None) -> Parameters:
+        if into is None:
+            into = [(np.empty((h, d), np.float32), np.empty(h, np.float32)) for h, d in self.network.shapes]
+        for number, layer in enumerate(into):
+            self._core.get(number, *layer)
+        return into
 
     def set_parameters(self, parameters: Parameters) -> None:
-        flat = np.concatenate([part.ravel() for layer in parameters for part in layer])
-        self._core.set(np.ascontiguousarray(flat, dtype=np.float32))
+        for number, layer in enumerate(parameters):
+            self._core.set(number, *(np.ascontiguousarray(part, np.float32) for part in layer))
 
     def start(self, plan: Plan, seed: int) -> None:
         clip = plan.clip_norm or 0.0
@@ -69,6 +66,9 @@ class NativeEngine(Engine):
         if features.values.dtype == np.uint8:
             return self._core.train_bytes(features.values, features.scale, features.shift, *rest)
         return self._core.train(features.values, *rest)
+
+    def finish(self) -> None:
+        self._core.finish()
 
     def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         n = len(features) if rows is None else len(rows)

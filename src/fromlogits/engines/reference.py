@@ -87,8 +87,13 @@ class ReferenceEngine(Engine):
     def initialise(self, seed: int) -> None:
         self.set_parameters(initial_parameters(self.network, seed))
 
-    def parameters(self) -> Parameters:
-        return [(w.astype(np.float32), b.astype(np.float32)) for w, b in self.layers]
+    def parameters(self, into: Parameters | None = None) -> Parameters:
+        if into is None:
+            return [(w.astype(np.float32), b.astype(np.float32)) for w, b in self.layers]
+        for copies, layer in zip(into, self.layers, strict=True):
+            for copy, part in zip(copies, layer, strict=True):
+                copy[:] = part
+        return into
 
     def set_parameters(self, parameters: Parameters) -> None:
         self.layers = [(w.astype(float), b.astype(float)) for w, b in parameters]
@@ -164,6 +169,10 @@ class ReferenceEngine(Engine):
                     w *= 1 - learning_rate * decay
                 root = np.sqrt(v / (1 - plan.beta2**t)) + plan.epsilon
                 w -= learning_rate * (m / (1 - plan.beta1**t)) / root
+
+    def finish(self) -> None:
+        self.set_parameters(self.parameters())
+        del self.first, self.second
 
     def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         x = entering(features if rows is None else features.take(rows))
