@@ -84,7 +84,7 @@ class FeatureEncoder:
             mean, spread = _pixel_moments(inputs, rows)
             return cls(schema, "picture", scale=1 / spread, shift=-mean / spread)
         if isinstance(inputs, SparseMatrix) and inputs.density < DENSE:
-            return _fit_scaled(schema, inputs if rows is None else inputs.take(rows))
+            return _fit_scaled(schema, inputs, rows)
         return _fit_standard(schema, inputs, rows)
 
     def encode(self, inputs: Inputs, *, use_up: bool = False) -> EncodedRows:
@@ -263,7 +263,7 @@ def _parts(inputs: Inputs, kind: str) -> Iterator[tuple[int, int]]:
 
 
 def _blocks(inputs: Inputs, rows: Rows | None = None, *, start: int = 0, stop: int | None = None) -> Iterator[Float64]:
-    """Rows from start to stop, or those in `rows`, a block at a time: float64 (d, n), memory of its own.
+    """Rows from start to stop, or those in `rows`, a block at a time: float64 (d, n), in memory that the next one takes.
 
     Column by column, so that a table and a matrix of the same numbers give the same bits, and sums run along memory.
     """
@@ -273,18 +273,28 @@ def _blocks(inputs: Inputs, rows: Rows | None = None, *, start: int = 0, stop: i
         if not isinstance(inputs, SparseMatrix)
         else max(1, min(BLOCK_ROWS, PART_BYTES // (8 * inputs.n_features)))
     )
+    memory = np.empty(inputs.n_features * min(n, stop - start))
     for first in range(start, stop, n):
         last = min(first + n, stop)
         part: Any = slice(first, last) if rows is None else rows[first:last]
+        block_dn = memory[: inputs.n_features * (last - first)].reshape(-1, last - first)
         if isinstance(inputs, Matrix):
-            yield np.array(inputs.values[part].T, np.float64, order="C")
+            block_dn[:] = inputs.values[part].T
         elif isinstance(inputs, SparseMatrix):
-            yield np.ascontiguousarray(inputs.dense(part).T)
+            block_dn[:] = inputs.dense(part).T
         else:
-            block_dn = np.empty((len(inputs.columns), last - first), np.float64)
             for values, column in zip(block_dn, inputs.columns, strict=True):
                 values[:] = column.values[part]
-            yield block_dn
+        yield block_dn
+
+
+def _value_blocks(inputs: SparseMatrix, rows: Rows | None) -> Iterator[tuple[NDArray[Any], Float64]]:
+    """Columns and magnitudes of the values of some rows (None: of all), some BLOCK_VALUES at a time."""
+    rows = np.arange(len(inputs)) if rows is None else rows
+    n = max(1, BLOCK_VALUES * len(inputs) // max(1, len(inputs.values)))
+    for first in range(0, len(rows), n):
+        part = inputs.take(rows[first : first + n])
+        yield part.indices, np.abs(part.values.astype(np.float64))
 
 
 def _pixel_moments(inputs: Inputs, rows: Rows | None) -> tuple[float, float]:
@@ -294,11 +304,18 @@ def _pixel_moments(inputs: Inputs, rows: Rows | None) -> tuple[float, float]:
     count = len(rows) * inputs.n_features
     with np.errstate(over="ignore", invalid="ignore"):
         mean = sum(float(block.sum()) / count for block in _blocks(inputs, rows))
-        variance = sum(float(((block - mean) ** 2).sum()) / count for block in _blocks(inputs, rows))
+        variance = sum(float(_squares(block, mean).sum()) / count for block in _blocks(inputs, rows))
         spread = float(np.sqrt(variance))
     if not np.isfinite(spread):
         raise InputError("the pixels span too wide a range to be standardised; rescale them.")
     return mean, spread if spread > 1e-30 else 1.0
+
+
+def _squares(block_dn: Float64, mean: Any) -> Float64:
+    """Of the distances from the mean, in the memory of the block."""
+    block_dn -= mean
+    block_dn *= block_dn
+    return block_dn
 
 
 def _fit_standard(schema: Schema, inputs: Inputs, rows: Rows | None) -> FeatureEncoder:
@@ -311,9 +328,7 @@ def _fit_standard(schema: Schema, inputs: Inputs, rows: Rows | None) -> FeatureE
             np.maximum(high, block_dn.max(axis=1), out=high)
             mean += block_dn.sum(axis=1) / n
         for block_dn in _blocks(inputs, rows):
-            block_dn -= mean[:, None]
-            block_dn *= block_dn
-            variance += block_dn.sum(axis=1) / n
+            variance += _squares(block_dn, mean[:, None]).sum(axis=1) / n
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         column = int(np.argmin(np.isfinite(variance)))
         span = f"{low[column]:g} to {high[column]:g}"
@@ -333,20 +348,22 @@ def _fit_standard(schema: Schema, inputs: Inputs, rows: Rows | None) -> FeatureE
     return FeatureEncoder(schema, "standard", mean, inverse, notes=tuple(notes))
 
 
-def _fit_scaled(schema: Schema, inputs: SparseMatrix) -> FeatureEncoder:
+def _fit_scaled(schema: Schema, inputs: SparseMatrix, rows: Rows | None) -> FeatureEncoder:
     """One scale for all columns of about the same size, so that they stay comparable; for the others, one of their own.
 
     A column's size is the root of the mean square of its values that are not zero.
     """
     largest = np.zeros(schema.n_features)
-    magnitudes = np.abs(inputs.values.astype(np.float64))
-    np.maximum.at(largest, inputs.indices, magnitudes)
+    for indices, magnitudes in _value_blocks(inputs, rows):
+        np.maximum.at(largest, indices, magnitudes)
     is_used = largest > 0
     if not is_used.any():
         raise InputError("all features are 0 in all training rows: nothing can be learned.")
-    relative = magnitudes / np.where(is_used, largest, 1.0)[inputs.indices]  # a square of 1e200 is out of range
-    counts = np.bincount(inputs.indices, magnitudes > 0, minlength=schema.n_features)
-    squares = np.bincount(inputs.indices, relative * relative, minlength=schema.n_features)
+    counts, squares = np.zeros(schema.n_features), np.zeros(schema.n_features)
+    unit = np.where(is_used, largest, 1.0)  # a square of 1e200 is out of range
+    for indices, magnitudes in _value_blocks(inputs, rows):
+        np.add.at(counts, indices, np.sign(magnitudes))
+        np.add.at(squares, indices, (magnitudes / unit[indices]) ** 2)
     size = largest[is_used] * np.sqrt(squares[is_used] / counts[is_used])
     usual = float(np.median(size))
     is_usual = (size / ALIKE <= usual) & (usual / ALIKE <= size)
