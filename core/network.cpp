@@ -53,6 +53,23 @@ void prefetch_row(const Rows& rows, Index row, Span columns) noexcept {
   for (Index i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
+// Cells of lane_count floats, (rows, columns), become (columns, rows) where they are: a copy would be as large as the
+// largest arrays of a training. Each cycle of cells that take each other's place is gone round once.
+void transpose_cells(float* cells, Index rows, Index columns) {
+  std::vector<bool> is_done(static_cast<std::size_t>(rows * columns));
+  for (Index start = 0; start < rows * columns; ++start) {
+    if (is_done[static_cast<std::size_t>(start)]) continue;
+    float carried[lane_count];
+    std::copy_n(cells + start * lane_count, lane_count, carried);
+    Index at = start;
+    do {
+      at = at % columns * rows + at / columns;
+      std::swap_ranges(carried, carried + lane_count, cells + at * lane_count);
+      is_done[static_cast<std::size_t>(at)] = true;
+    } while (at != start);
+  }
+}
+
 }  // namespace
 
 struct Network::Batch {
@@ -169,18 +186,9 @@ void Network::take(const Rows& rows) {
 void Network::lay_out(bool by_rows) {
   Team alone(1);
   settle(alone);
-  const Index d = layers_[0].d, panels = panels_of(layers_[0].h), size = d * panels * lane_count;
-  Buffer<float> before(size);
+  const Index d = layers_[0].d, panels = panels_of(layers_[0].h);
   for (float* const array : {parameters_.data(), optimizer_.first(), optimizer_.second()}) {
-    if (array == nullptr) continue;
-    std::copy_n(array, size, before.data());
-    for (Index j = 0; j < d; ++j) {
-      for (Index p = 0; p < panels; ++p) {
-        const Index in_panels = (p * d + j) * lane_count, in_rows = (j * panels + p) * lane_count;
-        std::copy_n(before.data() + (by_rows ? in_panels : in_rows), lane_count,
-                    array + (by_rows ? in_rows : in_panels));
-      }
-    }
+    if (array != nullptr) transpose_cells(array, by_rows ? panels : d, by_rows ? d : panels);
   }
   by_rows_ = by_rows;
   if (by_rows) std::fill_n(settled_.data(), d, static_cast<std::int32_t>(optimizer_.steps()));

@@ -12,7 +12,7 @@ from .base import Parameters
 INITIALISATION_STREAM = 1
 """Last word of the generator's counter; the row order is 2, dropout 3, splits 4."""
 
-BLOCK = 1 << 20
+BLOCK = 1 << 16
 
 
 def initial_parameters(network: Network, seed: int) -> Parameters:
