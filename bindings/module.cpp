@@ -90,15 +90,16 @@ class PyNetwork {
         is_softmax_(head == "softmax") {}
 
   void get(std::size_t layer, Matrix<float> weights, Vec<float> biases) {
-    check_layer(layer, weights, biases);
+    check_units(layer, 0, weights, biases);
+    require(size(biases.shape(0)) == network_.layers()[layer].h, "weights must be (h, d), biases (h,)");
     settle();
     network_.get(layer, weights.data(), biases.data());
   }
 
-  void set(std::size_t layer, Floats weights, Vec<const float> biases) {
-    check_layer(layer, weights, biases);
+  void set(std::size_t layer, Index first, Floats weights, Vec<const float> biases) {
+    check_units(layer, first, weights, biases);
     settle();  // or what waits would be done to the new ones
-    network_.set(layer, weights.data(), biases.data());
+    network_.set(layer, {first, size(biases.shape(0))}, weights.data(), biases.data());
   }
 
   void start(const std::string& optimizer, double momentum, double beta1, double beta2, double epsilon,
@@ -150,11 +151,12 @@ class PyNetwork {
   }
 
  private:
-  void check_layer(std::size_t layer, const auto& weights, const auto& biases) const {
+  void check_units(std::size_t layer, Index first, const auto& weights, const auto& biases) const {
     require(layer < network_.layers().size(), "there is no such layer");
     const auto& [d, h, activation] = network_.layers()[layer];
-    require(size(weights.shape(0)) == h && size(weights.shape(1)) == d && size(biases.shape(0)) == h,
-            "weights must be (h, d), biases (h,)");
+    const Index units = size(biases.shape(0));
+    require(first >= 0 && first <= h && units <= h - first, "there are no such units");
+    require(size(weights.shape(0)) == units && size(weights.shape(1)) == d, "weights must be (units, d)");
   }
 
   void settle() {
@@ -362,7 +364,7 @@ NB_MODULE(_core, m) {
       .def(nb::init<Index, const std::vector<Index>&, const std::vector<std::string>&, const std::string&>(),
            "inputs"_a, "units"_a, "activations"_a, "head"_a)
       .def("get", &PyNetwork::get, "layer"_a, "weights"_a.noconvert(), "biases"_a.noconvert())
-      .def("set", &PyNetwork::set, "layer"_a, "weights"_a.noconvert(), "biases"_a.noconvert())
+      .def("set", &PyNetwork::set, "layer"_a, "first"_a, "weights"_a.noconvert(), "biases"_a.noconvert())
       .def("finish", &PyNetwork::finish)
       .def("start", &PyNetwork::start, "optimizer"_a, "momentum"_a, "beta1"_a, "beta2"_a, "epsilon"_a, "weight_decay"_a,
            "clip_norm"_a, "dropout"_a, "batch_size"_a, "seed"_a)

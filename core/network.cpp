@@ -112,14 +112,14 @@ void Network::get(std::size_t i, float* out, float* biases) const noexcept {
   std::copy_n(from.bias, h, biases);
 }
 
-void Network::set(std::size_t i, const float* from, const float* biases) noexcept {
-  const auto [d, h, activation] = layers_[i];
+void Network::set(std::size_t i, Span units, const float* from, const float* biases) noexcept {
+  const Index d = layers_[i].d;
   const Weights to = weights(i);
   float* const w = parameters_.data() + (to.w - parameters_.data());
-  for (Index u = 0; u < h; ++u) {
+  for (Index u = units.begin; u < units.begin + units.size; ++u) {
     for (Index j = 0; j < d; ++j) w[u / lane_count * to.panel + u % lane_count + j * to.row] = *from++;
   }
-  std::copy_n(biases, h, parameters_.data() + (to.bias - parameters_.data()));
+  std::copy_n(biases, units.size, parameters_.data() + (to.bias - parameters_.data()) + units.begin);
 }
 
 void Network::start(const TrainingPlan& plan) {

@@ -39,9 +39,9 @@ class Network {
   // At least one layer; each layer's d is the previous one's h; the last one is linear.
   Network(std::vector<DenseLayer> layers, Head head);
 
-  // Of one layer: weights (h, d), biases (h).
+  // Of one layer: weights (h, d), biases (h); or of those of its units alone.
   void get(std::size_t layer, float* weights, float* biases) const noexcept;
-  void set(std::size_t layer, const float* weights, const float* biases) noexcept;
+  void set(std::size_t layer, Span units, const float* weights, const float* biases) noexcept;
   const std::vector<DenseLayer>& layers() const noexcept { return layers_; }
   Index inputs() const noexcept { return layers_.front().d; }
   Index outputs() const noexcept { return layers_.back().h; }

@@ -22,7 +22,7 @@ std::vector<float> numbers(Index n, unsigned seed, float scale = 1.0f) {
 void set(Network& network, const float* from) {
   for (std::size_t i = 0; i < network.layers().size(); ++i) {
     const auto [d, h, activation] = network.layers()[i];
-    network.set(i, from, from + h * d);
+    network.set(i, {0, h}, from, from + h * d);
     from += h * d + h;
   }
 }

@@ -263,7 +263,7 @@ def _parts(inputs: Inputs, kind: str) -> Iterator[tuple[int, int]]:
 
 
 def _blocks(inputs: Inputs, rows: Rows | None = None, *, start: int = 0, stop: int | None = None) -> Iterator[Float64]:
-    """Rows from start to stop, or those in `rows`, a block at a time: float64 (d, n), in memory that the next one takes.
+    """Rows from start to stop, or those in `rows`, a block at a time: float64 (d, n), overwritten by the next one.
 
     Column by column, so that a table and a matrix of the same numbers give the same bits, and sums run along memory.
     """

@@ -11,7 +11,7 @@ from .. import _core
 from ..data.features import EncodedRows, SparseFeatures
 from ..spec import HeadName, Network, Plan
 from .base import Engine, Parameters
-from .initialisation import initial_parameters
+from .initialisation import initial_weights
 
 CALL_FLOPS = 5_000_000_000
 """Of one call into the core, for predictions."""
@@ -30,7 +30,8 @@ class NativeEngine(Engine):
         self._core = _core.Network(network.n_features, units, activations, head)
 
     def initialise(self, seed: int) -> None:
-        self.set_parameters(initial_parameters(self.network, seed))
+        for layer, first, w_hd in initial_weights(self.network, seed):
+            self._core.set(layer, first, w_hd, np.zeros(len(w_hd), np.float32))
 
     def parameters(self, into: Parameters | None = None) -> Parameters:
         if into is None:
@@ -41,7 +42,7 @@ class NativeEngine(Engine):
 
     def set_parameters(self, parameters: Parameters) -> None:
         for number, layer in enumerate(parameters):
-            self._core.set(number, *(np.ascontiguousarray(part, np.float32) for part in layer))
+            self._core.set(number, 0, *(np.ascontiguousarray(part, np.float32) for part in layer))
 
     def start(self, plan: Plan, seed: int) -> None:
         clip = plan.clip_norm or 0.0
