@@ -138,7 +138,7 @@ class Fit:
         logits_nc = networks.of(self.valid_features, self.valid_rows)
         if plan.calibrate:
             temperature = calibration.fit_temperature(logits_nc, self.valid_targets, self.head)
-        logits_nc = calibration.apply(logits_nc, temperature)
+            logits_nc = calibration.apply(logits_nc, temperature)
         figures = metrics.evaluate(self.target.task, self.target.classes, logits_nc, self.valid_targets)
         facts = {**model.facts, "validation": figures}
         return dataclasses.replace(model, temperature=temperature, facts=facts), networks
@@ -179,14 +179,14 @@ def prepare(
     plan, hidden = _plan(settings, n, target.task)
     seed, threads = seed_of(settings["random_state"]), n_threads(settings["n_jobs"])
 
-    everything = np.arange(n, dtype=np.int64)
     split: dict[str, Any] = {"kind": "none"}
-    rows, held_out = everything, everything[:0]
-    if X_val is not None:
-        split = {"kind": "given", "data_sha256": valid_digest}
-    elif plan.early_stopping or plan.calibrate:
+    if X_val is None and (plan.early_stopping or plan.calibrate):
         rows, held_out = validation_rows(targets, target.n_classes, plan.validation_fraction, seed)
         split = {"kind": "fraction", "fraction": plan.validation_fraction, "seed": seed}
+    else:
+        rows, held_out = np.arange(n, dtype=np.int64), np.empty(0, np.int64)
+        if X_val is not None:
+            split = {"kind": "given", "data_sha256": valid_digest}
 
     encoder = FeatureEncoder.fit(inputs, rows, picture_shape=picture_shape, **dict(roles or {}))
     features = encoder.encode(inputs, use_up=use_up)

@@ -177,8 +177,8 @@ def epoch_order(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.in
 
     The raw stream of NumPy's Philox is fixed for all versions, so the order depends on (seed, epoch, rows) alone.
     """
-    keys = np.random.Philox(key=seed, counter=[0, epoch, 0, SHUFFLE_STREAM]).random_raw(len(rows))
-    return rows[np.argsort(keys, kind="stable")]
+    keys = np.random.Philox(key=seed, counter=[0, epoch, 0, SHUFFLE_STREAM])
+    return rows[np.argsort(keys.random_raw(len(rows)), kind="stable")]
 
 
 SHUFFLE_STREAM = 2

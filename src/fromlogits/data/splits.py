@@ -32,8 +32,7 @@ def validation_rows(targets: NDArray[Any], n_classes: int, fraction: float, seed
     cure = " Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false."
     if wanted < 1:
         raise InputError(f"validation rows can't be held out of {n} row{'s' * (n != 1)}.{cure}")
-    keys = np.random.Philox(key=seed, counter=COUNTER).random_raw(n)
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(np.random.Philox(key=seed, counter=COUNTER).random_raw(n), kind="stable")
     is_multi_label = targets.ndim == 2
     held_out = _by_labels(targets, wanted, order) if is_multi_label else _by_class(targets, n_classes, wanted, order)
     if not held_out.any():
@@ -51,7 +50,8 @@ def _by_class(codes: NDArray[Any], n_classes: int, wanted: int, order: Rows) -> 
         take[np.argsort(-remainder, kind="stable")[: min(short, int((take < most).sum()))]] += 1
     by_class = order[np.argsort(codes[order], kind="stable")]  # class by class, in random order within each
     starts = np.cumsum(counts) - counts
-    rank = np.arange(len(codes)) - np.repeat(starts, counts)
+    rank = np.arange(len(codes))
+    rank -= np.repeat(starts, counts)
     held_out = np.zeros(len(codes), bool)
     held_out[by_class] = rank < np.repeat(take, counts)
     return held_out

@@ -261,8 +261,8 @@ def factorise(values: NDArray[Any]) -> tuple[list[Any], NDArray[np.int64]]:
         seen: dict[Any, int] = {}
         codes = np.fromiter((seen.setdefault(value, len(seen)) for value in values), np.int64, len(values))
         return list(seen), codes
-    distinct, inverse = np.unique(values, return_inverse=True)
-    return distinct.tolist(), inverse.reshape(-1)
+    distinct = np.unique(values)
+    return distinct.tolist(), np.searchsorted(distinct, values)
 
 
 def as_target(y: Any, *, ravel: bool) -> Target:
