@@ -8,9 +8,13 @@ imports. It is compared with
 
     the rows as they came (with their targets) + 5 × parameters + the activations of one batch
 
-all in bytes: weights, gradient, two moments of Adam and the weights of the best epoch are five times the parameters;
-without early stopping nothing is kept, and it is four. Activations are a float32 for each unit of a batch, its input
-included where it is not sparse.
+all in bytes: weights, two moments of Adam, the weights of the best epoch and those that the fitted classifier keeps
+are five times the parameters; without early stopping there is no best epoch, and it is four. There is no gradient of
+all parameters, for each part of it is used up as it is summed. Activations are a float32 for each unit of a batch, its
+input included where it is not sparse.
+
+The float32 array into which a table is standardised, beside the caller's own, is no part of that: rows could be
+standardised as a batch takes them.
 """
 
 from __future__ import annotations
