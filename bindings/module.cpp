@@ -20,6 +20,7 @@
 #include "kernels.h"
 #include "loss.h"
 #include "network.h"
+#include "raw_rows.h"
 #include "rng.h"
 
 namespace nb = nanobind;
@@ -79,6 +80,11 @@ fromlogits::Rows rows_of(const Vec<const std::int64_t>& starts, const Vec<const 
   fromlogits::Rows rows;
   rows.starts = starts.data(), rows.columns = columns.data(), rows.values = values.data(), rows.n = n, rows.d = d;
   return rows;
+}
+
+template <class T>
+const T* data_or_null(const std::optional<Vec<const T>>& x) {
+  return x ? x->data() : nullptr;
 }
 
 class PyNetwork {
@@ -150,6 +156,23 @@ class PyNetwork {
     network_.logits(rows, which ? which->data() : nullptr, n, out.data(), team.get());
   }
 
+  template <class In>
+  bool logits_of_raw(const Matrix<const In>& x, const std::optional<Vec<const double>>& mean,
+                     const std::optional<Vec<const double>>& inverse_spread, float scale, float shift,
+                     double temperature, Matrix<float> out) {
+    const Index n = size(x.shape(0)), d = network_.inputs();
+    require(size(x.shape(1)) == d, "rows must be (n, inputs)");
+    require(size(out.shape(0)) == n && size(out.shape(1)) == network_.outputs(), "out must be (n, outputs)");
+    require(mean.has_value() == inverse_spread.has_value(), "mean and inverse_spread come together");
+    require(!mean || (size(mean->shape(0)) == d && size(inverse_spread->shape(0)) == d),
+            "mean and inverse_spread must be (inputs,)");
+    const fromlogits::Encoding encoding{data_or_null(mean), data_or_null(inverse_spread), scale, shift};
+    const Unlocked unlocked;
+    fromlogits::Team alone(1);
+    network_.settle(alone);
+    return fromlogits::logits_of_raw(network_, encoding, x.data(), n, temperature, out.data());
+  }
+
  private:
   void check_units(std::size_t layer, Index first, const auto& weights, const auto& biases) const {
     require(layer < network_.layers().size(), "there is no such layer");
@@ -197,11 +220,6 @@ std::tuple<nb::bytes, double, Index> python_sum(const fromlogits::LossSum& resul
   std::vector<std::uint32_t> digits(fromlogits::ExactSum::size);
   for (std::size_t i = 0; i < digits.size(); ++i) digits[i] = static_cast<std::uint32_t>(result.sum.digits()[i]);
   return {nb::bytes(digits.data(), digits.size() * sizeof(digits[0])), result.sum.odd(), result.nans};
-}
-
-template <class T>
-const T* data_or_null(const std::optional<Vec<const T>>& x) {
-  return x ? x->data() : nullptr;
 }
 
 template <class In, class Out>
@@ -296,6 +314,12 @@ void add_logit_functions(nb::module_& m) {
       "dlogits"_a.noconvert().none(), "losses"_a.noconvert().none(), "threads"_a);
 }
 
+template <class In>
+void add_logits_of_raw(nb::class_<PyNetwork>& network) {
+  network.def("logits_of_raw", &PyNetwork::logits_of_raw<In>, "rows"_a.noconvert(), "mean"_a.noconvert().none(),
+              "inverse_spread"_a.noconvert().none(), "scale"_a, "shift"_a, "temperature"_a, "out"_a.noconvert());
+}
+
 // How many of them are known (not NaN), and the first one that is neither in [0, 1] nor NaN, or -1.
 template <class T>
 void add_check(nb::module_& m) {
@@ -360,7 +384,8 @@ NB_MODULE(_core, m) {
   m.def("exact_sum", exact_sum, "values"_a.noconvert());
   m.attr("exact_sum_unit") = fromlogits::ExactSum::unit_exponent;
 
-  nb::class_<PyNetwork>(m, "Network")
+  nb::class_<PyNetwork> network(m, "Network");
+  network
       .def(nb::init<Index, const std::vector<Index>&, const std::vector<std::string>&, const std::string&>(),
            "inputs"_a, "units"_a, "activations"_a, "head"_a)
       .def("get", &PyNetwork::get, "layer"_a, "weights"_a.noconvert(), "biases"_a.noconvert())
@@ -411,4 +436,7 @@ NB_MODULE(_core, m) {
              int threads) { self.logits(rows_of(starts, columns, values, inputs), rows, out, threads); },
           "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(), "inputs"_a,
           "rows"_a.noconvert().none(), "out"_a.noconvert(), "threads"_a);
+  add_logits_of_raw<float>(network);
+  add_logits_of_raw<double>(network);
+  add_logits_of_raw<std::uint8_t>(network);
 }

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import fitting, members, metrics, training
-from .cores import n_threads
+from . import few_rows, fitting, members, metrics, training
+from .cores import check_n_jobs, n_threads
 from .data.inputs import as_inputs
 from .decisions import calibration
 from .errors import InputError, NotFittedError, nearest
@@ -202,10 +202,15 @@ class Classifier:
             calibrated: divided by the temperature; False gives what the network computed.
         """
         self._check_fitted()
+        check_n_jobs(self.n_jobs)
+        temperature = self.temperature_ if calibrated else 1.0
+        few_nc = few_rows.logits(X, self.encoder_, self._networks.only, temperature)
+        if few_nc is not None:
+            return few_nc
         self._networks.use_threads(n_threads(self.n_jobs))
         parts = [self._networks.of(part) for part in self.encoder_.encode_parts(as_inputs(X))]
         logits_nc = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return calibration.apply(logits_nc, self.temperature_) if calibrated else logits_nc
+        return calibration.apply(logits_nc, temperature) if calibrated else logits_nc
 
     def predict_proba(self, X: Any) -> Float32:
         """Probabilities, float32 (n, K): of the classes, summing to 1, or of each label on its own."""

@@ -19,13 +19,18 @@ def n_threads(n_jobs: int | None) -> int:
 
     The core uses at most 64 of them.
     """
+    check_n_jobs(n_jobs)
+    return usable_cores() if n_jobs in (None, -1) else int(n_jobs)  # type: ignore[arg-type]
+
+
+def check_n_jobs(n_jobs: int | None) -> None:
+    """Raise InputError for what `n_threads` can't read."""
     if n_jobs is not None and (
         isinstance(n_jobs, bool)
         or not isinstance(n_jobs, (int, np.integer))
         or not (n_jobs == -1 or 1 <= n_jobs <= MOST_THREADS)
     ):
         raise InputError(f"n_jobs must be a number of threads from 1 to {MOST_THREADS}, -1 or None; got {n_jobs!r}.")
-    return usable_cores() if n_jobs in (None, -1) else int(n_jobs)
 
 
 def usable_cores() -> int:

@@ -177,6 +177,11 @@ class Logits:
         self._engines, self._head = engines, HEADS[head]
         self._a_round = len(engines) // members.ensemble
 
+    @property
+    def only(self) -> Engine | None:
+        """The engine, where there is one."""
+        return self._engines[0] if len(self._engines) == 1 else None
+
     def use_threads(self, n_threads: int) -> None:
         for engine in self._engines:
             engine.n_threads = n_threads

@@ -92,6 +92,27 @@ class NativeEngine(Engine):
                 self._core.logits(features.values[whole], *rest)
         return out
 
+    def logits_of_raw(
+        self,
+        rows_nd: NDArray[Any],
+        mean: NDArray[np.float64] | None,
+        inverse_spread: NDArray[np.float64] | None,
+        scale: float,
+        shift: float,
+        temperature: float,
+    ) -> NDArray[np.float32] | None:
+        """(n, c) of raw rows, encoded on the way as by a `FeatureEncoder` with these fields, over the temperature.
+
+        One thread computes it, so it is for few rows. None where an encoded value is not finite.
+
+        Args:
+            rows_nd: (n, d), C order, float32, float64 or uint8; n >= 1.
+            mean, inverse_spread: (d,) of an encoder of the kind "standard"; None: "picture", with scale and shift.
+        """
+        out = np.empty((len(rows_nd), self.network.n_outputs), np.float32)
+        is_finite = self._core.logits_of_raw(rows_nd, mean, inverse_spread, scale, shift, temperature, out)
+        return out if is_finite else None
+
 
 def _check_rows(rows: NDArray[np.int64], n: int) -> None:
     """The core trusts row numbers."""
