@@ -90,9 +90,9 @@ const T* data_or_null(const std::optional<Vec<const T>>& x) {
 class PyNetwork {
  public:
   PyNetwork(Index inputs, const std::vector<Index>& units, const std::vector<std::string>& activations,
-            const std::string& head)
+            const std::string& head, bool by_rows)
       : network_(layers(inputs, units, activations),
-                 head == "softmax" ? fromlogits::Head::softmax : fromlogits::Head::sigmoid),
+                 head == "softmax" ? fromlogits::Head::softmax : fromlogits::Head::sigmoid, by_rows),
         is_softmax_(head == "softmax") {}
 
   void get(std::size_t layer, Matrix<float> weights, Vec<float> biases) {
@@ -386,8 +386,8 @@ NB_MODULE(_core, m) {
 
   nb::class_<PyNetwork> network(m, "Network");
   network
-      .def(nb::init<Index, const std::vector<Index>&, const std::vector<std::string>&, const std::string&>(),
-           "inputs"_a, "units"_a, "activations"_a, "head"_a)
+      .def(nb::init<Index, const std::vector<Index>&, const std::vector<std::string>&, const std::string&, bool>(),
+           "inputs"_a, "units"_a, "activations"_a, "head"_a, "by_rows"_a)
       .def("get", &PyNetwork::get, "layer"_a, "weights"_a.noconvert(), "biases"_a.noconvert())
       .def("set", &PyNetwork::set, "layer"_a, "first"_a, "weights"_a.noconvert(), "biases"_a.noconvert())
       .def("finish", &PyNetwork::finish)

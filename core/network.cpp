@@ -82,7 +82,8 @@ struct Network::Batch {
   bool is_sparse() const noexcept { return rows.starts != nullptr; }
 };
 
-Network::Network(std::vector<DenseLayer> layers, Head head) : layers_(std::move(layers)), head_(head) {
+Network::Network(std::vector<DenseLayer> layers, Head head, bool by_rows)
+    : layers_(std::move(layers)), head_(head), by_rows_(by_rows) {
   for (const DenseLayer& layer : layers_) {
     offsets_.push_back(arena_size_);
     arena_size_ += panel_size(layer.d, layer.h) + panel_size(1, layer.h);
@@ -158,7 +159,7 @@ void Network::start(const TrainingPlan& plan) {
 void Network::finish() noexcept {
   optimizer_.finish();
   sparse_ = {};
-  for (Buffer<float>* const buffer : {&gradient_, &input_, &logits_, &targets_}) *buffer = {};
+  for (Buffer<float>* const buffer : {&gradient_, &input_, &sums_, &logits_, &targets_}) *buffer = {};
   for (Buffer<double>* const buffer : {&squares_, &losses_, &head_memory_}) *buffer = {};
   for (Buffer<std::int32_t>* const buffer : {&settled_, &labels_}) *buffer = {};
   for (auto* const of_layers : {&outputs_, &slopes_, &douts_, &turned_}) {

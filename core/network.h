@@ -37,7 +37,9 @@ struct Targets {
 class Network {
  public:
   // At least one layer; each layer's d is the previous one's h; the last one is linear.
-  Network(std::vector<DenseLayer> layers, Head head);
+  //   by_rows  the first layer's weights lie feature by feature, as sparse rows read them; any rows are taken either
+  //            way, and to the same bits
+  Network(std::vector<DenseLayer> layers, Head head, bool by_rows = false);
 
   // Of one layer: weights (h, d), biases (h); or of those of its units alone.
   void get(std::size_t layer, float* weights, float* biases) const noexcept;
@@ -101,7 +103,7 @@ class Network {
   std::vector<Index> offsets_;  // of each layer's weights in the arena; its biases follow
   Index arena_size_ = 0;
   Buffer<float> parameters_;
-  bool by_rows_ = false;  // the first layer's weights
+  bool by_rows_;  // the first layer's weights
 
   TrainingPlan plan_;
   Optimizer optimizer_;

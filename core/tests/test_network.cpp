@@ -33,12 +33,12 @@ Index parameter_count(const Network& network) {
   return count;
 }
 
-Network make(std::vector<Index> widths, Activation f, Head head) {
+Network make(std::vector<Index> widths, Activation f, Head head, bool by_rows = false) {
   std::vector<DenseLayer> layers;
   for (std::size_t i = 1; i < widths.size(); ++i) {
     layers.push_back({widths[i - 1], widths[i], i + 1 == widths.size() ? Activation::linear : f});
   }
-  Network network(layers, head);
+  Network network(layers, head, by_rows);
   set(network, numbers(parameter_count(network), 7, 0.1f).data());
   return network;
 }
@@ -232,10 +232,11 @@ struct Sparse {
   }
 };
 
-std::vector<float> trained_on(const Rows& x, const OptimizerPlan& optimizer, int threads, Index span, Index epochs) {
+std::vector<float> trained_on(const Rows& x, const OptimizerPlan& optimizer, int threads, Index span, Index epochs,
+                              bool by_rows = false) {
   const Index c = 5, batch = 8;
   // Without hidden layers: a kink or a chain of layers would magnify what the last bits differ by.
-  Network network = make({x.d, c}, Activation::linear, Head::softmax);
+  Network network = make({x.d, c}, Activation::linear, Head::softmax, by_rows);
   const Rowset rows = rowset(x.n, 1, c);
   network.start({optimizer, 0.0, batch, 3});
   network.take(x);
@@ -269,17 +270,23 @@ TEST(sparse_rows_are_the_dense_ones_without_their_zeros) {
     for (std::size_t i = 0; i < one.size(); ++i) moved = std::max(moved, std::fabs(one[i] - first[i]));
     CHECK(apart < 1e-5f * moved);
     CHECK(one == trained_on(sparse.rows(n, d), plan, 3, 24, 20));
+    CHECK(one == trained_on(sparse.rows(n, d), plan, 1, n, 20, true));
+    CHECK(dense == trained_on(floats(sparse.dense, n, d), plan, 1, n, 20, true));
   }
 }
 
 TEST(sparse_and_dense_rows_have_the_same_logits) {
   const Index n = 70, d = 33, c = 5;
   const Sparse sparse(n, d);
-  for (const bool is_by_rows : {false, true}) {
-    Network network = make({d, 300, c}, Activation::relu, Head::softmax);
+  std::vector<float> first;
+  for (const auto& [is_made_by_rows, is_taken] :
+       {std::pair{false, false}, {false, true}, {true, false}, {true, true}}) {
+    Network network = make({d, 300, c}, Activation::relu, Head::softmax, is_made_by_rows);
     network.start({{}, 0.0, 8, 3});
-    if (is_by_rows) network.take(sparse.rows(n, d));
+    if (is_taken) network.take(sparse.rows(n, d));
     std::vector<float> a(static_cast<std::size_t>(n * c)), b(a);
+    if (first.empty()) first = parameters(network);
+    CHECK(parameters(network) == first);
     Team team(2);
     network.logits(floats(sparse.dense, n, d), nullptr, n, a.data(), team);
     network.logits(sparse.rows(n, d), nullptr, n, b.data(), team);

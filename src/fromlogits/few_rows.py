@@ -26,7 +26,7 @@ def logits(X: Any, encoder: FeatureEncoder, engine: Engine | None, temperature: 
     That is where anything about the rows, the encoder or the engine is not plain, above all where there is something
     to refuse: the long way finds the words.
     """
-    if type(X) is not np.ndarray or encoder.kind == "scaled" or not isinstance(engine, NativeEngine):
+    if type(X) is not np.ndarray or encoder.kind not in ("standard", "picture") or not isinstance(engine, NativeEngine):
         return None
     if X.dtype not in PLAIN or not X.flags.c_contiguous or not X.flags.aligned:
         return None

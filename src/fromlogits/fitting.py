@@ -427,17 +427,20 @@ def networks_of(model: Model, engine: str, threads: int) -> members.Logits:
     """The model's networks, ready to predict by engines of this name."""
     engines = []
     for one in model.trained:
-        engines.append(new_engine(engine, model.network, model.head, threads))
+        is_sparse = model.encoder.kind == "scaled"
+        engines.append(new_engine(engine, model.network, model.head, threads, for_sparse_rows=is_sparse))
         engines[-1].set_parameters(one.parameters)
     return members.Logits(engines, model.head, model.members)
 
 
-def new_engine(name: str, network: Network, head: HeadName, threads: int) -> Engine:
+def new_engine(
+    name: str, network: Network, head: HeadName, threads: int, *, for_sparse_rows: bool = False
+) -> Engine:
     """An engine of this name for this network, its parameters not yet set."""
     if name == "native":
         from .engines.native import NativeEngine
 
-        return NativeEngine(network, head, n_threads=threads)
+        return NativeEngine(network, head, n_threads=threads, for_sparse_rows=for_sparse_rows)
     if name == "reference":
         from .engines.reference import ReferenceEngine
 

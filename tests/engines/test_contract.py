@@ -540,3 +540,17 @@ def test_dense_and_sparse_spans_may_take_turns() -> None:
             engine.train_span(features, targets, rows, np.full(4, 0.01))
 
     assert largest_difference(native_engine.parameters(), reference.parameters()) < 1e-5
+
+
+def test_sparse_rows_are_predicted_from_weights_laid_out_for_them_to_the_same_bits() -> None:
+    x_nd = np.where(np.random.default_rng(1).random((90, D)) < 0.3, batch("softmax")[0].values[:90], 0).astype(
+        np.float32
+    )
+    parameters = initial_parameters(network(), 1)
+    ends = []
+    for for_sparse_rows in (False, True):
+        engine = NativeEngine(network(), "softmax", for_sparse_rows=for_sparse_rows)
+        engine.set_parameters(parameters)
+        assert largest_difference(engine.parameters(), parameters) == 0
+        ends.append((engine.logits(as_csr(x_nd)), engine.logits(Features(x_nd))))
+    assert all(np.array_equal(ends[0][0], logits_nc) for pair in ends for logits_nc in pair)

@@ -22,12 +22,13 @@ class NativeEngine(Engine):
 
     name = "native"
 
-    def __init__(self, network: Network, head: HeadName, *, n_threads: int = 1) -> None:
+    def __init__(self, network: Network, head: HeadName, *, n_threads: int = 1, for_sparse_rows: bool = False) -> None:
+        """`for_sparse_rows`: lay the weights out as predictions of such rows read them; the bits are the same."""
         assert network.n_features is not None
         self.network, self.head, self.n_threads = network, head, n_threads
         activations = [layer.activation for layer in network.layers]
         units = [layer.units for layer in network.layers]
-        self._core = _core.Network(network.n_features, units, activations, head)
+        self._core = _core.Network(network.n_features, units, activations, head, for_sparse_rows)
 
     def initialise(self, seed: int) -> None:
         for layer, first, w_hd in initial_weights(self.network, seed):
