@@ -9,6 +9,37 @@
 namespace fromlogits {
 namespace {
 
+struct Activated {
+  F64 value, slope;
+};
+
+// Doubles inside, each result rounded once.
+template <class F>
+inline void by_lanes(float* values, float* slopes, Index n, F f) {
+  for (; n >= lanes; n -= lanes, values += lanes, slopes += lanes) {
+    const Activated at = f(load(values));
+    store(at.value, values);
+    store(at.slope, slopes);
+  }
+  if (n == 0) return;
+  const Activated at = f(load_part(values, n, 0.0f));
+  store_part(at.value, values, n);
+  store_part(at.slope, slopes, n);
+}
+
+// exp(x) and exp(x) - 1 of x <= 0, each to 2^-50 of itself. Nothing is fused, so that every instruction set gives the
+// same bits. x = n log(2) + r with |r| <= log(2) / 2, and exp(x) = 2^n (1 + r + r^2 P(r)).
+inline Exponential decay(F64 x) {
+  constexpr double shifter = 0x1.8p52 + 1023.0;  // adding it leaves the nearest integer, biased, in the low bits
+  x = at_least(-700.0, x);
+  const F64 shifted = x * 0x1.71547652b82fep0 + shifter, n = shifted - shifter;
+  const F64 r = (x - n * log2_high) - n * log2_low;
+  F64 p = all(exp_polynomial[std::size(exp_polynomial) - 1]);
+  for (std::size_t k = std::size(exp_polynomial) - 1; k-- > 0;) p = p * r + exp_polynomial[k];
+  const F64 grown = r + r * r * p, scale = value(bits(shifted) << 52);
+  return {scale * grown + scale, scale * grown + (scale - 1.0)};
+}
+
 void activate(Activation f, float* values, float* slopes, Index n) noexcept {
   switch (f) {
     case Activation::linear:
@@ -23,13 +54,11 @@ void activate(Activation f, float* values, float* slopes, Index n) noexcept {
       return;
     case Activation::tanh:
       // From m = exp(-2|z|) - 1 both are free of cancellation: tanh|z| = -m/(2+m), tanh' = 4(1+m)/(2+m)^2.
-      for (Index i = 0; i < n; ++i) {
-        const float z = values[i];
-        const float m = std::expm1(-2.0f * std::fabs(z));
-        values[i] = std::copysign(-m / (2.0f + m), z);
-        slopes[i] = 4.0f * (1.0f + m) / ((2.0f + m) * (2.0f + m));
-      }
-      return;
+      return by_lanes(values, slopes, n, [](F64 z) -> Activated {
+        const auto [e, m] = decay(-2.0 * absolute(z));
+        const F64 part = 1.0 / (2.0 + m);
+        return {value(bits(-m * part) | (bits(z) & bits(all(-0.0)))), 4.0 * e * part * part};
+      });
     case Activation::gelu:  // z * Phi(z), exact; Phi by erfc so that the negative tail keeps its digits
       for (Index i = 0; i < n; ++i) {
         const float z = values[i];
@@ -40,25 +69,19 @@ void activate(Activation f, float* values, float* slopes, Index n) noexcept {
       }
       return;
     case Activation::silu:  // z * sigmoid(z)
-      for (Index i = 0; i < n; ++i) {
-        const float z = values[i];
-        const float e = std::exp(-std::fabs(z));
-        const float high = 1.0f / (1.0f + e), low = e / (1.0f + e);
-        const float at = z >= 0.0f ? high : low, against = z >= 0.0f ? low : high;
-        slopes[i] = at * (1.0f + z * against);
-        values[i] = z * at;
-      }
-      return;
-    case Activation::selu: {  // Klambauer et al., NeurIPS 2017
-      const float scale = 1.0507009873554805f, alpha = 1.6732632423543772f;
-      for (Index i = 0; i < n; ++i) {
-        const float z = values[i];
-        const float m = std::expm1(z < 0.0f ? z : 0.0f);
-        slopes[i] = z > 0.0f ? scale : scale * alpha * (m + 1.0f);
-        values[i] = z > 0.0f ? scale * z : (z == z ? scale * alpha * m : z);
-      }
-      return;
-    }
+      return by_lanes(values, slopes, n, [](F64 z) -> Activated {
+        const F64 e = decay(-absolute(z)).e, high = 1.0 / (1.0 + e), low = e * high;
+        const I64 is_positive = z >= 0.0;
+        const F64 at = take(is_positive, high, low), against = take(is_positive, low, high);
+        return {z * at, at * (1.0 + z * against)};
+      });
+    case Activation::selu:  // Klambauer et al., NeurIPS 2017
+      return by_lanes(values, slopes, n, [](F64 z) -> Activated {
+        constexpr double scale = 1.0507009873554805, alpha = 1.6732632423543772;
+        const auto [e, m] = decay(at_most(0.0, z));
+        const I64 is_positive = z > 0.0;
+        return {take(is_positive, scale * z, scale * alpha * m), take(is_positive, all(scale), scale * alpha * e)};
+      });
   }
 }
 

@@ -56,6 +56,40 @@ TEST(every_instruction_set_gives_the_same_bits) {
   }
 }
 
+TEST(activations_made_of_exponentials_are_rounded_once) {
+  const auto is_rounded = [](float x, double truth) {
+    const float least = std::fabs(x) < 0x1p-126f ? 0x1p-149f : std::nextafter(std::fabs(x), INFINITY) - std::fabs(x);
+    return std::fabs(static_cast<double>(x) - truth) <= 0.5001 * static_cast<double>(least);
+  };
+  const double scale = 1.0507009873554805, alpha = 1.6732632423543772;
+  std::vector<float> grid;
+  for (int i = -2000; i <= 2000; ++i) {
+    grid.push_back(static_cast<float>(i) / 23.0f);
+    grid.push_back(static_cast<float>(i) * 1e-6f);
+    grid.push_back(static_cast<float>(i) * 1e-20f);
+  }
+  for (const Kernels* set : sets()) {
+    for (const Activation f : {Activation::tanh, Activation::silu, Activation::selu}) {
+      std::vector<float> values = grid, slopes(grid.size());
+      set->activate(f, values.data(), slopes.data(), static_cast<Index>(grid.size()));
+      bool are_values = true, are_slopes = true;
+      for (std::size_t i = 0; i < grid.size(); ++i) {
+        const double z = static_cast<double>(grid[i]), cosh = std::cosh(z), at = 1.0 / (1.0 + std::exp(-z));
+        const double value = f == Activation::tanh   ? std::tanh(z)
+                             : f == Activation::silu ? z * at
+                                                     : scale * (z > 0.0 ? z : alpha * std::expm1(z));
+        const double slope = f == Activation::tanh   ? 1.0 / (cosh * cosh)
+                             : f == Activation::silu ? at * (1.0 + z / (1.0 + std::exp(z)))
+                                                     : scale * (z > 0.0 ? 1.0 : alpha * std::exp(z));
+        are_values = are_values && is_rounded(values[i], value);
+        are_slopes = are_slopes && is_rounded(slopes[i], slope);
+      }
+      CHECK(are_values);
+      CHECK(are_slopes);
+    }
+  }
+}
+
 TEST(slopes_are_the_activations_differences) {
   for (int f = 0; f < 6; ++f) {
     for (const float z : {-4.0f, -1.0f, -0.3f, 0.2f, 1.0f, 5.0f}) {
