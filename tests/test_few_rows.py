@@ -53,7 +53,7 @@ METHODS: list[Callable[[fl.Classifier, Any], Any]] = [
 def test_the_short_way_has_the_bits_of_the_long_one(target: str, kind: str, dtype: type) -> None:
     clf = fitted(target, kind)
     clf.temperature_ = 1.7
-    x = (PIXELS / (1 if dtype is np.uint8 else 7)).astype(dtype)
+    x: NDArray[Any] = (PIXELS / (1 if dtype is np.uint8 else 7)).astype(dtype)
     for n in (1, 2, 63, 64):
         assert short(clf, x[:n]) is not None
         for method in METHODS:
@@ -107,7 +107,7 @@ def test_what_has_to_be_refused_is_refused_in_the_same_words(kind: str, dtype: t
     clf = fitted("classes", kind)
     odd = [np.nan, np.inf, -np.inf]
     for value in [*odd, 1e300] if dtype is np.float64 else odd:
-        many = PIXELS.astype(dtype)
+        many: NDArray[Any] = PIXELS.astype(dtype)
         many[1, 3] = value
         assert short(clf, many[:2]) is None
         messages = []
@@ -116,7 +116,8 @@ def test_what_has_to_be_refused_is_refused_in_the_same_words(kind: str, dtype: t
                 clf.predict_proba(x)
             messages.append(str(refused.value))
         assert messages[0] == messages[1]
-    for wrong in (np.zeros((1, D + 1), dtype), np.zeros((0, D), dtype), np.zeros(D, dtype), np.zeros((1, 4, 5), dtype)):
+    for shape in ((1, D + 1), (0, D), (D,), (1, 4, 5)):
+        wrong: NDArray[Any] = np.zeros(shape, dtype)
         assert short(clf, wrong) is None
         with pytest.raises(InputError):
             clf.predict_proba(wrong)

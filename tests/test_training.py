@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,24 @@ def test_the_estimate_leaves_the_engine_as_initialised() -> None:
     )
     assert engine.steps == 0
     assert 0 < seconds < 10
+
+
+def test_where_steps_are_slow_a_stop_is_heard_after_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+
+    class Slow(Counting):
+        def train_span(
+            self, features: EncodedRows, targets: NDArray[Any], order_k: NDArray[np.int64], *rest: Any
+        ) -> float:
+            clock[0] += 0.3 * -(-len(order_k) // self.batch_size)
+            return super().train_span(features, targets, order_k, *rest)
+
+    engine = Slow()
+    history = run(engine, Plan(batch_size=1, max_epochs=9), stop=lambda: "interrupt" if clock[0] > 3.5 else None)
+    assert [len(span) for span in engine.seen] == [1] * 12  # the stop is asked for within the twelfth step
+    assert engine.steps == 12
+    assert history.stopped_by == "interrupt"
 
 
 def test_the_first_signal_asks_and_the_second_one_acts(monkeypatch: pytest.MonkeyPatch) -> None:

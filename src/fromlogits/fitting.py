@@ -433,9 +433,7 @@ def networks_of(model: Model, engine: str, threads: int) -> members.Logits:
     return members.Logits(engines, model.head, model.members)
 
 
-def new_engine(
-    name: str, network: Network, head: HeadName, threads: int, *, for_sparse_rows: bool = False
-) -> Engine:
+def new_engine(name: str, network: Network, head: HeadName, threads: int, *, for_sparse_rows: bool = False) -> Engine:
     """An engine of this name for this network, its parameters not yet set."""
     if name == "native":
         from .engines.native import NativeEngine
