@@ -20,7 +20,7 @@ def n_threads(n_jobs: int | None) -> int:
     The core uses at most 64 of them.
     """
     check_n_jobs(n_jobs)
-    return usable_cores() if n_jobs in (None, -1) else int(n_jobs)  # type: ignore[arg-type]
+    return usable_cores() if n_jobs in (None, -1) else int(n_jobs)
 
 
 def check_n_jobs(n_jobs: int | None) -> None:
