@@ -14,9 +14,13 @@ constexpr double temperature = 1.37;
 
 Network make() {
   Network network({{d, 18, Activation::relu}, {18, c, Activation::linear}}, Head::softmax);
-  std::vector<float> parameters(static_cast<std::size_t>(network.parameter_count()));
-  for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i] = static_cast<float>((i * 37) % 101) / 50.0f - 1.0f;
-  network.set(parameters.data());
+  for (std::size_t i = 0; i < network.layers().size(); ++i) {
+    const auto [inputs, units, activation] = network.layers()[i];
+    std::vector<float> numbers;
+    for (Index k = 0; k < units * (inputs + 1); ++k)
+      numbers.push_back(static_cast<float>((k * 37) % 101) / 50.0f - 1.0f);
+    network.set(i, {0, units}, numbers.data(), numbers.data() + units * inputs);
+  }
   return network;
 }
 
