@@ -87,6 +87,14 @@ const T* data_or_null(const std::optional<Vec<const T>>& x) {
   return x ? x->data() : nullptr;
 }
 
+// What rows count for, and a label that is set more than one that is not.
+struct Weights {
+  std::optional<nb::ndarray<const double, nb::c_contig, nb::device::cpu>> each;  // (n) or (n, outputs)
+  std::optional<Vec<const double>> positive;                                     // (outputs)
+};
+using EachWeight = decltype(Weights::each);
+using PositiveWeights = decltype(Weights::positive);
+
 class PyNetwork {
  public:
   PyNetwork(Index inputs, const std::vector<Index>& units, const std::vector<std::string>& activations,
@@ -125,7 +133,7 @@ class PyNetwork {
 
   double train(const fromlogits::Rows& rows, std::optional<Vec<const std::int32_t>> labels,
                std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
-               int threads) {
+               const Weights& weights, int threads) {
     require(batch_size_ > 0, "start() comes before train()");
     require(rows.d == network_.inputs(), "features must be (n, inputs)");
     fromlogits::Targets wanted;
@@ -137,9 +145,22 @@ class PyNetwork {
               "targets must be (n, outputs)");
       wanted.values = targets->data();
     }
+    if (weights.each) {
+      const Index by_entry = rows.n * network_.outputs();
+      wanted.weights = weights.each->data();
+      wanted.is_by_entry = weights.each->ndim() == 2;
+      require(size(weights.each->shape(0)) == rows.n &&
+                  size(weights.each->size()) == (wanted.is_by_entry ? by_entry : rows.n) &&
+                  !(is_softmax_ && wanted.is_by_entry),
+              "weights must be (n,), or (n, outputs) with sigmoid");
+    }
+    if (weights.positive) {
+      require(!is_softmax_ && size(weights.positive->shape(0)) == network_.outputs(), "positive must be (outputs,)");
+      wanted.positive = weights.positive->data();
+    }
     const Index k = size(order.shape(0));
     require(size(rates.shape(0)) == (k + batch_size_ - 1) / batch_size_, "one learning rate for each batch");
-    network_.take(rows);
+    network_.take(rows, wanted);
     const Unlocked unlocked;
     fromlogits::KeptTeam team(threads);
     return network_.train(rows, wanted, order.data(), k, rates.data(), loss, team.get());
@@ -348,11 +369,18 @@ Index class_numbers(Vec<const std::int64_t> from, Index c, Vec<std::int32_t> to)
   return std::find_if(labels, labels + n, [c](std::int64_t y) { return y < 0 || y >= c; }) - labels;
 }
 
-std::tuple<nb::bytes, double, Index> exact_sum(Vec<const double> x) {
+// The exact sum of the values, each times its weight where there are any.
+std::tuple<nb::bytes, double, Index> exact_sum(Vec<const double> x, std::optional<Vec<const double>> weights) {
+  const Index n = size(x.shape(0));
+  require(!weights || size(weights->shape(0)) == n, "one weight for each value");
+  const double* const by = data_or_null(weights);
   fromlogits::LossSum result;
   {
     const Unlocked unlocked;
-    for (Index i = 0; i < size(x.shape(0)); ++i) result.sum.add(x.data()[i]);
+    for (Index i = 0; i < n; ++i) {
+      if (by == nullptr) result.sum.add(x.data()[i]);
+      else result.sum.add_product(x.data()[i], by[i]);
+    }
     result.sum.settle();
   }
   return python_sum(result);
@@ -381,7 +409,7 @@ NB_MODULE(_core, m) {
   add_check<float>(m);
   add_check<double>(m);
   m.def("class_numbers", class_numbers, "labels"_a.noconvert(), "classes"_a, "out"_a.noconvert());
-  m.def("exact_sum", exact_sum, "values"_a.noconvert());
+  m.def("exact_sum", exact_sum, "values"_a.noconvert(), "weights"_a.noconvert().none() = nb::none());
   m.attr("exact_sum_unit") = fromlogits::ExactSum::unit_exponent;
 
   nb::class_<PyNetwork> network(m, "Network");
@@ -397,28 +425,35 @@ NB_MODULE(_core, m) {
           "train",
           [](PyNetwork& self, Floats features, std::optional<Vec<const std::int32_t>> labels,
              std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
-             int threads) { return self.train(rows_of(features), labels, targets, order, rates, loss, threads); },
+             EachWeight weights, PositiveWeights positive, int threads) {
+            return self.train(rows_of(features), labels, targets, order, rates, loss, {weights, positive}, threads);
+          },
           "features"_a.noconvert(), "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
-          "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "threads"_a)
+          "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "weights"_a.noconvert().none(),
+          "positive"_a.noconvert().none(), "threads"_a)
       .def(
           "train_bytes",
           [](PyNetwork& self, Bytes features, float scale, float shift, std::optional<Vec<const std::int32_t>> labels,
              std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
-             int threads) {
-            return self.train(rows_of(features, scale, shift), labels, targets, order, rates, loss, threads);
+             EachWeight weights, PositiveWeights positive, int threads) {
+            return self.train(rows_of(features, scale, shift), labels, targets, order, rates, loss, {weights, positive},
+                              threads);
           },
           "features"_a.noconvert(), "scale"_a, "shift"_a, "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
-          "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "threads"_a)
+          "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "weights"_a.noconvert().none(),
+          "positive"_a.noconvert().none(), "threads"_a)
       .def(
           "train_csr",
           [](PyNetwork& self, Vec<const std::int64_t> starts, Vec<const std::int32_t> columns, Vec<const float> values,
              Index inputs, std::optional<Vec<const std::int32_t>> labels, std::optional<Floats> targets,
-             Vec<const std::int64_t> order, Vec<const double> rates, double loss, int threads) {
-            return self.train(rows_of(starts, columns, values, inputs), labels, targets, order, rates, loss, threads);
+             Vec<const std::int64_t> order, Vec<const double> rates, double loss, EachWeight weights,
+             PositiveWeights positive, int threads) {
+            return self.train(rows_of(starts, columns, values, inputs), labels, targets, order, rates, loss,
+                              {weights, positive}, threads);
           },
           "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(), "inputs"_a,
           "labels"_a.noconvert().none(), "targets"_a.noconvert().none(), "order"_a.noconvert(), "rates"_a.noconvert(),
-          "loss"_a, "threads"_a)
+          "loss"_a, "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "threads"_a)
       .def(
           "logits",
           [](PyNetwork& self, Floats features, std::optional<Vec<const std::int64_t>> rows, Matrix<float> out,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "kernels.h"
 
@@ -13,6 +14,7 @@ namespace {
 // Rows of a task: few enough that several threads find work in a batch, enough that the weights, which each task reads
 // whole, are not read too often.
 constexpr Index block_rows(Index n) { return n <= 64 ? 16 : 32; }
+constexpr Index most_block_rows = 32;
 
 constexpr Index unit_panels = 4;  // of a task that takes some units of a layer
 constexpr Index input_rows = 64;  // of the weights that a task updates: with two panels, 8 KiB of gradient
@@ -163,7 +165,7 @@ void Network::finish() noexcept {
   optimizer_.finish();
   sparse_ = {};
   for (Buffer<float>* const buffer : {&gradient_, &input_, &sums_, &logits_, &targets_}) *buffer = {};
-  for (Buffer<double>* const buffer : {&squares_, &losses_, &head_memory_}) *buffer = {};
+  for (Buffer<double>* const buffer : {&squares_, &losses_, &weights_, &positive_, &head_memory_}) *buffer = {};
   for (Buffer<std::int32_t>* const buffer : {&settled_, &labels_}) *buffer = {};
   for (auto* const of_layers : {&outputs_, &slopes_, &douts_, &turned_}) {
     for (Buffer<float>& buffer : *of_layers) buffer = {};
@@ -177,7 +179,13 @@ Index Network::most_tasks() const noexcept {
   return tasks;
 }
 
-void Network::take(const Rows& rows) {
+void Network::take(const Rows& rows, const Targets& targets) {
+  const Index c = outputs();
+  if (targets.weights != nullptr) weights_.reserve(plan_.batch_size * (head_ == Head::softmax ? 1 : c));
+  if (targets.positive != nullptr) {
+    positive_.reserve(most_block_rows * c);
+    for (Index i = 0; i < most_block_rows; ++i) std::copy_n(targets.positive, c, positive_.data() + i * c);
+  }
   const bool is_sparse = rows.starts != nullptr;
   if (is_sparse) settled_.reserve(inputs());
   if (is_sparse != by_rows_) lay_out(is_sparse);
@@ -372,20 +380,36 @@ void Network::loss_and_gradient(const Batch& batch, Span rows) noexcept {
                   logits_.data() + i * c + k);
     }
   }
+  const double* const weights = batch.targets.weights;
   if (head_ == Head::softmax) {
+    double* const scales = weights == nullptr ? nullptr : weights_.data() + rows.begin;
+    double* const losses = losses_.data() + rows.begin;
     for (Index i = rows.begin; i < end; ++i) labels_.data()[i] = batch.targets.labels[batch.order[i]];
-    head.softmax_loss(z, labels_.data() + rows.begin, nullptr, divisor, z, losses_.data() + rows.begin, rows.size, c,
+    for (Index i = 0; scales != nullptr && i < rows.size; ++i) {
+      scales[i] = weights[batch.order[rows.begin + i]];
+      if (scales[i] == 0.0) labels_.data()[rows.begin + i] = -1;  // takes no part, whatever its logits
+    }
+    head.softmax_loss(z, labels_.data() + rows.begin, scales, divisor, z, losses, rows.size, c,
                       head_memory_.data() + rows.begin / block_rows(1) * scratch_size(c));
+    for (Index i = 0; scales != nullptr && i < rows.size; ++i) losses[i] *= scales[i];
   } else {
     float* const wanted = targets_.data() + rows.begin * c;
     double* const entries = head_memory_.data() + rows.begin * c;
+    double* const scales = weights == nullptr ? nullptr : weights_.data() + rows.begin * c;
     for (Index i = 0; i < rows.size; ++i) {
-      std::copy_n(batch.targets.values + batch.order[rows.begin + i] * c, c, wanted + i * c);
+      const std::int64_t row = batch.order[rows.begin + i];
+      std::copy_n(batch.targets.values + row * c, c, wanted + i * c);
+      for (Index k = 0; scales != nullptr && k < c; ++k) {
+        scales[i * c + k] = batch.targets.is_by_entry ? weights[row * c + k] : weights[row];
+        if (scales[i * c + k] == 0.0) wanted[i * c + k] = std::numeric_limits<float>::quiet_NaN();
+      }
     }
-    head.sigmoid_loss(z, wanted, nullptr, 0.0, nullptr, 1.0, nullptr, divisor, z, entries, rows.size * c);
+    const double* const positive = batch.targets.positive == nullptr ? nullptr : positive_.data();
+    head.sigmoid_loss(z, wanted, nullptr, 0.0, positive, 1.0, scales, divisor, z, entries, rows.size * c);
     for (Index i = 0; i < rows.size; ++i) {
       double& loss = losses_.data()[rows.begin + i] = 0.0;
-      for (Index k = 0; k < c; ++k) loss += entries[i * c + k];
+      for (Index k = 0; k < c; ++k)
+        loss += scales == nullptr ? entries[i * c + k] : scales[i * c + k] * entries[i * c + k];
     }
   }
   for (Index i = rows.begin; i < end; ++i) {

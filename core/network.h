@@ -28,10 +28,13 @@ struct TrainingPlan {
   std::uint64_t seed = 0;
 };
 
-// Targets of all rows; which one is set follows from the head.
+// Targets of all rows, and what they count for. Whether labels or values are set follows from the head.
 struct Targets {
   const std::int32_t* labels = nullptr;  // (n), 0 <= label < c
   const float* values = nullptr;         // (n, c), in [0, 1]; NaN: unknown
+  const double* weights = nullptr;       // (n), or (n, c) of the sigmoid head, or null: 1. What weighs 0 takes no part
+  bool is_by_entry = false;              // (n, c)
+  const double* positive = nullptr;      // (c) of the sigmoid head: weight of target 1; or null: 1
 };
 
 class Network {
@@ -54,14 +57,14 @@ class Network {
   // Gives it back; start() comes before the next step. Needs settle().
   void finish() noexcept;
 
-  // Takes the memory that steps on these rows need besides; parameters that waited for their feature catch up where
-  // the kind of rows changes.
-  void take(const Rows& rows);
+  // Takes the memory that steps on these rows and targets need besides; parameters that waited for their feature catch
+  // up where the kind of rows changes.
+  void take(const Rows& rows, const Targets& targets);
 
   // Takes steps on batches of order[0..k), the last one possibly smaller; rates has one learning rate a step.
   //   order    row numbers, 0 <= order[i] < rows.n, checked by the caller
-  //   loss     so far; step by step the sum of each row's loss before its step, in nats, is added, so that the length
-  //            of a span does not change the order of the sum
+  //   loss     so far; step by step the sum of each row's weighted loss before its step, in nats, is added, so that the
+  //            length of a span does not change the order of the sum
   //   returns  the loss after these steps
   // Needs start() and take(). Allocates nothing.
   double train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k, const double* rates,
@@ -121,6 +124,8 @@ class Network {
   Buffer<std::int32_t> labels_;  // (batch) of the softmax head
   Buffer<float> targets_;        // (batch, c) of the sigmoid head
   Buffer<double> losses_;        // (batch)
+  Buffer<double> weights_;       // softmax: (batch); sigmoid: (batch, c); only with weights
+  Buffer<double> positive_;      // (rows of a task, c), each row the same
   Buffer<double> head_memory_;   // softmax: scratch of each block; sigmoid: losses of each entry
 };
 

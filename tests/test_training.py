@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fromlogits import training
 from fromlogits.data.features import EncodedRows, Features
-from fromlogits.engines.base import Engine, Parameters
+from fromlogits.engines.base import UNWEIGHTED, Engine, Parameters, Weights
 from fromlogits.errors import DivergedError, InputError
 from fromlogits.spec import Dense, HeadName, Network, Plan
 
@@ -50,6 +50,7 @@ class Counting(Engine):
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
         loss: float = 0.0,
+        weights: Weights = UNWEIGHTED,
     ) -> float:
         assert len(learning_rates_s) == -(-len(order_k) // self.batch_size)
         self.steps += len(learning_rates_s)

@@ -239,7 +239,7 @@ std::vector<float> trained_on(const Rows& x, const OptimizerPlan& optimizer, int
   Network network = make({x.d, c}, Activation::linear, Head::softmax, by_rows);
   const Rowset rows = rowset(x.n, 1, c);
   network.start({optimizer, 0.0, batch, 3});
-  network.take(x);
+  network.take(x, {});
   Team team(threads);
   for (Index epoch = 0; epoch < epochs; ++epoch) {
     for (Index at = 0; at < x.n; at += span) {
@@ -283,7 +283,7 @@ TEST(sparse_and_dense_rows_have_the_same_logits) {
        {std::pair{false, false}, {false, true}, {true, false}, {true, true}}) {
     Network network = make({d, 300, c}, Activation::relu, Head::softmax, is_made_by_rows);
     network.start({{}, 0.0, 8, 3});
-    if (is_taken) network.take(sparse.rows(n, d));
+    if (is_taken) network.take(sparse.rows(n, d), {});
     std::vector<float> a(static_cast<std::size_t>(n * c)), b(a);
     if (first.empty()) first = parameters(network);
     CHECK(parameters(network) == first);

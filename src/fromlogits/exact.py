@@ -33,9 +33,10 @@ class ExactSum:
         return cls(int.from_bytes(digits, "little"), _core.exact_sum_unit, odd)
 
     @classmethod
-    def of_values(cls, values: NDArray[Any]) -> ExactSum:
-        """The sum of nonnegative doubles."""
-        digits, odd, _ = _core.exact_sum(np.ascontiguousarray(values, np.float64).reshape(-1))
+    def of_values(cls, values: NDArray[Any], weights: NDArray[Any] | None = None) -> ExactSum:
+        """The sum of nonnegative doubles, each times its weight, of which 0 leaves it out."""
+        by = None if weights is None else np.ascontiguousarray(weights, np.float64).reshape(-1)
+        digits, odd, _ = _core.exact_sum(np.ascontiguousarray(values, np.float64).reshape(-1), by)
         return cls.of(digits, odd)
 
     def times(self, count: int) -> ExactSum:
@@ -56,9 +57,10 @@ class ExactSum:
         return self.over(ExactSum(1), type_name)
 
 
-def mean(values: NDArray[Any]) -> float:
-    """The mean of nonnegative doubles, rounded once; NaN of none."""
-    return ExactSum.of_values(values).over(ExactSum(values.size))
+def mean(values: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
+    """The (weighted) mean of nonnegative doubles, rounded once; NaN of none."""
+    count = ExactSum(values.size) if weights is None else ExactSum.of_values(weights)
+    return ExactSum.of_values(values, weights).over(count)
 
 
 def rounded_quotient(numerator: int, denominator: int, exponent: int, precision: int, lowest: int) -> float:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from . import training
 from .data.features import EncodedRows
-from .engines.base import Engine, Parameters
+from .engines.base import UNWEIGHTED, Engine, Parameters, Weights
 from .errors import DivergedError, InputError
 from .heads import HEADS
 from .spec import HeadName, Members, Plan
@@ -77,7 +77,7 @@ class Untrained:
 
     Attributes:
         name: how a message calls it.
-        targets: all rows, as `Engine.train_span` takes them.
+        targets, weights: all rows, as `Engine.train_span` takes them.
         validation: judges its epochs, or None.
     """
 
@@ -87,6 +87,7 @@ class Untrained:
     metric: str
     targets: NDArray[Any]
     validation: Validation | None
+    weights: Weights = UNWEIGHTED
 
 
 class Standing:
@@ -253,7 +254,7 @@ def _train_one(
 ) -> Member:
     history = training.train(
         engine, features, untrained.targets, rows, plan, untrained.seed,
-        validation=untrained.validation, observer=observer, stop=stop,
+        weights=untrained.weights, validation=untrained.validation, observer=observer, stop=stop,
     )  # fmt: skip
     engine.finish()  # before the copy of its parameters is made
     kept = tuple(dataclasses.replace(epoch, is_best=epoch.epoch == history.best_epoch) for epoch in history.epochs)

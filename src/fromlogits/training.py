@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data.features import EncodedRows
-from .engines.base import Engine, Parameters
+from .engines.base import UNWEIGHTED, Engine, Parameters, Weights
 from .errors import DivergedError, InputError
 from .spec import Plan
 
@@ -47,7 +47,7 @@ class EpochRecord:
 
     epoch: int
     loss: float
-    """Mean over the rows of each row's loss before the step that it took part in, in nats."""
+    """Mean over the rows of each row's weighted loss before the step that it took part in, in nats."""
     validation: float | None
     is_best: bool
     learning_rate: float
@@ -201,6 +201,7 @@ def train(
     plan: Plan,
     seed: int,
     *,
+    weights: Weights = UNWEIGHTED,
     validation: Validation | None = None,
     observer: Observer | None = None,
     stop: Callable[[], str | None] = lambda: None,
@@ -209,7 +210,7 @@ def train(
 
     Args:
         engine: initialised; its parameters are where the training begins.
-        features, targets: all rows, as `Engine.train_span` takes them.
+        features, targets, weights: all rows, as `Engine.train_span` takes them.
         rows: numbers of the rows to train on.
         validation: judges each epoch; without it the last epoch is the best one.
         stop: asked between spans; a reason (a word) ends the training, and what was reached is judged and kept.
@@ -236,7 +237,7 @@ def train(
             span = order[position : position + span_steps * plan.batch_size]
             rates = learning_rates(plan, step, math.ceil(len(span) / plan.batch_size), total_steps)
             span_started = time.perf_counter()
-            before, loss_sum = loss_sum, engine.train_span(features, targets, span, rates, loss_sum)
+            before, loss_sum = loss_sum, engine.train_span(features, targets, span, rates, loss_sum, weights)
             now = time.perf_counter()
             step += len(rates)
             if not math.isfinite(loss_sum):
@@ -293,17 +294,23 @@ def train(
 
 
 def estimated_seconds(
-    engine: Engine, features: EncodedRows, targets: NDArray[Any], rows: NDArray[np.int64], plan: Plan, seed: int
+    engine: Engine,
+    features: EncodedRows,
+    targets: NDArray[Any],
+    rows: NDArray[np.int64],
+    plan: Plan,
+    seed: int,
+    weights: Weights = UNWEIGHTED,
 ) -> float:
     """Time of all max_epochs, from a few trial steps of about 10 ms in all; the engine is initialised anew after."""
     plan = _for_rows(plan, len(rows))
     batch, rate = rows[: plan.batch_size], learning_rates(plan, 0, 1, 1)
     engine.start(plan, seed)
-    engine.train_span(features, targets, batch, rate)  # the first one finds cold caches
+    engine.train_span(features, targets, batch, rate, 0.0, weights)  # the first one finds cold caches
     trials: list[float] = []
     while sum(trials) < 0.01 and len(trials) < 100:
         started = time.perf_counter()
-        engine.train_span(features, targets, batch, rate)
+        engine.train_span(features, targets, batch, rate, 0.0, weights)
         trials.append(time.perf_counter() - started)
     engine.initialise(seed)
     # The shortest: another process that took the core for a moment would count for every step to come.

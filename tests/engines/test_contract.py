@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fromlogits.data.features import EncodedRows, Features, SparseFeatures
 from fromlogits.engines import native
-from fromlogits.engines.base import Engine, Parameters
+from fromlogits.engines.base import UNWEIGHTED, Engine, Parameters, Weights
 from fromlogits.engines.initialisation import initial_parameters
 from fromlogits.engines.native import NativeEngine
 from fromlogits.engines.reference import ReferenceEngine
@@ -554,3 +554,159 @@ def test_sparse_rows_are_predicted_from_weights_laid_out_for_them_to_the_same_bi
         assert largest_difference(engine.parameters(), parameters) == 0
         ends.append((engine.logits(as_csr(x_nd)), engine.logits(Features(x_nd))))
     assert all(np.array_equal(ends[0][0], logits_nc) for pair in ends for logits_nc in pair)
+
+
+# --- weights and unknown labels ---
+
+WEIGHINGS = ["rows", "entries", "positive", "unknown labels", "all of it"]
+
+
+def weighed(head: HeadName, what: str, n: int = N) -> tuple[NDArray[Any], Weights]:
+    """Targets, some of them unknown, and weights, of which some are 0."""
+    rng = np.random.default_rng(11)
+    targets = batch(head)[1] if n == N else sparse_batch(head)[1]
+    rows_n, entries_nc = rng.integers(0, 4, n).astype(float), rng.gamma(1.0, size=(n, C)) * (rng.random((n, C)) < 0.8)
+    if head == "softmax":
+        return targets, Weights(rows_n)
+    if what in ("unknown labels", "all of it"):
+        targets = np.where(rng.random((n, C)) < 0.3, np.float32(np.nan), targets)
+    each = {"rows": rows_n, "entries": entries_nc, "all of it": entries_nc}.get(what)
+    positive = np.array([0.25, 1.0, 3.0, 10.0, 0.5]) if what in ("positive", "all of it") else None
+    return targets, Weights(each, positive)
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize(("head", "what"), [("softmax", "rows"), *(("sigmoid", what) for what in WEIGHINGS)])
+def test_weighted_training_follows_the_reference(head: HeadName, what: str, sparse: bool) -> None:
+    plan = Plan(learning_rate=0.01, dropout=0.2, clip_norm=0.5, batch_size=12, epsilon=1e-14 if sparse else 1e-8)
+    x_nd = sparse_batch(head)[0] if sparse else batch(head)[0].values
+    targets, weights = weighed(head, what, len(x_nd))
+    losses, engines = [], []
+    for kind in ENGINES:
+        engine = kind(SPARSE if sparse else network(), head)
+        engine.initialise(3)
+        engine.start(plan, 3)
+        order = np.tile(np.random.default_rng(1).permutation(len(x_nd)), 2)
+        features = as_csr(x_nd) if sparse and kind is NativeEngine else Features(x_nd)
+        losses.append(engine.train_span(features, targets, order, np.full(-(-len(order) // 12), 0.01), 0.0, weights))
+        engines.append(engine)
+
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert largest_difference(engines[0].parameters(), engines[1].parameters()) < 1e-5
+
+
+def one_step(kind: type[Engine], head: HeadName, x_nd: Any, targets: Any, weights: Weights) -> tuple[float, Parameters]:
+    """The loss per row, and the gradient of a full batch: minus what one step of length 1 does to the parameters."""
+    engine = kind(network("tanh"), head)
+    engine.initialise(3)
+    before = engine.parameters()
+    engine.start(Plan(optimizer="sgd", momentum=0.0, learning_rate=1.0, batch_size=len(x_nd)), 3)
+    loss = engine.train_span(Features(x_nd), targets, np.arange(len(x_nd)), np.ones(1), 0.0, weights)
+    after = engine.parameters()
+    return loss / len(x_nd), [(a - c, b - d) for (a, b), (c, d) in zip(before, after, strict=True)]
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("head", HEADS)
+def test_a_whole_weight_is_that_many_copies_of_the_row(kind: type[Engine], head: HeadName) -> None:
+    x_nd = batch(head)[0].values
+    targets = batch(head)[1]
+    if head == "sigmoid":
+        targets[::7, 2] = np.nan
+    times_n = np.random.default_rng(4).integers(0, 5, N)
+    part_n = times_n > 0
+
+    loss, gradient = one_step(
+        kind, head, x_nd[part_n], targets[part_n], Weights(times_n[part_n] / times_n[part_n].mean())
+    )
+
+    copies = np.repeat(np.arange(N), times_n)
+    expected_loss, expected = one_step(kind, head, x_nd[copies], targets[copies], UNWEIGHTED)
+    # The float32 parameters of the reference are rounded once; the native engine adds other float32 numbers up.
+    assert loss == pytest.approx(expected_loss, rel=1e-12 if kind is ReferenceEngine else 1e-6)
+    assert largest_difference(gradient, expected) < (2e-7 if kind is ReferenceEngine else 1e-6)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("head", HEADS)
+def test_what_weighs_nothing_or_is_unknown_has_no_part_whatever_it_is(kind: type[Engine], head: HeadName) -> None:
+    x_nd, targets = batch(head)[0].values, batch(head)[1]
+    other_nd, others = x_nd.copy(), targets.copy()
+    other_nd[7] = 100.0
+    if head == "softmax":
+        others[7] = (others[7] + 1) % C
+    else:
+        others[7], others[3, 1] = 1 - others[7], 1 - others[3, 1]
+    weights_n, weights_nc = np.ones(N), np.ones((N, C))
+    weights_n[7], weights_nc[7], weights_nc[3, 1] = 0, 0, 0
+    weights = Weights(weights_n if head == "softmax" else weights_nc)
+
+    loss, gradient = one_step(kind, head, x_nd, targets, weights)
+    other_loss, other = one_step(kind, head, other_nd, others, weights)
+
+    assert loss == other_loss
+    assert largest_difference(gradient, other) == 0.0
+    if head == "sigmoid":
+        unknown = targets.copy()
+        unknown[7], unknown[3, 1] = np.nan, np.nan
+        unknown_loss, of_known = one_step(kind, head, x_nd, unknown, UNWEIGHTED)
+        assert unknown_loss == loss
+        assert largest_difference(gradient, of_known) == 0.0
+
+
+def test_a_positive_weight_has_the_closed_form() -> None:
+    """One input of 1 and a bias: the gradient by the bias is ((1 - t) - w t exp(-z)) / (1 + exp(-z)) for z >= 0."""
+    z, w = 0.75, 3.0
+    for kind in ENGINES:
+        for t, gradient, loss in (
+            (1.0, -w * np.exp(-z) / (1 + np.exp(-z)), w * np.log1p(np.exp(-z))),
+            (0.0, 1 / (1 + np.exp(-z)), z + np.log1p(np.exp(-z))),
+        ):
+            engine = kind(Network((Dense(2),)).with_input(1), "sigmoid")
+            engine.set_parameters([(np.zeros((2, 1), np.float32), np.full(2, z, np.float32))])
+            engine.start(Plan(optimizer="sgd", momentum=0.0, learning_rate=1.0, batch_size=1), 0)
+            targets = np.array([[t, np.nan]], np.float32)
+            weights = Weights(None, np.array([w, 5.0]))
+            found = engine.train_span(
+                Features(np.ones((1, 1), np.float32)), targets, np.arange(1), np.ones(1), 0.0, weights
+            )
+            assert found == pytest.approx(loss, rel=1e-7)
+            np.testing.assert_allclose(engine.parameters()[0][1], [z - gradient, z], rtol=1e-6)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_equal_weights_are_no_weights_bit_for_bit(head: HeadName) -> None:
+    for shape in ((N,), (N, C)) if head == "sigmoid" else ((N,),):
+        x_nd, targets = batch(head)[0].values, batch(head)[1]
+        plain = one_step(NativeEngine, head, x_nd, targets, UNWEIGHTED)
+        even = one_step(NativeEngine, head, x_nd, targets, Weights(np.ones(shape)))
+        assert plain[0] == even[0]
+        assert largest_difference(plain[1], even[1]) == 0.0
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_any_number_of_threads_gives_the_same_bits_with_weights(head: HeadName) -> None:
+    rng = np.random.default_rng(5)
+    wide = Network((Dense(600, "relu"), Dense(200, "gelu"), Dense(C))).with_input(400)
+    features, targets = Features(rng.normal(size=(600, 400)).astype(np.float32)), batch(head)[1].repeat(6, axis=0)
+    weights = Weights(rng.gamma(1.0, size=600), None if head == "softmax" else np.arange(1.0, C + 1))
+    ends = []
+    for threads in (1, 2, 7):
+        engine = NativeEngine(wide, head, n_threads=threads)
+        engine.initialise(2)
+        engine.start(Plan(dropout=0.1, clip_norm=1.0, batch_size=512), 2)
+        loss = engine.train_span(features, targets, np.arange(600), np.full(2, 1e-2), 0.0, weights)
+        ends.append((loss, engine.parameters()))
+    assert ends[0][0] == ends[1][0] == ends[2][0]
+    assert largest_difference(ends[0][1], ends[1][1]) == largest_difference(ends[0][1], ends[2][1]) == 0.0
+
+
+@pytest.mark.parametrize("shape", [(N - 1,), (N, C - 1), (N + 1, C)])
+def test_weights_of_another_shape_are_no_read_of_other_memory(shape: tuple[int, ...]) -> None:
+    features, targets = batch("sigmoid")
+    engine = NativeEngine(network(), "sigmoid")
+    engine.start(Plan(), 0)
+    with pytest.raises(ValueError, match="weights must be"):
+        engine.train_span(features, targets, np.arange(4), np.ones(1), 0.0, Weights(np.ones(shape)))
+    with pytest.raises(ValueError, match="positive must be"):
+        engine.train_span(features, targets, np.arange(4), np.ones(1), 0.0, Weights(None, np.ones(C + 1)))

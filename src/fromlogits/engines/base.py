@@ -6,6 +6,7 @@ Dimension letters: n rows, d features, h units of a layer, c outputs, k entries 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,23 @@ from ..spec import HeadName, Network, Plan
 
 Parameters = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Per layer: weights (h, d), row-major, and biases (h,)."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What counts how much in the loss that is trained.
+
+    Attributes:
+        each: of every row, float64 (n,), or with sigmoid of every entry (n, c); finite, at least 0, in the mean 1 over
+            the rows that are trained on. What weighs 0 takes no part. None: 1.
+        positive: of the sigmoid head, what target 1 of each output counts beside target 0; float64 (c,). None: 1.
+    """
+
+    each: NDArray[np.float64] | None = None
+    positive: NDArray[np.float64] | None = None
+
+
+UNWEIGHTED = Weights()
 
 
 class Engine(ABC):
@@ -55,18 +73,21 @@ class Engine(ABC):
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
         loss: float = 0.0,
+        weights: Weights = UNWEIGHTED,
     ) -> float:
         """Take s = ceil(k / batch_size) steps; step i trains on the rows order_k[i·batch_size : (i+1)·batch_size].
 
         Args:
             features: all rows.
-            targets: softmax: class indices, int32 (n,); sigmoid: 0/1, float32 (n, c).
+            targets: softmax: class indices, int32 (n,); sigmoid: 0/1, float32 (n, c), NaN where a label is unknown: it
+                has no loss and no gradient.
             order_k: row numbers in the order they are trained on.
             learning_rates_s: one for each step.
             loss: of the spans before this one.
+            weights: of all rows: a step's gradient is that of Σ weight · loss over its rows, by their number.
 
         Returns:
-            `loss` plus, added step by step, the sum over the k rows of each row's loss before the step that it takes
+            `loss` plus, added step by step, the sum over the k rows of each row's weighted loss before the step that it takes
             part in: softmax cross-entropy, or the sum over labels of the sigmoid cross-entropy; in nats. So a span's
             length changes no bits, neither of the parameters nor of an epoch's loss.
         """

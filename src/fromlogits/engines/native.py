@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..data.features import EncodedRows, SparseFeatures
 from ..spec import HeadName, Network, Plan
-from .base import Engine, Parameters
+from .base import UNWEIGHTED, Engine, Parameters, Weights
 from .initialisation import initial_weights
 
 CALL_FLOPS = 5_000_000_000
@@ -59,10 +59,12 @@ class NativeEngine(Engine):
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
         loss: float = 0.0,
+        weights: Weights = UNWEIGHTED,
     ) -> float:
         _check_rows(order_k, len(features))
         labels, values = (targets, None) if self.head == "softmax" else (None, targets)
-        rest = labels, values, np.ascontiguousarray(order_k), learning_rates_s, loss, self.n_threads
+        order_k = np.ascontiguousarray(order_k)
+        rest = labels, values, order_k, learning_rates_s, loss, weights.each, weights.positive, self.n_threads
         if isinstance(features, SparseFeatures):
             return self._core.train_csr(features.indptr, features.indices, features.values, features.n_features, *rest)
         if features.values.dtype == np.uint8:

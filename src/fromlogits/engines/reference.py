@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..data.features import EncodedRows, SparseFeatures
 from ..spec import HeadName, Network, Plan
-from .base import Engine, Parameters
+from .base import UNWEIGHTED, Engine, Parameters, Weights
 from .initialisation import initial_parameters
 
 Float64 = NDArray[np.float64]
@@ -52,8 +52,10 @@ def activate(name: str, z: Float64) -> tuple[Float64, Float64]:
     return z, np.ones_like(z)
 
 
-def softmax_head(z_nc: Float64, labels_n: NDArray[Any]) -> tuple[Float64, Float64]:
-    """Loss of each row, and its gradient."""
+def softmax_head(
+    z_nc: Float64, labels_n: NDArray[Any], weights_n: Float64 | None = None, positive_c: None = None
+) -> tuple[Float64, Float64]:
+    """Weighted loss of each row, and its gradient."""
     rows_n = np.arange(len(z_nc))
     top_n = np.where(z_nc[rows_n, labels_n] == z_nc.max(axis=1), labels_n, z_nc.argmax(axis=1))
     max_n = z_nc[rows_n, top_n]
@@ -64,15 +66,29 @@ def softmax_head(z_nc: Float64, labels_n: NDArray[Any]) -> tuple[Float64, Float6
     dz_nc = terms_nc / (1 + rest_n)[:, None]
     dz_nc[rows_n, labels_n] = 0
     dz_nc[rows_n, labels_n] = -dz_nc.sum(axis=1)
-    return (max_n - z_nc[rows_n, labels_n]) + np.log1p(rest_n), dz_nc
+    losses_n = (max_n - z_nc[rows_n, labels_n]) + np.log1p(rest_n)
+    return (losses_n, dz_nc) if weights_n is None else (losses_n * weights_n, dz_nc * weights_n[:, None])
 
 
-def sigmoid_head(z_nc: Float64, t_nc: NDArray[Any]) -> tuple[Float64, Float64]:
-    """Loss of each row, summed over labels, and its gradient."""
+def sigmoid_head(
+    z_nc: Float64, t_nc: NDArray[Any], weights: Float64 | None = None, positive_c: Float64 | None = None
+) -> tuple[Float64, Float64]:
+    """Weighted loss of each row, summed over its known labels, and its gradient.
+
+    Args:
+        weights: (n,) or (n, c).
+        positive_c: what t counts beside 1 - t.
+    """
+    yes_nc, no_nc = t_nc * (1.0 if positive_c is None else positive_c), 1 - t_nc
     e_nc = np.exp(-np.abs(z_nc))
-    loss_nc = (1 - t_nc) * np.maximum(z_nc, 0) + t_nc * np.maximum(-z_nc, 0) + np.log1p(e_nc)
-    dz_nc = np.where(z_nc >= 0, (1 - t_nc) - t_nc * e_nc, (1 - t_nc) * e_nc - t_nc) / (1 + e_nc)
-    return loss_nc.sum(axis=1), dz_nc
+    loss_nc = no_nc * np.maximum(z_nc, 0) + yes_nc * np.maximum(-z_nc, 0) + (yes_nc + no_nc) * np.log1p(e_nc)
+    dz_nc = np.where(z_nc >= 0, no_nc - yes_nc * e_nc, no_nc * e_nc - yes_nc) / (1 + e_nc)
+    counts_nc = (~np.isnan(t_nc)).astype(float)
+    if weights is not None:
+        counts_nc = counts_nc * (weights if weights.ndim == 2 else weights[:, None])
+    counted_nc = counts_nc > 0
+    loss_nc = np.where(counted_nc, loss_nc * counts_nc, 0.0)
+    return loss_nc.sum(axis=1), np.where(counted_nc, dz_nc * counts_nc, 0.0)
 
 
 class ReferenceEngine(Engine):
@@ -110,25 +126,29 @@ class ReferenceEngine(Engine):
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
         loss: float = 0.0,
+        weights: Weights = UNWEIGHTED,
     ) -> float:
         batches = np.split(order_k, range(self.plan.batch_size, len(order_k), self.plan.batch_size))
         for rows, learning_rate in zip(batches, learning_rates_s, strict=True):
             batch = features.take(rows)
-            losses_n, gradient = self.gradient(entering(batch), targets[rows])
+            each = None if weights.each is None else weights.each[rows]
+            losses_n, gradient = self.gradient(entering(batch), targets[rows], Weights(each, weights.positive))
             loss += float(losses_n.sum())
             self.update(gradient, learning_rate, occurring(batch))
             self.step += 1
         return loss
 
-    def gradient(self, x_nd: Float64, targets: NDArray[Any]) -> tuple[Float64, list[list[Float64]]]:
-        """Loss of each row, and the gradient of their mean by each layer's weights and biases."""
+    def gradient(
+        self, x_nd: Float64, targets: NDArray[Any], counts: Weights = UNWEIGHTED
+    ) -> tuple[Float64, list[list[Float64]]]:
+        """Weighted loss of each row, and the gradient of their mean by each layer's weights and biases."""
         inputs, slopes = [x_nd], []
         for number, (layer, (w, b)) in enumerate(zip(self.network.layers, self.layers, strict=True)):
             out, slope = activate(layer.activation, inputs[-1] @ w.T + b)
             kept = self.kept(number, out.shape) if number < len(self.layers) - 1 else np.float64(1)
             inputs.append(out * kept)
             slopes.append(slope * kept)
-        losses_n, dout = self.head(inputs.pop(), targets)
+        losses_n, dout = self.head(inputs.pop(), targets, counts.each, counts.positive)
         dout = dout / len(x_nd)
         gradient = []
         for (w, _), x, slope in zip(self.layers[::-1], inputs[::-1], slopes[::-1], strict=True):
