@@ -227,6 +227,119 @@ def test_no_rows_and_logits_that_are_not_finite_give_none_and_no_nan() -> None:
         json.dumps(figures, allow_nan=False)
 
 
+# --- weights and unknown labels ---
+
+
+@pytest.mark.parametrize("c", [1, 2, 6])
+def test_weighted_multi_class_figures_are_scikit_learns(c: int) -> None:
+    generator = np.random.default_rng(c)
+    logits_nc = (2 * generator.normal(size=(400, c))).astype(np.float32)
+    codes_n, weights_n = generator.integers(0, max(c, 2), 400), generator.gamma(0.7, size=400)
+    weights_n[::9] = 0
+
+    figures = evaluate("multi-class", range(max(c, 2)), logits_nc, codes_n, weights=weights_n)
+
+    sides_nc = np.hstack([-logits_nc / 2, logits_nc / 2]) if c == 1 else logits_nc
+    probabilities_nc = np.exp(double(sides_nc) - double(sides_nc).max(axis=1, keepdims=True))
+    probabilities_nc /= probabilities_nc.sum(axis=1, keepdims=True)
+    accuracy = theirs.accuracy_score(codes_n, sides_nc.argmax(axis=1), sample_weight=weights_n)
+    log_loss = theirs.log_loss(codes_n, probabilities_nc, labels=range(max(c, 2)), sample_weight=weights_n)
+    assert figures["accuracy"] == pytest.approx(accuracy, rel=1e-14)
+    assert figures["log_loss"] == pytest.approx(log_loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES.values() if case[0].shape[1] > 1 and len(case[0]) > 1])
+def test_weighted_multi_label_figures_are_scikit_learns(case: tuple[Float32, Float32]) -> None:
+    logits_nc, targets_nc = case
+    weights_n = np.random.default_rng(3).gamma(0.7, size=len(logits_nc))
+    weights_n[1::9] = 0
+    truth_nc, predicted_nc = targets_nc.astype(int), (logits_nc > 0).astype(int)
+
+    figures = evaluate("multi-label", range(logits_nc.shape[1]), logits_nc, targets_nc, weights=weights_n)
+
+    expected = {
+        "subset_accuracy": theirs.accuracy_score(truth_nc, predicted_nc, sample_weight=weights_n),
+        "hamming_loss": theirs.hamming_loss(truth_nc, predicted_nc, sample_weight=weights_n),
+        "micro_f1": theirs.f1_score(truth_nc, predicted_nc, average="micro", zero_division=0, sample_weight=weights_n),
+        "macro_f1": theirs.f1_score(truth_nc, predicted_nc, average="macro", zero_division=0, sample_weight=weights_n),
+        "log_loss": np.average(
+            np.logaddexp(0, np.where(truth_nc, -double(logits_nc), double(logits_nc))).mean(axis=1), weights=weights_n
+        ),
+    }
+    assert {name: figures[name] for name in expected} == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    for k, label in enumerate(figures["per_label"]):
+        truth_n, scores_n = truth_nc[:, k], double(logits_nc[:, k])
+        assert label["support"] == pytest.approx(weights_n[truth_n == 1].sum())
+        of_both = truth_n[weights_n > 0]
+        if 0 < of_both.sum() < len(of_both):
+            auc = theirs.roc_auc_score(truth_n, scores_n, sample_weight=weights_n)
+            assert label["roc_auc"] == pytest.approx(auc, rel=1e-12)
+        if of_both.any():
+            precision = theirs.average_precision_score(truth_n, scores_n, sample_weight=weights_n)
+            assert label["average_precision"] == pytest.approx(precision, rel=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_a_whole_weight_is_that_many_copies_and_none_is_none(case: tuple[Float32, Float32]) -> None:
+    """Of known and unknown labels alike; the sums of whole numbers are exact."""
+    logits_nc, targets_nc = case[0], case[1].copy()
+    targets_nc[np.random.default_rng(5).random(targets_nc.shape) < 0.2] = np.nan
+    times_n = np.random.default_rng(6).integers(0, 4, len(logits_nc))
+    copies, names = np.repeat(np.arange(len(logits_nc)), times_n), range(logits_nc.shape[1])
+
+    weighted = evaluate("multi-label", names, logits_nc, targets_nc, weights=times_n.astype(float))
+    by_entry = np.repeat(times_n[:, None].astype(float), logits_nc.shape[1], axis=1)
+
+    repeated = evaluate("multi-label", names, logits_nc[copies], targets_nc[copies])
+    assert {**weighted, "per_label": None} == {**repeated, "per_label": None}
+    for one, other in zip(weighted["per_label"], repeated["per_label"], strict=True):
+        precisions = [label["average_precision"] for label in (one, other)]
+        assert {**one, "average_precision": None} == {**other, "average_precision": None}
+        assert precisions[0] == (None if precisions[1] is None else pytest.approx(precisions[1], rel=1e-14))
+    assert evaluate("multi-label", names, logits_nc, targets_nc, weights=by_entry) == weighted
+
+    if logits_nc.shape[1] > 1:
+        codes_n = np.random.default_rng(7).integers(-1, logits_nc.shape[1], len(logits_nc))
+        weighted = evaluate("multi-class", names, logits_nc, codes_n, weights=times_n.astype(float))
+        repeated = evaluate("multi-class", names, logits_nc[copies], codes_n[copies])
+        assert [weighted["accuracy"], weighted["log_loss"]] == [repeated["accuracy"], repeated["log_loss"]]
+
+
+def test_scaling_the_weights_changes_no_figure() -> None:
+    logits_nc, targets_nc = CASES["random"]
+    weights_nc = np.random.default_rng(0).gamma(1.0, size=logits_nc.shape)
+    a = evaluate("multi-label", range(5), logits_nc, targets_nc, weights=weights_nc)
+    b = evaluate("multi-label", range(5), logits_nc, targets_nc, weights=weights_nc * 1e5)
+    for name in MULTI_LABEL:
+        assert a[name] == pytest.approx(b[name], rel=1e-13)
+
+
+def test_an_unknown_label_and_one_that_weighs_nothing_take_no_part() -> None:
+    logits_nc = np.array([[2, -1, 3], [1, 1, -2], [-3, 2, 1], [1, -1, 1]], np.float32)
+    nan = np.nan
+    targets_nc = np.array([[1, nan, 0], [nan, 1, 0], [nan, nan, nan], [0, 1, nan]], np.float32)
+
+    figures = evaluate("multi-label", "abc", logits_nc, targets_nc)
+
+    known = [(2, 1), (3, 0), (1, 1), (-2, 0), (1, 0), (-1, 1)]
+    assert figures["log_loss"] == pytest.approx(np.mean([np.log1p(np.exp(-z if t else z)) for z, t in known]))
+    assert figures["subset_accuracy"] == 1 / 3  # the third row says nothing
+    assert figures["hamming_loss"] == 3 / 6
+    assert figures["micro_f1"] == pytest.approx(2 * 2 / (4 + 3))
+    assert [label["support"] for label in figures["per_label"]] == [1, 2, 0]
+    assert all(type(label["support"]) is int for label in figures["per_label"])
+    assert [label["roc_auc"] for label in figures["per_label"]] == [1.0, None, None]
+
+    weights_nc = 1.0 - np.isnan(targets_nc)
+    guesses_nc = np.where(np.isnan(targets_nc), np.float32(1), targets_nc)
+    assert evaluate("multi-label", "abc", logits_nc, guesses_nc, weights=weights_nc) == figures
+
+    targets_nc[:, 2] = nan
+    assert evaluate("multi-label", "abc", logits_nc, targets_nc)["macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 2)
+    nothing = evaluate("multi-label", "abc", logits_nc, np.full((4, 3), np.float32(nan)))
+    assert [nothing[name] for name in MULTI_LABEL] == [None] * len(MULTI_LABEL)
+
+
 # --- as a guide of the training ---
 
 

@@ -25,6 +25,7 @@ from .heads import HEADS, THRESHOLD
 
 Task = Literal["multi-class", "multi-label"]
 Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
@@ -69,12 +70,16 @@ def is_better(name: str, a: float | None, b: float | None) -> bool:
 
 
 def value(
-    name: str, task: Task, logits_nc: Float32, targets: NDArray[Any], thresholds: Sequence[float] | None = None
+    name: str,
+    task: Task,
+    logits_nc: Float32,
+    targets: NDArray[Any],
+    thresholds: Sequence[float] | None = None,
+    weights: Float64 | None = None,
 ) -> float | None:
     """One figure, for less work than all; the arguments are those of `evaluate`."""
     validate_metric(name, task)
-    case = _Classes(logits_nc, targets) if task == "multi-class" else _Labels(logits_nc, targets, thresholds)
-    figure: float | None = getattr(case, name)
+    figure: float | None = getattr(_case(task, logits_nc, targets, thresholds, weights), name)
     return figure
 
 
@@ -84,6 +89,7 @@ def evaluate(
     logits_nc: Float32,
     targets: NDArray[Any],
     thresholds: Sequence[float] | None = None,
+    weights: Float64 | None = None,
 ) -> dict[str, Any]:
     """All figures of the task, ready for JSON.
 
@@ -91,21 +97,25 @@ def evaluate(
         task: "multi-class" or "multi-label".
         classes: their names, or the labels'; Python or NumPy scalars.
         logits_nc: float32 (n, c). Multi-class with one column is the two-class sigmoid head.
-        targets: multi-class: class indices (n,), −1 for a class that the model does not know; multi-label: 0/1 (n, c).
+        targets: multi-class: class indices (n,), −1 for a class that the model does not know; multi-label: 0/1 (n, c),
+            NaN where a label is unknown: it takes no part in any figure.
         thresholds: multi-label: of each label's probability; 0.5 unless told.
+        weights: what each row counts for, (n,), or multi-label each entry, (n, c); finite, at least 0. A whole one is
+            that many copies; what weighs 0 takes no part. None: 1.
 
     Returns:
         Multi-class: accuracy, log_loss, and where there are any, unknown_class_rows: these count as wrong and are left
-        out of log_loss. Multi-label: subset_accuracy, hamming_loss, micro_f1, macro_f1 (a label without a positive and
-        without a prediction counts 0, as in scikit-learn), macro_roc_auc (over the labels that have one), log_loss (per
-        entry), and per_label with label, support, roc_auc, average_precision, f1, threshold.
+        out of log_loss. Multi-label: subset_accuracy (over rows with a known label: whether these are all right),
+        hamming_loss, micro_f1, macro_f1 (a label without a positive and without a prediction counts 0, as in
+        scikit-learn; one that is unknown in every row is left out), macro_roc_auc (over the labels that have one),
+        log_loss (per entry), and per_label with label, support (the weight of the rows that have it), roc_auc,
+        average_precision, f1, threshold.
     """
-    if task == "multi-class":
-        case = _Classes(logits_nc, targets)
-        unknown = int(np.count_nonzero(targets < 0))
-        figures: dict[str, Any] = {"accuracy": case.accuracy, "log_loss": case.log_loss}
+    labels = _case(task, logits_nc, targets, thresholds, weights)
+    if isinstance(labels, _Classes):
+        unknown = int(np.count_nonzero(labels.codes_n < 0))
+        figures: dict[str, Any] = {"accuracy": labels.accuracy, "log_loss": labels.log_loss}
         return figures | ({"unknown_class_rows": unknown} if unknown else {})
-    labels = _Labels(logits_nc, targets, thresholds)
     figures = {name: getattr(labels, name) for name, about in METRICS.items() if task in about.tasks}
     per_label = [
         {
@@ -142,31 +152,68 @@ def predicted_labels(logits_nc: Float32, thresholds: Sequence[float] | None = No
 # --- the figures ---
 
 
+def _case(
+    task: Task,
+    logits_nc: Float32,
+    targets: NDArray[Any],
+    thresholds: Sequence[float] | None,
+    weights: Float64 | None,
+) -> _Classes | _Labels:
+    """The rows that take part, ready to be judged."""
+    if weights is not None and not (part_n := (weights if weights.ndim == 1 else weights.max(axis=1)) > 0).all():
+        logits_nc, targets, weights = logits_nc[part_n], targets[part_n], weights[part_n]
+    if task == "multi-class":
+        return _Classes(logits_nc, targets, weights)
+    return _Labels(logits_nc, targets, thresholds, weights)
+
+
 class _Classes:
     """One class per row; each metric of the task is an attribute."""
 
-    def __init__(self, logits_nc: Float32, codes_n: NDArray[Any]) -> None:
-        self.logits_nc, self.codes_n = logits_nc, codes_n
+    def __init__(self, logits_nc: Float32, codes_n: NDArray[Any], weights_n: Float64 | None = None) -> None:
+        self.logits_nc, self.codes_n, self.weights_n = logits_nc, codes_n, weights_n
 
     @property
     def accuracy(self) -> float | None:
-        return _share(predicted_classes(self.logits_nc) == self.codes_n)
+        return _share(predicted_classes(self.logits_nc) == self.codes_n, self.weights_n)
 
     @property
     def log_loss(self) -> float | None:
         known_n = self.codes_n >= 0
         logits_nc, codes_n = self.logits_nc[known_n], self.codes_n[known_n]
+        weights_n = None if self.weights_n is None else self.weights_n[known_n]
         if logits_nc.shape[1] == 1:
-            return _Labels(logits_nc, codes_n[:, None]).log_loss
-        return _finite(exact.mean(from_logits.softmax_losses(logits_nc, codes_n)))
+            return _Labels(logits_nc, codes_n[:, None], None, weights_n).log_loss
+        return _finite(exact.mean(from_logits.softmax_losses(logits_nc, codes_n), weights_n))
 
 
 class _Labels:
     """Any subset of labels per row; each metric of the task is an attribute, computed when it is asked for."""
 
-    def __init__(self, logits_nc: Float32, targets_nc: NDArray[Any], thresholds: Sequence[float] | None = None) -> None:
-        self.logits_nc, self.targets_nc = logits_nc, targets_nc
+    def __init__(
+        self,
+        logits_nc: Float32,
+        targets_nc: NDArray[Any],
+        thresholds: Sequence[float] | None = None,
+        weights: Float64 | None = None,
+    ) -> None:
+        self.logits_nc, self.targets_nc, self.weights = logits_nc, targets_nc, weights
         self.thresholds = [THRESHOLD] * logits_nc.shape[1] if thresholds is None else thresholds
+
+    @cached_property
+    def counts_nc(self) -> Float64 | None:
+        """What each entry counts for, 0 where its label is unknown; None: all of them 1."""
+        unknown_nc = np.isnan(self.targets_nc)
+        if self.weights is None and not unknown_nc.any():
+            return None
+        weights = np.ones(len(unknown_nc)) if self.weights is None else self.weights
+        return np.where(unknown_nc, 0.0, weights if weights.ndim == 2 else weights[:, None])
+
+    @cached_property
+    def is_judged(self) -> list[bool]:
+        """Label by label, whether any row takes part."""
+        counts_nc = self.counts_nc
+        return [True] * self.logits_nc.shape[1] if counts_nc is None else (counts_nc > 0).any(axis=0).tolist()
 
     @cached_property
     def truth_nc(self) -> Bools:
@@ -179,32 +226,45 @@ class _Labels:
     @cached_property
     def counts(self) -> list[_Counts]:
         """Label by label."""
-        hits, predicted, support = (
-            matrix.sum(axis=0).tolist()
-            for matrix in (self.predicted_nc & self.truth_nc, self.predicted_nc, self.truth_nc)
-        )
+        matrices = (self.predicted_nc & self.truth_nc, self.predicted_nc, self.truth_nc)
+        if (counts_nc := self.counts_nc) is None:
+            hits, predicted, support = (matrix.sum(axis=0).tolist() for matrix in matrices)
+        else:
+            hits, predicted, support = (np.where(matrix, counts_nc, 0.0).sum(axis=0).tolist() for matrix in matrices)
+            if self.weights is None:
+                support = [int(rows) for rows in support]
         return [_Counts(*three) for three in zip(hits, predicted, support, strict=True)]
 
     @cached_property
     def ranked(self) -> list[tuple[float | None, float | None]]:
         """ROC AUC and average precision, label by label."""
-        rankings = (_ranking(self.logits_nc[:, k], self.truth_nc[:, k]) for k in range(self.logits_nc.shape[1]))
+        rankings = (
+            _ranking(
+                self.logits_nc[:, k], self.truth_nc[:, k], None if self.counts_nc is None else self.counts_nc[:, k]
+            )
+            for k in range(self.logits_nc.shape[1])
+        )
         return [(_roc_auc(*ranking), _average_precision(*ranking)) for ranking in rankings]
 
     @property
     def log_loss(self) -> float | None:
-        return _finite(exact.mean(from_logits.sigmoid_losses(self.logits_nc, self.targets_nc)))
+        return _finite(exact.mean(from_logits.sigmoid_losses(self.logits_nc, self.targets_nc), self.counts_nc))
 
     @property
     def subset_accuracy(self) -> float | None:
-        return _share((self.predicted_nc == self.truth_nc).all(axis=1))
+        is_right_nc = self.predicted_nc == self.truth_nc
+        if (counts_nc := self.counts_nc) is None:
+            return _share(is_right_nc.all(axis=1))
+        return _share((is_right_nc | (counts_nc == 0)).all(axis=1), row_weights(counts_nc))
 
     @property
     def hamming_loss(self) -> float | None:
-        return _share(self.predicted_nc != self.truth_nc)
+        return _share(self.predicted_nc != self.truth_nc, self.counts_nc)
 
     @property
     def micro_f1(self) -> float | None:
+        if not any(self.is_judged):
+            return None
         together = _Counts(
             sum(label.hits for label in self.counts),
             sum(label.predicted for label in self.counts),
@@ -214,7 +274,8 @@ class _Labels:
 
     @property
     def macro_f1(self) -> float | None:
-        return _mean([label.f1 or 0.0 for label in self.counts])
+        judged = zip(self.counts, self.is_judged, strict=True)
+        return _mean([label.f1 or 0.0 for label, is_judged in judged if is_judged])
 
     @property
     def macro_roc_auc(self) -> float | None:
@@ -223,12 +284,12 @@ class _Labels:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Of one label, or of all together."""
+    """Of one label, or of all together: the weights of rows, or how many."""
 
-    hits: int
+    hits: float
     """Predicted and true."""
-    predicted: int
-    support: int
+    predicted: float
+    support: float
     """True."""
 
     @property
@@ -238,33 +299,55 @@ class _Counts:
         return 2 * self.hits / both if both else None
 
 
-def _ranking(scores_n: Float32, truth_n: Bools) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and true rows among the best 1, 2, … distinct scores: equal scores enter together."""
+def row_weights(counts_nc: Float64) -> Float64:
+    """(n,): the mean of what the row's entries count for, over those that do; 0 where none does.
+
+    So rows whose entries all weigh the same have that weight, however many labels are known.
+    """
+    part_n = np.count_nonzero(counts_nc, axis=1)
+    return np.asarray(counts_nc.sum(axis=1) / np.maximum(part_n, 1))
+
+
+Sums = NDArray[np.int64] | Float64
+
+
+def _ranking(scores_n: Float32, truth_n: Bools, counts_n: Float64 | None = None) -> tuple[Sums, Sums]:
+    """True and false rows among the best 1, 2, … distinct scores, or their weight: equal scores enter together."""
+    if counts_n is not None:
+        part_n = counts_n > 0
+        scores_n, truth_n, counts_n = scores_n[part_n], truth_n[part_n], counts_n[part_n]
     order_n = np.argsort(-scores_n)
-    sorted_n = scores_n[order_n]
+    sorted_n, truth_n = scores_n[order_n], truth_n[order_n]
     last_of_tie = np.flatnonzero(np.append(sorted_n[1:] != sorted_n[:-1], True)[: len(sorted_n)])
-    return last_of_tie + 1, np.cumsum(truth_n[order_n], dtype=np.int64)[last_of_tie]
+    if counts_n is None:
+        hits = np.cumsum(truth_n, dtype=np.int64)[last_of_tie]
+        return hits, last_of_tie + 1 - hits
+    counts_n = counts_n[order_n]
+    hits, misses = (np.cumsum(np.where(side_n, counts_n, 0.0))[last_of_tie] for side_n in (truth_n, ~truth_n))
+    return hits, misses
 
 
-def _roc_auc(rows: NDArray[np.int64], hits: NDArray[np.int64]) -> float | None:
-    """The share of (true, false) pairs in order, equal scores counting half; exact integers until one division."""
-    if len(rows) == 0 or not 0 < hits[-1] < rows[-1]:
+def _roc_auc(hits: Sums, misses: Sums) -> float | None:
+    """The share of (true, false) pairs in order, equal scores counting half; of rows exact integers until a division."""
+    if len(hits) == 0 or not (hits[-1] > 0 and misses[-1] > 0):
         return None
-    misses = rows - hits
     new_hits, new_misses = np.diff(hits, prepend=0), np.diff(misses, prepend=0)
-    twice = int((new_misses * (2 * (hits - new_hits) + new_hits)).sum())
-    return twice / (2 * int(hits[-1]) * int(misses[-1]))
+    twice = (new_misses * (2 * (hits - new_hits) + new_hits)).sum().item()
+    return float(twice / (2 * hits[-1].item() * misses[-1].item()))
 
 
-def _average_precision(rows: NDArray[np.int64], hits: NDArray[np.int64]) -> float | None:
+def _average_precision(hits: Sums, misses: Sums) -> float | None:
     """Σ (recall_k − recall_{k−1}) · precision_k over the distinct scores, without interpolation."""
-    if len(rows) == 0 or hits[-1] == 0:
+    if len(hits) == 0 or hits[-1] == 0:
         return None
-    return float((np.diff(hits, prepend=0) * (hits / rows)).sum() / hits[-1])
+    return float((np.diff(hits, prepend=0) * (hits / (hits + misses))).sum() / hits[-1])
 
 
-def _share(flags: Bools) -> float | None:
-    return float(np.count_nonzero(flags) / flags.size) if flags.size else None
+def _share(flags: Bools, weights: Float64 | None = None) -> float | None:
+    if weights is None:
+        return float(np.count_nonzero(flags) / flags.size) if flags.size else None
+    share = exact.mean(flags, weights)
+    return None if math.isnan(share) else share
 
 
 def _mean(figures: Sequence[float]) -> float | None:
