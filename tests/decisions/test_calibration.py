@@ -140,6 +140,34 @@ def test_one_unit_takes_class_indices_or_a_column() -> None:
 
 
 @pytest.mark.parametrize("head", HEAD_NAMES)
+def test_rows_of_equal_weight_are_rows_and_those_without_are_none(head: HeadName) -> None:
+    logits_nc, targets = sample(head, 300, 3, 5.0, seed=2)
+    part_n = np.arange(300) % 3 > 0
+    expected = fit_temperature(logits_nc[part_n], targets[part_n], head)
+    assert fit_temperature(logits_nc, targets, head, 7.0 * part_n) == pytest.approx(expected, rel=1e-12)
+    if head == "sigmoid":
+        unknown = np.where(part_n[:, None], targets, np.nan)
+        assert fit_temperature(logits_nc, unknown, head) == pytest.approx(expected, rel=1e-12)
+        assert fit_temperature(logits_nc, np.full((300, 3), np.nan), head) == 1.0
+
+
+@pytest.mark.parametrize("head", HEAD_NAMES)
+def test_weighted_rows_have_scipys_minimum_of_the_weighted_loss(head: HeadName) -> None:
+    """Of so many rows that smoothing hardly plays a part."""
+    logits_nc, targets = sample(head, 40_000, 3, 3.0, seed=4)
+    times_n = np.random.default_rng(0).integers(0, 4, 40_000)
+    copies = np.repeat(np.arange(40_000), times_n)
+
+    def copied_loss(log_beta: float) -> float:
+        return mean_loss(head, logits_nc[copies], targets[copies], float(np.exp(-log_beta)))
+
+    found = minimize_scalar(copied_loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-8})
+    weighted = fit_temperature(logits_nc, targets, head, times_n.astype(float))
+    assert weighted == pytest.approx(float(np.exp(-found.x)), rel=1e-3)
+    assert weighted == pytest.approx(fit_temperature(logits_nc, targets, head, times_n * 1e6), rel=1e-9)
+
+
+@pytest.mark.parametrize("head", HEAD_NAMES)
 @pytest.mark.filterwarnings("error")
 def test_hostile_logits_neither_warn_nor_break(head: HeadName) -> None:
     targets: NDArray[Any] = np.array([0, 1, 1], np.int32) if head == "softmax" else np.eye(3, 2, dtype=np.float32)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..heads import HEADS
+from ..logits import sigmoid_losses, softmax_losses
+from ..metrics import row_weights
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -27,7 +29,12 @@ def apply(logits_nc: Float32, temperature: float) -> Float32:
     return np.asarray(logits_nc.astype(np.float64) / temperature, np.float32)
 
 
-def fit_temperature(logits_nc: Float32, targets: NDArray[Any], head: Literal["softmax", "sigmoid"]) -> float:
+def fit_temperature(
+    logits_nc: Float32,
+    targets: NDArray[Any],
+    head: Literal["softmax", "sigmoid"],
+    weights: Float64 | None = None,
+) -> float:
     """The temperature at which held-out rows lose least; 1.0 where none is better than leaving the logits alone.
 
     Every target counts as if it were smoothed by 1 / (n + 1): beside the n rows seen, one more of any class. Without
@@ -37,9 +44,11 @@ def fit_temperature(logits_nc: Float32, targets: NDArray[Any], head: Literal["so
 
     Args:
         logits_nc: float32 (n, c), of rows that did not train the network.
-        targets: softmax: class indices (n,), where −1 leaves a row out; sigmoid: 0/1 (n, c), and with one unit also
-            class indices as for softmax.
+        targets: softmax: class indices (n,), where −1 leaves a row out; sigmoid: 0/1 (n, c), NaN where a label is
+            unknown, and with one unit also class indices as for softmax.
         head: sigmoid shares one temperature among all labels.
+        weights: what each row counts for, (n,), or with sigmoid each entry, (n, c); only their ratios matter. The rows
+            seen are then (Σw)² / Σw² in number (Kish, Survey Sampling, 1965), n where all weigh the same.
 
     Returns:
         T in [1e-3, 1e3].
@@ -48,47 +57,89 @@ def fit_temperature(logits_nc: Float32, targets: NDArray[Any], head: Literal["so
     bisection, in float64 and from the differences of logits, so that rows that are right still have a slope.
     """
     if targets.ndim == 1:
-        logits_nc, targets = logits_nc[targets >= 0], targets[targets >= 0]
+        is_known = targets >= 0
+        logits_nc, targets = logits_nc[is_known], targets[is_known]
+        weights = None if weights is None else weights[is_known]
     if len(logits_nc) == 0 or not np.isfinite(logits_nc).all():
         return 1.0
     if head == "softmax":
         targets = targets.astype(np.int32)
-        slope = _softmax_slope(logits_nc, targets)
+        seen = _Seen.rows(len(targets), weights)
     else:
         targets = np.ascontiguousarray(targets.reshape(logits_nc.shape), np.float32)
-        slope = _sigmoid_slope(logits_nc, targets)
+        seen = _Seen.entries(targets, weights)
+    if seen.number == 0:
+        return 1.0
+    slope = (_softmax_slope if head == "softmax" else _sigmoid_slope)(logits_nc, targets, seen)
     temperature = min(max(1.0 / _minimiser(slope), MIN_TEMPERATURE), MAX_TEMPERATURE)
-    losses = HEADS[head].losses
-    before, after = losses(logits_nc, targets).sum(), losses(apply(logits_nc, temperature), targets).sum()
-    return temperature if after < before else 1.0
+
+    def loss(z_nc: Float32) -> float:
+        if head == "softmax":
+            return seen.mean(softmax_losses(z_nc, targets))
+        return seen.mean(sigmoid_losses(z_nc, targets))
+
+    return temperature if loss(apply(logits_nc, temperature)) < loss(logits_nc) else 1.0
 
 
-def _softmax_slope(logits_nc: Float32, labels_n: NDArray[np.int32]) -> Slope:
+@dataclass(frozen=True)
+class _Seen:
+    """The evidence: what each row or entry counts for, None: 1; and how many rows these are in effect."""
+
+    counts: Float64 | None
+    number: float
+
+    @classmethod
+    def rows(cls, n: int, weights_n: Float64 | None) -> _Seen:
+        return cls(None, n) if weights_n is None else cls(weights_n, _effective(weights_n))
+
+    @classmethod
+    def entries(cls, targets_nc: Float32, weights: Float64 | None) -> _Seen:
+        known_nc = ~np.isnan(targets_nc)
+        if weights is None and known_nc.all():
+            return cls(None, len(targets_nc))
+        counts_nc = known_nc * (1.0 if weights is None else weights if weights.ndim == 2 else weights[:, None])
+        return cls(counts_nc, _effective(row_weights(counts_nc)))
+
+    def mean(self, values: Float64) -> float:
+        """Of values of the rows, or of the rows' entries."""
+        if self.counts is None:
+            return float(values.mean())
+        if values.ndim > self.counts.ndim:
+            values = values.mean(axis=1)
+        return float((self.counts * values).sum() / self.counts.sum())
+
+
+def _effective(weights_n: Float64) -> float:
+    """How many rows of equal weight say as much."""
+    scaled_n = weights_n / max(weights_n.max(), np.finfo(float).tiny)
+    return float(scaled_n.sum() ** 2 / (scaled_n**2).sum()) if scaled_n.any() else 0.0
+
+
+def _softmax_slope(logits_nc: Float32, labels_n: NDArray[np.int32], seen: _Seen) -> Slope:
     z_nc = logits_nc.astype(np.float64)
     ahead_nc = z_nc - z_nc[np.arange(len(z_nc)), labels_n][:, None]  # of the true class
     below_nc = ahead_nc - ahead_nc.max(axis=1, keepdims=True)
-    smoothing = ahead_nc.mean() / (len(z_nc) + 1)
+    smoothing = seen.mean(ahead_nc) / (seen.number + 1)
 
     def slope(beta: float) -> tuple[float, float]:
         p_nc = np.exp(beta * below_nc)
         p_nc /= p_nc.sum(axis=1, keepdims=True)
         mean_n = (p_nc * ahead_nc).sum(axis=1)
         variance_n = (p_nc * (ahead_nc - mean_n[:, None]) ** 2).sum(axis=1)
-        return float(mean_n.mean() - smoothing), float(variance_n.mean())
+        return seen.mean(mean_n) - smoothing, seen.mean(variance_n)
 
     return slope
 
 
-def _sigmoid_slope(logits_nc: Float32, targets_nc: Float32) -> Slope:
+def _sigmoid_slope(logits_nc: Float32, targets_nc: Float32, seen: _Seen) -> Slope:
     z_nc = logits_nc.astype(np.float64)
     ahead_nc = np.where(targets_nc > 0.5, -z_nc, z_nc)  # of the true answer: the loss is log(1 + exp(β·ahead))
-    smoothing = ahead_nc.mean() / 2 / (len(z_nc) + 1)
+    smoothing = seen.mean(ahead_nc) / 2 / (seen.number + 1)
 
     def slope(beta: float) -> tuple[float, float]:
         e_nc = np.exp(-beta * np.abs(z_nc))
         p_nc = np.where(ahead_nc >= 0, 1.0, e_nc) / (1.0 + e_nc)
-        first = float((ahead_nc * p_nc).mean() - smoothing)
-        return first, float((ahead_nc**2 * e_nc / (1.0 + e_nc) ** 2).mean())
+        return seen.mean(ahead_nc * p_nc) - smoothing, seen.mean(ahead_nc**2 * e_nc / (1.0 + e_nc) ** 2)
 
     return slope
 
