@@ -339,11 +339,8 @@ def test_exact_names_are_in_the_order_of_the_models_classes(tmp_path: Path) -> N
         ("1,0,0.5\n", "label column 'b' must hold 0 or 1; t.csv line 2 has 0.5."),
         ("1,0,1.0\n1,1,yes\n", "label column 'b' must hold 0 or 1; t.csv line 3 has 'yes'."),
         ("1,0,01\n", "label column 'b' must hold 0 or 1; t.csv line 2 has '01'."),
-        (
-            "1,0,1\n1,1,\n",
-            "the target 'b' must be known in every row; t.csv line 3 has none (1 of 2 rows have none). Take such rows"
-            " out.",
-        ),
+        ("1,,1\n1,1,2\n", "label column 'b' must hold 0 or 1; t.csv line 3 has 2."),
+        ("1,,1.0\n1,1,yes\n", "label column 'b' must hold 0 or 1; t.csv line 3 has 'yes'."),
     ],
 )
 def test_label_columns_of_other_values_are_refused(tmp_path: Path, rows: str, expected: str) -> None:
@@ -354,6 +351,60 @@ def test_label_columns_of_other_values_are_refused(tmp_path: Path, rows: str, ex
         read(path, target="a,b")
 
     assert str(caught.value) == expected
+
+
+def test_an_empty_field_of_a_label_column_is_an_unknown_label(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,a,b\n1,0,\n2,,\n3,1,1\n4,0,0\n")
+    target = read(path, target="a,b").targets
+    encoder = TargetEncoder.fit(target)
+
+    np.testing.assert_array_equal(encoder.encode(target), [[0, np.nan], [np.nan, np.nan], [1, 1], [0, 0]])
+    assert encoder.notes == (
+        "label 'a': 1 unknown value of 4; no loss and no figure of it",
+        "label 'b': 2 unknown values of 4; no loss and no figure of it",
+    )
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array([[1, np.nan], [0, 1], [1, 0]]),
+        [[1, None], [0, 1], [1, 0]],
+        [[True, None], [False, True], [True, False]],
+        pl.DataFrame({"a": [1, 0, 1], "b": [None, 1, 0]}),
+        pd.DataFrame({"a": [1, 0, 1], "b": [None, 1, 0]}),
+        pd.DataFrame({"a": [1, 0, 1], "b": pd.array([None, True, False], "boolean")}),
+    ],
+    ids=["array", "list", "booleans", "polars", "pandas", "nullable pandas"],
+)
+def test_nan_and_none_in_a_matrix_are_unknown_labels(y: Any) -> None:
+    encoder = TargetEncoder.fit(y)
+    assert encoder.task == "multi-label"
+    np.testing.assert_array_equal(encoder.encode(y), [[1, np.nan], [0, 1], [1, 0]])
+
+
+def test_many_labels_that_are_partly_unknown_are_said_in_one_note() -> None:
+    y = np.where(np.eye(8) == 1, np.nan, np.tril(np.ones((8, 8))))
+    assert TargetEncoder.fit(y).notes[0] == "8 values of 8 labels are unknown and take no part"
+
+
+@pytest.mark.parametrize(
+    ("y", "task", "expected"),
+    [
+        ([[1, np.nan], [0, np.nan]], None, "label 1 must be known in some row; leave it out of the target."),
+        ([[1, np.nan], [0, 2]], None, "Unknown label type: a target with several columns must hold 0 and 1"),
+        ([[1, np.nan], [0, np.inf]], None, "Input y contains infinity: the target at row 1 has no value."),
+        ([[1, 0], [0, np.nan]], "multi-class", "task='multi-class' with a 0/1 matrix needs every value; row 1 lacks"),
+        ([["a", None], ["b", "c"]], None, "Input y contains NaN: the target at row 0 has no value."),
+        ([[1], [np.nan]], None, "Input y contains NaN: the target at row 1 has no value."),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:A column-vector y")
+def test_what_is_unknown_where_it_may_not_be_is_refused(y: Any, task: str | None, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        TargetEncoder.fit(np.array(y, dtype=None if isinstance(y[0][0], int) else object), task)
+    assert str(caught.value).startswith(expected)
 
 
 def test_classes_that_are_written_nearly_alike_are_kept_apart_and_said() -> None:

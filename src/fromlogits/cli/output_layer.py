@@ -67,8 +67,8 @@ class OutputLayer:
         probabilities: float32 (K,), as `predict_proba` gives them.
         predicted: a class, or the list of labels.
         target: the same, or None where it is not known.
-        truth: the target as numbers: the class's, or 0 and 1 for each unit.
-        losses: of the row (softmax), or of each unit; empty without a target.
+        truth: the target as numbers: the class's, or 0 and 1 for each unit, NaN where it is unknown.
+        losses: of the row (softmax), or of each unit, None where its target is unknown; empty without a target.
         total: of the row.
     """
 
@@ -85,7 +85,7 @@ class OutputLayer:
     predicted: Any
     target: Any
     truth: Array | None
-    losses: tuple[Loss, ...]
+    losses: tuple[Loss | None, ...]
     total: Loss | None
 
     @property
@@ -105,6 +105,8 @@ def lay_open(classifier: Classifier, dataset: Dataset, row: int, truth: Array | 
     Args:
         truth: the row's target as `TargetEncoder.encode` gives it, or None.
     """
+    if truth is not None and np.isnan(truth).all():
+        truth = None
     z_nc = classifier.predict_logits(dataset.features.take(np.array([row])))
     z, target = z_nc[0], classifier.target_
     probabilities = classifier._probabilities(z_nc)[0]
@@ -113,7 +115,7 @@ def lay_open(classifier: Classifier, dataset: Dataset, row: int, truth: Array | 
     wide = z.astype(np.float64)
     with np.errstate(invalid="ignore"):
         shifted = wide - wide.max() if classifier.head_ == "softmax" else -np.abs(wide)
-    losses: tuple[Loss, ...] = ()
+    losses: tuple[Loss | None, ...] = ()
     total = None
     if truth is not None and classifier.head_ == "softmax":
         ours = from_logits.softmax_cross_entropy(z, truth)
@@ -124,16 +126,19 @@ def lay_open(classifier: Classifier, dataset: Dataset, row: int, truth: Array | 
         a = probabilities[-len(z) :]
         ours = from_logits.sigmoid_cross_entropy(z, truth, reduction="none")
         theirs = textbook.sigmoid_cross_entropy(a, truth, reduction="none")
-        losses = tuple(Loss.of(*both) for both in zip(ours, theirs, strict=True))
+        known = ~np.isnan(truth)
+        losses = tuple(
+            Loss.of(*both) if is_known else None for *both, is_known in zip(ours, theirs, known, strict=True)
+        )
         total = Loss.of(
-            from_logits.sigmoid_cross_entropy(z, truth, reduction="sum"),
-            textbook.sigmoid_cross_entropy(a, truth, reduction="sum"),
+            from_logits.sigmoid_cross_entropy(z[known], truth[known], reduction="sum"),
+            textbook.sigmoid_cross_entropy(a[known], truth[known], reduction="sum"),
         )
     held: Any
     true: Any = None
     if is_multi_label:
         held = _where(target.classes, predicted)
-        true = None if truth is None else _where(target.classes, truth)
+        true = None if truth is None else _where(target.classes, truth == 1)
     else:
         held = predicted.item() if hasattr(predicted, "item") else predicted
         true = None if truth is None else target.classes[int(truth.item())]
@@ -187,8 +192,9 @@ def as_report(layer: OutputLayer) -> dict[str, Any]:
         else:
             a = layer.unit_probabilities[k]
             unit |= {"exp": layer.exps[k], "probability": a, "threshold": THRESHOLD, "answer": bool(a > THRESHOLD)}
-            unit["target"] = None if layer.truth is None else bool(layer.truth[k])
-            unit["loss"] = _loss(layer.losses[k]) if layer.losses else None
+            loss = layer.losses[k] if layer.losses else None
+            unit["target"] = None if layer.truth is None or loss is None else bool(layer.truth[k])
+            unit["loss"] = None if loss is None else _loss(loss)
         units.append(unit)
     return {
         "head": layer.head,
@@ -280,6 +286,9 @@ def _losses(layer: OutputLayer) -> str:
     rows = [("loss", "true", "from the logits", "textbook", "digits lost")]
     for k in _shown(layer):
         loss = layer.losses[k]
+        if loss is None:
+            rows.append((_name(layer.names[k]), "unknown", "-", "-", "-"))
+            continue
         both = (_number(loss.from_logits), _number(loss.textbook))
         rows.append((_name(layer.names[k]), _yes(layer.truth[k]), *both, _lost(loss)))
     if layer.is_multi_label:
@@ -295,7 +304,9 @@ def _shown(layer: OutputLayer) -> list[int]:
         return list(range(c))
     chosen = set(np.argsort(-layer.logits, kind="stable")[:LARGEST].tolist())
     if layer.truth is not None:
-        chosen |= set(np.flatnonzero(layer.truth)[:LARGEST].tolist() if layer.is_multi_label else [int(layer.truth)])
+        chosen |= set(
+            np.flatnonzero(layer.truth == 1)[:LARGEST].tolist() if layer.is_multi_label else [int(layer.truth)]
+        )
     return sorted(chosen)
 
 

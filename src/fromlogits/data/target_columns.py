@@ -100,11 +100,13 @@ def _typed(texts: NDArray[Any]) -> NDArray[Any]:
 
 
 def several_targets(columns: Sequence[Column], label_names: tuple[str, ...] | None, table: Table) -> Target:
-    """The 0/1 matrix of several label columns."""
-    matrix = np.empty((table.n_rows, len(columns)), np.uint8)
-    for index, column in enumerate(columns):
-        _refuse_missing(column, table)
+    """The 0/1 matrix of several label columns; float32, with NaN for a label that is unknown, where there is one."""
+    missing = [_missing(column) for column in columns]
+    matrix = np.empty((table.n_rows, len(columns)), np.float32 if any(map(np.any, missing)) else np.uint8)
+    for index, (column, is_missing) in enumerate(zip(columns, missing, strict=True)):
         values = column.values
+        if is_missing.any():
+            values = np.where(is_missing, 0, values)
         is_right = (
             np.fromiter(map(_is_0_or_1, values), bool, len(values))
             if values.dtype.kind == "O"
@@ -118,20 +120,28 @@ def several_targets(columns: Sequence[Column], label_names: tuple[str, ...] | No
                 f"label column {column.name!r} must hold 0 or 1; {table.origin.where(row)} has {shown_value}."
             )
         matrix[:, index] = values
+        if is_missing.any():
+            matrix[is_missing, index] = np.nan
     return Target(matrix, tuple(column.name for column in columns), label_names, None, table.origin)
 
 
-def _is_0_or_1(text: str) -> bool:
-    return not number_fault(text) and float(text) in (0, 1)
+def _is_0_or_1(text: Any) -> bool:
+    return not number_fault(str(text)) and float(text) in (0, 1)
 
 
-def _refuse_missing(column: Column, table: Table) -> None:
+def _missing(column: Column) -> NDArray[Any]:
+    """(n,): where there is no value."""
     values = column.values
-    missing = np.zeros(len(values), bool) if column.missing is None else column.missing
+    missing: NDArray[Any] = np.zeros(len(values), bool) if column.missing is None else column.missing
     if values.dtype.kind == "O":
         missing = missing | np.fromiter((isinstance(v, str) and not v.strip() for v in values), bool, len(values))
     elif values.dtype.kind == "f":
         missing = missing | np.isnan(values)
+    return missing
+
+
+def _refuse_missing(column: Column, table: Table) -> None:
+    missing = _missing(column)
     if missing.any():
         raise InputError(
             f"the target {column.name!r} must be known in every row; {table.origin.where(int(np.argmax(missing)))} has"

@@ -127,7 +127,8 @@ class TargetEncoder:
         """Find task and classes.
 
         Args:
-            y: a Target; or an array, list, series or frame: (n,) one label a row, or (n, L) 0 and 1.
+            y: a Target; or an array, list, series or frame: (n,) one label a row, or (n, L) 0 and 1, where NaN or None
+                is a label that is unknown.
             task: "multi-class" or "multi-label"; None lets y decide, where it can.
             class_names: of the columns of an (n, L) matrix.
         """
@@ -147,7 +148,7 @@ class TargetEncoder:
         return _fit_matrix(target, task, class_names)
 
     def encode(self, y: Any, unknown: Literal["raise", "mark"] = "raise") -> NDArray[Any]:
-        """Class numbers, int32 (n,), or a 0/1 matrix, float32 (n, L).
+        """Class numbers, int32 (n,), or a 0/1 matrix, float32 (n, L), NaN where a label is unknown.
 
         Args:
             y: as for `fit`.
@@ -330,8 +331,9 @@ def _checked(target: Target) -> Target:
     """The target with one plain dtype; missing, not finite and mixed labels refused."""
     values = target.values
     if values.dtype.kind == "f":
-        if not np.isfinite(values).all():
-            place = np.argwhere(~np.isfinite(values))[0]
+        unknown = np.isnan(values) if values.ndim == 2 else False  # of labels; a class must be known
+        if not (np.isfinite(values) | unknown).all():
+            place = np.argwhere(~(np.isfinite(values) | unknown))[0]
             what = "NaN" if np.isnan(values[tuple(place)]) else "infinity"
             raise InputError(
                 f"Input y contains {what}: the target at {target.origin.where(int(place[0]))} has no value."
@@ -356,8 +358,13 @@ def _one_kind(target: Target) -> NDArray[Any]:
     if values.dtype.kind == "S":
         raise InputError("Unknown label type: y holds bytes; decode them to text: y.astype(str).")
     kinds: dict[type, int] = {}
-    for row, value in enumerate(values.reshape(-1)):
-        if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
+    flat = values.reshape(-1)
+    if values.ndim == 2:  # of labels, one may be unknown
+        numbers = [np.nan if _is_missing(value) else value for value in flat]
+        if all(isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)) for value in numbers):
+            return np.array(numbers, np.float64).reshape(values.shape)
+    for row, value in enumerate(flat):
+        if _is_missing(value):
             where = target.origin.where(row // (values.shape[1] if values.ndim == 2 else 1))
             raise InputError(f"Input y contains NaN: the target at {where} has no value.")
         kinds.setdefault(type(value), row)
@@ -371,6 +378,10 @@ def _one_kind(target: Target) -> NDArray[Any]:
         return values.astype(np.float64)
     found = ", ".join(f"{kind.__name__} at {target.origin.where(row)}" for kind, row in list(kinds.items())[:3])
     raise InputError(f"Unknown label type: y must hold labels of one kind, integers, text or booleans; found {found}.")
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
 def _fit_labels(target: Target) -> TargetEncoder:
@@ -446,6 +457,10 @@ def _fit_matrix(target: Target, task: str | None, class_names: Sequence[Label] |
     if task == "multi-class":
         if not is_one_hot:
             row = int(np.argmax(matrix.sum(axis=1) != 1))
+            if np.isnan(matrix[row].sum()):
+                raise InputError(
+                    f"task='multi-class' with a 0/1 matrix needs every value; {target.origin.where(row)} lacks one."
+                )
             raise InputError(
                 f"task='multi-class' with a 0/1 matrix needs exactly one 1 in each row; {target.origin.where(row)} has"
                 f" {int(matrix[row].sum())}. task='multi-label' takes any number."
@@ -453,20 +468,34 @@ def _fit_matrix(target: Target, task: str | None, class_names: Sequence[Label] |
         if n_labels < 2:
             raise InputError("the target must have at least 2 classes; it has 1 class column.")
         return TargetEncoder("multi-class", names)
-    positive = matrix.sum(axis=0)
-    notes = []
-    for count, what in ((0, "never"), (len(matrix), "always")):
-        constant = [name for name, ones in zip(names, positive, strict=True) if ones == count]
+    known, positive = np.count_nonzero(matrix == matrix, axis=0), np.count_nonzero(matrix == 1, axis=0)
+    if not known.all():
+        nowhere = [name for name, rows in zip(names, known, strict=True) if rows == 0]
+        raise InputError(f"{_named('label', 'labels', nowhere)} must be known in some row; leave it out of the target.")
+    notes = _unknown_values(names, (len(matrix) - known).tolist(), len(matrix))
+    for answer, what in ((0, "never"), (1, "always")):
+        constant = [name for name, ones, n in zip(names, positive, known, strict=True) if ones == answer * n]
         if constant:
             notes.append(f"{_named('label', 'labels', constant)} {what} set: nothing can be learned about it")
     return TargetEncoder("multi-label", names, tuple(notes))
+
+
+def _unknown_values(names: Sequence[Label], counts: Sequence[int], n: int) -> list[str]:
+    """What is said of labels that are not known in every row."""
+    some = [(name, count) for name, count in zip(names, counts, strict=True) if count]
+    if len(some) > 5:
+        return [f"{sum(counts):,} values of {len(some):,} labels are unknown and take no part"]
+    return [
+        f"label {name!r}: {count:,} unknown {'value' if count == 1 else 'values'} of {n:,}; no loss and no figure of it"
+        for name, count in some
+    ]
 
 
 def _refuse_other_than_0_1(target: Target) -> None:
     matrix = target.values
     if matrix.dtype.kind == "O":
         raise InputError("Unknown label type: a target with several columns must hold 0 and 1; it holds text.")
-    wrong = (matrix != 0) & (matrix != 1)
+    wrong = (matrix != 0) & (matrix != 1) & (matrix == matrix)
     if wrong.any():
         row, column = (int(place) for place in np.argwhere(wrong)[0])
         label = repr(target.label_names[column]) if target.label_names else column
