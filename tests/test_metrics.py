@@ -239,7 +239,7 @@ def test_weighted_multi_class_figures_are_scikit_learns(c: int) -> None:
 
     figures = evaluate("multi-class", range(max(c, 2)), logits_nc, codes_n, weights=weights_n)
 
-    sides_nc = np.hstack([-logits_nc / 2, logits_nc / 2]) if c == 1 else logits_nc
+    sides_nc: Float32 = np.hstack([-logits_nc / 2, logits_nc / 2]) if c == 1 else logits_nc
     probabilities_nc = np.exp(double(sides_nc) - double(sides_nc).max(axis=1, keepdims=True))
     probabilities_nc /= probabilities_nc.sum(axis=1, keepdims=True)
     accuracy = theirs.accuracy_score(codes_n, sides_nc.argmax(axis=1), sample_weight=weights_n)

@@ -212,8 +212,9 @@ class _Labels:
     @cached_property
     def is_judged(self) -> list[bool]:
         """Label by label, whether any row takes part."""
-        counts_nc = self.counts_nc
-        return [True] * self.logits_nc.shape[1] if counts_nc is None else (counts_nc > 0).any(axis=0).tolist()
+        if (counts_nc := self.counts_nc) is None:
+            return [True] * self.logits_nc.shape[1]
+        return [bool(most > 0) for most in counts_nc.max(axis=0, initial=0.0)]
 
     @cached_property
     def truth_nc(self) -> Bools:
@@ -328,7 +329,7 @@ def _ranking(scores_n: Float32, truth_n: Bools, counts_n: Float64 | None = None)
 
 
 def _roc_auc(hits: Sums, misses: Sums) -> float | None:
-    """The share of (true, false) pairs in order, equal scores counting half; of rows exact integers until a division."""
+    """The share of (true, false) pairs in order, equal scores counting half; integers stay exact until one division."""
     if len(hits) == 0 or not (hits[-1] > 0 and misses[-1] > 0):
         return None
     new_hits, new_misses = np.diff(hits, prepend=0), np.diff(misses, prepend=0)

@@ -87,9 +87,9 @@ class Engine(ABC):
             weights: of all rows: a step's gradient is that of Σ weight · loss over its rows, by their number.
 
         Returns:
-            `loss` plus, added step by step, the sum over the k rows of each row's weighted loss before the step that it takes
-            part in: softmax cross-entropy, or the sum over labels of the sigmoid cross-entropy; in nats. So a span's
-            length changes no bits, neither of the parameters nor of an epoch's loss.
+            `loss` plus, added step by step, the sum over the k rows of each row's weighted loss before the step that it
+            takes part in: softmax cross-entropy, or the sum over labels of the sigmoid cross-entropy; in nats. So a
+            span's length changes no bits, neither of the parameters nor of an epoch's loss.
         """
 
     @abstractmethod

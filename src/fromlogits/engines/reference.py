@@ -53,9 +53,9 @@ def activate(name: str, z: Float64) -> tuple[Float64, Float64]:
 
 
 def softmax_head(
-    z_nc: Float64, labels_n: NDArray[Any], weights_n: Float64 | None = None, positive_c: None = None
+    z_nc: Float64, labels_n: NDArray[Any], weights_n: Float64 | None = None, positive_c: Float64 | None = None
 ) -> tuple[Float64, Float64]:
-    """Weighted loss of each row, and its gradient."""
+    """Weighted loss of each row, and its gradient. One class of many has no positive weights."""
     rows_n = np.arange(len(z_nc))
     top_n = np.where(z_nc[rows_n, labels_n] == z_nc.max(axis=1), labels_n, z_nc.argmax(axis=1))
     max_n = z_nc[rows_n, top_n]
