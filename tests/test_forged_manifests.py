@@ -69,7 +69,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, (y, way) in members.items():
         clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, **way)
         clf.fit(X, y).save(folder / name)
-    return {name: folder / name for name in (*targets, *members)}
+    weighted: dict[str, tuple[Any, dict[str, Any]]] = {
+        "weighted": (which, {"class_weight": "balanced"}),
+        "weighted labels": (labels, {"pos_weight": 2}),
+    }
+    for name, (y, way) in weighted.items():
+        clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, **way)
+        clf.fit(X, y, np.arange(40)).save(folder / name)
+    return {name: folder / name for name in (*targets, *members, *weighted)}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +132,19 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "linear",
         ),
         ("both", at("spec", "members", "ensemble", value=4096), "at most 4,096 networks"),
+        ("words", at("record", "weights", value=1), "weights can't be 1"),
+        ("words", at("record", "weights", value={}), "missing keys"),
+        ("weighted", at("record", "weights", "more", value=1), "unknown keys"),
+        ("weighted", at("record", "weights", "rows", value=1), "rows must be true or false"),
+        ("weighted", at("record", "weights", "class_weight", value=[1.0, 2.0]), "must be 3 numbers above 0"),
+        ("weighted", at("record", "weights", "class_weight", 0, value=0), "must be 3 numbers above 0"),
+        ("weighted", at("record", "weights", "class_weight", 0, value=True), "must be 3 numbers above 0"),
+        ("weighted", at("record", "weights", "class_weight", 0, value="1"), "must be 3 numbers above 0"),
+        ("weighted", at("record", "weights", "pos_weight", value=[1.0, 1.0, 1.0]), "pos_weight must be 3 numbers"),
+        ("weighted labels", at("record", "weights", "class_weight", value=[1.0] * 3), "class_weight must be 3 numbers"),
+        ("weighted labels", at("record", "weights", "pos_weight", value={}), "pos_weight must be 3 numbers"),
+        ("words", at("encoder", "schema", "weight_names", value=["a", "b"]), "one name at most"),
+        ("words", at("encoder", "schema", "weight_names", value="a"), "list of names"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused_by_name(

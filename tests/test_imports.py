@@ -30,16 +30,17 @@ MAY_IMPORT = {
     "decisions": "logits heads metrics",
     "model_file": "spec whole_file",
     "training": "engines decisions metrics heads logits spec data",
+    "weights": "exact metrics engines data",
     "members": "training engines heads spec data",
     "model": "model_file members training engines heads spec data _core",
-    "fitting": "cores model members training decisions metrics engines heads spec presets data",
+    "fitting": "weights cores model members training decisions metrics engines heads spec presets data",
     "few_rows": "engines data",
-    "classifier": "cores few_rows fitting model members training decisions metrics engines heads spec data",
+    "classifier": "weights cores few_rows fitting model members training decisions metrics engines heads spec data",
     "export": "classifier model_file heads logits spec data",
     "reports": "classifier decisions metrics heads logits spec data",
     "serving": "classifier decisions heads logits spec data",
-    "cli": "export reports serving classifier fitting members training decisions model_file metrics textbook heads "
-    "logits spec settings data whole_file",
+    "cli": "export reports serving classifier weights fitting members training decisions model_file metrics textbook "
+    "heads logits spec settings data whole_file",
     "fromlogits": "classifier training metrics heads logits spec data textbook _core _isa",
     "__main__": "cli",
 }

@@ -22,6 +22,7 @@ from .heads import HEADS
 from .members import Member, Observer
 from .model import Model
 from .spec import Network
+from .weights import checked
 
 Float32 = NDArray[np.float32]
 
@@ -48,6 +49,10 @@ class Classifier:
         patience: epochs.
         validation_fraction: share of rows held out, unless `fit` is given X_val and y_val.
         metric: "log_loss", "accuracy", or for labels "macro_f1" and others: judges the held-out rows.
+        class_weight: of one class per row: "balanced", or {class: weight}, where a class that is not named counts 1. It
+            multiplies the weight of the rows; "balanced" makes the classes weigh the same in sum: n / (K · n_c).
+        pos_weight: of labels: what a 1 counts beside a 0 in the loss: one number, one for each label, {label: weight},
+            or "balanced": n_0 / n_1.
         separate_networks: of labels: one network with one unit for each, side by side on the threads, instead of one
             network with a unit for each. A stated network then ends in Dense(1).
         ensemble: so many networks that answer the same question, or None: one. The first is the one there would be
@@ -94,6 +99,8 @@ class Classifier:
         patience: int | None = None,
         validation_fraction: float | None = None,
         metric: str | None = None,
+        class_weight: Any = None,
+        pos_weight: Any = None,
         separate_networks: bool = False,
         ensemble: int | None = None,
         calibrate: bool | None = None,
@@ -118,6 +125,8 @@ class Classifier:
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.metric = metric
+        self.class_weight = class_weight
+        self.pos_weight = pos_weight
         self.separate_networks = separate_networks
         self.ensemble = ensemble
         self.calibrate = calibrate
@@ -130,13 +139,25 @@ class Classifier:
 
     # Training
 
-    def fit(self, X: Any, y: Any, *, X_val: Any = None, y_val: Any = None) -> Classifier:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Classifier:
         """Train on rows X with targets y.
 
         Args:
             X: (n, d) array, a pandas, polars or other frame, a SciPy sparse matrix, or uint8 pictures (n, h, w[, c]).
-            y: one class per row, or a 0/1 matrix (n, labels) of any frame or array kind.
-            X_val, y_val: rows to judge epochs and calibrate by, instead of held-out ones.
+            y: one class per row, or a 0/1 matrix (n, labels) of any frame or array kind, NaN where a label is unknown:
+                it has no loss, no gradient and no figure.
+            sample_weight: what each row counts for, (n,), or each label of each row, (n, labels): finite, at least 0.
+                Only ratios matter; a row of weight 0 takes no part.
+            X_val, y_val, sample_weight_val: rows to judge epochs and calibrate by, instead of held-out ones.
 
         Ctrl-C stops after the current span of steps and keeps the best epoch so far, with a warning.
 
@@ -144,7 +165,7 @@ class Classifier:
             InputError: data or a setting is not what it must be.
             DivergedError: the loss stopped being finite.
         """
-        fit = self._prepare(X, y, X_val, y_val)
+        fit = self._prepare(X, y, X_val, y_val, sample_weight=sample_weight, sample_weight_val=sample_weight_val)
         lines = members.Lines(fit.summary.plan) if self.verbose else None
         if lines is not None:
             lines.say(f"{fit.summary.n_train} rows to train on, {fit.summary.n_valid} held out")
@@ -233,20 +254,24 @@ class Classifier:
         logits_nc = self.predict_logits(X)
         return logits_nc[:, 0] if self._is_one_unit else logits_nc
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy; for labels, the share of rows with every label right."""
-        figures = self.evaluate(X, y)
+        figures = self.evaluate(X, y, sample_weight)
         return float(figures["accuracy" if self.target_.task == "multi-class" else "subset_accuracy"])
 
-    def evaluate(self, X: Any, y: Any) -> dict[str, Any]:
-        """Figures of these rows, as `fromlogits evaluate --json` prints them."""
+    def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Figures of these rows, as `fromlogits evaluate --json` prints them; `sample_weight` as for `fit`.
+
+        `class_weight` and `pos_weight` shape the training; they have no part in figures.
+        """
         logits_nc = self.predict_logits(X)
         targets = self.target_.encode(y, unknown="mark")
         if len(targets) != len(logits_nc):
             raise InputError(
                 f"X and y must have the same number of rows; X has {len(logits_nc)}, y has {len(targets)}."
             )
-        return metrics.evaluate(self.target_.task, self.target_.classes, logits_nc, targets)
+        weights = checked("sample_weight", sample_weight, len(targets), self.target_)
+        return metrics.evaluate(self.target_.task, self.target_.classes, logits_nc, targets, weights=weights)
 
     @property
     def _is_one_unit(self) -> bool:
@@ -345,6 +370,8 @@ def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifi
         task=model.target.task,
         separate_networks=model.members.separate_networks,
         ensemble=model.members.ensemble if model.members.ensemble > 1 else None,
+        class_weight=_by_class(model, "class_weight"),
+        pos_weight=_by_class(model, "pos_weight"),
         n_jobs=n_jobs,
         random_state=model.facts["seed"],
         spec={name: getattr(model.plan, name) for name in fitting.FINER_SETTINGS},
@@ -352,6 +379,12 @@ def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifi
     )
     clf._become(model)
     return clf
+
+
+def _by_class(model: Model, setting: str) -> dict[Any, float] | None:
+    """A setting as it was resolved, for the classes or labels of the model."""
+    weights = model.facts.get("weights", {}).get(setting)
+    return None if weights is None else dict(zip(model.target.classes, weights, strict=True))
 
 
 def _interrupted(reason: str, trained: Sequence[Member], summary: FitSummary) -> str:

@@ -21,7 +21,7 @@ from .data.splits import validation_rows
 from .data.targets import TargetEncoder, as_target
 from .decisions import calibration
 from .engines import ENGINES
-from .engines.base import Engine
+from .engines.base import Engine, Weights
 from .errors import InputError, nearest
 from .heads import HEADS
 from .members import Observer
@@ -35,6 +35,7 @@ from .spec import (
     Plan,
     one_of,
 )
+from .weights import Balance, checked, rows_that_count, without_unknown
 
 Settings = Mapping[str, Any]
 """The constructor's settings of a `Classifier`, by name."""
@@ -85,6 +86,12 @@ class Fit:
     valid_rows: NDArray[np.int64] | None
     """Which of `valid_features` are held out; None: all are."""
     valid_targets: NDArray[Any] | None
+    valid_weights: NDArray[np.float64] | None
+    """What the validation rows count for in figures; None: 1."""
+    judging: NDArray[np.float64] | None
+    """And where an epoch or a temperature is chosen."""
+    weighed: dict[str, Any] | None
+    """What the record says of weights, where there are any."""
     encoder: FeatureEncoder
     target: TargetEncoder
     head: HeadName
@@ -98,8 +105,9 @@ class Fit:
         lanes = members.lanes(len(self.untrained), summary.n_threads)
         self.engine.n_threads = max(1, summary.n_threads // lanes)
         seconds = training.estimated_seconds(
-            self.engine, self.features, self.untrained[0].targets, self.rows, summary.plan, summary.seed
-        )
+            self.engine, self.features, self.untrained[0].targets, self.rows, summary.plan, summary.seed,
+            self.untrained[0].weights,
+        )  # fmt: skip
         return seconds * -(-len(self.untrained) // lanes)
 
     def run(
@@ -128,6 +136,7 @@ class Fit:
                 "split": self.split,
                 "data_sha256": self.data_sha256,
                 "validation": None,
+                **({} if self.weighed is None else {"weights": self.weighed}),
             },
         )  # fmt: skip
         networks = members.Logits(engines, self.head, kept)
@@ -137,9 +146,11 @@ class Fit:
         networks.use_threads(self.summary.n_threads)
         logits_nc = networks.of(self.valid_features, self.valid_rows)
         if plan.calibrate:
-            temperature = calibration.fit_temperature(logits_nc, self.valid_targets, self.head)
+            temperature = calibration.fit_temperature(logits_nc, self.valid_targets, self.head, self.judging)
             logits_nc = calibration.apply(logits_nc, temperature)
-        figures = metrics.evaluate(self.target.task, self.target.classes, logits_nc, self.valid_targets)
+        figures = metrics.evaluate(
+            self.target.task, self.target.classes, logits_nc, self.valid_targets, weights=self.valid_weights
+        )
         facts = {**model.facts, "validation": figures}
         return dataclasses.replace(model, temperature=temperature, facts=facts), networks
 
@@ -151,6 +162,8 @@ def prepare(
     X_val: Any = None,
     y_val: Any = None,
     *,
+    sample_weight: Any = None,
+    sample_weight_val: Any = None,
     picture_shape: tuple[int, ...] | None = None,
     data_digest: str | None = None,
     valid_digest: str | None = None,
@@ -161,7 +174,7 @@ def prepare(
 
     Args:
         settings: of the classifier.
-        X, y, X_val, y_val: as `Classifier.fit` takes them.
+        X, y, X_val, y_val, sample_weight, sample_weight_val: as `Classifier.fit` takes them.
         picture_shape: a row is a picture of this shape.
         data_digest, valid_digest: SHA-256 of the files of (X, y) and (X_val, y_val), by which `evaluate` knows them.
         roles: what the schema remembers of the columns: target_names, id_names, ignored, numeric, missing_words.
@@ -176,22 +189,28 @@ def prepare(
         raise InputError(f"X and y must have the same number of rows; X has {len(inputs)}, y has {n}.")
     if (X_val is None) != (y_val is None):
         raise InputError("X_val and y_val come together; one of them is missing.")
-    plan, hidden = _plan(settings, n, target.task)
+    if X_val is None and sample_weight_val is not None:
+        raise InputError("sample_weight_val is of the rows X_val, which are missing.")
+    weights = checked("sample_weight", sample_weight, n, target)
+    n_counting = len(rows_that_count(targets, weights))
+    if n_counting == 0:
+        raise InputError("no row takes part: in each of them every label is unknown or weighs 0.")
+    plan, hidden = _plan(settings, n_counting, target.task)
     seed, threads = seed_of(settings["random_state"]), n_threads(settings["n_jobs"])
 
     split: dict[str, Any] = {"kind": "none"}
     if X_val is None and (plan.early_stopping or plan.calibrate):
-        rows, held_out = validation_rows(targets, target.n_classes, plan.validation_fraction, seed)
+        rows, held_out = split_off(targets, weights, target.n_classes, plan.validation_fraction, seed)
         split = {"kind": "fraction", "fraction": plan.validation_fraction, "seed": seed}
     else:
-        rows, held_out = np.arange(n, dtype=np.int64), np.empty(0, np.int64)
+        rows, held_out = rows_that_count(targets, weights), np.empty(0, np.int64)
         if X_val is not None:
             split = {"kind": "given", "data_sha256": valid_digest}
 
     encoder = FeatureEncoder.fit(inputs, rows, picture_shape=picture_shape, **dict(roles or {}))
     features = encoder.encode(inputs, use_up=use_up)
     valid_features: EncodedRows | None = None
-    valid_rows, valid_targets = None, None
+    valid_rows, valid_targets, valid_weights = None, None, None
     if X_val is not None:
         valid_features, valid_targets = encoder.encode(as_inputs(X_val)), target.encode(y_val)
         if len(valid_features) != len(valid_targets):
@@ -199,14 +218,21 @@ def prepare(
                 "X_val and y_val must have the same number of rows;"
                 f" they have {len(valid_features)} and {len(valid_targets)}."
             )
+        valid_weights = checked("sample_weight_val", sample_weight_val, len(valid_targets), target)
     elif len(held_out):
         valid_features, valid_rows, valid_targets = features, held_out, targets[held_out]
+        valid_weights = None if weights is None else weights[held_out]
 
     stated = _members(settings, target)
     network, head = _network(settings, hidden, features.n_features, target, stated)
     stated.check_size(network, target.n_classes)
     refuse_too_many_parameters(network.n_parameters)
-    untrained, notes = _untrained(stated, target, head, plan, seed, targets, valid_features, valid_rows, valid_targets)
+    balance = Balance.fit(settings["class_weight"], settings["pos_weight"], target, targets, weights, rows)
+    judging = None if valid_targets is None else balance.judging(valid_targets, valid_weights)
+    untrained, notes = _untrained(
+        stated, target, head, plan, seed, targets, partial(balance.for_engine, targets, weights, rows),
+        valid_features, valid_rows, valid_targets, judging,
+    )  # fmt: skip
 
     def engine_of(seed: int) -> Engine:
         engine = new_engine(settings["engine"], network, head, threads)
@@ -228,7 +254,13 @@ def prepare(
         settings["preset"],
         seed,
         threads,
-        (*encoder.notes, *target.notes, *notes),
+        (
+            *encoder.notes,
+            *target.notes,
+            *_of_weights(weights, n - n_counting, target, rows, targets),
+            *balance.notes,
+            *notes,
+        ),
     )
     return Fit(
         engine_of(seed),
@@ -239,6 +271,9 @@ def prepare(
         valid_features,
         valid_rows,
         valid_targets,
+        valid_weights,
+        judging,
+        None if weights is None and balance.is_even else {"rows": weights is not None, **balance.to_json()},
         encoder,
         target,
         head,
@@ -246,6 +281,43 @@ def prepare(
         data_digest,
         summary,
     )
+
+
+def split_off(
+    targets: NDArray[Any], weights: NDArray[np.float64] | None, n_classes: int, fraction: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(training rows, held-out rows), of those that take part; see `validation_rows`."""
+    counting = rows_that_count(targets, weights)
+    examples = without_unknown(targets, weights)
+    if len(counting) == len(targets):
+        return validation_rows(examples, n_classes, fraction, seed)
+    rows, held_out = validation_rows(examples[counting], n_classes, fraction, seed)
+    return counting[rows], counting[held_out]
+
+
+def _of_weights(
+    weights: NDArray[np.float64] | None,
+    n_out: int,
+    target: TargetEncoder,
+    rows: NDArray[np.int64],
+    targets: NDArray[Any],
+) -> list[str]:
+    """What has to be said about rows that take no part."""
+    notes = []
+    unknown = 0 if targets.ndim == 1 else int(np.isnan(targets).all(axis=1).sum())
+    for count, one, several in (
+        (unknown, "1 row has no known label", "rows have no known label"),
+        (n_out - unknown, "1 row weighs 0", "rows weigh 0"),
+    ):
+        if count:
+            notes.append(f"{one} and takes no part" if count == 1 else f"{count:,} {several} and take no part")
+    if weights is not None and targets.ndim == 1:
+        there = np.bincount(targets[rows], minlength=target.n_classes) > 0
+        gone = [label for label, is_there in zip(target.classes, there, strict=True) if not is_there]
+        if gone:
+            shown = ", ".join(map(repr, gone[:10])) + (", …" if len(gone) > 10 else "")
+            notes.append(f"no training row of these classes weighs more than 0; they are not learned: {shown}")
+    return notes
 
 
 def _members(settings: Settings, target: TargetEncoder) -> Members:
@@ -269,9 +341,11 @@ def _untrained(
     plan: Plan,
     seed: int,
     targets: NDArray[Any],
+    weights_of: Callable[[int | None], Weights],
     valid_features: EncodedRows | None,
     valid_rows: NDArray[np.int64] | None,
     valid_targets: NDArray[Any] | None,
+    judging: NDArray[np.float64] | None,
 ) -> tuple[tuple[members.Untrained, ...], tuple[str, ...]]:
     """The members, round by round, and what has to be said about them."""
     columns = range(target.n_classes) if stated.separate_networks else (None,)
@@ -279,8 +353,9 @@ def _untrained(
     of_labels, others = [], []
     for column in columns:
         known = valid_targets if column is None or valid_targets is None else valid_targets[:, [column]]
+        counts = judging if column is None or judging is None or judging.ndim == 1 else judging[:, [column]]
         metric = plan.metric
-        if column is not None and known is not None and plan.early_stopping and not _can_judge(metric, known):
+        if column is not None and known is not None and plan.early_stopping and not _can_judge(metric, known, counts):
             metric = "log_loss"
             others.append(target.classes[column])
         of_labels.append(
@@ -288,22 +363,26 @@ def _untrained(
                 None if column is None else target.classes[column],
                 metric,
                 _engine_targets(targets if column is None else targets[:, column], head),
-                None if valid_features is None else _validation(metric, target.task, valid_features, valid_rows, known),
+                None
+                if valid_features is None
+                else _validation(metric, target.task, valid_features, valid_rows, known, counts),
+                weights_of(column),
             )
         )
     untrained = tuple(
-        members.Untrained(_name(label, number, stated), label, seeds[number], metric, own, validation)
+        members.Untrained(_name(label, number, stated), label, seeds[number], metric, own, validation, weights)
         for number in range(stated.ensemble)
-        for label, metric, own, validation in of_labels
+        for label, metric, own, validation, weights in of_labels
     )
     return untrained, (_judged_otherwise(others, plan.metric),) if others else ()
 
 
-def _can_judge(metric: str, known: NDArray[Any]) -> bool:
+def _can_judge(metric: str, known: NDArray[Any], counts: NDArray[np.float64] | None) -> bool:
     """Whether one label's validation rows tell its epochs apart: F1 needs rows with it, ROC AUC rows of both kinds."""
+    known = known[:, 0] if counts is None else known[counts.reshape(-1) > 0, 0]
     if metric in ("macro_f1", "micro_f1"):
-        return bool(known.any())
-    return metric != "macro_roc_auc" or bool(known.any() and not known.all())
+        return bool((known == 1).any())
+    return metric != "macro_roc_auc" or bool((known == 1).any() and (known == 0).any())
 
 
 def _judged_otherwise(labels: list[Any], metric: str) -> str:
@@ -315,13 +394,13 @@ def _judged_otherwise(labels: list[Any], metric: str) -> str:
 
 
 def _validation(
-    metric: str, task: metrics.Task, features: EncodedRows, rows: NDArray[np.int64] | None, known: Any
+    metric: str, task: metrics.Task, features: EncodedRows, rows: NDArray[np.int64] | None, known: Any, counts: Any
 ) -> training.Validation:
     """Judges an epoch by the targets of these rows."""
     return training.Validation(
         features,
         rows,
-        lambda logits_nc: metrics.value(metric, task, logits_nc, known),
+        lambda logits_nc: metrics.value(metric, task, logits_nc, known, weights=counts),
         partial(metrics.is_better, metric),
     )
 

@@ -161,6 +161,8 @@ class Model:
         if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
             raise InputError("versions must be an object of texts.")
         facts, trainings = _checked_record(fields["record"], count if has_members else None)
+        if "weights" in facts:
+            _check_weights(facts["weights"], target)
         labels = target.classes if members.separate_networks else (None,)
         each = {name: tensors[name] if has_members else tensors[name][np.newaxis] for name in layers}
         trained = tuple(
@@ -240,6 +242,8 @@ FACTS: dict[str, Callable[[Any], bool]] = {
     "validation": lambda v: v is None or isinstance(v, dict),
 }
 """The keys of a training record that are of the whole classifier, and what their values must be."""
+WEIGHTS = {"rows", "class_weight", "pos_weight"}
+"""The keys of its "weights", which stands there only where something was weighed."""
 TRAINING: dict[str, Callable[[Any], bool]] = {
     "best_epoch": _is_count,
     "stopped_by": lambda v: v in ("max_epochs", "patience", "interrupt", "terminate"),
@@ -255,17 +259,36 @@ OF_MEMBERS: dict[str, Callable[[Any], bool]] = {
 
 def _checked_record(value: object, count: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The facts, and the training of each of `count` networks; None: of the one network, without a list around it."""
+    facts = FACTS | (
+        {"weights": lambda v: isinstance(v, dict)} if isinstance(value, dict) and "weights" in value else {}
+    )
     if count is None:
-        record = _checked("record", value, FACTS | TRAINING)
+        record = _checked("record", value, facts | TRAINING)
         _check_history(record["history"])
-        return {name: record[name] for name in FACTS}, [{name: record[name] for name in TRAINING}]
-    record = _checked("record", value, FACTS | {"members": lambda v: isinstance(v, list)})
+        return {name: record[name] for name in facts}, [{name: record[name] for name in TRAINING}]
+    record = _checked("record", value, facts | {"members": lambda v: isinstance(v, list)})
     if len(record["members"]) != count:
         raise InputError(f"the record has {len(record['members']):,} members; the model has {count:,} networks.")
     trainings = [_checked("member's record", member, OF_MEMBERS | TRAINING) for member in record["members"]]
     for training in trainings:
         _check_history(training["history"])
-    return {name: record[name] for name in FACTS}, trainings
+    return {name: record[name] for name in facts}, trainings
+
+
+def _check_weights(value: object, target: TargetEncoder) -> None:
+    weights = json_object("record's weights", value, WEIGHTS)
+    if type(weights["rows"]) is not bool:
+        raise InputError(f"the record's weights: rows must be true or false; it is {brief(weights['rows'])}.")
+    of_task = "class_weight" if target.task == "multi-class" else "pos_weight"
+    for name in ("class_weight", "pos_weight"):
+        of_each = weights[name]
+        if of_each is None:
+            continue
+        fits = isinstance(of_each, list) and len(of_each) == target.n_classes and name == of_task
+        if not fits or not all(_is_number(weight) and weight > 0 for weight in of_each):
+            raise InputError(
+                f"the record's {name} must be {target.n_classes:,} numbers above 0 for this target, or null."
+            )
 
 
 def _checked(what: str, value: object, keys: Mapping[str, Callable[[Any], bool]]) -> dict[str, Any]:

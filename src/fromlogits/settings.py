@@ -6,6 +6,7 @@ The constructor of `Classifier` and the finer fields of `Plan` (its `spec=`) sta
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import shlex
@@ -115,6 +116,45 @@ def _read_layers(value: object) -> object:
     raise ValueError('hidden units as in "25,15", or a whole network as in "25 relu, 15 relu, 10 linear"')
 
 
+def _read_by_name(value: object) -> dict[str, float] | None:
+    """Weights by name: a table, or text as in "no:1,yes:5"; None for anything else."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, str) or ":" not in value:
+        return None
+    weights: dict[str, float] = {}
+    for part in value.split(","):
+        name, _, number = part.rpartition(":")
+        name = name.strip()
+        if name in weights:
+            raise ValueError(f"given once for each name, {name!r} is there twice")
+        weights[name] = _read_number(number)  # type: ignore[assignment]
+    return weights
+
+
+def _read_class_weight(value: object) -> object:
+    if isinstance(value, str) and value.strip() == "balanced":
+        return "balanced"
+    with contextlib.suppress(ValueError):
+        if weights := _read_by_name(value):
+            return weights
+    raise ValueError('balanced, or the weights of classes, as in "no:1,yes:5"')
+
+
+def _read_pos_weight(value: object) -> object:
+    if isinstance(value, str) and value.strip() == "balanced":
+        return "balanced"
+    with contextlib.suppress(ValueError):
+        if weights := _read_by_name(value):
+            return weights
+        if isinstance(value, list):
+            return [_read_number(number) for number in value]
+        if isinstance(value, str) and "," in value:
+            return [_read_number(number) for number in value.split(",")]
+        return _read_number(value)
+    raise ValueError('balanced, a number, one for each label ("1,2.5,8"), or those of labels ("car:2.5,bus:8")')
+
+
 def _or_none(kind: Kind) -> Kind:
     def read(value: object) -> object:
         if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
@@ -133,6 +173,8 @@ SWITCH = Kind("true or false", "BOOL", _read_switch)
 WORD = Kind("word", "WORD", _read_word)
 SIZES = Kind('units, as in "25,15"', "UNITS", _read_sizes)
 NETWORK = Kind('layers, as in "25 relu, 10 linear"', "LAYERS", _read_network)
+CLASS_WEIGHT = Kind('balanced, or weights, as in "no:1,yes:5"', "WEIGHTS", _read_class_weight)
+POS_WEIGHT = Kind('balanced, a number, or weights, as in "car:2.5,bus:8"', "WEIGHTS", _read_pos_weight)
 LAYERS = Kind("either of the two", "LAYERS", _read_layers)
 
 SETTINGS: tuple[Setting, ...] = (
@@ -191,6 +233,20 @@ SETTINGS: tuple[Setting, ...] = (
         "what the validation rows are judged by: log_loss or accuracy; for labels log_loss, macro_f1, micro_f1,"
         " macro_roc_auc, subset_accuracy or hamming_loss",
         flag="--metric",
+    ),
+    Setting(
+        "class_weight",
+        _or_none(CLASS_WEIGHT),
+        "none",
+        "of one class per row: what the rows of each class count for in the training; balanced gives a class"
+        " n / (K · n_c), and one that is not named counts 1",
+    ),
+    Setting(
+        "pos_weight",
+        _or_none(POS_WEIGHT),
+        "none",
+        "of labels: what a 1 counts beside a 0 in the training, for all labels, one after the other or by name;"
+        " balanced gives a label n_0 / n_1",
     ),
     Setting(
         "separate_networks",

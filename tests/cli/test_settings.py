@@ -62,6 +62,13 @@ def test_the_other_defaults_are_those_of_the_plan_and_the_classifier() -> None:
         ("task=none", None),
         ("n_jobs=none", None),
         ("optimizer=sgd", "sgd"),
+        ("class_weight=balanced", "balanced"),
+        ("class_weight=none", None),
+        ("class_weight=no:1, a:b:2.5", {"no": 1, "a:b": 2.5}),
+        ("pos_weight=balanced", "balanced"),
+        ("pos_weight=3", 3),
+        ("pos_weight=3,.5", [3, 0.5]),
+        ("pos_weight=car:3,bus:1e1", {"car": 3, "bus": 10}),
     ],
 )
 def test_a_text_is_read_as_the_value_it_means(pair: str, value: object) -> None:
@@ -79,6 +86,12 @@ def test_the_seed_of_the_command_line_is_0_unless_told() -> None:
     assert collect({})["random_state"] == 0
     assert collect({"--seed": "7"})["random_state"] == 7
     assert collect({}, ["random_state=none"])["random_state"] is None
+
+
+def test_weights_by_name_are_a_table_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("pos_weight = [1, 2.5]\n[class_weight]\nno = 1\nyes = 5.5\n", encoding="utf-8")
+
+    assert from_file(tmp_path / "c.toml") == {"pos_weight": [1, 2.5], "class_weight": {"no": 1, "yes": 5.5}}
 
 
 @pytest.mark.parametrize(
@@ -115,6 +128,11 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ("hidden_layer_sizes = [25, 1.5]", "hidden_layer_sizes must be the units of the hidden layers"),
         ("network = 25", "network must be all layers with their activations"),
         ("learning_rate = nan", "learning_rate must be a number in"),
+        ("class_weight = 3", 'class_weight must be balanced, or the weights of classes, as in "no:1,yes:5", or none'),
+        ("class_weight = 'no:1,yes:x'", "class_weight must be balanced, or"),
+        ("class_weight = 'no:1,no:2'", "class_weight must be balanced, or"),
+        ("pos_weight = 'many'", "pos_weight must be balanced, a number"),
+        ("pos_weight = ['many']", "pos_weight must be balanced, a number"),
         ("calibrate = 1", "calibrate must be true or false; got 1"),
         ("optimizer = 'adma'", "Did you mean 'adam'"),
         ("momentum = 1.0", "momentum must be a number in"),

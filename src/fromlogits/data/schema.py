@@ -13,7 +13,7 @@ from .table import Inputs, Matrix, SparseMatrix, Table
 
 MAX_FEATURES = 10_000_000
 MAX_NAME_CHARACTERS = 100_000
-NAME_LISTS = ("target_names", "id_names", "ignored", "numeric", "missing_words")
+NAME_LISTS = ("target_names", "id_names", "ignored", "numeric", "missing_words", "weight_names")
 _PIXEL = re.compile(r"pixel_([0-9]{1,5})_([0-9]{1,5})")
 
 Shape = tuple[int, ...]
@@ -32,6 +32,7 @@ class Schema:
         ignored: columns left out on request.
         numeric: columns read as numbers on request, though they look like codes.
         missing_words: what stood for a missing value, beside an empty field.
+        weight_names: the column of the rows' weights, if there was one.
         first_index: what a svmlight file counts its features from, 0 or 1; None for other data.
     """
 
@@ -43,6 +44,7 @@ class Schema:
     ignored: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     missing_words: tuple[str, ...] = ()
+    weight_names: tuple[str, ...] = ()
     first_index: int | None = None
 
     @classmethod
@@ -91,7 +93,7 @@ class Schema:
             more = f" ({len(missing)} of {self.n_features} columns are missing)" if len(missing) > 1 else ""
             hint = nearest(missing[0], inputs.names)
             raise InputError(f"column {missing[0]!r} is missing: the model was trained with it.{hint}{more}")
-        roles = {*self.names, *self.target_names, *self.id_names, *self.ignored}
+        roles = {*self.names, *self.target_names, *self.id_names, *self.ignored, *self.weight_names}
         extra = [name for name in inputs.names if name not in roles]
         notes = (f"columns that the model does not know were ignored: {shown(extra)}",) if extra else ()
         if isinstance(inputs, Table):
@@ -117,11 +119,14 @@ class Schema:
             "numeric": list(self.numeric),
             "missing_words": list(self.missing_words),
             "first_index": self.first_index,
+            **({"weight_names": list(self.weight_names)} if self.weight_names else {}),
         }
 
     @classmethod
     def from_json(cls, value: object) -> Schema:
         """The inverse of `to_json`; raises InputError on anything else."""
+        if isinstance(value, dict) and "weight_names" not in value:
+            value = {**value, "weight_names": []}
         if not isinstance(value, dict) or set(value) != set(cls.__dataclass_fields__):
             raise InputError(f"schema must be an object with {', '.join(cls.__dataclass_fields__)}.")
         n_features, shape = value["n_features"], value["picture_shape"]
@@ -141,6 +146,8 @@ class Schema:
         if first_index is not None and names is not None:
             raise InputError("schema: features have names or are counted from first_index, not both.")
         roles = {key: _names(key, value[key]) for key in NAME_LISTS}
+        if len(roles["weight_names"]) > 1:
+            raise InputError("schema: weight_names must hold one name at most.")
         return cls(names, n_features, None if shape is None else tuple(shape), first_index=first_index, **roles)
 
 
