@@ -144,7 +144,7 @@ def test_rows_of_equal_weight_are_rows_and_those_without_are_none(head: HeadName
     logits_nc, targets = sample(head, 300, 3, 5.0, seed=2)
     part_n = np.arange(300) % 3 > 0
     expected = fit_temperature(logits_nc[part_n], targets[part_n], head)
-    assert fit_temperature(logits_nc, targets, head, 7.0 * part_n) == pytest.approx(expected, rel=1e-12)
+    assert fit_temperature(logits_nc, targets, head, np.where(part_n, 7.0, 0.0)) == pytest.approx(expected, rel=1e-12)
     if head == "sigmoid":
         unknown = np.where(part_n[:, None], targets, np.nan)
         assert fit_temperature(logits_nc, unknown, head) == pytest.approx(expected, rel=1e-12)
@@ -162,9 +162,11 @@ def test_weighted_rows_have_scipys_minimum_of_the_weighted_loss(head: HeadName) 
         return mean_loss(head, logits_nc[copies], targets[copies], float(np.exp(-log_beta)))
 
     found = minimize_scalar(copied_loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-8})
-    weighted = fit_temperature(logits_nc, targets, head, times_n.astype(float))
+    weighted = fit_temperature(logits_nc, targets, head, times_n.astype(np.float64))
     assert weighted == pytest.approx(float(np.exp(-found.x)), rel=1e-3)
-    assert weighted == pytest.approx(fit_temperature(logits_nc, targets, head, times_n * 1e6), rel=1e-9)
+    assert weighted == pytest.approx(
+        fit_temperature(logits_nc, targets, head, 1e6 * times_n.astype(np.float64)), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("head", HEAD_NAMES)

@@ -34,7 +34,8 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         logits_nc = classifier.predict_logits(dataset.features)
         targets = classifier.target_.encode(dataset.targets, unknown="mark")
     task, classes = classifier.target_.task, classifier.target_.classes
-    figures = metrics.evaluate(task, classes, logits_nc, targets)
+    weights = dataset.weights
+    figures = metrics.evaluate(task, classes, logits_nc, targets, weights=weights)
     report: dict[str, Any] = {"task": task, "rows": len(dataset), "classes": list(classes), "seconds": 0.0, **figures}
 
     say = say_of_validation(classifier.plan_)
@@ -45,15 +46,18 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     if is_validation_file:
         report["selected_on"] = True
     is_training_file = classifier.record_["data_sha256"] == dataset.digest
-    rows = held_out_rows(classifier, targets) if is_training_file else None
+    rows = held_out_rows(classifier, targets, weights) if is_training_file else None
     if rows is not None:
-        held_out = metrics.evaluate(task, classes, logits_nc[rows], targets[rows])
+        of_rows = None if weights is None else weights[rows]
+        held_out = metrics.evaluate(task, classes, logits_nc[rows], targets[rows], weights=of_rows)
         report["held_out"] = {"rows": len(rows), "selected_on": True, **held_out}
     report["seconds"] = round(time.perf_counter() - started, 3)
 
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
     for note in dataset.notes:
         progress.tell(f"note: {note.rstrip('.')}.")
+    if words := about_weights(data, dataset, next(iter(classifier.encoder_.schema.weight_names), None)):
+        progress.tell(f"note: {words}.")
     if is_training_file:
         progress.tell(
             f"warning: the model was trained on this very file ({named(data)}): {_what_to_trust(rows, say)}.", "yellow"
@@ -86,6 +90,18 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
 
 def _kind(task: str) -> str:
     return "classes" if task == "multi-class" else "labels"
+
+
+def about_weights(data: str, dataset: Dataset, column: str | None) -> str:
+    """What is said of rows that have weights, or might."""
+    if column is None:
+        return ""
+    weights = dataset.weights
+    if weights is None:
+        return f"{named(data)} has no column {column!r} of weights: every row counts 1"
+    zeros = int((weights == 0).sum())
+    none = f", {zeros:,} of them 0" if zeros else ""
+    return f"{named(data)}: rows count by their {column!r}, from {weights.min():g} to {weights.max():g}{none}"
 
 
 def unknown_labels(dataset: Dataset, target: TargetEncoder) -> str:
@@ -123,9 +139,11 @@ def _what_to_trust(rows: NDArray[np.int64] | None, say: str) -> str:
     return f"only the held-out rows say how good it is on new ones, and they {say}"
 
 
-def held_out_rows(classifier: Classifier, targets: NDArray[Any]) -> NDArray[np.int64] | None:
+def held_out_rows(
+    classifier: Classifier, targets: NDArray[Any], weights: NDArray[np.float64] | None
+) -> NDArray[np.int64] | None:
     """The rows of the training file that were held out, drawn again from the split's seed; None if there were none."""
-    from ..data.splits import validation_rows
+    from ..fitting import split_off
 
     split = classifier.record_["split"]
     fraction, seed = split.get("fraction"), split.get("seed")
@@ -133,5 +151,5 @@ def held_out_rows(classifier: Classifier, targets: NDArray[Any]) -> NDArray[np.i
         return None
     if not 0 < fraction < 1 or not 0 <= seed < 2**63:  # the file may come from a stranger
         return None
-    rows = validation_rows(targets, classifier.target_.n_classes, fraction, seed)[1]
+    rows = split_off(targets, weights, classifier.target_.n_classes, fraction, seed)[1]
     return rows if len(rows) == classifier.record_["n_validation"] else None

@@ -72,7 +72,12 @@ def inspect(
         head = HEADS[classifier.head_].describe(classifier.network_.n_outputs)
         results.tell(f"{members.describe(classifier.network_, len(held['classes']))}; each {head}\n")
     lines: list[tuple[str, str]] = [("input", _input(schema))]
-    for what, names in (("target", schema.target_names), ("id", schema.id_names), ("ignored", schema.ignored)):
+    for what, names in (
+        ("target", schema.target_names),
+        ("id", schema.id_names),
+        ("ignored", schema.ignored),
+        ("weights", schema.weight_names),
+    ):
         if names:
             lines.append((what, listed(names)))
     held_out, say = in_words(record["n_validation"]), say_of_validation(classifier.plan_)
@@ -92,6 +97,14 @@ def inspect(
         ("seed", str(record["seed"])),
         ("temperature", f"{held['temperature']:.4f}"),
     ]
+    for setting in ("class_weight", "pos_weight"):
+        if each := record.get("weights", {}).get(setting):
+            lines.append(
+                (
+                    setting,
+                    listed([f"{weight:.4g} for {name}" for name, weight in zip(held["classes"], each, strict=True)]),
+                )
+            )
     wide = max(len(name) for name, _ in lines)
     for name, text in lines:
         results.tell(f"{name.ljust(wide)}  {text}")

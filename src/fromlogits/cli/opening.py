@@ -36,6 +36,7 @@ def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Datase
         reading=_as_trained(reading, classifier),
         first_index=schema.first_index,
         n_features=schema.n_features,
+        weights=next(iter(schema.weight_names), None),
         has_target_column=bool(schema.target_names),
     )
     targets = dataset.targets
@@ -59,6 +60,7 @@ def read_unlabelled(classifier: Classifier, path: str, reading: Reading) -> Data
         features=schema.names,
         picture_shape=schema.picture_shape,
         labelled=False,
+        weights=next(iter(schema.weight_names), None),
         reading=_as_trained(reading, classifier),
         first_index=schema.first_index,
         n_features=schema.n_features,

@@ -19,7 +19,7 @@ import typer
 from ..data.reading import Reading
 from ..errors import FromlogitsError, InputError
 from .display import Screen, display_for, duration, how_it_ended
-from .evaluate import unknown_labels
+from .evaluate import about_weights, unknown_labels
 from .options import (
     STDIN,
     Data,
@@ -98,6 +98,10 @@ def train(
         list[str] | None,
         typer.Option("--id", metavar="COLUMNS", help="Columns that name a row: kept in predictions, not learned from."),
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", metavar="COLUMN", help="The column that says what each row counts for; no feature."),
+    ] = None,
     ignore: Annotated[
         list[str] | None, typer.Option("--ignore", metavar="COLUMNS", help="Columns to leave out.")
     ] = None,
@@ -144,6 +148,7 @@ def train(
         "target": ",".join(targets) if targets else None,
         "ids": listed_names(ids),
         "ignore": listed_names(ignore),
+        "weights": weights,
         "picture_shape": _picture_shape(image_shape),
         "reading": reading,
     }
@@ -175,6 +180,9 @@ def train(
     later = [note for other in (valid_data, test_data) if other is not None for note in other.notes]
     for note in dict.fromkeys((*dataset.notes, *later, *fit.summary.notes)):
         progress.say(f"note: {note.rstrip('.')}.")
+    for file, other in ((data, dataset), (valid, valid_data), (test, test_data)):
+        if file is not None and other is not None and (words := about_weights(file, other, weights)):
+            progress.say(f"note: {words}.")
     for other in (valid_data, test_data):
         if other is not None and (unknown := unknown_labels(other, fit.target)):
             progress.tell(f"warning: {unknown}", "yellow")
@@ -215,7 +223,7 @@ def train(
             raise KeyboardInterrupt("nothing was saved") from None
         report = _report(classifier, len(dataset), path, time.perf_counter() - started)
         if test_data is not None:
-            figures = classifier.evaluate(test_data.features, test_data.targets)
+            figures = classifier.evaluate(test_data.features, test_data.targets, test_data.weights)
             marked = {} if test_say == NO_PART else {"selected_on": True}
             report["test"] = {"rows": n_test, **marked, **figures}
         if json:
@@ -252,6 +260,8 @@ def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, as
         dataset.targets,
         None if valid is None else valid.features,
         None if valid is None else valid.targets,
+        sample_weight=dataset.weights,
+        sample_weight_val=None if valid is None else valid.weights,
         picture_shape=dataset.picture_shape,
         data_digest=dataset.digest,
         valid_digest=None if valid is None else valid.digest,
@@ -262,6 +272,7 @@ def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, as
             "ignored": asked["ignore"],
             "numeric": asked["reading"].numeric,
             "missing_words": asked["reading"].missing,
+            "weight_names": () if asked["weights"] is None else (asked["weights"],),
         },
     )
 

@@ -22,7 +22,7 @@ from .origin import FileRows, Origin
 from .reading import Reading
 from .schema import Shape, pixel_grid, shown
 from .svmlight import SvmlightRows, read_svmlight
-from .table import Inputs, Matrix, Table
+from .table import Column, Inputs, Matrix, Table
 from .target_columns import find_targets, several_targets, single_target
 from .targets import LabelSets, Target
 
@@ -60,6 +60,8 @@ class Dataset:
     digest: str
     notes: tuple[str, ...]
     arrived: Arrived | None = None
+    weights: NDArray[np.float64] | None = None
+    """Of the rows, where a column of them was asked for and is there."""
 
     def __len__(self) -> int:
         return len(self.features)
@@ -78,6 +80,7 @@ def read(
     has_target_column: bool = True,
     first_index: int | None = None,
     n_features: int | None = None,
+    weights: str | None = None,
 ) -> Dataset:
     """Read CSV, TSV, JSON lines or svmlight (plain, .gz or .zst), Parquet, Arrow, .npz, or IDX images and their labels.
 
@@ -96,6 +99,7 @@ def read(
         labelled: whether targets are needed; if not, target columns are left out when they are there.
         reading: what the user says about the file.
         has_target_column: False for a model that was trained on a file without named columns.
+        weights: the column of the rows' weights, no feature; of data for a model it may be missing.
         first_index, n_features: of svmlight data, what a model counts the indices from (None: the file says), and how
             many it knows; others are left out with a note.
     """
@@ -113,8 +117,10 @@ def read(
                 " it knows no target column. Evaluate it on such a file (.npz, .svm or IDX images)."
             )
         file = _open_table(arrived, reading)
-        dataset = _read_table(file, name, target, ignore, ids, features, picture_shape, labelled, reading)
+        dataset = _read_table(file, name, target, ignore, ids, features, picture_shape, labelled, reading, weights)
     else:
+        if features is None and weights is not None and labelled:
+            raise InputError(f"{name} has no named columns, so {weights!r} can't hold the weights of its rows.")
         if features is None and (ignore or ids):
             raise InputError(f"{name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored.")
         dataset = _read_arrays(arrived, target, picture_shape, labelled, (first_index, n_features))
@@ -161,6 +167,7 @@ def _read_table(
     picture_shape: Shape | None,
     labelled: bool,
     reading: Reading,
+    weights: str | None,
 ) -> Dataset:
     if len(file.names) == 1 and labelled:
         signs = " Values are separated by commas, tabs, semicolons or bars; --separator names another sign."
@@ -176,12 +183,20 @@ def _read_table(
         ids = [column for column in ids if column in file.names]
     is_new = features is None and labelled
     new_roles = (("ignored", ignore), ("numeric", reading.numeric)) if is_new else ()
-    for role, wanted in (("id", ids), *new_roles):
+    weighing: tuple[str, ...] = () if weights is None else (weights,)
+    if not is_new:
+        weighing = tuple(column for column in weighing if labelled and column in file.names)
+        ignore = (*ignore, *(() if weights is None else (weights,)))
+    for role, wanted in (("id", ids), ("the rows' weights", weighing), *new_roles):
         for column in wanted:
             if column not in file.names:
                 raise InputError(f"{name} has no column {column!r} to be {role}.{nearest(column, file.names)}")
-    targets, label_names = _targets(file, name, target, ignore, labelled)
-    roles = {*targets, *ids, *ignore}
+    targets, label_names = _targets(file, name, target, (*ignore, *weighing), labelled)
+    for column in weighing:
+        if column in (*targets, *ids, *(ignore if is_new else ())):
+            other = "the target" if column in targets else "an id" if column in ids else "ignored"
+            raise InputError(f"{name}: column {column!r} can't hold the rows' weights and be {other} too.")
+    roles = {*targets, *ids, *ignore, *weighing}
     chosen = [column for column in file.names if column not in roles]
     if features is not None:
         there = set(file.names)
@@ -201,7 +216,9 @@ def _read_table(
     if not labelled:
         targets, label_names = (), None
     is_single = len(targets) == 1
-    table = file.read(tuple(dict.fromkeys((*chosen, *ids, *targets))), as_text=(*ids, *(targets if is_single else ())))
+    table = file.read(
+        tuple(dict.fromkeys((*chosen, *ids, *targets, *weighing))), as_text=(*ids, *(targets if is_single else ()))
+    )
     notes = [*file.notes, *notes]
     if not file.is_text:
         table, said = as_said(table, reading)
@@ -228,7 +245,29 @@ def _read_table(
         origin=file.origin,
         digest=file.digest,
         notes=tuple(notes),
+        weights=_weights(table[weighing[0]], table) if weighing else None,
     )
+
+
+def _weights(column: Column, table: Table) -> NDArray[np.float64]:
+    """The rows' weights, each a finite number of at least 0."""
+    if not column.is_numeric:
+        raise InputError(f"{column.name!r} must hold the rows' weights, numbers; it holds text.")
+    weights = column.values.astype(np.float64)
+    bad = ~np.isfinite(weights) | (weights < 0)
+    if column.missing is not None:
+        bad |= column.missing
+    if bad.any():
+        row = int(np.argmax(bad))
+        is_missing = np.isnan(weights[row]) or (column.missing is not None and column.missing[row])
+        found = "none" if is_missing else f"{weights[row]:g}"
+        raise InputError(
+            f"the weight {column.name!r} must be a finite number of at least 0 in every row;"
+            f" {table.origin.where(row)} has {found}. Take such rows out, or give them the weight 0."
+        )
+    if not weights.any():
+        raise InputError(f"the weight {column.name!r} must not be 0 in every row.")
+    return weights
 
 
 def _targets(
