@@ -1,5 +1,6 @@
 #include "network.h"
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 
@@ -253,6 +254,35 @@ std::vector<float> trained_on(const Rows& x, const OptimizerPlan& optimizer, int
 }
 
 }  // namespace
+
+TEST(weights_of_one_are_no_weights_and_threads_change_no_bits) {
+  const Index n = 300, d = 400, c = 12, batch = 100;
+  const Rowset rows = rowset(n, d, c);
+  const std::vector<double> ones(static_cast<std::size_t>(n * c), 1.0);
+  std::vector<double> weights(ones), positive(static_cast<std::size_t>(c), 1.0);
+  for (Index i = 0; i < n * c; ++i) weights[static_cast<std::size_t>(i)] = static_cast<double>(i % 5);
+  const auto trained = [&](Head head, const double* by, bool is_by_entry, int threads) {
+    Network network = make({d, 600, 70, c}, Activation::relu, head);
+    network.start({{Method::adam, 0.9, 0.9, 0.999, 1e-8, 0.01, 0.5}, 0.25, batch, 3});
+    const double* const of_ones = head == Head::sigmoid && by != nullptr ? positive.data() : nullptr;
+    const Targets targets{rows.labels.data(), rows.targets.data(), by, is_by_entry, of_ones};
+    const std::vector<double> rates(3, 1e-2);
+    network.take(floats(rows.x, n, d), targets);
+    Team team(threads);
+    network.train(floats(rows.x, n, d), targets, rows.order.data(), n, rates.data(), 0.0, team);
+    return parameters(network);
+  };
+  for (const Head head : {Head::softmax, Head::sigmoid}) {
+    for (const bool is_by_entry : {false, head == Head::sigmoid}) {
+      std::fill(positive.begin(), positive.end(), 1.0);
+      CHECK(trained(head, ones.data(), is_by_entry, 1) == trained(head, nullptr, false, 1));
+      for (std::size_t k = 0; k < positive.size(); ++k) positive[k] = 1.0 + static_cast<double>(k);
+      const std::vector<float> one = trained(head, weights.data(), is_by_entry, 1);
+      CHECK(one == trained(head, weights.data(), is_by_entry, 3));
+      CHECK(one != trained(head, nullptr, false, 1));
+    }
+  }
+}
 
 TEST(sparse_rows_are_the_dense_ones_without_their_zeros) {
   const Index n = 120, d = 60;

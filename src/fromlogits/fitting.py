@@ -304,7 +304,7 @@ def _of_weights(
 ) -> list[str]:
     """What has to be said about rows that take no part."""
     notes = []
-    unknown = 0 if targets.ndim == 1 else int(np.isnan(targets).all(axis=1).sum())
+    unknown = int(np.isnan(targets).all(axis=1).sum()) if n_out and targets.ndim == 2 else 0
     for count, one, several in (
         (unknown, "1 row has no known label", "rows have no known label"),
         (n_out - unknown, "1 row weighs 0", "rows weigh 0"),

@@ -203,11 +203,10 @@ class _Labels:
     @cached_property
     def counts_nc(self) -> Float64 | None:
         """What each entry counts for, 0 where its label is unknown; None: all of them 1."""
-        unknown_nc = np.isnan(self.targets_nc)
-        if self.weights is None and not unknown_nc.any():
+        if self.weights is None and not has_unknown(self.targets_nc):
             return None
-        weights = np.ones(len(unknown_nc)) if self.weights is None else self.weights
-        return np.where(unknown_nc, 0.0, weights if weights.ndim == 2 else weights[:, None])
+        weights = np.ones(len(self.targets_nc)) if self.weights is None else self.weights
+        return np.where(np.isnan(self.targets_nc), 0.0, weights if weights.ndim == 2 else weights[:, None])
 
     @cached_property
     def is_judged(self) -> list[bool]:
@@ -298,6 +297,11 @@ class _Counts:
         """2·hits / (predicted + support); None where nothing is true and nothing predicted."""
         both = self.predicted + self.support
         return 2 * self.hits / both if both else None
+
+
+def has_unknown(targets: NDArray[Any]) -> bool:
+    """Whether any label is unknown; for no memory, as NaN survives a sum."""
+    return bool(np.isnan(targets.sum(dtype=np.float64)))
 
 
 def row_weights(counts_nc: Float64) -> Float64:

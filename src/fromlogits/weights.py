@@ -18,7 +18,7 @@ from . import exact
 from .data.targets import TargetEncoder
 from .engines.base import UNWEIGHTED, Weights
 from .errors import InputError, nearest
-from .metrics import row_weights
+from .metrics import has_unknown, row_weights
 
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -50,31 +50,30 @@ def checked(name: str, weights: Any, n: int, target: TargetEncoder) -> Float64 |
         where = f"row {place[0]}" if len(place) == 1 else f"row {place[0]}, label {place[1]}"
         raise InputError(f"{name} must be finite and at least 0; got {array[place]:g} at {where}.")
     if not array.any():
-        raise InputError(f"{name} must not be 0 in every row.")
+        raise InputError(f"{name} must not be zero in every row.")
     return None if (array == array.flat[0]).all() else array
 
 
 def rows_that_count(targets: NDArray[Any], weights: Float64 | None) -> Rows:
     """Numbers of the rows with something known that does not weigh 0."""
-    counts: NDArray[np.bool_] = np.ones(len(targets), bool)
-    if targets.ndim == 2:
-        known_nc = ~np.isnan(targets)
-        if weights is not None and weights.ndim == 2:
-            known_nc &= weights > 0
-        counts = known_nc.any(axis=1)
+    counts_n: NDArray[np.bool_] = np.ones(len(targets), bool)
+    if weights is not None and weights.ndim == 2:
+        counts_n = ((weights > 0) & ~np.isnan(targets)).any(axis=1)
+    elif targets.ndim == 2 and has_unknown(targets):
+        counts_n = (~np.isnan(targets)).any(axis=1)
     if weights is not None and weights.ndim == 1:
-        counts &= weights > 0
-    return np.flatnonzero(counts)
+        counts_n &= weights > 0
+    return np.flatnonzero(counts_n)
 
 
 def without_unknown(targets: NDArray[Any], weights: Float64 | None = None) -> NDArray[Any]:
     """Targets of which no row is an example of a label that it does not know, or that weighs 0: 0 stands there."""
-    if targets.ndim == 1:
-        return targets
-    unknown_nc = np.isnan(targets)
     if weights is not None and weights.ndim == 2:
-        unknown_nc |= weights == 0
-    return np.where(unknown_nc, 0, targets) if unknown_nc.any() else targets
+        return np.where(np.isnan(targets) | (weights == 0), 0, targets)
+    if targets.ndim == 1 or not has_unknown(targets):
+        return targets
+    examples: NDArray[Any] = np.nan_to_num(targets)
+    return examples
 
 
 @dataclass(frozen=True, eq=False)

@@ -1070,7 +1070,7 @@ CASES: dict[str, list[Case]] = {
             "weights that are all 0",
             text("size,count,kind\n" + "1,0,a\n2,0,b\n" * 10),
             f"{TRAIN} --weights count",
-            "the weight 'count' must not be 0 in every row.",
+            "the weight 'count' must not be zero in every row.",
         ),
         Case(
             "a target that is the weight too",

@@ -266,7 +266,7 @@ def _weights(column: Column, table: Table) -> NDArray[np.float64]:
             f" {table.origin.where(row)} has {found}. Take such rows out, or give them the weight 0."
         )
     if not weights.any():
-        raise InputError(f"the weight {column.name!r} must not be 0 in every row.")
+        raise InputError(f"the weight {column.name!r} must not be zero in every row.")
     return weights
 
 
