@@ -16,6 +16,7 @@ from .cores import n_threads
 from .data.encoders import FeatureEncoder
 from .data.features import EncodedRows
 from .data.inputs import as_inputs
+from .data.label_sets import SparseLabels
 from .data.memory import refuse_too_many_parameters
 from .data.splits import validation_rows
 from .data.targets import TargetEncoder, as_target
@@ -35,7 +36,7 @@ from .spec import (
     Plan,
     one_of,
 )
-from .weights import Balance, checked, rows_that_count, without_unknown
+from .weights import Balance, checked, known_rows, rows_that_count, without_unknown
 
 Settings = Mapping[str, Any]
 """The constructor's settings of a `Classifier`, by name."""
@@ -183,7 +184,7 @@ def prepare(
     inputs = as_inputs(X)
     y = as_target(y, ravel=settings["task"] != "multi-label")
     target = TargetEncoder.fit(y, settings["task"])
-    targets = target.encode(y)
+    targets = target.encode_rows(y)
     n = len(targets)
     if len(inputs) != n:
         raise InputError(f"X and y must have the same number of rows; X has {len(inputs)}, y has {n}.")
@@ -200,7 +201,7 @@ def prepare(
 
     split: dict[str, Any] = {"kind": "none"}
     if X_val is None and (plan.early_stopping or plan.calibrate):
-        rows, held_out = split_off(targets, weights, target.n_classes, plan.validation_fraction, seed)
+        rows, held_out = split_off(targets, weights, target, plan.validation_fraction, seed)
         split = {"kind": "fraction", "fraction": plan.validation_fraction, "seed": seed}
     else:
         rows, held_out = rows_that_count(targets, weights), np.empty(0, np.int64)
@@ -284,14 +285,18 @@ def prepare(
 
 
 def split_off(
-    targets: NDArray[Any], weights: NDArray[np.float64] | None, n_classes: int, fraction: float, seed: int
+    targets: NDArray[Any] | SparseLabels,
+    weights: NDArray[np.float64] | None,
+    target: TargetEncoder,
+    fraction: float,
+    seed: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(training rows, held-out rows), of those that take part; see `validation_rows`."""
     counting = rows_that_count(targets, weights)
-    examples = without_unknown(targets, weights)
+    examples = target.strata(without_unknown(targets, weights))
     if len(counting) == len(targets):
-        return validation_rows(examples, n_classes, fraction, seed)
-    rows, held_out = validation_rows(examples[counting], n_classes, fraction, seed)
+        return validation_rows(examples, target.n_classes, fraction, seed)
+    rows, held_out = validation_rows(examples.take(counting, axis=0), target.n_classes, fraction, seed)
     return counting[rows], counting[held_out]
 
 
@@ -300,18 +305,18 @@ def _of_weights(
     n_out: int,
     target: TargetEncoder,
     rows: NDArray[np.int64],
-    targets: NDArray[Any],
+    targets: NDArray[Any] | SparseLabels,
 ) -> list[str]:
     """What has to be said about rows that take no part."""
     notes = []
-    unknown = int(np.isnan(targets).all(axis=1).sum()) if n_out and targets.ndim == 2 else 0
+    unknown = int((~known_rows(targets)).sum()) if n_out else 0
     for count, one, several in (
         (unknown, "1 row has no known label", "rows have no known label"),
         (n_out - unknown, "1 row weighs 0", "rows weigh 0"),
     ):
         if count:
             notes.append(f"{one} and takes no part" if count == 1 else f"{count:,} {several} and take no part")
-    if weights is not None and targets.ndim == 1:
+    if weights is not None and not isinstance(targets, SparseLabels) and targets.ndim == 1:
         there = np.bincount(targets[rows], minlength=target.n_classes) > 0
         gone = [label for label, is_there in zip(target.classes, there, strict=True) if not is_there]
         if gone:
@@ -340,7 +345,7 @@ def _untrained(
     head: HeadName,
     plan: Plan,
     seed: int,
-    targets: NDArray[Any],
+    targets: NDArray[Any] | SparseLabels,
     weights_of: Callable[[int | None], Weights],
     valid_features: EncodedRows | None,
     valid_rows: NDArray[np.int64] | None,
@@ -526,8 +531,10 @@ def new_engine(name: str, network: Network, head: HeadName, threads: int, *, for
     raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}.{hint}")
 
 
-def _engine_targets(targets: NDArray[Any], head: HeadName) -> NDArray[Any]:
+def _engine_targets(targets: NDArray[Any] | SparseLabels, head: HeadName) -> NDArray[Any]:
     """Targets as an engine's head takes them: int32 (n,), or float32 (n, c)."""
+    if isinstance(targets, SparseLabels):
+        targets = targets[:]
     if head == "softmax":
         return np.ascontiguousarray(targets, dtype=np.int32)
     return np.ascontiguousarray(targets.reshape(len(targets), -1), dtype=np.float32)

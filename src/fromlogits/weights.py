@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import exact
+from .data.label_sets import SparseLabels
 from .data.targets import TargetEncoder
 from .engines.base import UNWEIGHTED, Weights
 from .errors import InputError, nearest
@@ -22,6 +23,7 @@ from .metrics import has_unknown, row_weights
 
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
+Targets = NDArray[Any] | SparseLabels
 SHOWN = 5
 
 
@@ -54,23 +56,28 @@ def checked(name: str, weights: Any, n: int, target: TargetEncoder) -> Float64 |
     return None if (array == array.flat[0]).all() else array
 
 
-def rows_that_count(targets: NDArray[Any], weights: Float64 | None) -> Rows:
+def known_rows(targets: Targets) -> NDArray[np.bool_]:
+    """(n,): whether anything is known of the row."""
+    if isinstance(targets, SparseLabels):
+        return targets.is_known
+    if targets.ndim == 2 and has_unknown(targets):
+        return np.asarray((~np.isnan(targets)).any(axis=1))
+    return np.ones(len(targets), bool)
+
+
+def rows_that_count(targets: Targets, weights: Float64 | None) -> Rows:
     """Numbers of the rows with something known that does not weigh 0."""
-    counts_n: NDArray[np.bool_] = np.ones(len(targets), bool)
     if weights is not None and weights.ndim == 2:
-        counts_n = ((weights > 0) & ~np.isnan(targets)).any(axis=1)
-    elif targets.ndim == 2 and has_unknown(targets):
-        counts_n = (~np.isnan(targets)).any(axis=1)
-    if weights is not None and weights.ndim == 1:
-        counts_n &= weights > 0
-    return np.flatnonzero(counts_n)
+        return np.flatnonzero(((weights > 0) & ~np.isnan(targets[:])).any(axis=1))
+    counts_n = known_rows(targets)
+    return np.flatnonzero(counts_n if weights is None else counts_n & (weights > 0))
 
 
-def without_unknown(targets: NDArray[Any], weights: Float64 | None = None) -> NDArray[Any]:
+def without_unknown(targets: Targets, weights: Float64 | None = None) -> Targets:
     """Targets of which no row is an example of a label that it does not know, or that weighs 0: 0 stands there."""
     if weights is not None and weights.ndim == 2:
-        return np.where(np.isnan(targets) | (weights == 0), 0, targets)
-    if targets.ndim == 1 or not has_unknown(targets):
+        return np.where(np.isnan(targets[:]) | (weights == 0), 0, targets[:])
+    if isinstance(targets, SparseLabels) or targets.ndim == 1 or not has_unknown(targets):
         return targets
     examples: NDArray[Any] = np.nan_to_num(targets)
     return examples
@@ -96,7 +103,7 @@ class Balance:
         class_weight: Any,
         pos_weight: Any,
         target: TargetEncoder,
-        targets: NDArray[Any],
+        targets: Targets,
         weights: Float64 | None,
         rows: Rows,
     ) -> Balance:
@@ -128,10 +135,11 @@ class Balance:
     def is_even(self) -> bool:
         return self.of_classes is None and self.of_positives is None
 
-    def with_classes(self, targets: NDArray[Any], weights: Float64 | None) -> Float64 | None:
+    def with_classes(self, targets: Targets, weights: Float64 | None) -> Float64 | None:
         """Each row's weight, that of its class within; (n,) or (n, L)."""
         if self.of_classes is None:
             return weights
+        assert not isinstance(targets, SparseLabels)
         by_class_n: Float64 = self.of_classes[targets]
         return by_class_n if weights is None else by_class_n * weights
 
@@ -143,9 +151,7 @@ class Balance:
         by_entry_nc = np.where(targets == 1, self.of_positives, 1.0)
         return by_entry_nc if weights is None else by_entry_nc * (weights if weights.ndim == 2 else weights[:, None])
 
-    def for_engine(
-        self, targets: NDArray[Any], weights: Float64 | None, rows: Rows, column: int | None = None
-    ) -> Weights:
+    def for_engine(self, targets: Targets, weights: Float64 | None, rows: Rows, column: int | None = None) -> Weights:
         """As `Engine.train_span` takes them, with the mean 1 over `rows`.
 
         Args:
@@ -160,12 +166,11 @@ class Balance:
             return UNWEIGHTED if positive is None else Weights(None, positive)
         if each.ndim == 2 and column is not None:
             each = each[:, column]
-        learned = targets[rows] if column is None else targets[rows, column]
         of_rows = each[rows]
         if of_rows.ndim == 2:
-            of_rows = row_weights(np.where(np.isnan(learned), 0.0, of_rows))
+            of_rows = row_weights(np.where(np.isnan(targets[rows]), 0.0, of_rows))
         elif column is not None:
-            of_rows = np.where(np.isnan(learned), 0.0, of_rows)
+            of_rows = np.where(np.isnan(targets[rows, column]), 0.0, of_rows)
         counted = of_rows[of_rows > 0]
         mean = exact.mean(counted) if len(counted) else 1.0
         if each.ndim == 1 and (counted == mean).all() and len(counted) == len(of_rows):
@@ -181,7 +186,7 @@ class Balance:
 
 
 def _of_classes(
-    class_weight: Any, target: TargetEncoder, targets: NDArray[Any], weights: Float64 | None, rows: Rows
+    class_weight: Any, target: TargetEncoder, targets: Targets, weights: Float64 | None, rows: Rows
 ) -> Float64:
     if isinstance(class_weight, str) and class_weight == "balanced":
         of_rows = None if weights is None else weights[rows]
@@ -196,14 +201,20 @@ def _of_classes(
 
 
 def _of_positives(
-    pos_weight: Any, target: TargetEncoder, targets: NDArray[Any], weights: Float64 | None, rows: Rows
+    pos_weight: Any, target: TargetEncoder, targets: Targets, weights: Float64 | None, rows: Rows
 ) -> Float64:
     n_labels = target.n_classes
     if isinstance(pos_weight, str) and pos_weight == "balanced":
-        learned_nc = targets[rows]
         of_rows = np.ones(len(rows)) if weights is None else weights[rows]
-        counts = of_rows if of_rows.ndim == 2 else of_rows[:, None]
-        yes, no = (np.where(learned_nc == answer, counts, 0.0).sum(axis=0) for answer in (1, 0))
+        if isinstance(targets, SparseLabels) and of_rows.ndim == 1:
+            learned = targets.take(rows)
+            ones, labels = learned.nonzero()
+            is_everywhere = np.bincount(labels, minlength=n_labels) == np.count_nonzero(learned.is_known)
+            yes = np.bincount(labels, of_rows[ones], n_labels)
+            no = np.where(is_everywhere, 0.0, of_rows[learned.is_known].sum() - yes)
+        else:
+            learned_nc, counts = targets[rows], of_rows if of_rows.ndim == 2 else of_rows[:, None]
+            yes, no = (np.where(learned_nc == answer, counts, 0.0).sum(axis=0) for answer in (1, 0))
         there = (yes > 0) & (no > 0)
         return np.where(there, no / np.where(there, yes, 1.0), 1.0)
     if isinstance(pos_weight, Mapping):

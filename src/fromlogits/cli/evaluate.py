@@ -38,6 +38,9 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     figures = metrics.evaluate(task, classes, logits_nc, targets, weights=weights)
     report: dict[str, Any] = {"task": task, "rows": len(dataset), "classes": list(classes), "seconds": 0.0, **figures}
 
+    n_unknown, unknown = unknown_labels(dataset, classifier.target_)
+    if n_unknown:
+        report["unknown_label_rows"] = n_unknown
     say = say_of_validation(classifier.plan_)
     split = classifier.record_["split"]
     is_validation_file = (
@@ -68,8 +71,8 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
             " figures are a little too good.",
             "yellow",
         )
-    if words := unknown_labels(dataset, classifier.target_):
-        progress.tell(f"warning: {words}", "yellow")
+    if unknown:
+        progress.tell(f"warning: {unknown}", "yellow")
     if figures.get("unknown_class_rows"):
         progress.tell(f"warning: {unknown_classes(dataset, targets, classes)}", "yellow")
     if json:
@@ -104,14 +107,14 @@ def about_weights(data: str, dataset: Dataset, column: str | None) -> str:
     return f"{named(data)}: rows count by their {column!r}, from {weights.min():g} to {weights.max():g}{none}"
 
 
-def unknown_labels(dataset: Dataset, target: TargetEncoder) -> str:
-    """What is said of labels that a multi-label model does not know; "" where there are none."""
-    from ..data.targets import LabelSets
+def unknown_labels(dataset: Dataset, target: TargetEncoder) -> tuple[int, str]:
+    """How many rows have labels that a multi-label model does not know, and what is said of them; "" of none."""
+    from ..data.label_sets import LabelSets
 
     if not isinstance(dataset.targets, LabelSets) or target.task != "multi-label":
-        return ""
-    words = dataset.targets.unknown_to(target.classes)
-    return f"{words}." if words else ""
+        return 0, ""
+    count, words = dataset.targets.unknown_to(target.classes)
+    return count, f"{words}." if words else ""
 
 
 def unknown_classes(dataset: Dataset, targets: NDArray[Any], classes: Sequence[Any]) -> str:
@@ -151,5 +154,5 @@ def held_out_rows(
         return None
     if not 0 < fraction < 1 or not 0 <= seed < 2**63:  # the file may come from a stranger
         return None
-    rows = split_off(targets, weights, classifier.target_.n_classes, fraction, seed)[1]
+    rows = split_off(targets, weights, classifier.target_, fraction, seed)[1]
     return rows if len(rows) == classifier.record_["n_validation"] else None

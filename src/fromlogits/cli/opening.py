@@ -80,6 +80,7 @@ def _as_trained(reading: Reading, classifier: Classifier) -> Reading:
     schema = classifier.encoder_.schema
     return dataclasses.replace(
         reading,
+        label_separator=classifier.target_.separator,
         missing=reading.missing or schema.missing_words,
         numeric=tuple(dict.fromkeys((*reading.numeric, *schema.numeric))),
     )

@@ -151,6 +151,7 @@ class Predictions:
         probabilities: (n, K).
         logits: (n, c) to be shown as well, or None.
         is_multi_label: whether `predicted` is a matrix of labels.
+        separator: the sign between the labels of a row.
     """
 
     def __init__(
@@ -162,10 +163,11 @@ class Predictions:
         logits: NDArray[Any] | None,
         *,
         is_multi_label: bool,
+        separator: str = "|",
     ) -> None:
         self.ids, self.predicted, self.classes = ids, predicted, classes
         self.probabilities, self.logits = probabilities, logits
-        self.is_multi_label = is_multi_label
+        self.is_multi_label, self.separator = is_multi_label, separator
         # One unit for two classes: its logit speaks for the second.
         units = classes[-1:] if logits is not None and logits.shape[1] < len(classes) else classes
         self.logit_names = [str(name) for name in units] if logits is not None else []
@@ -190,7 +192,7 @@ class Predictions:
 
     def _joined(self, row: Any) -> str:
         return (
-            "|".join(str(name) for name, is_on in zip(self.classes, row, strict=True) if is_on)
+            self.separator.join(str(name) for name, is_on in zip(self.classes, row, strict=True) if is_on)
             if self.is_multi_label
             else str(row)
         )

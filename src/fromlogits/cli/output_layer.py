@@ -173,6 +173,8 @@ def truth_of(classifier: Classifier, dataset: Dataset, row: int) -> tuple[Array 
         truth = classifier.target_.encode(dataset.targets, unknown="mark")[row]
     except InputError as error:
         return None, str(error)
+    if truth.ndim and classifier.target_.task == "multi-class":
+        return None, "this row's target is probabilities; a loss is shown for a class"
     if truth.ndim == 0 and truth < 0:
         texts = dataset.targets.texts if isinstance(classifier.classes_[0], str) else None
         value = (dataset.targets.values if texts is None else texts).reshape(-1)[row]

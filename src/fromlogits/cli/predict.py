@@ -52,6 +52,7 @@ def predict(
         classifier._probabilities(logits_nc),
         logits_nc if logits else None,
         is_multi_label=classifier.target_.task == "multi-label",
+        separator=classifier.target_.separator or "|",
     )
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
     for note in dataset.notes:

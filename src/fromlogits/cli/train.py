@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import shlex
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..data.reading import Reading
+from ..data.reading import Reading, one_character
 from ..errors import FromlogitsError, InputError
 from .display import Screen, display_for, duration, how_it_ended
 from .evaluate import about_weights, unknown_labels
@@ -67,6 +68,14 @@ def train(
             "--target",
             metavar="COLUMN",
             help='The column to predict; several ("car,bus" or "label:*") are 0/1 labels. Only tables need it.',
+        ),
+    ] = None,
+    label_separator: Annotated[
+        str | None,
+        typer.Option(
+            "--label-separator",
+            metavar="SIGN",
+            help='The target column holds sets of labels with this sign between them, as in "car|bus".',
         ),
     ] = None,
     output: Annotated[
@@ -141,6 +150,7 @@ def train(
         "--task": task,
         "--separate-networks": "true" if separate_networks else None,
     }
+    reading = dataclasses.replace(reading, label_separator=one_character("--label-separator", label_separator))
     classifier = Classifier(**collect(by_flag, sets or (), config))
     path = Path(output) if output is not None else default_name(data)
     check_output(path, overwrite=overwrite, inputs=[name for name in (data, valid, test) if name is not None])
@@ -184,8 +194,8 @@ def train(
         if file is not None and other is not None and (words := about_weights(file, other, weights)):
             progress.say(f"note: {words}.")
     for other in (valid_data, test_data):
-        if other is not None and (unknown := unknown_labels(other, fit.target)):
-            progress.tell(f"warning: {unknown}", "yellow")
+        if other is not None and (words := unknown_labels(other, fit.target)[1]):
+            progress.tell(f"warning: {words}", "yellow")
     if valid is not None and valid_data is not None and valid_data.digest == dataset.digest:
         progress.tell(
             f"warning: --valid {named(valid)} holds the very rows that are trained on: they don't say how good the"
@@ -225,7 +235,8 @@ def train(
         if test_data is not None:
             figures = classifier.evaluate(test_data.features, test_data.targets, test_data.weights)
             marked = {} if test_say == NO_PART else {"selected_on": True}
-            report["test"] = {"rows": n_test, **marked, **figures}
+            count = unknown_labels(test_data, fit.target)[0]
+            report["test"] = {"rows": n_test, **marked, **figures, **({"unknown_label_rows": count} if count else {})}
         if json:
             results.tell(as_json(report))
         else:

@@ -19,7 +19,7 @@ from ..errors import EngineUnavailableError, InputError
 from .files import looks_like, stored_chunks
 from .numbers import EXACT_INTEGERS
 from .origin import FileRows, Origin
-from .table import Column, Table
+from .table import Column, Table, objects
 
 FILE, STREAM = b"ARROW1", b"\xff\xff\xff\xff"
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
@@ -56,10 +56,11 @@ class ArrowTable:
                 raise InputError(f"{path.name}: column names must differ; found {twice!r} more than once.")
         self.names = tuple(self._types)
 
-    def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
+    def read(self, names: Sequence[str], as_text: Sequence[str] = (), sets: Sequence[str] = ()) -> Table:
         del as_text  # every value has its type here
         for name in names:
-            self._refuse_nested(name)
+            if name not in sets or not _is_labels(self._types[name]):
+                self._refuse_nested(name)
         size = self.path.stat().st_size
         parts: dict[str, list[Part]] = {name: [] for name in names}
         n_rows = 0
@@ -104,6 +105,8 @@ class ArrowTable:
         if _is(array.type, "null"):
             return np.zeros(len(array)), np.ones(len(array), bool)
         missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+        if _is_labels(array.type):  # no text is repeated in a plain list, so the file's size bounds them
+            return objects(array.to_pylist(), len(array)), missing
         if _is(array.type, "decimal"):
             return self._decimals(array, missing), missing
         if _is(array.type, "timestamp") and array.type.tz:
@@ -177,6 +180,13 @@ def _is(kind: Any, *names: str) -> bool:
 
 def _is_text(kind: Any) -> bool:
     return _is(kind, "string", "large_string", "string_view")
+
+
+def _is_labels(kind: Any) -> bool:
+    """Whether it is a list of integers or texts."""
+    return _is(kind, "list", "large_list", "fixed_size_list") and _is(
+        kind.value_type, "integer", "string", "large_string"
+    )
 
 
 def _is_native(kind: Any) -> bool:

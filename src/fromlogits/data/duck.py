@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import pages
-from .table import Column
+from .table import Column, objects
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -106,6 +107,13 @@ def as_column(name: str, values: NDArray[Any], kind: str = "") -> Column:
         return Column.typed(name, values, None, kind)
     missing = np.ma.getmaskarray(values)
     return Column.typed(name, np.ma.getdata(values), missing if missing.any() else None, kind)
+
+
+def lists_of(column: Column) -> Column:
+    """A column of JSON lists with Python's in their place."""
+    n, missing = len(column.values), column.missing
+    lists = (None if missing is not None and missing[row] else json.loads(column.values[row]) for row in range(n))
+    return Column(column.name, objects(lists, n), missing)
 
 
 def quoted(name: str) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .origin import Origin
-from .table import Column, Table
+from .table import Column, Table, objects
 
 
 def as_table(frame: Any) -> Table | None:
@@ -34,17 +34,37 @@ def as_table(frame: Any) -> Table | None:
     return Table(columns, len(native), Origin())
 
 
-def as_values(labels: Any) -> tuple[NDArray[Any], tuple[str, ...] | None] | None:
-    """(values, None) of a series; (matrix, column names) of a frame; None of anything else. None where missing."""
+def as_values(labels: Any) -> tuple[NDArray[Any], tuple[str, ...] | None, tuple[Any, ...]] | None:
+    """A target: the values of a series, or the matrix of a frame; None of anything else.
+
+    Returns:
+        Values, None where missing, a list or set where the series holds such; the names of a frame's columns, else
+        None; the categories of a series that no row has.
+    """
     import narwhals.stable.v2 as nw
 
     native = nw.from_native(labels, pass_through=True, allow_series=True)
     if isinstance(native, nw.Series):
-        return _with_none(_column(str(native.name), native, nw)), None
+        if native.dtype.is_numeric() or native.dtype == nw.Boolean:
+            return _with_none(_column(str(native.name), native, nw)), None, ()
+        return _objects(native), None, _unused_categories(native, nw)
     table = as_table(labels)
     if table is None:
         return None
-    return np.column_stack([_with_none(column) for column in table.columns]), table.names
+    return np.column_stack([_with_none(column) for column in table.columns]), table.names, ()
+
+
+def _objects(series: Any) -> NDArray[Any]:
+    """Values that are no numbers to their library, as they are; None where missing."""
+    pairs = zip(series.to_list(), series.is_null().to_list(), strict=True)
+    return objects((None if is_null else value for value, is_null in pairs), len(series))
+
+
+def _unused_categories(series: Any, nw: Any) -> tuple[Any, ...]:
+    if series.dtype not in (nw.Categorical, nw.Enum):
+        return ()
+    there = set(series.to_list())
+    return tuple(category for category in series.cat.get_categories().to_list() if category not in there)
 
 
 def _with_none(column: Column) -> NDArray[Any]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .duck import connect, quoted, quoted_path, reason
+from .duck import as_column, connect, lists_of, quoted, quoted_path, reason
 from .numbers import EXACT_INTEGERS, INTEGER, number_fault
 from .origin import FileRows, Origin, open_text
 from .packed import packing
@@ -99,16 +99,19 @@ class JsonLinesTable:
         if not all(np.isfinite(np.ma.filled(numbers, 0)).all() for numbers in self._numbers.values()):
             self._refuse_first_fault()  # for NaN and Infinity, which are no JSON
 
-    def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
-        columns = tuple(self._column(name, name in as_text) for name in names)
+    def read(self, names: Sequence[str], as_text: Sequence[str] = (), sets: Sequence[str] = ()) -> Table:
+        columns = tuple(self._column(name, name in as_text, name in sets) for name in names)
         return Table(columns, len(columns[0].values), self.origin)
 
-    def _column(self, name: str, is_role: bool) -> Column:
+    def _column(self, name: str, is_role: bool, may_be_lists: bool) -> Column:
         first = self._first[name]
         missing = np.ma.getmaskarray(first)
         kinds = np.where(missing, NOTHING, _KIND[np.ma.getdata(first)])
         mask = missing if missing.any() else None
         there = np.unique(kinds[kinds != NOTHING])
+        if may_be_lists and there.tolist() == [LIST]:
+            [lists] = self._fetch([self._field[name]], [name])
+            return lists_of(as_column(name, lists))
         for kind in (LIST, OBJECT):
             if kind in there:
                 where = self.origin.where(int(np.argmax(kinds == kind)))

@@ -24,6 +24,14 @@ _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 _NOT_FINITE = re.compile(r"[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
 
 
+_AS_WRITTEN = re.compile(r"0|-?[1-9][0-9]{0,17}")
+
+
+def is_integer(text: str) -> bool:
+    """Whether a text is an integer of 64 bits as one writes it, so that it comes back as the same text."""
+    return bool(_AS_WRITTEN.fullmatch(text))
+
+
 def is_not_finite(text: str) -> bool:
     """Whether a text is one of the words for NaN and infinity that float() takes."""
     return bool(_NOT_FINITE.fullmatch(text.strip(" \t\n\r\f\v")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .duck import as_column, connect, quoted, quoted_path, reason
+from .duck import as_column, connect, lists_of, quoted, quoted_path, reason
 from .files import hashing, head_of, looks_like
 from .numbers import EXACT_INTEGERS
 from .origin import FileRows, Origin
@@ -52,15 +53,24 @@ class ParquetTable:
     def digest(self) -> str:
         return self._digest()
 
-    def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
+    def read(self, names: Sequence[str], as_text: Sequence[str] = (), sets: Sequence[str] = ()) -> Table:
         del as_text  # every value has its type here
+        lists = {
+            name: f"to_json({self._field[name]})::varchar" for name in sets if _LABELS.fullmatch(self._types[name])
+        }
         with connect() as connection:
-            self._refuse_repeated_text(connection, [name for name in names if self._types[name] == "VARCHAR"])
-            arrays = self._columns(connection, {name: self._expression(name) for name in names})
+            texts = {name: self._field[name] for name in names if self._types[name] == "VARCHAR"}
+            self._refuse_repeated_text(connection, texts | lists)
+            wanted = {name: lists[name] if name in lists else self._expression(name) for name in names}
+            arrays = self._columns(connection, wanted)
             long = [name for name in names if self._is_whole(name) and (np.abs(arrays[name]) > EXACT_INTEGERS).any()]
             if long:
                 arrays |= self._columns(connection, {name: f"cast({self._field[name]} as varchar)" for name in long})
-        columns = tuple(as_column(name, arrays[name], _kind(self._types[name])) for name in names)
+        columns = tuple(
+            lists_of(as_column(name, arrays[name])) if name in lists
+            else as_column(name, arrays[name], _kind(self._types[name]))
+            for name in names
+        )  # fmt: skip
         n_rows = len(columns[0].values) if columns else 0
         if n_rows == 0:
             raise InputError(f"{self.path.name} has no rows.")
@@ -86,12 +96,12 @@ class ParquetTable:
             raise InputError(f"{self.path.name}: column names must differ; found {twice!r} more than once.")
         return tuple(names)
 
-    def _refuse_repeated_text(self, connection: DuckDBPyConnection, names: Sequence[str]) -> None:
+    def _refuse_repeated_text(self, connection: DuckDBPyConnection, texts: dict[str, str]) -> None:
         """A dictionary can name one long text in every row; here each row has its own copy."""
-        if not names:
+        if not texts:
             return
         size = self.path.stat().st_size
-        for length in self._columns(connection, {name: f"sum(strlen({self._field[name]}))" for name in names}).values():
+        for length in self._columns(connection, {name: f"sum(strlen({sql}))" for name, sql in texts.items()}).values():
             if np.ma.filled(length, 0)[0] > MAX_RATIO * size:
                 raise InputError(
                     f"{self.path.name} repeats a text until it has {int(length[0]):,} bytes: too much to unpack."
@@ -140,6 +150,7 @@ class ParquetTable:
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _NATIVE = (*_INTEGERS, "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR")
 _HUGE = ("HUGEINT", "UHUGEINT")
+_LABELS = re.compile(rf"({'|'.join(_INTEGERS)}|VARCHAR)\[[0-9]*\]")
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT", "BLOB", "BIT", "GEOMETRY")
 
 

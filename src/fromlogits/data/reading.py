@@ -27,6 +27,7 @@ class Reading:
         decimal: "." or ",": the sign in 1.5.
         header: "names": line 1 holds the column names; "none": it holds data; "mend": it holds names, of which the
             repeated and empty ones are numbered.
+        label_separator: the one character between the labels of a row, in a target column of texts such as "car|bus".
         missing: words that stand for a missing value, as an empty field does.
         numeric: columns to read as numbers although they look like codes: 007, or integers that float64 rounds.
         is_about_columns: the user says `missing` or `numeric` of this file, beside what a model remembers.
@@ -38,6 +39,7 @@ class Reading:
     quote: str | None = None
     decimal: str | None = None
     header: str | None = None
+    label_separator: str | None = None
     missing: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     is_about_columns: bool = False
@@ -82,19 +84,25 @@ class Reading:
             raise InputError(f"--header must be one of {', '.join(HEADERS)}; got {header!r}.{nearest(header, HEADERS)}")
         if decimal not in (None, ".", ","):
             raise InputError(f"--decimal must be . or ,; got {decimal!r}.")
-        separator = _one_character("--separator", separator)
-        quote = "" if quote in ("none", "") else _one_character("--quote", quote)
+        separator = one_character("--separator", separator)
+        quote = "" if quote in ("none", "") else one_character("--quote", quote)
         if separator is not None and separator in ('"', "'", "\n", "\r", quote, "."):
             raise InputError(f"--separator can't be {separator!r}.")
         said = bool(missing or numeric)
-        return cls(form, _encoding(encoding), separator, quote, decimal, header, missing, numeric, said)
+        return cls(form, _encoding(encoding), separator, quote, decimal, header, None, missing, numeric, said)
 
 
-def _one_character(option: str, text: str | None) -> str | None:
+def is_sign(text: str) -> bool:
+    """Whether it can stand between values: one character that is no letter, digit or line end."""
+    return len(text) == 1 and text.isascii() and not text.isalnum() and (text.isprintable() or text == "\t")
+
+
+def one_character(option: str, text: str | None) -> str | None:
+    """A sign that stands between values, by itself or by its name; InputError that names the option."""
     if text is None:
         return None
     sign = _WORDS.get(text, text)
-    if len(sign) != 1 or not sign.isascii() or sign.isalnum() or not (sign.isprintable() or sign == "\t"):
+    if not is_sign(sign):
         raise InputError(f"{option} must be one character that is no letter and no digit, or 'tab'; got {text!r}.")
     return sign
 

@@ -17,14 +17,15 @@ from .arrival import Arrived, arrive
 from .columns import as_said
 from .idx import read_idx
 from .inputs import as_matrix
+from .label_sets import LabelSets
 from .npz import read_npz
 from .origin import FileRows, Origin
 from .reading import Reading
 from .schema import Shape, pixel_grid, shown
 from .svmlight import SvmlightRows, read_svmlight
 from .table import Column, Inputs, Matrix, Table
-from .target_columns import find_targets, several_targets, single_target
-from .targets import LabelSets, Target
+from .target import Target
+from .target_columns import find_targets, several_targets, single_target, target_of_sets
 
 if TYPE_CHECKING:
     from .tables import TableFile
@@ -110,6 +111,8 @@ def read(
         raise InputError(f"{name}: --{option} is for CSV and TSV files.")
     if arrived.form not in TABLE_FORMS and reading.is_about_columns:
         raise InputError(f"{name}: --missing and --numeric are for tables, whose columns have names and texts.")
+    if arrived.form not in TABLE_FORMS and reading.label_separator is not None:
+        raise InputError(f"{name}: --label-separator is for a table with one target column of texts.")
     if arrived.form in TABLE_FORMS:
         if labelled and not has_target_column:
             raise InputError(
@@ -216,9 +219,14 @@ def _read_table(
     if not labelled:
         targets, label_names = (), None
     is_single = len(targets) == 1
-    table = file.read(
-        tuple(dict.fromkeys((*chosen, *ids, *targets, *weighing))), as_text=(*ids, *(targets if is_single else ()))
-    )
+    if len(targets) > 1 and reading.label_separator is not None:
+        raise InputError(
+            f"{name}: --label-separator is for one target column that holds all labels of a row; {target!r} names"
+            f" {len(targets)} columns."
+        )
+    as_text = (*ids, *targets) if is_single else ids
+    sets = targets if is_single and (not file.is_text or reading.label_separator is not None) else ()
+    table = file.read(tuple(dict.fromkeys((*chosen, *ids, *targets, *weighing))), as_text, sets)
     notes = [*file.notes, *notes]
     if not file.is_text:
         table, said = as_said(table, reading)
@@ -230,7 +238,10 @@ def _read_table(
         notes.append(f"{name}: {words} {stand} for a missing value, as told")
     found: Target | None = None
     if is_single:
-        found, said = single_target(table[targets[0]], table, is_text_file=file.is_text)
+        column = table[targets[0]]
+        found, said = target_of_sets(column, table, reading, is_text_file=file.is_text) or single_target(
+            column, table, is_text_file=file.is_text
+        )
         notes += said
     elif targets:
         found = several_targets([table[column] for column in targets], label_names, table)

@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .label_sets import SparseLabels
 
 COUNTER = [0, 0, 0, 4]  # the last word says what for: 1 is weights, 2 the row order, 3 dropout
 
 Rows = NDArray[np.int64]
 
 
-def validation_rows(targets: NDArray[Any], n_classes: int, fraction: float, seed: int) -> tuple[Rows, Rows]:
+def validation_rows(
+    targets: NDArray[Any] | SparseLabels, n_classes: int, fraction: float, seed: int
+) -> tuple[Rows, Rows]:
     """(training rows, held-out rows), both sorted.
 
     Multi-class: each class gives its share, in whole rows by largest remainders; a class keeps at least one
@@ -33,8 +36,10 @@ def validation_rows(targets: NDArray[Any], n_classes: int, fraction: float, seed
     if wanted < 1:
         raise InputError(f"validation rows can't be held out of {n} row{'s' * (n != 1)}.{cure}")
     order = np.argsort(np.random.Philox(key=seed, counter=COUNTER).random_raw(n), kind="stable")
-    is_multi_label = targets.ndim == 2
-    held_out = _by_labels(targets, wanted, order) if is_multi_label else _by_class(targets, n_classes, wanted, order)
+    if isinstance(targets, SparseLabels) or targets.ndim == 2:
+        held_out = _by_labels(targets, wanted, order)
+    else:
+        held_out = _by_class(targets, n_classes, wanted, order)
     if not held_out.any():
         raise InputError(f"validation rows can't be held out: each of the {n_classes} classes has a single row.{cure}")
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
@@ -57,12 +62,12 @@ def _by_class(codes: NDArray[Any], n_classes: int, wanted: int, order: Rows) -> 
     return held_out
 
 
-def _by_labels(matrix: NDArray[Any], wanted: int, order: Rows) -> NDArray[np.bool_]:
+def _by_labels(matrix: NDArray[Any] | SparseLabels, wanted: int, order: Rows) -> NDArray[np.bool_]:
     n, n_labels = matrix.shape
     fraction = wanted / n
     rank = np.empty(n, np.int64)
     rank[order] = np.arange(n)
-    rows, labels = np.nonzero(matrix)  # of the matrix as it is: one of many labels is not copied
+    rows, labels = matrix.nonzero()  # of the matrix as it is: one of many labels is not copied
     place = rank[rows]
     by_place = np.argsort(place, kind="stable")
     place, labels = place[by_place], labels[by_place]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -170,6 +170,14 @@ class SparseMatrix:
         dense_nd = np.zeros((len(part), self.n_features))
         dense_nd[part.rows_of_values(), part.indices] = part.values
         return dense_nd
+
+
+def objects(values: Iterable[Any], n: int) -> NDArray[Any]:
+    """An array (n,) of objects, lists among them, which NumPy would take for further axes."""
+    array = np.empty(n, object)
+    for row, value in enumerate(values):
+        array[row] = value
+    return array
 
 
 Inputs = Table | Matrix | SparseMatrix

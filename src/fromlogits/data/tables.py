@@ -45,8 +45,14 @@ class TableFile(Protocol):
     @property
     def digest(self) -> str: ...
 
-    def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
-        """The columns `names`; in delimited text, those also in `as_text` as they stand there, the others typed."""
+    def read(self, names: Sequence[str], as_text: Sequence[str] = (), sets: Sequence[str] = ()) -> Table:
+        """The columns `names`.
+
+        Args:
+            as_text: of delimited text, columns that come as they stand there; the others are typed.
+            sets: columns that may hold sets of labels. Where the file has lists, they come as Python's; in delimited
+                text nothing but an empty field is missing in them, whatever word stands for a missing value elsewhere.
+        """
         ...
 
 
@@ -71,20 +77,26 @@ class TextTable:
         )
         self._field = {name: f"c{position}" for position, name in enumerate(self.names)}
 
-    def read(self, names: Sequence[str], as_text: Sequence[str] = ()) -> Table:
+    def read(self, names: Sequence[str], as_text: Sequence[str] = (), sets: Sequence[str] = ()) -> Table:
         with connect() as connection:
-            columns = self._read(connection, names, frozenset(as_text))
+            columns = self._read(connection, names, frozenset((*as_text, *sets)), frozenset(sets))
         n_rows = len(columns[0].values) if columns else 0
         return Table(tuple(columns), n_rows, self.origin)
 
-    def _read(self, connection: DuckDBPyConnection, names: Sequence[str], as_text: frozenset[str]) -> list[Column]:
+    def _read(
+        self, connection: DuckDBPyConnection, names: Sequence[str], as_text: frozenset[str], sets: frozenset[str]
+    ) -> list[Column]:
         # Pixels and counts take two bytes a value on their way here, not eight.
         is_whole = self.dialect.has_whole_numbers_only and self.reading.decimal != ","
         kind = "smallint" if is_whole else "double"
         columns = self._columns(
             connection,
             {
-                name: self._text(name) if name in as_text else f"try_cast({self._number(name)} as {kind})"
+                name: self._field[name]
+                if name in sets
+                else self._text(name)
+                if name in as_text
+                else f"try_cast({self._number(name)} as {kind})"
                 for name in names
             },
         )

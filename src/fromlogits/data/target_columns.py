@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, nearest
-from .numbers import is_not_finite, number_fault
+from . import label_sets
+from .label_sets import LabelSets
+from .numbers import is_integer, is_not_finite, number_fault
+from .reading import Reading
 from .schema import shown
 from .table import Column, Table
-from .targets import Target
-
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+from .target import Target
 
 
 def find_targets(
@@ -59,6 +60,40 @@ def _hint(word: str, names: Sequence[str]) -> str:
     return nearest(word, names) or f" Its columns: {shown(names, 10)}."
 
 
+def target_of_sets(
+    column: Column, table: Table, reading: Reading, *, is_text_file: bool
+) -> tuple[Target, tuple[str, ...]] | None:
+    """Sets of labels in one column: lists, texts that `reading.label_separator` divides, or texts that are JSON lists.
+
+    Returns:
+        The sets, and what has to be said about them; None of a column that holds one class a row.
+
+    A missing value means that nothing is known of the row's labels. In a text file an empty field is the empty set, for
+    there is no other way to write it; there, words for missing values say that nothing is known.
+    """
+    name, values, missing = column.name, column.values, column.missing
+    if values.dtype == object and any(isinstance(value, list) for value in values):
+        return label_sets.of_rows(values, (name,), table.origin), ()
+    separator = reading.label_separator
+    if separator is None:
+        lists = label_sets.json_lists(values, missing) if values.dtype == object else None
+        if lists is None:
+            return None
+        note = f"target {name!r}: its JSON lists were read as sets of labels"
+        return label_sets.of_rows(lists, (name,), table.origin), (note,)
+    if values.dtype != object:
+        raise InputError(f"--label-separator is for a column of texts; {name!r} holds {values.dtype} values.")
+    texts = values.copy()
+    if missing is not None:
+        texts[missing] = "" if is_text_file else None
+    found: LabelSets = label_sets.of_texts(texts, separator, reading.missing, name, table.origin)
+    n_empty = int((np.diff(found.starts) == 0).sum()) - (len(found) - found.n_known)
+    if not is_text_file or not n_empty:
+        return found, ()
+    rows = "row has no label: an empty field is" if n_empty == 1 else "rows have no label: empty fields are"
+    return found, (f"target {name!r}: {n_empty:,} {rows} the empty set; --missing gives words for unknown labels",)
+
+
 def single_target(column: Column, table: Table, *, is_text_file: bool) -> tuple[Target, tuple[str, ...]]:
     """The classes in one column, and what has to be said about them.
 
@@ -80,6 +115,8 @@ def single_target(column: Column, table: Table, *, is_text_file: bool) -> tuple[
         notes.append(f"target {column.name!r}: its numbers are whole and were read as integers")
     elif values.dtype.kind in "iu":
         values = values.astype(np.int64)
+    elif hint := _hint_of_bars(values):
+        notes.append(f"target {column.name!r}: some values hold the sign |.{hint}")
     return Target(values, (column.name,), None, texts, table.origin), tuple(notes)
 
 
@@ -93,7 +130,7 @@ def _stripped(texts: NDArray[Any]) -> tuple[NDArray[Any], bool]:
 def _typed(texts: NDArray[Any]) -> NDArray[Any]:
     """int64 when all are integers as one writes them, float64 when all are numbers (or nan), else the texts."""
     distinct = dict.fromkeys(texts)
-    if all(map(_INTEGER.fullmatch, distinct)):
+    if all(map(is_integer, distinct)):
         return texts.astype(np.int64)
     words = [text for text in distinct if number_fault(text)]
     return texts.astype(np.float64) if len(words) < len(distinct) and all(map(is_not_finite, words)) else texts
@@ -145,5 +182,12 @@ def _refuse_missing(column: Column, table: Table) -> None:
     if missing.any():
         raise InputError(
             f"the target {column.name!r} must be known in every row; {table.origin.where(int(np.argmax(missing)))} has"
-            f" none ({int(missing.sum())} of {table.n_rows} rows have none). Take such rows out."
+            f" none ({int(missing.sum())} of {table.n_rows} rows have none). Take such rows out.{_hint_of_bars(values)}"
         )
+
+
+def _hint_of_bars(values: NDArray[Any]) -> str:
+    """What to do if texts are sets of labels, which only the user knows."""
+    if values.dtype != object or not any("|" in value for value in values if isinstance(value, str)):
+        return ""
+    return " If they are sets of labels, say so: --label-separator '|'."

@@ -6,94 +6,24 @@ import sys
 import unicodedata
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, brief
+from . import label_sets
+from .classes import KINDS, Label, factorise, known, named, numbers_of
+from .label_sets import LabelSets, SparseLabels
 from .memory import refuse_too_large
-from .origin import Origin
+from .reading import is_sign
+from .target import Target
 
 Task = Literal["multi-class", "multi-label"]
-Label = int | float | bool | str
 MAX_CLASSES = 10_000_000
-KINDS: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
-
-
-@dataclass(frozen=True)
-class Target:
-    """The target as a file holds it.
-
-    Attributes:
-        values: (n,) int64, float64, bool or an object array of str; or (n, L) 0/1.
-        names: the target columns, or () where the file has no named columns.
-        label_names: one for each column of an (n, L) matrix, or None.
-        texts: (n,) the labels as they stand in a text file, spaces around them dropped; else None. They are
-            what is compared with a model whose classes are text.
-        origin: says where a row stands.
-    """
-
-    values: NDArray[Any]
-    names: tuple[str, ...] = ()
-    label_names: tuple[str, ...] | None = None
-    texts: NDArray[Any] | None = None
-    origin: Origin = field(default_factory=Origin)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-
-@dataclass(frozen=True)
-class LabelSets(Target):
-    """Labels by number, any count a row: `values` (int64) has those of all rows one after the other.
-
-    Attributes:
-        starts: int64 (n + 1,): the labels of row i are those from starts[i] to starts[i + 1].
-        is_several: the file itself shows that a row may have none or several.
-    """
-
-    starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
-    is_several: bool = False
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    def rows(self) -> NDArray[np.int64]:
-        """The row of each label."""
-        return np.repeat(np.arange(len(self)), np.diff(self.starts))
-
-    def columns(self, classes: Sequence[Label]) -> NDArray[np.int64]:
-        """The number of each label among the classes; -1 for one that is not there."""
-        kind = str if isinstance(classes[0], str) else int
-        number = {label: index for index, label in enumerate(classes)}
-        distinct, codes = factorise(self.values)
-        return np.array([number.get(kind(label), -1) for label in distinct], np.int64)[codes]
-
-    def unknown_to(self, classes: Sequence[Label]) -> str:
-        """What has to be said of labels that are none of the classes; "" where all are known."""
-        is_unknown = self.columns(classes) < 0
-        if not is_unknown.any():
-            return ""
-        rows, first = self.rows()[is_unknown], int(np.argmax(is_unknown))
-        count = len(np.unique(rows))
-        have, they = ("row has a label", "it is") if count == 1 else ("rows have labels", "they are")
-        return (
-            f"{count:,} {have} that the model does not know, such as {self.values[first]} at"
-            f" {self.origin.where(int(rows[0]))}; {they} left out of all figures"
-        )
-
-    def one_a_row(self) -> Target:
-        """The classes of rows that have one label each; InputError where a row has not."""
-        counts = np.diff(self.starts)
-        if (counts != 1).any():
-            row = int(np.argmax(counts != 1))
-            raise InputError(
-                f"task='multi-class' needs exactly one label in each row; {self.origin.where(row)} has {counts[row]}."
-                " task='multi-label' takes any number."
-            )
-        return Target(self.values, origin=self.origin)
+SUM_TOLERANCE = 1e-4
+"""What the float32 probabilities of 100 000 classes, added up, can be off by; as in `softmax_cross_entropy`."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +32,15 @@ class TargetEncoder:
 
     Attributes:
         task: "multi-class" (one of the classes) or "multi-label" (any subset of them).
-        classes: sorted for multi-class; in column order for multi-label. All int, float, bool or str.
+        classes: sorted; those of a matrix in the order of its columns. All int, float, bool or str.
         notes: what was noticed while fitting.
+        separator: the sign between the labels of a row, where the target was such a text; else None.
     """
 
     task: Task
     classes: tuple[Label, ...]
     notes: tuple[str, ...] = ()
+    separator: str | None = None
 
     @property
     def n_classes(self) -> int:
@@ -127,8 +59,8 @@ class TargetEncoder:
         """Find task and classes.
 
         Args:
-            y: a Target; or an array, list, series or frame: (n,) one label a row, or (n, L) 0 and 1, where NaN or None
-                is a label that is unknown.
+            y: a Target; or an array, list, series or frame: (n,) one label or one set of labels a row, or (n, L)
+                0 and 1, sparse or not, or probabilities; NaN or None is a label that is unknown.
             task: "multi-class" or "multi-label"; None lets y decide, where it can.
             class_names: of the columns of an (n, L) matrix.
         """
@@ -141,77 +73,88 @@ class TargetEncoder:
         if values.ndim == 1:
             if task == "multi-label":
                 raise InputError(
-                    "a multi-label target must be a matrix of 0 and 1 with one column per label; y has one column of"
-                    f" shape {values.shape}."
+                    "a multi-label target must be a matrix of 0 and 1 with one column per label, or sets of labels; y"
+                    f" has one column of shape {values.shape}.{_separator_hint(target)}"
                 )
             return _fit_labels(target)
         return _fit_matrix(target, task, class_names)
 
     def encode(self, y: Any, unknown: Literal["raise", "mark"] = "raise") -> NDArray[Any]:
-        """Class numbers, int32 (n,), or a 0/1 matrix, float32 (n, L), NaN where a label is unknown.
+        """Class numbers, int32 (n,); or float32 (n, K): 0/1 of labels, NaN where one is unknown, or probabilities.
 
         Args:
             y: as for `fit`.
             unknown: what to do with a class that `fit` did not see: "raise" InputError, or "mark" it with -1. In sets
-                of labels, one that is not known is left out.
+                of labels, one that is not known is left out. A row of whose labels nothing is known is NaN.
         """
+        found = self.encode_rows(y, unknown)
+        if isinstance(found, SparseLabels):
+            refuse_too_large(*found.shape, "labels")
+            return found[:]
+        return found
+
+    def encode_rows(self, y: Any, unknown: Literal["raise", "mark"] = "raise") -> NDArray[Any] | SparseLabels:
+        """As `encode`; but sets of labels, and sparse matrices, stay sparse."""
         target = as_target(y, ravel=self.task == "multi-class")
         if isinstance(target, LabelSets):
             return self._encode_sets(target, unknown)
         if self.task == "multi-label":
             return self._encode_matrix(target)
         if target.values.ndim == 2:
-            return self._encode_one_hot(target)
+            return self._encode_columns(target)
         return self._encode_labels(target, unknown)
 
-    def _encode_sets(self, target: LabelSets, unknown: str) -> NDArray[Any]:
-        if self.task == "multi-class":
+    def strata(self, targets: NDArray[Any] | SparseLabels) -> NDArray[Any] | SparseLabels:
+        """What a split spreads evenly, of encoded targets: of probabilities the largest, of labels those above 1/2."""
+        if isinstance(targets, SparseLabels) or targets.ndim == 1:
+            return targets
+        return np.asarray(targets.argmax(axis=1) if self.task == "multi-class" else targets > 0.5)
+
+    def _encode_sets(self, target: LabelSets, unknown: str) -> NDArray[Any] | SparseLabels:
+        if self.task == "multi-class" and target.n_labels is None:
             return self._encode_labels(target.one_a_row(), unknown)
-        refuse_too_large(len(target), self.n_classes, "labels")
-        matrix = np.zeros((len(target), self.n_classes), np.float32)
+        if target.n_labels not in (None, self.n_classes):
+            raise InputError(
+                f"the target must be a matrix of 0 and 1 with {self.n_classes} columns, one per"
+                f" {'class' if self.task == 'multi-class' else 'label'}; got shape"
+                f" ({len(target)}, {target.n_labels})."
+            )
+        if self.task == "multi-class":
+            return np.asarray(target.one_a_row().values, np.int32)
         columns = target.columns(self.classes)
-        is_known = columns >= 0
-        if len(columns) and not is_known.any():
-            known = ", ".join(repr(label) for label in self.classes[:10]) + (", …" if self.n_classes > 10 else "")
+        if len(columns) and not (columns >= 0).any():
             raise InputError(
                 f"no label of the file is known to the model: the first is {target.values[0]} at"
-                f" {target.origin.where(int(target.rows()[0]))}; known labels: {known}."
+                f" {target.origin.where(int(target.rows()[0]))}; known labels: {known(self.classes)}."
             )
-        matrix[target.rows()[is_known], columns[is_known]] = 1
-        return matrix
+        return label_sets.encoded(target, columns, self.n_classes)
 
     def _encode_labels(self, target: Target, unknown: str) -> NDArray[np.int32]:
-        values = target.values
-        if isinstance(self.classes[0], str):
-            if target.texts is not None:
-                values = target.texts
-            elif values.dtype.kind in "biuf":
-                values = np.array([str(value) for value in values.tolist()], dtype=object)
-        elif values.dtype.kind in "OU":
-            values = _numbers_where_possible(values)
-        number = {label: index for index, label in enumerate(self.classes)}
-        distinct, codes = factorise(values)
-        code = np.array([number.get(label, -1) for label in distinct], np.int32)
-        found: NDArray[np.int32] = code[codes]
+        is_text = isinstance(self.classes[0], str) and target.texts is not None
+        distinct, codes = factorise(target.texts if is_text and target.texts is not None else target.values)
+        found: NDArray[np.int32] = numbers_of(distinct, self.classes)[codes]
         if unknown == "raise" and (found < 0).any():
             row = int(np.argmax(found < 0))
-            known = ", ".join(repr(label) for label in self.classes[:10]) + (", …" if self.n_classes > 10 else "")
             raise InputError(
                 f"the target at {target.origin.where(row)} is {distinct[codes[row]]!r}, a class that was not in the"
-                f" training rows; known classes: {known}."
+                f" training rows; known classes: {known(self.classes)}."
             )
         return found
 
-    def _encode_one_hot(self, target: Target) -> NDArray[np.int32]:
+    def _encode_columns(self, target: Target) -> NDArray[Any]:
+        """One-hot rows as class numbers, int32 (n,); probabilities as they are, float32 (n, K)."""
         matrix = target.values
-        _refuse_other_than_0_1(target)
-        if matrix.shape[1] != self.n_classes or not (matrix.sum(axis=1) == 1).all():
+        is_shares = holds_shares(target)
+        if matrix.shape[1] != self.n_classes or not (is_shares or (matrix.sum(axis=1) == 1).all()):
             raise InputError(
-                f"the target must be one label a row or a one-hot matrix of {self.n_classes} columns;"
-                f" got a matrix of shape {matrix.shape}."
+                f"the target must be one label a row, or a matrix of {self.n_classes} columns, one-hot or"
+                f" probabilities; got a matrix of shape {matrix.shape}."
             )
-        order = self._order_of(target)
-        return np.asarray(matrix[:, order].argmax(axis=1), np.int32)
+        matrix = matrix[:, self._order_of(target)]
+        if not is_shares:
+            return np.asarray(matrix.argmax(axis=1), np.int32)
+        _refuse_other_sums(target)
+        return np.ascontiguousarray(matrix, np.float32)
 
     def _encode_matrix(self, target: Target) -> NDArray[np.float32]:
         matrix = target.values
@@ -220,7 +163,7 @@ class TargetEncoder:
                 f"the target must be a matrix of 0 and 1 with {self.n_classes} columns, one per label;"
                 f" got shape {matrix.shape}."
             )
-        _refuse_other_than_0_1(target)
+        holds_shares(target)
         return np.ascontiguousarray(matrix[:, self._order_of(target)], np.float32)
 
     def _order_of(self, target: Target) -> NDArray[np.int64] | slice:
@@ -235,14 +178,15 @@ class TargetEncoder:
 
     def to_json(self) -> dict[str, Any]:
         kind = next(kind for kind, python in KINDS.items() if type(self.classes[0]) is python)
-        return {"task": self.task, "kind": kind, "classes": list(self.classes)}
+        manifest = {"task": self.task, "kind": kind, "classes": list(self.classes)}
+        return manifest if self.separator is None else manifest | {"separator": self.separator}
 
     @classmethod
     def from_json(cls, value: object) -> TargetEncoder:
         """The inverse of `to_json`; raises InputError on anything else."""
-        if not isinstance(value, dict) or set(value) != {"task", "kind", "classes"}:
+        if not isinstance(value, dict) or set(value) - {"separator"} != {"task", "kind", "classes"}:
             raise InputError("target must be an object with task, kind and classes.")
-        task, kind, classes = value["task"], value["kind"], value["classes"]
+        task, kind, classes, separator = value["task"], value["kind"], value["classes"], value.get("separator")
         if task not in ("multi-class", "multi-label") or not isinstance(kind, str) or kind not in KINDS:
             raise InputError(f"target: unknown task {brief(task)} or kind {brief(kind)}.")
         low = 2 if task == "multi-class" else 1
@@ -253,24 +197,16 @@ class TargetEncoder:
             raise InputError(f"target: classes must all differ and be of kind {kind}.")
         if kind == "int" and not all(-(2**63) <= label < 2**63 for label in classes):
             raise InputError("target: classes that are whole numbers must fit into 64 bits.")
-        return cls(task, tuple(classes))
-
-
-def factorise(values: NDArray[Any]) -> tuple[list[Any], NDArray[np.int64]]:
-    """The distinct values as Python objects, and for each value the number of its own among them."""
-    if values.dtype == object:
-        seen: dict[Any, int] = {}
-        codes = np.fromiter((seen.setdefault(value, len(seen)) for value in values), np.int64, len(values))
-        return list(seen), codes
-    distinct = np.unique(values)
-    return distinct.tolist(), np.searchsorted(distinct, values)
+        if "separator" in value and not (task == "multi-label" and isinstance(separator, str) and is_sign(separator)):
+            raise InputError(f"target: a {task} target can't have the separator {brief(separator)}.")
+        return cls(task, tuple(classes), separator=separator)
 
 
 def as_target(y: Any, *, ravel: bool) -> Target:
     """Whatever a user passes as y; a single column is raveled, with scikit-learn's warning, if `ravel`."""
-    if isinstance(y, LabelSets):
-        return y
-    target = y if isinstance(y, Target) else _as_given(y)
+    target = y if isinstance(y, Target) else _as_given(y, ravel=ravel)
+    if isinstance(target, LabelSets):
+        return target
     values = target.values
     if values.ndim == 0 or values.ndim > 2:
         raise InputError(
@@ -286,23 +222,37 @@ def as_target(y: Any, *, ravel: bool) -> Target:
     return _checked(target)
 
 
-def _as_given(y: Any) -> Target:
+def _as_given(y: Any, *, ravel: bool) -> Target:
     """An array, list, series or frame, not looked into yet."""
     if y is None:
         raise InputError("fit requires y to be passed, but the target y is None.")
-    if type(y).__module__.partition(".")[0] == "scipy" and hasattr(y, "toarray"):
-        raise InputError(f"y is a sparse {type(y).__name__}; sparse targets are not supported yet; pass y.toarray().")
-    if not isinstance(y, (np.ndarray, list, tuple)):
+    if type(y).__module__.partition(".")[0] == "scipy" and hasattr(y, "tocsr"):
+        return label_sets.of_sparse(y)
+    if isinstance(y, (list, tuple)):
+        if label_sets.are_sets(y, is_column_a_set=not ravel):
+            return label_sets.of_rows(y)
+    elif not isinstance(y, np.ndarray):
         from .frames import as_values
 
         found = as_values(y)
         if found is not None:
-            values, names = found
-            return Target(values, names or (), names)
+            return _of_values(*found)
     try:
-        return Target(np.asarray(y) if not isinstance(y, (list, tuple)) else _of_list(y))
+        return _of_values(np.asarray(y) if not isinstance(y, (list, tuple)) else _of_list(y))
     except ValueError as error:
-        raise InputError(f"y must be one label a row, or rows of 0 and 1 of one length: {error}.") from None
+        raise InputError(
+            f"y must be one label a row, or rows of 0 and 1 of one length: {error}. Sets of labels are passed as sets:"
+            " [{1, 2}, set()]."
+        ) from None
+
+
+def _of_values(values: NDArray[Any], names: tuple[str, ...] | None = None, unused: tuple[Any, ...] = ()) -> Target:
+    """A column, of which each value may be a set or a list of labels; or a matrix."""
+    if values.dtype == object and values.ndim == 1 and any(isinstance(value, label_sets.ROWS) for value in values):
+        label_sets.refuse_lists_of_0_and_1(values)
+        return label_sets.of_rows(values)
+    said = f"{named('category', 'categories', unused)} without a row: no class is made of it"
+    return Target(values, names or (), names, notes=(said,) if unused else ())
 
 
 def _of_list(y: Sequence[Any]) -> NDArray[Any]:
@@ -344,11 +294,7 @@ def _checked(target: Target) -> Target:
         raise InputError(
             f"Unknown label type: y holds {values.dtype} values; labels must be integers, text or booleans."
         )
-    return (
-        target
-        if values is target.values
-        else Target(values, target.names, target.label_names, target.texts, target.origin)
-    )
+    return target if values is target.values else replace(target, values=values)
 
 
 def _one_kind(target: Target) -> NDArray[Any]:
@@ -409,9 +355,9 @@ def _fit_labels(target: Target) -> TargetEncoder:
     else:
         single = [classes[index] for index, original in enumerate(order) if counts[original] == 1]
         if single:
-            notes.append(f"{_named('class', 'classes', single)} with a single row: kept for training, never held out")
+            notes.append(f"{named('class', 'classes', single)} with a single row: kept for training, never held out")
     notes += _twins(classes)
-    return TargetEncoder("multi-class", classes, tuple(notes))
+    return TargetEncoder("multi-class", classes, (*target.notes, *notes))
 
 
 def _twins(classes: Sequence[Label]) -> list[str]:
@@ -429,31 +375,77 @@ def _twins(classes: Sequence[Label]) -> list[str]:
 
 
 def _fit_sets(target: LabelSets, task: str | None) -> TargetEncoder:
+    if target.n_labels is not None:
+        return _fit_sparse(target, task)
     if task == "multi-class" or (task is None and not target.is_several):
-        return _fit_labels(target.one_a_row())
+        return _fit_labels(_checked(target.one_a_row()))
     labels, counts = np.unique(target.values, return_counts=True)
     if len(labels) == 0:
         raise InputError("no row has a label.")
-    notes = []
-    if always := labels[counts == len(target)].tolist():
-        notes.append(f"{_named('label', 'labels', always)} always set: nothing can be learned about it")
-    return TargetEncoder("multi-label", tuple(labels.tolist()), tuple(notes))
+    if len(labels) > MAX_CLASSES:
+        raise InputError(f"the target has {len(labels):,} labels; the limit is {MAX_CLASSES:,}.")
+    classes = tuple(labels.tolist())
+    notes = _of_counts(classes, counts, target.n_known)
+    if target.is_unknown is not None:
+        n_unknown = len(target) - target.n_known
+        have, they = ("row has", "it takes") if n_unknown == 1 else ("rows have", "they take")
+        notes.append(f"{n_unknown:,} {have} no value for its labels: {they} no part in loss and figures")
+    notes += _twins(classes)
+    return TargetEncoder("multi-label", classes, (*target.notes, *notes), target.separator)
+
+
+def _fit_sparse(target: LabelSets, task: str | None) -> TargetEncoder:
+    assert target.n_labels is not None
+    classes = tuple(range(target.n_labels))
+    if task is None and not target.is_several:
+        raise _ambiguous_one_hot(target.n_labels)
+    if task == "multi-class":
+        target.one_a_row()
+        return TargetEncoder("multi-class", _enough(classes))
+    counts = np.bincount(target.values, minlength=target.n_labels)
+    return TargetEncoder("multi-label", classes, tuple(_of_counts(classes, counts, len(target))))
+
+
+def _enough(classes: tuple[Label, ...]) -> tuple[Label, ...]:
+    if len(classes) < 2:
+        raise InputError("the target must have at least 2 classes; it has 1 class column.")
+    return classes
+
+
+def _of_counts(classes: Sequence[Label], counts: NDArray[Any], n: int | NDArray[Any]) -> list[str]:
+    """What has to be said of labels that hold in none of the n rows where they are known, in all, or in one."""
+    cases = [
+        (counts == 0, "never set: nothing can be learned about it"),
+        (counts == n, "always set: nothing can be learned about it"),
+        ((counts == 1) & (counts < n), "set in a single row: kept for training, never held out"),
+    ]
+    return [
+        f"{named('label', 'labels', [classes[k] for k in np.flatnonzero(is_so).tolist()])} {what}"
+        for is_so, what in cases
+        if is_so.any()
+    ]
+
+
+def _ambiguous_one_hot(n_labels: int) -> InputError:
+    return InputError(
+        f"the target has {n_labels} columns of 0 and 1 with exactly one 1 in each row: say whether it means one"
+        " class out of many (task='multi-class', --task multi-class) or any number of labels (task='multi-label',"
+        " --task multi-label)."
+    )
 
 
 def _fit_matrix(target: Target, task: str | None, class_names: Sequence[Label] | None) -> TargetEncoder:
     matrix = target.values
-    _refuse_other_than_0_1(target)
+    is_shares = holds_shares(target)
     n_labels = matrix.shape[1]
     names: tuple[Label, ...] = target.label_names or tuple(class_names or range(n_labels))
     if len(names) != n_labels or len(set(names)) != n_labels:
         raise InputError(f"the target has {n_labels} label columns; {len(set(names))} different names are given.")
+    if is_shares:
+        return _fit_shares(target, task, names)
     is_one_hot = bool((matrix.sum(axis=1) == 1).all())
     if task is None and is_one_hot:
-        raise InputError(
-            f"the target has {n_labels} columns of 0 and 1 with exactly one 1 in each row: say whether it means one"
-            " class out of many (task='multi-class', --task multi-class) or any number of labels (task='multi-label',"
-            " --task multi-label)."
-        )
+        raise _ambiguous_one_hot(n_labels)
     if task == "multi-class":
         if not is_one_hot:
             row = int(np.argmax(matrix.sum(axis=1) != 1))
@@ -465,18 +457,12 @@ def _fit_matrix(target: Target, task: str | None, class_names: Sequence[Label] |
                 f"task='multi-class' with a 0/1 matrix needs exactly one 1 in each row; {target.origin.where(row)} has"
                 f" {int(matrix[row].sum())}. task='multi-label' takes any number."
             )
-        if n_labels < 2:
-            raise InputError("the target must have at least 2 classes; it has 1 class column.")
-        return TargetEncoder("multi-class", names)
+        return TargetEncoder("multi-class", _enough(names))
     known, positive = np.count_nonzero(matrix == matrix, axis=0), np.count_nonzero(matrix == 1, axis=0)
     if not known.all():
         nowhere = [name for name, rows in zip(names, known, strict=True) if rows == 0]
-        raise InputError(f"{_named('label', 'labels', nowhere)} must be known in some row; leave it out of the target.")
-    notes = _unknown_values(names, (len(matrix) - known).tolist(), len(matrix))
-    for answer, what in ((0, "never"), (1, "always")):
-        constant = [name for name, ones, n in zip(names, positive, known, strict=True) if ones == answer * n]
-        if constant:
-            notes.append(f"{_named('label', 'labels', constant)} {what} set: nothing can be learned about it")
+        raise InputError(f"{named('label', 'labels', nowhere)} must be known in some row; leave it out of the target.")
+    notes = [*_unknown_values(names, (len(matrix) - known).tolist(), len(matrix)), *_of_counts(names, positive, known)]
     return TargetEncoder("multi-label", names, tuple(notes))
 
 
@@ -491,32 +477,53 @@ def _unknown_values(names: Sequence[Label], counts: Sequence[int], n: int) -> li
     ]
 
 
-def _refuse_other_than_0_1(target: Target) -> None:
+def _fit_shares(target: Target, task: str | None, names: tuple[Label, ...]) -> TargetEncoder:
+    if task is None:
+        raise InputError(
+            f"the target has {len(names)} columns of numbers between 0 and 1: say whether each row holds the"
+            " probabilities of classes, which sum to 1 (task='multi-class', --task multi-class), or each column how"
+            " probable a label is (task='multi-label', --task multi-label)."
+        )
+    if task == "multi-class":
+        _refuse_other_sums(target)
+        return TargetEncoder(
+            "multi-class", _enough(names), ("the target holds probabilities; accuracy goes by each row's largest",)
+        )
+    return TargetEncoder(
+        "multi-label", names, ("the target holds probabilities; a label above 1/2 counts as set in all but log_loss",)
+    )
+
+
+def holds_shares(target: Target) -> bool:
+    """Whether some value of a matrix lies between 0 and 1; InputError where one is neither that, nor 0, nor 1."""
     matrix = target.values
     if matrix.dtype.kind == "O":
         raise InputError("Unknown label type: a target with several columns must hold 0 and 1; it holds text.")
-    wrong = (matrix != 0) & (matrix != 1) & (matrix == matrix)
+    wrong = (matrix < 0) | (matrix > 1)
     if wrong.any():
         row, column = (int(place) for place in np.argwhere(wrong)[0])
         label = repr(target.label_names[column]) if target.label_names else column
         raise InputError(
-            "Unknown label type: a target with several columns must hold 0 and 1 (multi-label);"
+            "Unknown label type: a target with several columns must hold 0 and 1 (multi-label), or probabilities;"
             f" {target.origin.where(row)}, column {label}, has {matrix[row, column]}."
+        )
+    return matrix.dtype.kind == "f" and bool(((matrix > 0) & (matrix < 1)).any())
+
+
+def _refuse_other_sums(target: Target) -> None:
+    """Raise InputError for a row of probabilities that do not sum to 1."""
+    sums = target.values.sum(axis=1, dtype=np.float64)
+    wrong = ~(np.abs(sums - 1) <= SUM_TOLERANCE)  # where a value is missing, too
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"task='multi-class' needs probabilities that sum to 1 in each row; {target.origin.where(row)} has"
+            f" {sums[row]:.6g} ({int(wrong.sum()):,} of {len(sums):,} rows do not). task='multi-label' takes any."
         )
 
 
-def _numbers_where_possible(values: NDArray[Any]) -> NDArray[Any]:
-    """Texts such as "3" as numbers, so that they meet classes that are numbers; other texts as they are."""
-
-    def number(text: Any) -> Any:
-        try:
-            return float(text) if isinstance(text, str) else text
-        except ValueError:
-            return text
-
-    return np.array([number(value) for value in values] + [None], dtype=object)[:-1]
-
-
-def _named(one: str, many: str, names: Sequence[Label]) -> str:
-    shown = ", ".join(repr(name) for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return f"{one if len(names) == 1 else many} {shown}"
+def _separator_hint(target: Target) -> str:
+    values = target.values
+    if values.dtype != object or not any("|" in value for value in values if isinstance(value, str)):
+        return ""
+    return " Is | a sign between labels? --label-separator '|' says so."
