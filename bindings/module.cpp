@@ -92,6 +92,8 @@ struct Weights {
   std::optional<nb::ndarray<const double, nb::c_contig, nb::device::cpu>> each;  // (n) or (n, outputs)
   std::optional<Vec<const double>> positive;                                     // (outputs)
 };
+// The ones of a 0/1 matrix of targets: starts (n + 1), columns.
+using SparseTargets = std::optional<std::pair<Vec<const std::int64_t>, Vec<const std::int32_t>>>;
 using EachWeight = decltype(Weights::each);
 using PositiveWeights = decltype(Weights::positive);
 
@@ -132,18 +134,25 @@ class PyNetwork {
   }
 
   double train(const fromlogits::Rows& rows, std::optional<Vec<const std::int32_t>> labels,
-               std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
-               const Weights& weights, int threads) {
+               std::optional<Floats> targets, const SparseTargets& sparse, Vec<const std::int64_t> order,
+               Vec<const double> rates, double loss, const Weights& weights, int threads) {
     require(batch_size_ > 0, "start() comes before train()");
     require(rows.d == network_.inputs(), "features must be (n, inputs)");
     fromlogits::Targets wanted;
-    if (is_softmax_) {
-      require(labels && size(labels->shape(0)) == rows.n, "labels must be (n,)");
+    require(int{labels.has_value()} + int{targets.has_value()} + int{sparse.has_value()} == 1, "one kind of target");
+    if (labels) {
+      require(is_softmax_ && size(labels->shape(0)) == rows.n, "labels must be (n,), for softmax");
       wanted.labels = labels->data();
-    } else {
-      require(targets && size(targets->shape(0)) == rows.n && size(targets->shape(1)) == network_.outputs(),
+    } else if (targets) {
+      require(size(targets->shape(0)) == rows.n && size(targets->shape(1)) == network_.outputs(),
               "targets must be (n, outputs)");
       wanted.values = targets->data();
+    } else {
+      const auto& [starts, columns] = *sparse;
+      require(!is_softmax_ && size(starts.shape(0)) == rows.n + 1, "sparse targets must have n rows, for sigmoid");
+      require(starts.data()[0] >= 0 && starts.data()[rows.n] <= size(columns.shape(0)),
+              "starts must lie within the columns");
+      wanted.starts = starts.data(), wanted.columns = columns.data();
     }
     if (weights.each) {
       const Index by_entry = rows.n * network_.outputs();
@@ -424,36 +433,38 @@ NB_MODULE(_core, m) {
       .def(
           "train",
           [](PyNetwork& self, Floats features, std::optional<Vec<const std::int32_t>> labels,
-             std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
-             EachWeight weights, PositiveWeights positive, int threads) {
-            return self.train(rows_of(features), labels, targets, order, rates, loss, {weights, positive}, threads);
+             std::optional<Floats> targets, SparseTargets sparse, Vec<const std::int64_t> order,
+             Vec<const double> rates, double loss, EachWeight weights, PositiveWeights positive, int threads) {
+            return self.train(rows_of(features), labels, targets, sparse, order, rates, loss, {weights, positive},
+                              threads);
           },
           "features"_a.noconvert(), "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
-          "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "weights"_a.noconvert().none(),
-          "positive"_a.noconvert().none(), "threads"_a)
+          "sparse"_a.noconvert().none(), "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a,
+          "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "threads"_a)
       .def(
           "train_bytes",
           [](PyNetwork& self, Bytes features, float scale, float shift, std::optional<Vec<const std::int32_t>> labels,
-             std::optional<Floats> targets, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
-             EachWeight weights, PositiveWeights positive, int threads) {
-            return self.train(rows_of(features, scale, shift), labels, targets, order, rates, loss, {weights, positive},
-                              threads);
+             std::optional<Floats> targets, SparseTargets sparse, Vec<const std::int64_t> order,
+             Vec<const double> rates, double loss, EachWeight weights, PositiveWeights positive, int threads) {
+            return self.train(rows_of(features, scale, shift), labels, targets, sparse, order, rates, loss,
+                              {weights, positive}, threads);
           },
           "features"_a.noconvert(), "scale"_a, "shift"_a, "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
-          "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "weights"_a.noconvert().none(),
-          "positive"_a.noconvert().none(), "threads"_a)
+          "sparse"_a.noconvert().none(), "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a,
+          "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "threads"_a)
       .def(
           "train_csr",
           [](PyNetwork& self, Vec<const std::int64_t> starts, Vec<const std::int32_t> columns, Vec<const float> values,
              Index inputs, std::optional<Vec<const std::int32_t>> labels, std::optional<Floats> targets,
-             Vec<const std::int64_t> order, Vec<const double> rates, double loss, EachWeight weights,
-             PositiveWeights positive, int threads) {
-            return self.train(rows_of(starts, columns, values, inputs), labels, targets, order, rates, loss,
+             SparseTargets sparse, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
+             EachWeight weights, PositiveWeights positive, int threads) {
+            return self.train(rows_of(starts, columns, values, inputs), labels, targets, sparse, order, rates, loss,
                               {weights, positive}, threads);
           },
           "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(), "inputs"_a,
-          "labels"_a.noconvert().none(), "targets"_a.noconvert().none(), "order"_a.noconvert(), "rates"_a.noconvert(),
-          "loss"_a, "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "threads"_a)
+          "labels"_a.noconvert().none(), "targets"_a.noconvert().none(), "sparse"_a.noconvert().none(),
+          "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "weights"_a.noconvert().none(),
+          "positive"_a.noconvert().none(), "threads"_a)
       .def(
           "logits",
           [](PyNetwork& self, Floats features, std::optional<Vec<const std::int64_t>> rows, Matrix<float> out,

@@ -165,7 +165,8 @@ void Network::finish() noexcept {
   optimizer_.finish();
   sparse_ = {};
   for (Buffer<float>* const buffer : {&gradient_, &input_, &sums_, &logits_, &targets_}) *buffer = {};
-  for (Buffer<double>* const buffer : {&squares_, &losses_, &weights_, &positive_, &head_memory_}) *buffer = {};
+  for (Buffer<double>* const buffer : {&squares_, &losses_, &weights_, &positive_, &shares_, &head_memory_})
+    *buffer = {};
   for (Buffer<std::int32_t>* const buffer : {&settled_, &labels_}) *buffer = {};
   for (auto* const of_layers : {&outputs_, &slopes_, &douts_, &turned_}) {
     for (Buffer<float>& buffer : *of_layers) buffer = {};
@@ -186,6 +187,7 @@ void Network::take(const Rows& rows, const Targets& targets) {
     positive_.reserve(most_block_rows * c);
     for (Index i = 0; i < most_block_rows; ++i) std::copy_n(targets.positive, c, positive_.data() + i * c);
   }
+  if (head_ == Head::softmax && targets.labels == nullptr) shares_.reserve(plan_.batch_size * c);
   const bool is_sparse = rows.starts != nullptr;
   if (is_sparse) settled_.reserve(inputs());
   if (is_sparse != by_rows_) lay_out(is_sparse);
@@ -368,6 +370,30 @@ void Network::backward_part(const Batch& batch, std::size_t i, Span rows, Span b
                  douts_[i - 1].data(), i > 1 ? turned_[i - 1].data() : nullptr, batch.n, rows, below);
 }
 
+void Network::gather_targets(const Batch& batch, Span rows) noexcept {
+  const Targets& from = batch.targets;
+  const Index c = outputs();
+  for (Index i = rows.begin; i < rows.begin + rows.size; ++i) {
+    const std::int64_t row = batch.order[i];
+    if (head_ == Head::softmax) {
+      labels_.data()[i] = from.labels == nullptr ? 0 : from.labels[row];  // 0: takes part
+      if (from.labels == nullptr) std::copy_n(from.values + row * c, c, shares_.data() + i * c);
+    } else if (from.values != nullptr) {
+      std::copy_n(from.values + row * c, c, targets_.data() + i * c);
+    } else {
+      float* const to = targets_.data() + i * c;
+      std::fill_n(to, c, 0.0f);
+      for (std::int64_t at = from.starts[row]; at < from.starts[row + 1]; ++at) {
+        if (from.columns[at] < 0) {
+          std::fill_n(to, c, std::numeric_limits<float>::quiet_NaN());
+        } else {
+          to[from.columns[at]] = 1.0f;
+        }
+      }
+    }
+  }
+}
+
 void Network::loss_and_gradient(const Batch& batch, Span rows) noexcept {
   const Index c = outputs(), panel = batch.n * lane_count, end = rows.begin + rows.size;
   const auto divisor = static_cast<double>(batch.n);
@@ -380,17 +406,27 @@ void Network::loss_and_gradient(const Batch& batch, Span rows) noexcept {
                   logits_.data() + i * c + k);
     }
   }
+  gather_targets(batch, rows);
   const double* const weights = batch.targets.weights;
   if (head_ == Head::softmax) {
     double* const scales = weights == nullptr ? nullptr : weights_.data() + rows.begin;
     double* const losses = losses_.data() + rows.begin;
-    for (Index i = rows.begin; i < end; ++i) labels_.data()[i] = batch.targets.labels[batch.order[i]];
+    double* const scratch = head_memory_.data() + rows.begin / block_rows(1) * scratch_size(c);
     for (Index i = 0; scales != nullptr && i < rows.size; ++i) {
       scales[i] = weights[batch.order[rows.begin + i]];
       if (scales[i] == 0.0) labels_.data()[rows.begin + i] = -1;  // takes no part, whatever its logits
     }
-    head.softmax_loss(z, labels_.data() + rows.begin, scales, divisor, z, losses, rows.size, c,
-                      head_memory_.data() + rows.begin / block_rows(1) * scratch_size(c));
+    if (batch.targets.labels != nullptr) {
+      head.softmax_loss(z, labels_.data() + rows.begin, scales, divisor, z, losses, rows.size, c, scratch);
+    } else {
+      head.softmax_loss_of_shares(z, shares_.data() + rows.begin * c, scales, divisor, z, losses, rows.size, c,
+                                  scratch);
+      for (Index i = 0; i < rows.size; ++i) {
+        if (labels_.data()[rows.begin + i] >= 0) continue;
+        losses[i] = 0.0;
+        std::fill_n(z + i * c, c, 0.0f);
+      }
+    }
     for (Index i = 0; scales != nullptr && i < rows.size; ++i) losses[i] *= scales[i];
   } else {
     float* const wanted = targets_.data() + rows.begin * c;
@@ -398,7 +434,6 @@ void Network::loss_and_gradient(const Batch& batch, Span rows) noexcept {
     double* const scales = weights == nullptr ? nullptr : weights_.data() + rows.begin * c;
     for (Index i = 0; i < rows.size; ++i) {
       const std::int64_t row = batch.order[rows.begin + i];
-      std::copy_n(batch.targets.values + row * c, c, wanted + i * c);
       for (Index k = 0; scales != nullptr && k < c; ++k) {
         scales[i * c + k] = batch.targets.is_by_entry ? weights[row * c + k] : weights[row];
         if (scales[i * c + k] == 0.0) wanted[i * c + k] = std::numeric_limits<float>::quiet_NaN();

@@ -28,13 +28,16 @@ struct TrainingPlan {
   std::uint64_t seed = 0;
 };
 
-// Targets of all rows, and what they count for. Whether labels or values are set follows from the head.
+// Targets of all rows, and what they count for. The softmax head takes labels or else values, the sigmoid head values
+// or else starts and columns.
 struct Targets {
-  const std::int32_t* labels = nullptr;  // (n), 0 <= label < c
-  const float* values = nullptr;         // (n, c), in [0, 1]; NaN: unknown
-  const double* weights = nullptr;       // (n), or (n, c) of the sigmoid head, or null: 1. What weighs 0 takes no part
-  bool is_by_entry = false;              // (n, c)
-  const double* positive = nullptr;      // (c) of the sigmoid head: weight of target 1; or null: 1
+  const std::int32_t* labels = nullptr;   // (n), 0 <= label < c
+  const float* values = nullptr;          // (n, c), in [0, 1]; softmax: rows sum to 1; sigmoid: NaN: unknown
+  const std::int64_t* starts = nullptr;   // (n + 1): row i is 1 in columns[starts[i]..starts[i + 1]), 0 elsewhere
+  const std::int32_t* columns = nullptr;  // 0 <= column < c; or -1 alone in its row, all of which is unknown
+  const double* weights = nullptr;        // (n), or (n, c) of the sigmoid head, or null: 1. What weighs 0 takes no part
+  bool is_by_entry = false;               // (n, c)
+  const double* positive = nullptr;       // (c) of the sigmoid head: weight of target 1; or null: 1
 };
 
 class Network {
@@ -90,6 +93,7 @@ class Network {
 
   double step(const Batch& batch, double rate, Team& team) noexcept;
   void gather(const Batch& batch, Span rows, Span columns) noexcept;
+  void gather_targets(const Batch& batch, Span rows) noexcept;
   void sum_some(const Batch& batch, Index part) noexcept;
   void add_up(const Batch& batch, Span rows) noexcept;
   void forward_part(const Batch& batch, std::size_t layer, Span rows, Span units) noexcept;
@@ -123,6 +127,7 @@ class Network {
   Buffer<float> logits_;         // (batch, c), and then their gradient
   Buffer<std::int32_t> labels_;  // (batch) of the softmax head
   Buffer<float> targets_;        // (batch, c) of the sigmoid head
+  Buffer<double> shares_;        // (batch, c) of the softmax head; only with values
   Buffer<double> losses_;        // (batch)
   Buffer<double> weights_;       // softmax: (batch); sigmoid: (batch, c); only with weights
   Buffer<double> positive_;      // (rows of a task, c), each row the same

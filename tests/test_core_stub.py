@@ -32,7 +32,9 @@ def compiled() -> Parameters:
 
     def add(name: str, function: Any) -> None:
         for signature, _, _ in function.__nb_signature__:
-            without_brackets = re.sub(r"\[[^\]]*\]", "", signature.split(" -> ")[0])
+            without_brackets, found_any = signature.split(" -> ")[0], 1
+            while found_any:  # from the inside: a type may hold types
+                without_brackets, found_any = re.subn(r"\[[^\[\]]*\]", "", without_brackets)
             found.setdefault(name, []).append(re.findall(r"[(,] *(\w+)", without_brackets))
 
     for name, member in vars(_core).items():

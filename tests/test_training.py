@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fromlogits import training
 from fromlogits.data.features import EncodedRows, Features
+from fromlogits.data.label_sets import SparseLabels
 from fromlogits.engines.base import UNWEIGHTED, Engine, Parameters, Weights
 from fromlogits.errors import DivergedError, InputError
 from fromlogits.spec import Dense, HeadName, Network, Plan
@@ -46,7 +47,7 @@ class Counting(Engine):
     def train_span(
         self,
         features: EncodedRows,
-        targets: NDArray[Any],
+        targets: NDArray[Any] | SparseLabels,
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
         loss: float = 0.0,
@@ -160,7 +161,11 @@ def test_where_steps_are_slow_a_stop_is_heard_after_the_step(monkeypatch: pytest
 
     class Slow(Counting):
         def train_span(
-            self, features: EncodedRows, targets: NDArray[Any], order_k: NDArray[np.int64], *rest: Any
+            self,
+            features: EncodedRows,
+            targets: NDArray[Any] | SparseLabels,
+            order_k: NDArray[np.int64],
+            *rest: Any,
         ) -> float:
             clock[0] += 0.3 * -(-len(order_k) // self.batch_size)
             return super().train_span(features, targets, order_k, *rest)

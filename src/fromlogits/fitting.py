@@ -367,7 +367,7 @@ def _untrained(
             (
                 None if column is None else target.classes[column],
                 metric,
-                _engine_targets(targets if column is None else targets[:, column], head),
+                _engine_targets(targets if column is None else targets[:, column], head, target.task),
                 None
                 if valid_features is None
                 else _validation(metric, target.task, valid_features, valid_rows, known, counts),
@@ -531,10 +531,14 @@ def new_engine(name: str, network: Network, head: HeadName, threads: int, *, for
     raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}.{hint}")
 
 
-def _engine_targets(targets: NDArray[Any] | SparseLabels, head: HeadName) -> NDArray[Any]:
-    """Targets as an engine's head takes them: int32 (n,), or float32 (n, c)."""
+def _engine_targets(
+    targets: NDArray[Any] | SparseLabels, head: HeadName, task: metrics.Task
+) -> NDArray[Any] | SparseLabels:
+    """Targets as an engine takes them."""
     if isinstance(targets, SparseLabels):
-        targets = targets[:]
+        return targets
     if head == "softmax":
-        return np.ascontiguousarray(targets, dtype=np.int32)
+        return np.ascontiguousarray(targets, np.int32 if targets.ndim == 1 else np.float32)
+    if task == "multi-class" and targets.ndim == 2:
+        targets = targets[:, 1]  # one unit speaks for the second of two classes
     return np.ascontiguousarray(targets.reshape(len(targets), -1), dtype=np.float32)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from . import training
 from .data.features import EncodedRows
+from .data.label_sets import SparseLabels
 from .engines.base import UNWEIGHTED, Engine, Parameters, Weights
 from .errors import DivergedError, InputError
 from .heads import HEADS
@@ -85,7 +86,7 @@ class Untrained:
     label: Any
     seed: int
     metric: str
-    targets: NDArray[Any]
+    targets: NDArray[Any] | SparseLabels
     validation: Validation | None
     weights: Weights = UNWEIGHTED
 

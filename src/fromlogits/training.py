@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data.features import EncodedRows
+from .data.label_sets import SparseLabels
 from .engines.base import UNWEIGHTED, Engine, Parameters, Weights
 from .errors import DivergedError, InputError
 from .spec import Plan
@@ -196,7 +197,7 @@ def learning_rates(plan: Plan, first_step: int, count: int, total_steps: int) ->
 def train(
     engine: Engine,
     features: EncodedRows,
-    targets: NDArray[Any],
+    targets: NDArray[Any] | SparseLabels,
     rows: NDArray[np.int64],
     plan: Plan,
     seed: int,
@@ -296,7 +297,7 @@ def train(
 def estimated_seconds(
     engine: Engine,
     features: EncodedRows,
-    targets: NDArray[Any],
+    targets: NDArray[Any] | SparseLabels,
     rows: NDArray[np.int64],
     plan: Plan,
     seed: int,

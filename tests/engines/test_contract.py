@@ -9,6 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from fromlogits.data.features import EncodedRows, Features, SparseFeatures
+from fromlogits.data.label_sets import SparseLabels
+from fromlogits.data.targets import TargetEncoder
 from fromlogits.engines import native
 from fromlogits.engines.base import UNWEIGHTED, Engine, Parameters, Weights
 from fromlogits.engines.initialisation import initial_parameters
@@ -710,3 +712,90 @@ def test_weights_of_another_shape_are_no_read_of_other_memory(shape: tuple[int, 
         engine.train_span(features, targets, np.arange(4), np.ones(1), 0.0, Weights(np.ones(shape)))
     with pytest.raises(ValueError, match="positive must be"):
         engine.train_span(features, targets, np.arange(4), np.ones(1), 0.0, Weights(None, np.ones(C + 1)))
+
+
+# --- probabilities as targets, and targets that stay sparse ---
+
+
+def shares(n: int = N) -> NDArray[np.float32]:
+    """Probabilities, some of them 0, one row a certainty."""
+    rng = np.random.default_rng(8)
+    t_nc = rng.dirichlet(np.full(C, 0.5), n) * (rng.random((n, C)) < 0.8)
+    t_nc[0], t_nc[:, 0] = 0, t_nc[:, 0] + 1e-3
+    return np.asarray(t_nc / t_nc.sum(axis=1, keepdims=True), np.float32)
+
+
+@pytest.mark.parametrize("weights", [UNWEIGHTED, Weights(np.random.default_rng(2).integers(0, 3, N).astype(float))])
+@pytest.mark.parametrize("head", HEADS)
+def test_training_on_probabilities_follows_the_reference(head: HeadName, weights: Weights) -> None:
+    plan = Plan(learning_rate=0.01, dropout=0.2, clip_norm=0.5, batch_size=16)
+    losses, engines = [], []
+    for kind in ENGINES:
+        engine = kind(network(), head)
+        engine.initialise(3)
+        engine.start(plan, 3)
+        order = np.tile(np.random.default_rng(1).permutation(N), 2)
+        losses.append(engine.train_span(batch(head)[0], shares(), order, np.full(13, 0.01), 0.0, weights))
+        engines.append(engine)
+
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert largest_difference(engines[0].parameters(), engines[1].parameters()) < 1e-5
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_a_certain_probability_is_a_class(kind: type[Engine]) -> None:
+    x_nd, labels_n = batch("softmax")[0].values, batch("softmax")[1]
+
+    loss, gradient = one_step(kind, "softmax", x_nd, np.eye(C, dtype=np.float32)[labels_n], UNWEIGHTED)
+    expected_loss, expected = one_step(kind, "softmax", x_nd, labels_n, UNWEIGHTED)
+
+    assert loss == pytest.approx(expected_loss, rel=1e-14)
+    assert largest_difference(gradient, expected) < 1e-7  # a float32 parameter of size 1 is rounded once
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_probabilities_have_the_closed_form(kind: type[Engine]) -> None:
+    """One input of 0, the logits are the biases: loss lse(z) − Σ t·z, gradient softmax(z) − t."""
+    z, t = np.array([0.5, -1.0, 2.0]), np.array([0.25, 0.125, 0.625])
+    engine = kind(Network((Dense(3),)).with_input(1), "softmax")
+    engine.set_parameters([(np.zeros((3, 1), np.float32), z.astype(np.float32))])
+    engine.start(Plan(optimizer="sgd", momentum=0.0, learning_rate=1.0, batch_size=1), 0)
+    loss = engine.train_span(
+        Features(np.zeros((1, 1), np.float32)), t[None].astype(np.float32), np.arange(1), np.ones(1)
+    )
+
+    total = np.exp(z).sum()
+    assert loss == pytest.approx(np.log(total) - t @ z, rel=1e-15)
+    np.testing.assert_allclose(engine.parameters()[0][1], z - (np.exp(z) / total - t), rtol=2e-7)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_sparse_targets_give_the_bits_of_dense_ones(kind: type[Engine]) -> None:
+    rng = np.random.default_rng(6)
+    sets: list[Any] = [set(rng.choice(C, rng.integers(0, C), replace=False).tolist()) for _ in range(N)]
+    sets[3] = sets[50] = None
+    encoder = TargetEncoder("multi-label", tuple(range(C)))
+    sparse = encoder.encode_rows(sets)
+    assert isinstance(sparse, SparseLabels)
+    ends, order = [], rng.permutation(N)
+    for targets in (sparse, sparse[:]):
+        for weights in (UNWEIGHTED, Weights(np.arange(N, dtype=float) / N, np.arange(1.0, C + 1))):
+            engine = kind(network(), "sigmoid", n_threads=2)
+            engine.initialise(1)
+            engine.start(Plan(dropout=0.2, batch_size=16), 1)
+            loss = engine.train_span(batch("sigmoid")[0], targets, order, np.full(7, 1e-2), 0.0, weights)
+            ends.append((loss, engine.parameters()))
+    for one, other in ((0, 2), (1, 3)):
+        assert ends[one][0] == ends[other][0]
+        assert largest_difference(ends[one][1], ends[other][1]) == 0.0
+    assert ends[0][0] != ends[1][0]
+
+
+def test_sparse_targets_of_another_length_are_no_read_of_other_memory() -> None:
+    engine = NativeEngine(network(), "sigmoid")
+    engine.start(Plan(), 0)
+    short = SparseLabels(np.zeros(N, np.int64), np.zeros(0, np.int32), C)
+    beyond = SparseLabels(np.append(np.zeros(N, np.int64), 5), np.zeros(4, np.int32), C)
+    for targets, what in ((short, "sparse targets must have n rows"), (beyond, "starts must lie within the columns")):
+        with pytest.raises(ValueError, match=what):
+            engine.train_span(batch("sigmoid")[0], targets, np.arange(4), np.ones(1))

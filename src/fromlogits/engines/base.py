@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.features import EncodedRows
+from ..data.label_sets import SparseLabels
 from ..spec import HeadName, Network, Plan
 
 Parameters = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -69,7 +70,7 @@ class Engine(ABC):
     def train_span(
         self,
         features: EncodedRows,
-        targets: NDArray[Any],
+        targets: NDArray[Any] | SparseLabels,
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
         loss: float = 0.0,
@@ -79,8 +80,9 @@ class Engine(ABC):
 
         Args:
             features: all rows.
-            targets: softmax: class indices, int32 (n,); sigmoid: 0/1, float32 (n, c), NaN where a label is unknown: it
-                has no loss and no gradient.
+            targets: softmax: class indices, int32 (n,), or probabilities, float32 (n, c); sigmoid: 0/1 or
+                probabilities, float32 (n, c), or 0/1 as SparseLabels, which gives the same bits; NaN where a label is
+                unknown: it has no loss and no gradient.
             order_k: row numbers in the order they are trained on.
             learning_rates_s: one for each step.
             loss: of the spans before this one.

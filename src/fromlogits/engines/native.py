@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..data.features import EncodedRows, SparseFeatures
+from ..data.label_sets import SparseLabels
 from ..spec import HeadName, Network, Plan
 from .base import UNWEIGHTED, Engine, Parameters, Weights
 from .initialisation import initial_weights
@@ -55,16 +56,20 @@ class NativeEngine(Engine):
     def train_span(
         self,
         features: EncodedRows,
-        targets: NDArray[Any],
+        targets: NDArray[Any] | SparseLabels,
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
         loss: float = 0.0,
         weights: Weights = UNWEIGHTED,
     ) -> float:
         _check_rows(order_k, len(features))
-        labels, values = (targets, None) if self.head == "softmax" else (None, targets)
+        kinds: list[Any] = [None, None, None]  # labels, values or sparse
+        if isinstance(targets, SparseLabels):
+            kinds[2] = (targets.starts, targets.columns)
+        else:
+            kinds[targets.ndim - 1] = targets
         order_k = np.ascontiguousarray(order_k)
-        rest = labels, values, order_k, learning_rates_s, loss, weights.each, weights.positive, self.n_threads
+        rest = *kinds, order_k, learning_rates_s, loss, weights.each, weights.positive, self.n_threads
         if isinstance(features, SparseFeatures):
             return self._core.train_csr(features.indptr, features.indices, features.values, features.n_features, *rest)
         if features.values.dtype == np.uint8:

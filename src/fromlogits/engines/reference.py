@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.features import EncodedRows, SparseFeatures
+from ..data.label_sets import SparseLabels
 from ..spec import HeadName, Network, Plan
 from .base import UNWEIGHTED, Engine, Parameters, Weights
 from .initialisation import initial_parameters
@@ -55,7 +56,12 @@ def activate(name: str, z: Float64) -> tuple[Float64, Float64]:
 def softmax_head(
     z_nc: Float64, labels_n: NDArray[Any], weights_n: Float64 | None = None, positive_c: Float64 | None = None
 ) -> tuple[Float64, Float64]:
-    """Weighted loss of each row, and its gradient. One class of many has no positive weights."""
+    """Weighted loss of each row, and its gradient; the targets are class indices (n,) or probabilities (n, c).
+
+    One class of many has no positive weights.
+    """
+    if labels_n.ndim == 2:
+        return _softmax_head_of_shares(z_nc, labels_n.astype(float), weights_n)
     rows_n = np.arange(len(z_nc))
     top_n = np.where(z_nc[rows_n, labels_n] == z_nc.max(axis=1), labels_n, z_nc.argmax(axis=1))
     max_n = z_nc[rows_n, top_n]
@@ -67,6 +73,15 @@ def softmax_head(
     dz_nc[rows_n, labels_n] = 0
     dz_nc[rows_n, labels_n] = -dz_nc.sum(axis=1)
     losses_n = (max_n - z_nc[rows_n, labels_n]) + np.log1p(rest_n)
+    return (losses_n, dz_nc) if weights_n is None else (losses_n * weights_n, dz_nc * weights_n[:, None])
+
+
+def _softmax_head_of_shares(z_nc: Float64, t_nc: Float64, weights_n: Float64 | None = None) -> tuple[Float64, Float64]:
+    below_nc = z_nc - z_nc.max(axis=1, keepdims=True)
+    log_sum_n = np.log(np.exp(below_nc).sum(axis=1))
+    sums_n = t_nc.sum(axis=1)
+    losses_n = log_sum_n * sums_n - (t_nc * below_nc).sum(axis=1)
+    dz_nc = sums_n[:, None] * np.exp(below_nc - log_sum_n[:, None]) - t_nc
     return (losses_n, dz_nc) if weights_n is None else (losses_n * weights_n, dz_nc * weights_n[:, None])
 
 
@@ -122,7 +137,7 @@ class ReferenceEngine(Engine):
     def train_span(
         self,
         features: EncodedRows,
-        targets: NDArray[Any],
+        targets: NDArray[Any] | SparseLabels,
         order_k: NDArray[np.int64],
         learning_rates_s: NDArray[np.float64],
         loss: float = 0.0,
