@@ -25,6 +25,7 @@ X = RNG.normal(size=(N, 4))
 CLASSES = (X[:, 0] + 0.5 * RNG.normal(size=N) > 0.8).astype(int) + (X[:, 1] > 1)
 LABELS = (X[:, :L] + 0.5 * RNG.normal(size=(N, L)) > 0.6).astype(float)
 TIMES = RNG.integers(0, 4, N)
+SHARES = np.random.default_rng(3).dirichlet(np.ones(L), N)
 ALL_ROWS: dict[str, Any] = {"early_stopping": False, "calibrate": False}
 REFERENCE: dict[str, Any] = {"engine": "reference", **ALL_ROWS}
 
@@ -64,14 +65,16 @@ def prepared(y: Any, weights: Any = None, **settings: Any) -> Fit:
 
 
 @pytest.mark.parametrize(
-    "y", [CLASSES, CLASSES > 0, LABELS, with_unknown()], ids=["3", "2", "labels", "unknown labels"]
+    "y",
+    [CLASSES, CLASSES > 0, LABELS, with_unknown(), SHARES, 0.9 * SHARES],
+    ids=["3", "2", "labels", "unknown labels", "probabilities", "probable labels"],
 )
 def test_a_whole_weight_is_that_many_copies_in_a_full_batch(y: NDArray[Any]) -> None:
     """Of the same features: the moments that scale them count every row that takes part once, and so differ."""
     copies = np.repeat(np.arange(N), TIMES)
     settings = {**REFERENCE, "batch_size": 10_000, "optimizer": "sgd", "learning_rate": 0.5, "spec": {"momentum": 0.9}}
     pictures = (50 * (X + 4)).clip(0, 255).astype(np.uint8).reshape(N, 2, 2)
-    task = "multi-label" if y.ndim == 2 else "multi-class"
+    task = "multi-class" if y.ndim == 1 or y is SHARES else "multi-label"
 
     def fitted(rows: Any, weights: Any) -> Classifier:
         clf = quick(**settings, task=task)
@@ -301,10 +304,11 @@ def test_a_class_without_a_row_that_counts_is_no_part_of_the_balance() -> None:
 
 
 def test_the_rows_held_out_are_those_of_the_rows_that_count() -> None:
-    rows, held_out = split_off(CLASSES, TIMES.astype(float), 3, 0.2, 7)
+    target = TargetEncoder.fit(CLASSES)
+    rows, held_out = split_off(CLASSES, TIMES.astype(float), target, 0.2, 7)
     there = np.flatnonzero(TIMES)
     assert set(rows) | set(held_out) == set(there)
-    expected = split_off(CLASSES[there], None, 3, 0.2, 7)
+    expected = split_off(CLASSES[there], None, target, 0.2, 7)
     assert np.array_equal(rows, there[expected[0]])
     assert np.array_equal(held_out, there[expected[1]])
 
@@ -314,7 +318,7 @@ def test_an_unknown_label_is_no_example_for_the_split() -> None:
     y[:, 1] = np.nan
     y[[3, 9], 1] = 1
     for seed in range(10):
-        rows, held_out = split_off(y, None, L, 0.2, seed)
+        rows, held_out = split_off(y, None, TargetEncoder.fit(y), 0.2, seed)
         assert (y[rows, 1] == 1).any()
         assert len(held_out) == 48
 
@@ -422,6 +426,32 @@ def test_settings_that_make_no_sense_are_refused_in_one_line(y: Any, settings: d
     with pytest.raises(InputError, match=f"^{message}") as caught:
         quick(**settings).fit(X, y)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", ["class_weight", "pos_weight"])
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_probabilities_have_no_weights_of_classes_or_labels(task: str, setting: str) -> None:
+    with pytest.raises(
+        InputError, match=f"^{setting} is for classes and labels that hold or do not; this target holds"
+    ):
+        quick(task=task, **{setting: "balanced"}).fit(X, SHARES)
+
+
+SETS = [None if row % 11 == 5 else set(np.flatnonzero(LABELS[row]).tolist()) for row in range(N)]
+OF_SETS = np.array([[np.nan] * L if row is None else [label in row for label in range(L)] for row in SETS], float)
+
+
+@pytest.mark.parametrize(
+    "weights", [None, TIMES, RNG.random((N, L)) * (RNG.random((N, L)) > 0.2)], ids=["1", "n", "nc"]
+)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"pos_weight": 2.0}, {"pos_weight": "balanced"}, {"separate_networks": True}, ALL_ROWS],
+    ids=["plain", "positive", "balanced", "separate", "all rows"],
+)
+def test_sets_of_labels_are_weighted_as_their_matrix(weights: Any, settings: dict[str, Any]) -> None:
+    clf = quick(task="multi-label", **settings)
+    assert are_the_same(clf.fit(X, SETS, weights), quick(task="multi-label", **settings).fit(X, OF_SETS, weights))
 
 
 def test_nothing_said_is_no_balance() -> None:

@@ -153,8 +153,9 @@ class Classifier:
 
         Args:
             X: (n, d) array, a pandas, polars or other frame, a SciPy sparse matrix, or uint8 pictures (n, h, w[, c]).
-            y: one class per row, or a 0/1 matrix (n, labels) of any frame or array kind, NaN where a label is unknown:
-                it has no loss, no gradient and no figure.
+            y: one class per row; or a 0/1 matrix (n, labels), an array, a frame or sparse; or a set of labels per row;
+                or, with `task`, probabilities (n, K). NaN where a label is unknown, or None in place of a set: it has
+                no loss, no gradient and no figure.
             sample_weight: what each row counts for, (n,), or each label of each row, (n, labels): finite, at least 0.
                 Only ratios matter; a row of weight 0 takes no part.
             X_val, y_val, sample_weight_val: rows to judge epochs and calibrate by, instead of held-out ones.

@@ -296,12 +296,17 @@ def sigmoid_cross_entropy(
     return value if dlogits_n is None else (value, z.like_logits(dlogits_n))
 
 
-def softmax_losses(logits_nc: NDArray[np.float32], labels_n: NDArray[Any]) -> Float64:
-    """The float64 losses (n,) of the classes (n,), before their rounding: what metrics add up. Unchecked."""
+def softmax_losses(logits_nc: NDArray[np.float32], targets: NDArray[Any]) -> Float64:
+    """The float64 losses (n,) of classes (n,) or probabilities (n, c), before their rounding: what metrics add up.
+
+    Unchecked.
+    """
     losses_n = np.empty(len(logits_nc))
     z_nc = np.ascontiguousarray(logits_nc)
-    labels_n = np.ascontiguousarray(labels_n, np.int32)
-    _core.softmax_cross_entropy(z_nc, labels_n, None, None, None, 0.0, None, 1.0, None, losses_n, _threads(z_nc.size))
+    labels_n = np.ascontiguousarray(targets, np.int32) if targets.ndim == 1 else None
+    shares_nc = None if targets.ndim == 1 else np.ascontiguousarray(targets, np.float32)
+    threads = _threads(z_nc.size)
+    _core.softmax_cross_entropy(z_nc, labels_n, shares_nc, None, None, 0.0, None, 1.0, None, losses_n, threads)
     return losses_n
 
 

@@ -97,8 +97,10 @@ def evaluate(
         task: "multi-class" or "multi-label".
         classes: their names, or the labels'; Python or NumPy scalars.
         logits_nc: float32 (n, c). Multi-class with one column is the two-class sigmoid head.
-        targets: multi-class: class indices (n,), −1 for a class that the model does not know; multi-label: 0/1 (n, c),
-            NaN where a label is unknown: it takes no part in any figure.
+        targets: multi-class: class indices (n,), −1 for a class that the model does not know, or probabilities (n, K):
+            log_loss is their cross-entropy, and the largest (ties: the lowest index) is the class of accuracy.
+            Multi-label: 0/1 (n, c), or probabilities: log_loss is their cross-entropy, and above 0.5 a label counts as
+            set; NaN where a label is unknown: it takes no part in any figure.
         thresholds: multi-label: of each label's probability; 0.5 unless told.
         weights: what each row counts for, (n,), or multi-label each entry, (n, c); finite, at least 0. A whole one is
             that many copies; what weighs 0 takes no part. None: 1.
@@ -170,8 +172,9 @@ def _case(
 class _Classes:
     """One class per row; each metric of the task is an attribute."""
 
-    def __init__(self, logits_nc: Float32, codes_n: NDArray[Any], weights_n: Float64 | None = None) -> None:
-        self.logits_nc, self.codes_n, self.weights_n = logits_nc, codes_n, weights_n
+    def __init__(self, logits_nc: Float32, targets: NDArray[Any], weights_n: Float64 | None = None) -> None:
+        self.logits_nc, self.targets, self.weights_n = logits_nc, targets, weights_n
+        self.codes_n = targets.argmax(axis=1) if targets.ndim == 2 else targets
 
     @property
     def accuracy(self) -> float | None:
@@ -180,11 +183,12 @@ class _Classes:
     @property
     def log_loss(self) -> float | None:
         known_n = self.codes_n >= 0
-        logits_nc, codes_n = self.logits_nc[known_n], self.codes_n[known_n]
+        logits_nc, targets = self.logits_nc[known_n], self.targets[known_n]
         weights_n = None if self.weights_n is None else self.weights_n[known_n]
         if logits_nc.shape[1] == 1:
-            return _Labels(logits_nc, codes_n[:, None], None, weights_n).log_loss
-        return _finite(exact.mean(from_logits.softmax_losses(logits_nc, codes_n), weights_n))
+            second_n = targets[:, 1] if targets.ndim == 2 else targets
+            return _Labels(logits_nc, second_n[:, None], None, weights_n).log_loss
+        return _finite(exact.mean(from_logits.softmax_losses(logits_nc, targets), weights_n))
 
 
 class _Labels:

@@ -112,6 +112,12 @@ class Balance:
         "balanced" gives a class n / (K · n_c), and a label that is set n_0 / n_1, of weighted counts: each class, and
         both answers to each label, then weigh the same in sum. What does not occur there keeps 1.
         """
+        for name, setting in (("class_weight", class_weight), ("pos_weight", pos_weight)):
+            if setting is not None and _holds_shares(targets):
+                raise InputError(
+                    f"{name} is for classes and labels that hold or do not; this target holds probabilities:"
+                    " sample_weight says what each row counts."
+                )
         if target.task == "multi-class":
             if pos_weight is not None:
                 raise InputError(
@@ -183,6 +189,11 @@ class Balance:
             "class_weight": None if self.of_classes is None else self.of_classes.tolist(),
             "pos_weight": None if self.of_positives is None else self.of_positives.tolist(),
         }
+
+
+def _holds_shares(targets: Targets) -> bool:
+    """Whether encoded targets are probabilities."""
+    return not isinstance(targets, SparseLabels) and targets.ndim == 2 and bool(((targets > 0) & (targets < 1)).any())
 
 
 def _of_classes(

@@ -338,12 +338,12 @@ def test_exact_names_are_in_the_order_of_the_models_classes(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ("1,0,2\n", "label column 'b' must hold 0 or 1; t.csv line 2 has 2."),
-        ("1,0,0.5\n", "label column 'b' must hold 0 or 1; t.csv line 2 has 0.5."),
-        ("1,0,1.0\n1,1,yes\n", "label column 'b' must hold 0 or 1; t.csv line 3 has 'yes'."),
-        ("1,0,01\n", "label column 'b' must hold 0 or 1; t.csv line 2 has '01'."),
-        ("1,,1\n1,1,2\n", "label column 'b' must hold 0 or 1; t.csv line 3 has 2."),
-        ("1,,1.0\n1,1,yes\n", "label column 'b' must hold 0 or 1; t.csv line 3 has 'yes'."),
+        ("1,0,2\n", "label column 'b' must hold 0 or 1, or probabilities; t.csv line 2 has 2."),
+        ("1,0,-0.5\n", "label column 'b' must hold 0 or 1, or probabilities; t.csv line 2 has -0.5."),
+        ("1,0,1.0\n1,1,yes\n", "label column 'b' must hold 0 or 1, or probabilities; t.csv line 3 has 'yes'."),
+        ("1,0,01\n", "label column 'b' must hold 0 or 1, or probabilities; t.csv line 2 has '01'."),
+        ("1,,1\n1,1,2\n", "label column 'b' must hold 0 or 1, or probabilities; t.csv line 3 has 2."),
+        ("1,,1.0\n1,1,yes\n", "label column 'b' must hold 0 or 1, or probabilities; t.csv line 3 has 'yes'."),
     ],
 )
 def test_label_columns_of_other_values_are_refused(tmp_path: Path, rows: str, expected: str) -> None:
@@ -418,3 +418,77 @@ def test_classes_that_are_written_nearly_alike_are_kept_apart_and_said() -> None
     assert encoder.notes[-1] == (
         "classes that are written nearly alike are kept apart: 'Cat' and 'cat'; 'b  c' and 'b c'"
     )
+
+
+@pytest.mark.parametrize(
+    ("fitted", "later"),
+    [
+        ([1, 2], ["1", "2"]),
+        ([1, 2], ["1.0", "2.0"]),
+        ([1, 2], [1.0, 2.0]),
+        ([1.5, 2.5], None),
+        ([2**53 + 1, 2**53 + 2], [str(2**53 + 1), str(2**53 + 2)]),
+        (["1", "2"], [1, 2]),
+        (["1", "2"], [1.0, 2.0]),
+        (["1.0", "2.0"], [1, 2]),
+        ([False, True], ["False", "True"]),
+        ([False, True], ["false", "TRUE"]),
+        ([False, True], [0, 1]),
+        (["False", "True"], [False, True]),
+        (["false", "true"], [False, True]),
+        (["FALSE", "TRUE"], [False, True]),
+    ],
+)
+def test_a_class_meets_its_other_spellings(fitted: list[Any], later: list[Any] | None) -> None:
+    if later is None:
+        with pytest.raises(InputError, match="continuous"):
+            TargetEncoder.fit(fitted)
+        return
+
+    assert TargetEncoder.fit(fitted).encode(later).tolist() == [0, 1]
+
+
+def test_what_is_spelled_like_no_class_is_unknown() -> None:
+    assert TargetEncoder.fit([1, 2]).encode(["one", "1_0", "1", "nan", "inf"], unknown="mark").tolist() == [
+        -1, -1, 0, -1, -1,
+    ]  # fmt: skip
+    assert TargetEncoder.fit(["True", "true", "x"]).encode([True], unknown="mark").tolist() == [0]
+    assert TargetEncoder.fit([False, True]).encode(["yes"], unknown="mark").tolist() == [-1]
+
+
+def test_categories_without_a_row_are_no_classes_and_that_is_said() -> None:
+    for y in (
+        pd.Series(pd.Categorical(["b", "a", "b", "a"], categories=["z", "b", "a"], ordered=True)),
+        pl.Series(["b", "a", "b", "a"], dtype=pl.Enum(["z", "b", "a"])),
+    ):
+        encoder = TargetEncoder.fit(y)
+        assert encoder.classes == ("a", "b")  # sorted, whatever order the categories are declared in
+        assert encoder.notes == ("category 'z' without a row: no class is made of it",)
+
+
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        (pd.Series([3, 1, 3], dtype=object), (1, 3)),
+        (pd.Series([True, False, True], dtype=object), (False, True)),
+        (pd.Series(pd.Categorical([3, 1, 3])), (1, 3)),
+    ],
+)
+def test_integers_and_truth_values_that_pandas_holds_as_objects_keep_their_kind(y: Any, classes: Any) -> None:
+    encoder = TargetEncoder.fit(y)
+
+    assert encoder.classes == classes
+    assert [type(label) for label in encoder.classes] == [type(label) for label in classes]
+
+
+def test_a_separator_survives_json_and_a_wrong_one_is_refused() -> None:
+    encoder = TargetEncoder("multi-label", ("a", "b"), separator=";")
+    manifest = encoder.to_json()
+
+    assert manifest == {"task": "multi-label", "kind": "str", "classes": ["a", "b"], "separator": ";"}
+    assert TargetEncoder.from_json(manifest) == encoder
+    for separator in ("", "||", "a", "é", "\n", 5, None, ["|"]):
+        with pytest.raises(InputError, match=r"^target: a multi-label target can't have the separator"):
+            TargetEncoder.from_json(manifest | {"separator": separator})
+    with pytest.raises(InputError, match=r"^target: a multi-class target can't have the separator '\|'"):
+        TargetEncoder.from_json(GOOD | {"separator": "|"})

@@ -112,7 +112,7 @@ class JsonLinesTable:
         if may_be_lists and there.tolist() == [LIST]:
             [lists] = self._fetch([self._field[name]], [name])
             return lists_of(as_column(name, lists))
-        for kind in (LIST, OBJECT):
+        for kind in (OBJECT,) if may_be_lists else (LIST, OBJECT):
             if kind in there:
                 where = self.origin.where(int(np.argmax(kinds == kind)))
                 raise InputError(

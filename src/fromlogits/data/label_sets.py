@@ -221,7 +221,7 @@ def _labels_of(labels: Any, row: int, origin: Origin) -> list[Any]:
         if isinstance(label, str):
             own[str(label)] = None
         elif isinstance(label, numbers.Integral) and not isinstance(label, (bool, np.bool_)):
-            if not -(2**63) <= label < 2**63:
+            if not -(2**63) <= int(label) < 2**63:
                 raise InputError(f"labels must fit into 64 bits; {origin.where(row)} has {label}.")
             own[int(label)] = None
         elif isinstance(label, (float, np.floating)) and float(label).is_integer():

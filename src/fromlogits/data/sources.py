@@ -238,9 +238,9 @@ def _read_table(
         notes.append(f"{name}: {words} {stand} for a missing value, as told")
     found: Target | None = None
     if is_single:
-        column = table[targets[0]]
-        found, said = target_of_sets(column, table, reading, is_text_file=file.is_text) or single_target(
-            column, table, is_text_file=file.is_text
+        values = table[targets[0]]
+        found, said = target_of_sets(values, table, reading, is_text_file=file.is_text) or single_target(
+            values, table, is_text_file=file.is_text
         )
         notes += said
     elif targets:

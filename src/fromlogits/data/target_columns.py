@@ -137,33 +137,37 @@ def _typed(texts: NDArray[Any]) -> NDArray[Any]:
 
 
 def several_targets(columns: Sequence[Column], label_names: tuple[str, ...] | None, table: Table) -> Target:
-    """The 0/1 matrix of several label columns; float32, with NaN for a label that is unknown, where there is one."""
+    """The matrix of several label columns: 0/1 (uint8); or float64, with NaN for a label that is unknown, or shares."""
     missing = [_missing(column) for column in columns]
-    matrix = np.empty((table.n_rows, len(columns)), np.float32 if any(map(np.any, missing)) else np.uint8)
+    matrix: NDArray[Any] = np.empty((table.n_rows, len(columns)), np.float64 if any(map(np.any, missing)) else np.uint8)
     for index, (column, is_missing) in enumerate(zip(columns, missing, strict=True)):
         values = column.values
         if is_missing.any():
             values = np.where(is_missing, 0, values)
         is_right = (
-            np.fromiter(map(_is_0_or_1, values), bool, len(values))
+            np.fromiter(map(_is_share, values), bool, len(values))
             if values.dtype.kind == "O"
-            else ((values == 0) | (values == 1))
+            else ((values >= 0) & (values <= 1))
         )
         if not is_right.all():
             row = int(np.argmin(is_right))
             value = values[row]
             shown_value = repr(value) if isinstance(value, str) else f"{value:g}"
             raise InputError(
-                f"label column {column.name!r} must hold 0 or 1; {table.origin.where(row)} has {shown_value}."
+                f"label column {column.name!r} must hold 0 or 1, or probabilities; {table.origin.where(row)} has"
+                f" {shown_value}."
             )
-        matrix[:, index] = values
+        numbers = values.astype(np.float64)
+        if matrix.dtype == np.uint8 and ((numbers != 0) & (numbers != 1)).any():
+            matrix = matrix.astype(np.float64)
+        matrix[:, index] = numbers
         if is_missing.any():
             matrix[is_missing, index] = np.nan
     return Target(matrix, tuple(column.name for column in columns), label_names, None, table.origin)
 
 
-def _is_0_or_1(text: Any) -> bool:
-    return not number_fault(str(text)) and float(text) in (0, 1)
+def _is_share(text: Any) -> bool:
+    return not number_fault(str(text)) and 0 <= float(text) <= 1
 
 
 def _missing(column: Column) -> NDArray[Any]:
@@ -182,7 +186,8 @@ def _refuse_missing(column: Column, table: Table) -> None:
     if missing.any():
         raise InputError(
             f"the target {column.name!r} must be known in every row; {table.origin.where(int(np.argmax(missing)))} has"
-            f" none ({int(missing.sum())} of {table.n_rows} rows have none). Take such rows out.{_hint_of_bars(values)}"
+            f" none ({int(missing.sum())} of {table.n_rows} rows have none). Take such rows out."
+            f"{_hint_of_bars(column.values)}"
         )
 
 

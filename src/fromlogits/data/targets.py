@@ -374,6 +374,12 @@ def _twins(classes: Sequence[Label]) -> list[str]:
     return [f"classes that are written nearly alike are kept apart: {shown}{more}"]
 
 
+def _with_bars(labels: Sequence[Label]) -> list[str]:
+    """A note for labels that a prediction can't be divided into."""
+    with_bars = [label for label in labels if isinstance(label, str) and "|" in label]
+    return [f"{named('label', 'labels', with_bars)}: predictions join labels by the sign |"] if with_bars else []
+
+
 def _fit_sets(target: LabelSets, task: str | None) -> TargetEncoder:
     if target.n_labels is not None:
         return _fit_sparse(target, task)
@@ -390,7 +396,7 @@ def _fit_sets(target: LabelSets, task: str | None) -> TargetEncoder:
         n_unknown = len(target) - target.n_known
         have, they = ("row has", "it takes") if n_unknown == 1 else ("rows have", "they take")
         notes.append(f"{n_unknown:,} {have} no value for its labels: {they} no part in loss and figures")
-    notes += _twins(classes)
+    notes += [*_twins(classes), *([] if target.separator else _with_bars(classes))]
     return TargetEncoder("multi-label", classes, (*target.notes, *notes), target.separator)
 
 
@@ -458,17 +464,23 @@ def _fit_matrix(target: Target, task: str | None, class_names: Sequence[Label] |
                 f" {int(matrix[row].sum())}. task='multi-label' takes any number."
             )
         return TargetEncoder("multi-class", _enough(names))
+    return TargetEncoder("multi-label", names, tuple([*_of_known(names, matrix), *_with_bars(names)]))
+
+
+def _of_known(names: Sequence[Label], matrix: NDArray[Any]) -> list[str]:
+    """What has to be said of the labels of a 0/1 matrix, some of them unknown; InputError for one never known."""
+    notes = _of_unknown(names, matrix)
     known, positive = np.count_nonzero(matrix == matrix, axis=0), np.count_nonzero(matrix == 1, axis=0)
-    if not known.all():
-        nowhere = [name for name, rows in zip(names, known, strict=True) if rows == 0]
-        raise InputError(f"{named('label', 'labels', nowhere)} must be known in some row; leave it out of the target.")
-    notes = [*_unknown_values(names, (len(matrix) - known).tolist(), len(matrix)), *_of_counts(names, positive, known)]
-    return TargetEncoder("multi-label", names, tuple(notes))
+    return notes + _of_counts(names, positive, known)
 
 
-def _unknown_values(names: Sequence[Label], counts: Sequence[int], n: int) -> list[str]:
-    """What is said of labels that are not known in every row."""
+def _of_unknown(names: Sequence[Label], matrix: NDArray[Any]) -> list[str]:
+    """What is said of labels that are not known in every row; InputError for one that is known in none."""
+    n = len(matrix)
+    counts = (n - np.count_nonzero(matrix == matrix, axis=0)).tolist()
     some = [(name, count) for name, count in zip(names, counts, strict=True) if count]
+    if nowhere := [name for name, count in some if count == n]:
+        raise InputError(f"{named('label', 'labels', nowhere)} must be known in some row; leave it out of the target.")
     if len(some) > 5:
         return [f"{sum(counts):,} values of {len(some):,} labels are unknown and take no part"]
     return [
@@ -489,9 +501,8 @@ def _fit_shares(target: Target, task: str | None, names: tuple[Label, ...]) -> T
         return TargetEncoder(
             "multi-class", _enough(names), ("the target holds probabilities; accuracy goes by each row's largest",)
         )
-    return TargetEncoder(
-        "multi-label", names, ("the target holds probabilities; a label above 1/2 counts as set in all but log_loss",)
-    )
+    notes = ["the target holds probabilities; a label above 1/2 counts as set in all but log_loss"]
+    return TargetEncoder("multi-label", names, (*notes, *_of_unknown(names, target.values)))
 
 
 def holds_shares(target: Target) -> bool:

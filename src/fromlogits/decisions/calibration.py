@@ -44,8 +44,9 @@ def fit_temperature(
 
     Args:
         logits_nc: float32 (n, c), of rows that did not train the network.
-        targets: softmax: class indices (n,), where −1 leaves a row out; sigmoid: 0/1 (n, c), NaN where a label is
-            unknown, and with one unit also class indices as for softmax.
+        targets: softmax: class indices (n,), where −1 leaves a row out, or probabilities (n, c); sigmoid: 0/1 or
+            probabilities (n, c), NaN where a label is unknown, and with one unit also what softmax takes of two
+            classes.
         head: sigmoid shares one temperature among all labels.
         weights: what each row counts for, (n,), or with sigmoid each entry, (n, c); only their ratios matter. The rows
             seen are then (Σw)² / Σw² in number (Kish, Survey Sampling, 1965), n where all weigh the same.
@@ -63,9 +64,11 @@ def fit_temperature(
     if len(logits_nc) == 0 or not np.isfinite(logits_nc).all():
         return 1.0
     if head == "softmax":
-        targets = targets.astype(np.int32)
+        targets = targets.astype(np.int32 if targets.ndim == 1 else np.float32)
         seen = _Seen.rows(len(targets), weights)
     else:
+        is_of_two = targets.ndim == 2 and logits_nc.shape[1] < targets.shape[1]
+        targets = targets[:, 1] if is_of_two else targets
         targets = np.ascontiguousarray(targets.reshape(logits_nc.shape), np.float32)
         seen = _Seen.entries(targets, weights)
     if seen.number == 0:
@@ -115,9 +118,10 @@ def _effective(weights_n: Float64) -> float:
     return float(scaled_n.sum() ** 2 / (scaled_n**2).sum()) if scaled_n.any() else 0.0
 
 
-def _softmax_slope(logits_nc: Float32, labels_n: NDArray[np.int32], seen: _Seen) -> Slope:
+def _softmax_slope(logits_nc: Float32, targets: NDArray[Any], seen: _Seen) -> Slope:
     z_nc = logits_nc.astype(np.float64)
-    ahead_nc = z_nc - z_nc[np.arange(len(z_nc)), labels_n][:, None]  # of the true class
+    true_n = z_nc[np.arange(len(z_nc)), targets] if targets.ndim == 1 else (targets * z_nc).sum(axis=1)
+    ahead_nc = z_nc - true_n[:, None]  # of the true class, or of the mean over the true probabilities
     below_nc = ahead_nc - ahead_nc.max(axis=1, keepdims=True)
     smoothing = seen.mean(ahead_nc) / (seen.number + 1)
 
@@ -133,13 +137,15 @@ def _softmax_slope(logits_nc: Float32, labels_n: NDArray[np.int32], seen: _Seen)
 
 def _sigmoid_slope(logits_nc: Float32, targets_nc: Float32, seen: _Seen) -> Slope:
     z_nc = logits_nc.astype(np.float64)
-    ahead_nc = np.where(targets_nc > 0.5, -z_nc, z_nc)  # of the true answer: the loss is log(1 + exp(β·ahead))
-    smoothing = seen.mean(ahead_nc) / 2 / (seen.number + 1)
+    # The loss is yes · log(1 + exp(−β·z)) + (1 − yes) · log(1 + exp(β·z)); what is unknown counts nothing.
+    yes_nc = np.where(np.isnan(targets_nc), 0.0, targets_nc.astype(np.float64))
+    smoothing = seen.mean((1.0 - 2.0 * yes_nc) * z_nc) / 2 / (seen.number + 1)
 
     def slope(beta: float) -> tuple[float, float]:
         e_nc = np.exp(-beta * np.abs(z_nc))
-        p_nc = np.where(ahead_nc >= 0, 1.0, e_nc) / (1.0 + e_nc)
-        return seen.mean(ahead_nc * p_nc) - smoothing, seen.mean(ahead_nc**2 * e_nc / (1.0 + e_nc) ** 2)
+        above_nc, below_nc = (np.where(side_nc, 1.0, e_nc) / (1.0 + e_nc) for side_nc in (z_nc >= 0, z_nc <= 0))
+        first = seen.mean(z_nc * ((1.0 - yes_nc) * above_nc - yes_nc * below_nc)) - smoothing
+        return first, seen.mean(z_nc**2 * e_nc / (1.0 + e_nc) ** 2)
 
     return slope
 
