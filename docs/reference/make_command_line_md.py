@@ -19,7 +19,7 @@ HEAD = """# The command line
 - **Data** is a table as CSV, TSV or JSON lines (plain or `.gz`), Parquet or Arrow, `.npz` with arrays `X` and `y` (and, if you like, `classes`
   and `features` with names), or IDX images (the form of MNIST) with their labels file beside them.
   Only tables need `--target`: one column is one class per row; several columns of 0 and 1, as in `car,bus` or
-  `"label:*"`, are labels of which any number can hold.
+  `"label:*"`, are labels of which any number can hold; so is one column of lists, or of texts with `--label-separator`.
 - **Results** go to standard output, progress and warnings to standard error; `--json` prints one JSON object instead.
 - **Exit codes**: 0 done; 2 bad input or usage, known before the work starts, said in one line ([errors](errors.md));
   1 anything else, as a disk that becomes full while the model is saved; 130 and 143 after Ctrl-C and SIGTERM.
@@ -28,7 +28,7 @@ HEAD = """# The command line
 - **Files** are written whole or not at all, and never over one that exists unless `--overwrite` allows it.
   Without `-o` a model is named after the data: `digits.safetensors`, then `digits-2.safetensors`.
 - **Predictions** keep the order of the rows: the `--id` columns, `prediction`, and `probability:CLASS` for each class.
-  Of labels, `prediction` is those that hold, joined by `|`.
+  Of labels, `prediction` is those that hold, joined by `|` or the separator of the training file.
 - `NO_COLOR=1` and `TERM=dumb` are honoured; nothing is drawn where standard error is no terminal.
 """
 

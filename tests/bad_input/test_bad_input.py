@@ -114,11 +114,12 @@ def parquet() -> None:
     pq.write_table(pa.table(columns), "t.parquet")
 
 
-def json_lines(number: int = 0, line: str = "", name: str = "t.jsonl") -> Callable[[], None]:
-    """The good table as JSON lines, one line of it (from 1) replaced."""
+def json_lines(number: int = 0, line: str = "", name: str = "t.jsonl", *, lists: bool = False) -> Callable[[], None]:
+    """The good table as JSON lines, its classes in lists if so wished, one line of it (from 1) replaced."""
 
     def make() -> None:
-        lines = [f'{{"size": {row % 7}, "weight": {row * 0.5}, "kind": "{"ab"[row % 2]}"}}' for row in range(40)]
+        kinds = ['["a", "b"]', "[]"] if lists else ['"a"', '"b"']
+        lines = [f'{{"size": {row % 7}, "weight": {row * 0.5}, "kind": {kinds[row % 2]}}}' for row in range(40)]
         if number:
             lines[number - 1] = line
         Path(name).write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -329,6 +330,7 @@ def disk_that_fills_up(patch: pytest.MonkeyPatch) -> None:
 
 
 TRAIN = "train t.csv --target kind"
+TRAIN_TAGS = "train t.csv --target tags --label-separator '|'"
 TRAIN_JSON, TRAIN_ARROW, TRAIN_PARQUET = (f"train t.{form} --target kind" for form in ("jsonl", "arrow", "parquet"))
 CASES: dict[str, list[Case]] = {
     "Files": [
@@ -1118,7 +1120,7 @@ CASES: dict[str, list[Case]] = {
             "a label column that is not 0 or 1",
             text("size,car,bus\n" + "1,0,1\n2,2,0\n" * 10),
             "train t.csv --target car,bus",
-            "label column 'car' must hold 0 or 1; t.csv line 3 has 2.",
+            "label column 'car' must hold 0 or 1, or probabilities; t.csv line 3 has 2.",
         ),
         Case(
             "one-hot columns without a task",
@@ -1131,6 +1133,84 @@ CASES: dict[str, list[Case]] = {
             text("size,cat,dog\n" + "1,1,1\n2,1,0\n" * 10),
             "train t.csv --target cat,dog --task multi-class",
             "task='multi-class' with a 0/1 matrix needs exactly one 1 in each row; t.csv line 2 has 2. task='multi-label' takes any number.",
+        ),
+        Case(
+            "probabilities without a task",
+            text("size,cat,dog\n" + "1,0.25,0.75\n2,1,0\n" * 10),
+            "train t.csv --target cat,dog",
+            "the target has 2 columns of numbers between 0 and 1: say whether each row holds the probabilities of classes, which sum to 1 (task='multi-class', --task multi-class), or each column how probable a label is (task='multi-label', --task multi-label).",
+        ),
+        Case(
+            "probabilities of classes that do not sum to 1",
+            text("size,cat,dog\n" + "1,0.25,0.75\n2,0.5,0.75\n" * 10),
+            "train t.csv --target cat,dog --task multi-class",
+            "task='multi-class' needs probabilities that sum to 1 in each row; t.csv line 3 has 1.25 (10 of 20 rows do not). task='multi-label' takes any.",
+        ),
+        Case(
+            "sets of labels that are not said to be some",
+            text("size,tags\n" + "1,car|bus\n2,\n" * 10),
+            "train t.csv --target tags",
+            "the target 'tags' must be known in every row; t.csv line 3 has none (10 of 20 rows have none). Take such rows out. If they are sets of labels, say so: --label-separator '|'.",
+        ),
+        Case(
+            "a task of labels for one column of texts",
+            text("size,tags\n" + "1,car|bus\n2,bus\n" * 10),
+            "train t.csv --target tags --task multi-label",
+            "a multi-label target must be a matrix of 0 and 1 with one column per label, or sets of labels; y has one column of shape (20,). Is | a sign between labels? --label-separator '|' says so.",
+        ),
+        Case(
+            "nothing between two label separators",
+            text("size,tags\n" + "1,car|bus\n2,bus||car\n" * 10),
+            TRAIN_TAGS,
+            "column 'tags' must hold labels with one '|' between two of them; t.csv line 3 has 'bus||car', with nothing on one side of it.",
+        ),
+        Case(
+            "a label separator of several characters",
+            text("size,tags\n" + "1,car|bus\n2,bus\n" * 10),
+            "train t.csv --target tags --label-separator ', '",
+            "--label-separator must be one character that is no letter and no digit, or 'tab'; got ', '.",
+        ),
+        Case(
+            "a label separator for several columns",
+            text("size,car,bus\n" + "1,0,1\n2,1,0\n" * 10),
+            "train t.csv --target car,bus --label-separator '|'",
+            "t.csv: --label-separator is for one target column that holds all labels of a row; 'car,bus' names 2 columns.",
+        ),
+        Case(
+            "a label separator for a file without columns",
+            svmlight(),
+            "train t.svm --label-separator '|'",
+            "t.svm: --label-separator is for a table with one target column of texts.",
+        ),
+        Case(
+            "a label separator for a column of numbers",
+            parquet,
+            "train t.parquet --target kind --label-separator '|'",
+            "--label-separator is for a column of texts; 'kind' holds int64 values.",
+        ),
+        Case(
+            "a set without any label in every row",
+            text("size,tags\n" + "1,\n2,\n" * 10),
+            TRAIN_TAGS,
+            "no row has a label.",
+        ),
+        Case(
+            "several labels in a row of one class",
+            text("size,tags\n" + "1,car|bus\n2,bus\n" * 10),
+            f"{TRAIN_TAGS} --task multi-class",
+            "task='multi-class' needs exactly one label in each row; t.csv line 2 has 2. task='multi-label' takes any number.",
+        ),
+        Case(
+            "a list of numbers that are measured",
+            json_lines(5, '{"size": 1, "weight": 2, "kind": [0.5]}', lists=True),
+            "train t.jsonl --target kind",
+            "Unknown label type: labels in a set must be integers or text; t.jsonl line 5 has 0.5.",
+        ),
+        Case(
+            "lists among texts",
+            json_lines(5, '{"size": 1, "weight": 2, "kind": ["a"]}'),
+            "train t.jsonl --target kind",
+            "column 'kind' must hold values of one kind; t.jsonl line 1 has a text and line 5 has a list. --ignore kind leaves it out.",
         ),
     ],
     "Test and validation files": [

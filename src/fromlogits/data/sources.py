@@ -111,7 +111,7 @@ def read(
         raise InputError(f"{name}: --{option} is for CSV and TSV files.")
     if arrived.form not in TABLE_FORMS and reading.is_about_columns:
         raise InputError(f"{name}: --missing and --numeric are for tables, whose columns have names and texts.")
-    if arrived.form not in TABLE_FORMS and reading.label_separator is not None:
+    if arrived.form not in TABLE_FORMS and reading.label_separator is not None and n_features is None:
         raise InputError(f"{name}: --label-separator is for a table with one target column of texts.")
     if arrived.form in TABLE_FORMS:
         if labelled and not has_target_column:
