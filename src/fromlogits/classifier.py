@@ -167,6 +167,8 @@ class Classifier:
             DivergedError: the loss stopped being finite.
         """
         fit = self._prepare(X, y, X_val, y_val, sample_weight=sample_weight, sample_weight_val=sample_weight_val)
+        for words in fit.summary.warnings:
+            warnings.warn(words, stacklevel=2)
         lines = members.Lines(fit.summary.plan) if self.verbose else None
         if lines is not None:
             lines.say(f"{fit.summary.n_train} rows to train on, {fit.summary.n_valid} held out")
@@ -356,7 +358,7 @@ class Classifier:
             estimator_type="classifier",
             target_tags=TargetTags(required=True),
             classifier_tags=ClassifierTags(multi_label=True),
-            input_tags=InputTags(sparse=True),
+            input_tags=InputTags(sparse=True, allow_nan=True),
         )
 
 

@@ -66,6 +66,7 @@ class FitSummary:
     seed: int
     n_threads: int
     notes: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     @property
     def n_networks(self) -> int:
@@ -169,6 +170,7 @@ def prepare(
     data_digest: str | None = None,
     valid_digest: str | None = None,
     roles: Mapping[str, tuple[str, ...]] | None = None,
+    categorical: tuple[str, ...] = (),
     use_up: bool = False,
 ) -> Fit:
     """Check everything, encode the rows and draw up the network.
@@ -179,6 +181,7 @@ def prepare(
         picture_shape: a row is a picture of this shape.
         data_digest, valid_digest: SHA-256 of the files of (X, y) and (X_val, y_val), by which `evaluate` knows them.
         roles: what the schema remembers of the columns: target_names, id_names, ignored, numeric, missing_words.
+        categorical: columns that are categories, whatever they look like.
         use_up: X is not needed any more: its memory goes back while it is encoded, and its values are lost.
     """
     inputs = as_inputs(X)
@@ -208,7 +211,9 @@ def prepare(
         if X_val is not None:
             split = {"kind": "given", "data_sha256": valid_digest}
 
-    encoder = FeatureEncoder.fit(inputs, rows, picture_shape=picture_shape, **dict(roles or {}))
+    encoder = FeatureEncoder.fit(
+        inputs, rows, picture_shape=picture_shape, targets=targets, categorical=categorical, **dict(roles or {})
+    )
     features = encoder.encode(inputs, use_up=use_up)
     valid_features: EncodedRows | None = None
     valid_rows, valid_targets, valid_weights = None, None, None
@@ -262,6 +267,7 @@ def prepare(
             *balance.notes,
             *notes,
         ),
+        encoder.warnings,
     )
     return Fit(
         engine_of(seed),

@@ -145,9 +145,9 @@ class Model:
         model_file.check_tensors({name: t for name, t in tensors.items() if name.startswith("layer.")}, layers)
         rest = {name: tensor for name, tensor in tensors.items() if name not in layers}
         encoder = FeatureEncoder.from_json(fields["encoder"], rest)
-        if encoder.schema.n_features != network.n_features:
+        if encoder.n_features != network.n_features:
             raise InputError(
-                f"the encoder gives {encoder.schema.n_features} features, the network takes {network.n_features}."
+                f"the encoder gives {encoder.n_features} features, the network takes {network.n_features}."
             )
         units = {target.n_classes} | ({1} if target.task == "multi-class" and target.n_classes == 2 else set())
         if not members.separate_networks and network.n_outputs not in units:

@@ -18,7 +18,7 @@ from fromlogits.errors import InputError
 
 def random_frame(n: int = 200, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    return pd.DataFrame({"a": rng.normal(5, 3, n), "b": rng.integers(0, 9, n), "c": rng.random(n) < 0.3})
+    return pd.DataFrame({"a": rng.normal(5, 3, n), "b": rng.integers(0, 90, n), "c": rng.random(n) < 0.3})
 
 
 def fit(X: Any, **options: Any) -> FeatureEncoder:

@@ -105,9 +105,10 @@ def test_true_and_false_are_bool(write: Write) -> None:
 def test_a_number_written_as_text_is_text(write: Write) -> None:
     assert listed(column(write('{"x": "12"}\n{"x": "013"}\n'))) == ["12", "013"]
     with pytest.raises(InputError) as caught:
-        use(write('{"x": "12", "y": 0}\n{"x": "13", "y": 1}\n'))
+        use(write("".join(f'{{"x": "{k}.5", "y": {k % 2}}}\n' for k in range(12))))
     assert str(caught.value) == (
-        "column 'x' must hold numbers; it holds text, such as '12' at t.jsonl line 1. --ignore x leaves it out."
+        "column 'x' must hold numbers; it holds text, such as '0.5' at t.jsonl line 1. --numeric x reads it as numbers"
+        " all the same; --categorical x takes its values as categories; --ignore x leaves it out."
     )
 
 

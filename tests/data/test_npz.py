@@ -97,10 +97,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"X": X, "y": Y[:3]},
         "t.npz: y must be of shape (4,) or (4, labels), as X has 4 rows; it is of shape (3,).",
     ),
-    "NaN": (
-        {"X": np.array([[1.0, 2.0], [3.0, np.nan]]), "y": Y[:2]},
-        "t.npz: Input X contains NaN: row 1, column 1. fromlogits needs finite numbers and does not accept missing"
-        " values encoded as NaN yet; leave such rows out or fill them in.",
+    "infinity": (
+        {"X": np.array([[1.0, 2.0], [3.0, np.inf]]), "y": Y[:2]},
+        "t.npz: Input X contains infinity: row 1, column 1. fromlogits needs finite numbers, or NaN where there is no"
+        " value; leave such rows out or fill them in.",
     ),
     "text": ({"X": np.array([["a"], ["b"]]), "y": Y[:2]}, "t.npz: X must hold numbers: row 0, column 0 is 'a'."),
     "class number too large": (

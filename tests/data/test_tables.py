@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fromlogits.data.columns import refuse_unusable
 from fromlogits.data.dialect import examine
 from fromlogits.data.encoders import FeatureEncoder
 from fromlogits.data.inputs import as_inputs
@@ -143,8 +144,9 @@ def test_columns_that_the_model_does_not_know_are_not_read_but_said(write: Write
 def test_a_column_that_the_model_knows_must_be_there_and_hold_numbers(write: Write) -> None:
     with pytest.raises(InputError) as missing:
         use(write("x,weigth,y\n1,2,a\n"), features=("x", "weight", "size"))
+    encoder = FeatureEncoder.fit(use(write("x,y\n1,a\n2,b\n")).features)
     with pytest.raises(InputError) as word:
-        use(write("x,y\none,a\n"), features=("x",))
+        encoder.encode(read(write("x,y\none,a\n"), target="y", features=("x",)).features)
 
     assert str(missing.value) == (
         "t.csv has no column 'weight'; the model was trained with it. Did you mean 'weigth'?"
@@ -237,6 +239,17 @@ def test_what_a_reader_may_damage_is_noticed_wherever_a_chunk_of_the_file_ends(
 
 
 # --- what is refused: one line each ---
+
+NUMBERS = "x,y\n" + "".join(f"{k}.5,{'ab'[k % 2]}\n" for k in range(12))
+
+
+def damaged(fault: str, line: int = 14) -> str:
+    """What is said of a value in a column of numbers that is none."""
+    return (
+        f"column 'x' must hold numbers; t.csv line {line} has {fault} if it stands for no value; --categorical x takes"
+        " its values as categories; --ignore x leaves it out."
+    )
+
 
 REFUSED = {
     "empty": ("", "t.csv is empty; it must hold a line of column names and rows below it."),
@@ -347,60 +360,36 @@ REFUSED = {
         "t.csv has one column only, 'x^y'; a target and features are needed."
         " Values are separated by commas, tabs, semicolons or bars; --separator names another sign.",
     ),
-    "word": (
-        "x,y\n1,a\n2,b\ntwelve,a\n",
-        "column 'x' must hold numbers; t.csv line 4 has 'twelve', which is not a number. --ignore x leaves it out.",
-    ),
-    "NA": (
-        "x,y\n1,a\nNA,b\n",
-        "column 'x' must hold numbers; t.csv line 3 has 'NA', which is not a number. --ignore x leaves it out.",
-    ),
-    "NaN": (
-        "x,y\n1,a\nnan,b\n",
-        "column 'x' must hold numbers; t.csv line 3 has 'nan', which is not a finite number. --ignore x leaves it out.",
-    ),
+    "word": (NUMBERS + "twelve,a\n", damaged("'twelve', which is not a number. --missing twelve")),
+    "NA": (NUMBERS + "NA,b\n" * 20, damaged("'NA', which is not a number. --missing NA")),
+    "NaN": ("x,y\n1,a\nnan,b\n", damaged("'nan', which is not a finite number. --missing nan", 3)),
     "infinity": (
         "x,y\n1,a\n-Infinity,b\n",
-        "column 'x' must hold numbers; t.csv line 3 has '-Infinity', which is not a finite number."
-        " --ignore x leaves it out.",
+        damaged("'-Infinity', which is not a finite number. --missing -Infinity", 3),
     ),
     "overflow": (
         "x,y\n1,a\n1e400,b\n",
-        "column 'x' must hold numbers; t.csv line 3 has '1e400', which float64 can only hold as infinity."
-        " --ignore x leaves it out.",
+        damaged("'1e400', which float64 can only hold as infinity. --missing 1e400", 3),
     ),
-    "leading zero": (
-        "zip code,y\n12345,a\n01234,b\n",
-        "column 'zip code' must hold numbers; t.csv line 3 has '01234', which has a leading zero: a code, not a number."
-        " --numeric 'zip code' reads it as numbers all the same; --ignore 'zip code' leaves it out.",
-    ),
-    "underscore": (
-        "x,y\n1,a\n1_000,b\n",
-        "column 'x' must hold numbers; t.csv line 3 has '1_000', which is not a number. --ignore x leaves it out.",
+    "underscore": (NUMBERS + "1_000,b\n", damaged("'1_000', which is not a number. --missing 1_000")),
+    "a word in a long column of few numbers": (
+        "x,y\n" + "1,a\n2,b\n" * 60 + "three,a\n",
+        damaged("'three', which is not a number. --missing three", 122),
     ),
     "decimal comma": (
         "x;y\n0;a\n1,500;b\n",
         "column 'x' must hold numbers; t.csv line 3 has '1,500'; --decimal , says that a comma stands before"
-        " decimals. --ignore x leaves it out.",
+        " decimals. --categorical x takes its values as categories; --ignore x leaves it out.",
     ),
-    "long integer": (
-        "x,y\n1,a\n9007199254740993,b\n",
-        "column 'x' must hold numbers; t.csv line 3 has '9007199254740993', an integer too long for float64, which is"
-        " exact below 2^53. --numeric x reads it as numbers all the same; --ignore x leaves it out.",
-    ),
-    "missing value": (
-        "x,z,y\n1,1,a\n,2,b\n  ,3,b\n",
-        "column 'x' has no value at t.csv line 3 (2 of 3 rows have none); missing values can't be used yet."
-        " --ignore x leaves it out.",
+    "long integer among decimals": (
+        NUMBERS + "9007199254740993,b\n",
+        "column 'x' must hold numbers; t.csv line 14 has '9007199254740993', an integer too long for float64, which is"
+        " exact below 2^53. --numeric x reads it as numbers all the same; --categorical x takes its values as"
+        " categories; --ignore x leaves it out.",
     ),
     "nothing in a column": (
-        "x,z,y\n,1,a\n,2,b\n",
-        "column 'x' is empty: it has no value in any of the 2 rows. --ignore x leaves it out.",
-    ),
-    "three bad columns": (
-        "p,q,r,x,y\nu,,01,1,a\nv,2,02,2,b\n",
-        "column 'p' must hold numbers; t.csv line 2 has 'u', which is not a number."
-        " 2 more can't be used either: q, r. --ignore p,q,r leaves them out.",
+        "x,y\n,a\n ,b\n",
+        "there is no column to learn from; left out: x (no value in the training rows).",
     ),
     "unknown target": ("x,digits\n1,2\n", "t.csv has no target column 'y'. Its columns: x, digits."),
     "target left empty": (
@@ -573,29 +562,12 @@ def test_text_in_parquet_stays_text(tmp_path: Path) -> None:
             " --ignore x leaves it out.",
         ),
         (
-            "date '2024-01-05' as x, i as y",
-            "column 'x' must hold numbers; it holds dates, such as 2024-01-05 at row 0 of t.parquet."
-            " --ignore x leaves it out.",
+            "if(i = 2, 'inf'::double, i) as x, i as y",
+            "column 'x' must hold finite numbers; row 2 of t.parquet has infinity. --ignore x leaves it out.",
         ),
         (
             "'word' as x, i as y",
-            "column 'x' must hold numbers; row 0 of t.parquet has 'word', which is not a number."
-            " --ignore x leaves it out.",
-        ),
-        (
-            "if(i = 2, null, i) as x, i as y",
-            "column 'x' has no value at row 2 of t.parquet (1 of 3 rows have none); missing values can't be used yet."
-            " --ignore x leaves it out.",
-        ),
-        (
-            "if(i = 2, 'nan'::double, i) as x, i as y",
-            "column 'x' has no value at row 2 of t.parquet (1 of 3 rows have none); missing values can't be used yet."
-            " --ignore x leaves it out.",
-        ),
-        (
-            "i + 9007199254740991 as x, i as y",
-            "column 'x' must hold numbers; row 1 of t.parquet has 9007199254740992, an integer too long for float64,"
-            " which is exact below 2^53. --ignore x leaves it out.",
+            "there is no column to learn from; left out: x (the same value in every training row).",
         ),
         (
             "i as x, if(i = 1, null, i) as y",
@@ -624,7 +596,7 @@ def test_integers_that_are_too_long_for_float64_are_refused_whatever_parquet_cal
                 assert FeatureEncoder.fit(table).schema.names == ("x",)
             else:
                 with pytest.raises(InputError, match=f"row 0 of t.parquet has '?{value}'?, an integer too long"):
-                    FeatureEncoder.fit(table)
+                    refuse_unusable(table)
 
 
 def test_decimals_with_digits_behind_the_point_are_rounded_once_as_in_text(tmp_path: Path) -> None:
@@ -657,7 +629,7 @@ def test_times_of_any_zone_and_of_96_bits_are_dates(tmp_path: Path) -> None:
     for kind, is_96 in ((pa.timestamp("us", "Asia/Kathmandu"), False), (pa.timestamp("ns"), True)):
         write_table(pa.table({"x": pa.array([0], kind)}), path, use_deprecated_int96_timestamps=is_96)
         with pytest.raises(InputError, match=r"it holds dates, such as 1970-01-01 00:00:00(\+00)? at row 0"):
-            FeatureEncoder.fit(ParquetTable(path).read(["x"]))
+            refuse_unusable(ParquetTable(path).read(["x"]))
 
 
 @pytest.mark.parametrize("is_footer_plain", [False, True])

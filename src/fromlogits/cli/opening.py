@@ -30,7 +30,7 @@ def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Datase
     dataset = read(
         path,
         target=schema.target_names or None,
-        ignore=(*schema.id_names, *schema.ignored),
+        ignore=(*schema.id_names, *schema.ignored, *schema.left_out),
         features=schema.names,
         picture_shape=schema.picture_shape,
         reading=_as_trained(reading, classifier),
@@ -56,7 +56,7 @@ def read_unlabelled(classifier: Classifier, path: str, reading: Reading) -> Data
         path,
         target=schema.target_names or None,
         ids=schema.id_names,
-        ignore=schema.ignored,
+        ignore=(*schema.ignored, *schema.left_out),
         features=schema.names,
         picture_shape=schema.picture_shape,
         labelled=False,
@@ -83,4 +83,5 @@ def _as_trained(reading: Reading, classifier: Classifier) -> Reading:
         label_separator=classifier.target_.separator,
         missing=reading.missing or schema.missing_words,
         numeric=tuple(dict.fromkeys((*reading.numeric, *schema.numeric))),
+        as_text=classifier.encoder_.text_names,
     )

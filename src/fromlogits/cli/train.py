@@ -114,6 +114,12 @@ def train(
     ignore: Annotated[
         list[str] | None, typer.Option("--ignore", metavar="COLUMNS", help="Columns to leave out.")
     ] = None,
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--categorical", metavar="COLUMNS", help="Columns that are categories, though they look like numbers."
+        ),
+    ] = None,
     image_shape: Annotated[
         str | None, typer.Option("--image-shape", metavar="8x8", help="Each row is a picture of this height and width.")
     ] = None,
@@ -160,7 +166,7 @@ def train(
         "ignore": listed_names(ignore),
         "weights": weights,
         "picture_shape": _picture_shape(image_shape),
-        "reading": reading,
+        "reading": _with_categories(reading, listed_names(categorical)),
     }
     dataset = read(data, **asked)
     alike = {
@@ -170,6 +176,7 @@ def train(
         "features": dataset.feature_names,
         "first_index": getattr(dataset.features, "first_index", None),
         "n_features": dataset.features.n_features,
+        "reading": dataclasses.replace(reading, as_text=_text_names(dataset)),
     }
     valid_data = read(valid, **alike) if valid is not None else None
     test_data = read(test, **alike) if test is not None else None
@@ -193,6 +200,8 @@ def train(
     for file, other in ((data, dataset), (valid, valid_data), (test, test_data)):
         if file is not None and other is not None and (words := about_weights(file, other, weights)):
             progress.say(f"note: {words}.")
+    for words in fit.summary.warnings:
+        progress.tell(f"warning: {words.rstrip('.')}.", "yellow")
     for other in (valid_data, test_data):
         if other is not None and (words := unknown_labels(other, fit.target)[1]):
             progress.tell(f"warning: {words}", "yellow")
@@ -248,6 +257,19 @@ def train(
     return STOPPED.get(stop.reason or "", 0)
 
 
+def _with_categories(reading: Reading, names: tuple[str, ...]) -> Reading:
+    return dataclasses.replace(reading, as_text=names, is_about_columns=reading.is_about_columns or bool(names))
+
+
+def _text_names(dataset: Dataset) -> tuple[str, ...]:
+    """Columns that hold text: a validation file's must not be taken for numbers or booleans by their looks."""
+    from ..data.table import Table
+
+    features = dataset.features
+    columns = features.columns if isinstance(features, Table) else ()
+    return tuple(column.name for column in columns if not column.is_numeric)
+
+
 def say_of_test(dataset: Dataset, valid: Dataset | None, test: Dataset, plan: Plan) -> str:
     """What the test rows did in the training, to follow "rows, which": nothing, one hopes."""
     if test.digest == dataset.digest:
@@ -285,6 +307,7 @@ def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, as
             "missing_words": asked["reading"].missing,
             "weight_names": () if asked["weights"] is None else (asked["weights"],),
         },
+        categorical=asked["reading"].as_text,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .numbers import ANY_NUMBER, CODE, EXACT_INTEGERS, TOO_LONG, number_fault
+from .origin import Origin
 from .reading import Reading
 from .schema import shown
 from .table import Column, Table
@@ -42,64 +43,85 @@ def _as_said(column: Column, reading: Reading) -> Column:
     return Column(column.name, values, missing, column.kind)
 
 
-def refuse_unusable(table: Table, *, is_for_model: bool = False) -> None:
-    """Raise InputError unless every column holds a finite number in every row.
+class ColumnFault(Exception):
+    """A column that can't be what it must be.
+
+    Attributes:
+        before: what must be and what was found, to follow the column's name and to stand before the row.
+        row: the first one at fault, from 0; None where it is no single one.
+        after: what follows the row.
+        cure: what can be done beside leaving the column out; to stand before that.
+    """
+
+    def __init__(self, before: str, row: int | None = None, after: str = "", cure: str = "") -> None:
+        super().__init__(before, row, after, cure)
+        self.before = before
+        self.row = row
+        self.after = after
+        self.cure = cure
+
+    def told(self, name: str, origin: Origin, start: int = 0) -> str:
+        """The sentence, without its end; rows are counted from `start`."""
+        where = "" if self.row is None else origin.where(start + self.row)
+        return f"{name}{self.before}{where}{self.after}"
+
+
+def refuse_unusable(table: Table, *, is_for_model: bool = False, may_miss: bool = True) -> None:
+    """Raise InputError unless every column holds finite numbers, in every row or, where it may, in some.
 
     A model's own columns can't be left out, and the message then does not propose it.
     """
-    unusable = [column for column in table.columns if not _is_usable(column)]
-    if not unusable:
+    faults = [(column.name, fault) for column in table.columns if (fault := number_fault_of(column, may_miss=may_miss))]
+    if not faults:
         return
-    others = [column.name for column in unusable[1:]]
+    (name, first), others = faults[0], [name for name, _ in faults[1:]]
     more = f" {len(others)} more can't be used either: {shown(others)}." if others else ""
-    first = unusable[0]
     if is_for_model or table.origin.is_for_model:
         cure = f"The model needs {'them' if others else 'it'}."
     else:
-        cure = table.origin.how_to_leave_out([first.name, *others])
-    fault = _fault(first, table)
-    if table.origin.takes_options and fault.endswith((CODE, TOO_LONG)):
-        cure = f"--numeric {shlex.quote(first.name)} reads it as numbers all the same; {cure}"
-    raise InputError(f"{fault}.{more} {cure}")
+        cure = table.origin.how_to_leave_out([name, *others])
+    said = first.told(f"column {name!r}", table.origin)
+    if table.origin.takes_options and said.endswith((CODE, TOO_LONG)):
+        cure = f"--numeric {shlex.quote(name)} reads it as numbers all the same; {cure}"
+    raise InputError(f"{said}.{more} {cure}")
 
 
-def _is_usable(column: Column) -> bool:
-    if not column.is_numeric or column.missing is not None:
-        return False
-    values = column.values
-    if values.dtype.kind == "f":
-        return bool(np.isfinite(values).all())
-    return values.dtype.itemsize < 8 or bool(values.max() <= EXACT_INTEGERS and values.min() >= -EXACT_INTEGERS)
-
-
-def _fault(column: Column, table: Table) -> str:
-    name, values, where = f"column {column.name!r}", column.values, table.origin.where
-    if column.missing is not None and column.missing.all():
-        return f"{name} is empty: it has no value in any of the {table.n_rows} rows"
-    if column.kind:
-        row = _first(column)
-        return f"{name} must hold numbers; it holds {column.kind}, such as {values[row]} at {where(row)}"
+def number_fault_of(column: Column, *, may_miss: bool = True) -> ColumnFault | None:
+    """Why a column does not hold finite numbers that float64 tells apart; None where it does."""
+    values, is_missing = column.values, column.missing
+    if is_missing is not None and not may_miss:
+        if is_missing.all():
+            return ColumnFault(f" is empty: it has no value in any of the {len(values)} rows")
+        row, count = int(np.argmax(is_missing)), int(is_missing.sum())
+        after = f" ({count} of {len(values)} rows have none); a picture has all its pixels"
+        return ColumnFault(" has no value at ", row, after)
+    if is_missing is not None and is_missing.all():
+        return None
     if not column.is_numeric:
-        missing = column.missing
-        for row, value in enumerate(values):
-            if (missing is None or not missing[row]) and (fault := number_fault(str(value))):
-                return f"{name} must hold numbers; {where(row)} has {str(value)[:60]!r}{fault}"
-        row = _first(column)
-        return f"{name} must hold numbers; it holds text, such as {values[row]!r} at {where(row)}"
-    if column.missing is not None:
-        row = int(np.argmax(column.missing))
-        return (
-            f"{name} has no value at {where(row)} ({int(column.missing.sum())} of {table.n_rows} rows have none);"
-            " missing values can't be used yet"
-        )
+        return _text_fault(column)
     if values.dtype.kind == "f":
-        row = int(np.argmin(np.isfinite(values)))
-        what = "NaN" if np.isnan(values[row]) else "infinity"
-        return f"{name} must hold finite numbers; {where(row)} has {what}"
-    row = int(np.argmax((values > EXACT_INTEGERS) | (values < -EXACT_INTEGERS)))
-    return f"{name} must hold numbers; {where(row)} has {values[row]}{number_fault(str(values[row]))}"
+        is_wrong = ~np.isfinite(values)
+    elif values.dtype.itemsize < 8 or (values.max() <= EXACT_INTEGERS and values.min() >= -EXACT_INTEGERS):
+        return None
+    else:
+        is_wrong = (values > EXACT_INTEGERS) | (values < -EXACT_INTEGERS)
+    if is_missing is not None:
+        is_wrong &= ~is_missing
+    if not is_wrong.any():
+        return None
+    row = int(np.argmax(is_wrong))
+    if values.dtype.kind == "f":
+        return ColumnFault(" must hold finite numbers; ", row, f" has {'NaN' if np.isnan(values[row]) else 'infinity'}")
+    return ColumnFault(" must hold numbers; ", row, f" has {values[row]}{number_fault(str(values[row]))}")
 
 
-def _first(column: Column) -> int:
-    """The first row that has a value."""
-    return 0 if column.missing is None else int(np.argmin(column.missing))
+def _text_fault(column: Column) -> ColumnFault:
+    """The first value that is no number; the first one where all would be."""
+    values, is_missing = column.values, column.missing
+    first = 0 if is_missing is None else int(np.argmin(is_missing))
+    if column.kind in ("dates", "times"):
+        return ColumnFault(f" must hold numbers; it holds {column.kind}, such as {values[first]} at ", first)
+    for row, value in enumerate(values):
+        if (is_missing is None or not is_missing[row]) and (fault := number_fault(str(value))):
+            return ColumnFault(" must hold numbers; ", row, f" has {str(value)[:60]!r}{fault}")
+    return ColumnFault(f" must hold numbers; it holds text, such as {values[first]!r} at ", first)

@@ -1,14 +1,15 @@
 """Feature encoders: fitted on training rows, they turn any rows into what the network takes.
 
 Numbers are standardised, each column by its own mean and spread. Pictures are standardised by one mean and one spread
-of all their pixels, so that pixels stay comparable. Sparse rows are scaled and not shifted: zero stays zero.
+of all their pixels, so that pixels stay comparable. Sparse rows are scaled and not shifted: zero stays zero. Where
+some columns are no numbers, or values are missing, each column has an encoding of its own (encodings/).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -16,11 +17,16 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, brief
 from . import csr
-from .columns import refuse_unusable
+from .columns import ColumnFault, refuse_unusable
+from .encodings.base import Encoding
+from .encodings.number import Number
+from .encodings.table import TableEncoding
 from .features import EncodedRows, Features, SparseFeatures
+from .kinds import find_out
+from .label_sets import SparseLabels
 from .memory import refuse_too_large
 from .schema import Schema, shown
-from .table import Inputs, Matrix, SparseMatrix, Table
+from .table import Column, Inputs, Matrix, SparseMatrix, Table
 
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -43,21 +49,26 @@ class FeatureEncoder:
         schema: the columns it was fitted on.
         kind: "standard": (x - mean) · inverse_spread, computed in float64 and rounded once to float32;
             "picture": x · scale + shift, in float32. Pictures of uint8 stay uint8 and the engine computes;
-            "scaled": x · inverse_spread, computed in float64 and rounded once to float32; what is 0 then is left out.
+            "scaled": x · inverse_spread, computed in float64 and rounded once to float32; what is 0 then is left out;
+            "columns": each column by its own encoding, see docs/decisions/0014-columns.md.
         mean: float64 (d,), of "standard".
         inverse_spread: float64 (d,), of "standard" one over the standard deviation, 0 for a column that is constant;
             of "scaled" see docs/decisions/0008-sparse-rows.md, 0 for a column that has no value.
         scale, shift: of "picture".
+        table: of "columns".
         notes: what was noticed while fitting.
+        warnings: of that, what should not be overlooked.
     """
 
     schema: Schema
-    kind: Literal["standard", "picture", "scaled"]
+    kind: Literal["standard", "picture", "scaled", "columns"]
     mean: Float64 | None = None
     inverse_spread: Float64 | None = None
     scale: float = 1.0
     shift: float = 0.0
+    table: TableEncoding | None = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def fit(
@@ -66,11 +77,19 @@ class FeatureEncoder:
         rows: Rows | None = None,
         *,
         picture_shape: tuple[int, ...] | None = None,
+        targets: NDArray[Any] | SparseLabels | None = None,
+        categorical: tuple[str, ...] = (),
         **roles: tuple[str, ...],
     ) -> FeatureEncoder:
-        """Learn means and spreads, or the scale of the pixels, from some rows (None: from all).
+        """Learn what the columns are, means and spreads, or the scale of the pixels, from some rows (None: from all).
 
-        `roles` are the schema's lists of names: target_names, id_names, ignored, numeric, missing_words.
+        Args:
+            inputs: all rows.
+            rows: the training rows.
+            picture_shape: a row is a picture of this shape.
+            targets: of all rows, as `TargetEncoder.encode` gives them: a column that gives them away is warned of.
+            categorical: columns that are categories, whatever they look like.
+            roles: the schema's lists of names: target_names, id_names, ignored, numeric, missing_words.
 
         Raises InputError for a column that can't be used, wherever in the inputs its fault is.
         """
@@ -78,14 +97,32 @@ class FeatureEncoder:
         if schema.n_features == 0:
             raise InputError("there is no feature column: every column is the target, an id or ignored.")
         inputs, _ = schema.match(inputs)
-        if isinstance(inputs, Table):
-            refuse_unusable(inputs)
         if schema.picture_shape is not None:
+            _refuse_gaps(inputs)
             mean, spread = _pixel_moments(inputs, rows)
             return cls(schema, "picture", scale=1 / spread, shift=-mean / spread)
         if isinstance(inputs, SparseMatrix) and inputs.density < DENSE:
             return _fit_scaled(schema, inputs, rows)
+        if isinstance(inputs, Table):
+            return _fit_table(schema, inputs, rows, targets, categorical)
+        if isinstance(inputs, Matrix) and inputs.has_missing:
+            learned = inputs if rows is None else inputs.take(rows)
+            if learned.has_missing:
+                return _fit_columns(schema, [Number.fit(learned.column(place)) for place in range(schema.n_features)])
         return _fit_standard(schema, inputs, rows)
+
+    @property
+    def n_features(self) -> int:
+        """What the network takes: of "columns" more than there are columns."""
+        return self.schema.n_features if self.table is None else self.table.n_features
+
+    @property
+    def text_names(self) -> tuple[str, ...]:
+        """Columns whose values are wanted from a text file as they stand there."""
+        if self.table is None or self.schema.names is None:
+            return ()
+        encodings = zip(self.schema.names, self.table.columns, strict=True)
+        return tuple(name for name, encoding in encodings if encoding.reads_text)
 
     def encode(self, inputs: Inputs, *, use_up: bool = False) -> EncodedRows:
         """Features (n, d) of all rows, to train on; columns are matched by name where both sides have names.
@@ -101,6 +138,8 @@ class FeatureEncoder:
         inputs, notes = self._matched(inputs)
         if self._stays_as_it_is(inputs):
             return self._as_it_is(inputs), notes
+        if self.table is not None:
+            return self._encode_columns(inputs, 0, inputs.n_rows), notes
         if self.kind != "scaled":
             return self._encode_dense(inputs, 0, inputs.n_rows, use_up=use_up), notes
         features = self._encode_sparse(inputs, 0, inputs.n_rows)
@@ -118,15 +157,47 @@ class FeatureEncoder:
         if self._stays_as_it_is(inputs):
             yield self._as_it_is(inputs)
             return
-        encode = self._encode_sparse if self.kind == "scaled" else self._encode_dense
-        for start, stop in _parts(inputs, self.kind):
+        encode: Callable[[Inputs, int, int], EncodedRows] = {
+            "scaled": self._encode_sparse, "columns": self._encode_columns,
+        }.get(self.kind, self._encode_dense)  # fmt: skip
+        width = self.n_features
+        if self.table is not None and self.table.is_sparse:
+            width = 2 * self.table.n_slots
+        for start, stop in _parts(inputs, self.kind, width):
             yield encode(inputs, start, stop)
+
+    def noticed(self, inputs: Inputs) -> list[tuple[str, int, int]]:
+        """Of each column its name, how many rows have no value, and how many one that the training knew nothing of."""
+        inputs, _ = self._matched(inputs)
+        if self.table is None:
+            if isinstance(inputs, SparseMatrix):
+                return []
+            columns = [column for column in _columns(inputs) if column.missing is not None]
+            return [(column.name, int(column.is_missing.sum()), 0) for column in columns]
+        found = []
+        assert not isinstance(inputs, SparseMatrix)
+        for column, encoding in zip(_columns(inputs), self.table.columns, strict=True):
+            try:
+                found.append((column.name, *encoding.noticed(column)))
+            except ColumnFault as fault:
+                said = fault.told(f"column {column.name!r}", inputs.origin)
+                raise InputError(f"{said}. The model needs it.") from None
+        return found
 
     def _matched(self, inputs: Inputs) -> tuple[Inputs, tuple[str, ...]]:
         inputs, notes = self.schema.match(inputs)
-        if isinstance(inputs, Table):
+        if self.kind == "picture":
+            _refuse_gaps(inputs, is_for_model=True)
+        elif isinstance(inputs, Table) and self.table is None:
             refuse_unusable(inputs, is_for_model=True)
         return inputs, notes
+
+    def _encode_columns(self, inputs: Inputs, start: int, stop: int) -> EncodedRows:
+        assert self.table is not None
+        if isinstance(inputs, SparseMatrix):
+            inputs, start, stop = Matrix(inputs.dense(slice(start, stop)), origin=inputs.origin), 0, stop - start
+        names = [self.schema.name_of(place) for place in range(self.schema.n_features)]
+        return self.table.encode(_columns(inputs), names, inputs.origin, start, stop)
 
     def _stays_as_it_is(self, inputs: Inputs) -> bool:
         return isinstance(inputs, Matrix) and self.kind == "picture" and inputs.values.dtype == np.uint8
@@ -184,8 +255,12 @@ class FeatureEncoder:
 
     def _encoded_blocks(self, inputs: Inputs, start: int, stop: int) -> Iterator[NDArray[np.float32]]:
         """Rows from start to stop, encoded, a block (n, d) at a time."""
+        may_miss = _has_missing(inputs)
         for block_dn in _blocks(inputs, start=start, stop=stop):
+            is_missing = np.isnan(block_dn) if may_miss else None
             part_nd = self._encode_block(block_dn).T
+            if is_missing is not None:
+                part_nd[is_missing.T] = 0  # the mean stands in: the training rows lacked no value
             if not np.isfinite(part_nd).all():
                 row, column = (int(place) for place in np.argwhere(~np.isfinite(part_nd))[0])
                 self._refuse_too_far(inputs, start + row, column)
@@ -214,18 +289,27 @@ class FeatureEncoder:
 
     def to_json(self) -> dict[str, Any]:
         """All but the tensors and the notes."""
-        return {"kind": self.kind, "scale": self.scale, "shift": self.shift, "schema": self.schema.to_json()}
+        table = {} if self.table is None else {"table": self.table.to_json()}
+        return {"kind": self.kind, "scale": self.scale, "shift": self.shift, "schema": self.schema.to_json(), **table}
 
     @classmethod
     def from_json(cls, value: object, tensors: Mapping[str, NDArray[Any]]) -> FeatureEncoder:
         """The inverse of `to_json` and `tensors`; raises InputError on anything else."""
-        if not isinstance(value, dict) or set(value) != {"kind", "scale", "shift", "schema"}:
-            raise InputError("encoder must be an object with kind, scale, shift and schema.")
+        has_table = isinstance(value, dict) and value.get("kind") == "columns"
+        keys = {"kind", "scale", "shift", "schema", *(["table"] * has_table)}
+        if not isinstance(value, dict) or set(value) != keys:
+            raise InputError(f"encoder must be an object with {', '.join(sorted(keys))}.")
         schema, scale, shift = Schema.from_json(value["schema"]), value["scale"], value["shift"]
         if type(scale) is not float or not FLOAT32_LEAST <= scale <= FLOAT32_MOST:
             raise InputError(f"encoder: scale must be a positive number that float32 holds; got {brief(scale)}.")
         if type(shift) is not float or not abs(shift) <= FLOAT32_MOST:
             raise InputError(f"encoder: shift must be a number that float32 holds; got {brief(shift)}.")
+        if has_table:
+            _check_tensors(tensors, ())
+            table = TableEncoding.from_json(value["table"])
+            if len(table.columns) != schema.n_features or schema.picture_shape is not None:
+                raise InputError(f"encoder: {len(table.columns)} encodings for {schema.n_features} columns.")
+            return cls(schema, "columns", table=table)
         if value["kind"] == "picture":
             _check_tensors(tensors, ())
             return cls(schema, "picture", scale=scale, shift=shift)
@@ -249,10 +333,34 @@ def _check_tensors(tensors: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
         raise InputError(f"encoder: expected the tensors {sorted(wanted)}; found {sorted(tensors)[:5]}.")
 
 
-def _parts(inputs: Inputs, kind: str) -> Iterator[tuple[int, int]]:
-    """Where parts of the rows begin and end, whose features take some PART_BYTES, or are one row."""
+def _refuse_gaps(inputs: Inputs, *, is_for_model: bool = False) -> None:
+    """Raise InputError for a pixel that is missing or no number."""
+    if isinstance(inputs, Table):
+        refuse_unusable(inputs, is_for_model=is_for_model, may_miss=False)
+    elif isinstance(inputs, Matrix) and inputs.has_missing:
+        row, column = (int(place) for place in np.argwhere(np.isnan(inputs.values))[0])
+        raise InputError(f"{inputs.origin.where(row)}, pixel {column} is NaN; a picture has all its pixels.")
+
+
+def _has_missing(inputs: Inputs) -> bool:
+    if isinstance(inputs, Table):
+        return any(column.missing is not None for column in inputs.columns)
+    return isinstance(inputs, Matrix) and inputs.has_missing
+
+
+def _columns(inputs: Table | Matrix) -> Sequence[Column]:
+    if isinstance(inputs, Table):
+        return inputs.columns
+    return [inputs.column(place) for place in range(inputs.n_features)]
+
+
+def _parts(inputs: Inputs, kind: str, width: int) -> Iterator[tuple[int, int]]:
+    """Where parts of the rows begin and end, whose features take some PART_BYTES, or are one row.
+
+    `width` is how many float32 values a row takes.
+    """
     ends: Any = range(inputs.n_rows + 1)
-    most = PART_BYTES // (4 * inputs.n_features)
+    most = PART_BYTES // (4 * width)
     if kind == "scaled" and isinstance(inputs, SparseMatrix):
         ends, most = inputs.indptr, PART_BYTES // 8  # counted in values, each with its index
     start = 0
@@ -284,7 +392,12 @@ def _blocks(inputs: Inputs, rows: Rows | None = None, *, start: int = 0, stop: i
             block_dn[:] = inputs.dense(part).T
         else:
             for values, column in zip(block_dn, inputs.columns, strict=True):
-                values[:] = column.values[part]
+                if column.missing is None:
+                    values[:] = column.values[part]
+                else:
+                    there = ~column.missing[part]
+                    values.fill(np.nan)
+                    values[there] = column.values[part][there]
         yield block_dn
 
 
@@ -316,6 +429,30 @@ def _squares(block_dn: Float64, mean: Any) -> Float64:
     block_dn -= mean
     block_dn *= block_dn
     return block_dn
+
+
+def _fit_table(
+    schema: Schema,
+    inputs: Table,
+    rows: Rows | None,
+    targets: NDArray[Any] | SparseLabels | None,
+    categorical: tuple[str, ...],
+) -> FeatureEncoder:
+    found = find_out(inputs, rows, targets, categorical=categorical, numeric=schema.numeric)
+    if not found.names:
+        raise InputError(f"there is no column to learn from; {'; '.join(found.notes + found.warnings)}.")
+    if found.left_out:
+        schema = replace(schema, names=found.names, n_features=len(found.names), left_out=found.left_out)
+        inputs = inputs.select(found.names)
+    encoder = _fit_standard(schema, inputs, rows) if found.encodings is None else _fit_columns(schema, found.encodings)
+    return replace(encoder, notes=(*found.notes, *encoder.notes), warnings=found.warnings)
+
+
+def _fit_columns(schema: Schema, encodings: Sequence[Encoding]) -> FeatureEncoder:
+    table = TableEncoding(tuple(encodings), is_sparse=False)
+    if table.n_slots < SPARSE * table.n_features:
+        table = replace(table, is_sparse=True)
+    return FeatureEncoder(schema, "columns", table=table)
 
 
 def _fit_standard(schema: Schema, inputs: Inputs, rows: Rows | None) -> FeatureEncoder:

@@ -87,8 +87,13 @@ def _column(name: str, series: Any, nw: Any) -> Column:
         values = np.asarray(series.to_numpy())
         return Column.typed(name, values.astype(np.float64) if values.dtype == object else values, mask)
     kind = "dates" if dtype in (nw.Date, nw.Datetime) else "times" if dtype in (nw.Time, nw.Duration) else ""
+    kind = "category" if dtype in (nw.Categorical, nw.Enum) else kind
     values = np.empty(len(series), object)
     values[:] = series.to_list()
-    if mask is None and all(isinstance(value, numbers.Real) for value in values):
-        values = values.astype(np.float64)  # numbers that pandas holds as objects
+    there = values if mask is None else values[~mask]
+    if kind != "category" and len(there) and all(isinstance(value, numbers.Real) for value in there):
+        kind_of_number = bool if all(isinstance(value, bool) for value in there) else np.float64
+        column = np.zeros(len(values), kind_of_number)  # numbers that pandas holds as objects
+        column[slice(None) if mask is None else ~mask] = there.astype(kind_of_number)
+        return Column.typed(name, column, mask)
     return Column.typed(name, values, mask, kind)

@@ -15,7 +15,7 @@ from .table import Inputs, Matrix, SparseMatrix, Table
 def as_inputs(X: Any) -> Inputs:
     """A Table for frames, a SparseMatrix for SciPy's sparse ones; otherwise a Matrix.
 
-    A matrix holds uint8, bool, integers or finite floats.
+    A matrix holds uint8, bool, integers or floats; NaN where there is no value, never infinity.
 
     The argument is never changed, and copied only where its values must be. Pictures, uint8 arrays of shape
     (n, h, w) or (n, h, w, channels), are flattened and their shape is kept.
@@ -92,9 +92,10 @@ def as_matrix(X: Any) -> Matrix:
         array = _numbers_of_objects(array)
     if array.dtype.kind not in "buif":
         raise InputError(f"X must hold numbers; it holds {array.dtype} values.")
+    matrix = Matrix(array, shape)
     if array.dtype.kind == "f":
-        refuse_not_finite(array)
-    return Matrix(array, shape)
+        refuse_infinity(array)
+    return matrix
 
 
 def _refuse_empty(n_rows: int, n_columns: int) -> None:
@@ -125,21 +126,24 @@ class NotANumber(InputError, TypeError):
     """An object that float() does not take at all."""
 
 
-def refuse_not_finite(array: NDArray[Any]) -> None:
-    """Raise InputError for the first NaN or infinity of a 2-D float array."""
+def refuse_infinity(array: NDArray[Any]) -> None:
+    """Raise InputError for the first infinity of a 2-D float array."""
     with np.errstate(all="ignore"):
         if np.isfinite(array.sum(dtype=np.float64)):  # one pass, no array of flags; a sum that overflows is looked into
             return
     for start in range(0, len(array), 4096):
-        bad = np.argwhere(~np.isfinite(array[start : start + 4096]))
+        bad = np.argwhere(np.isinf(array[start : start + 4096]))
         if len(bad):
             row, column = start + int(bad[0, 0]), int(bad[0, 1])
-            _refuse_value(array[row, column], row, column)
+            raise InputError(
+                f"Input X contains infinity: row {row}, column {column}. fromlogits needs finite numbers, or NaN where"
+                " there is no value; leave such rows out or fill them in."
+            )
 
 
 def _refuse_value(value: Any, row: int, column: int) -> NoReturn:
     what = "NaN" if np.isnan(value) else "infinity"
     raise InputError(
-        f"Input X contains {what}: row {row}, column {column}. fromlogits needs finite numbers and does not"
-        " accept missing values encoded as NaN yet; leave such rows out or fill them in."
+        f"Input X contains {what}: row {row}, column {column}. A sparse matrix must hold finite numbers: what is not"
+        " stored is 0 and not missing. Fill such values in, or pass a dense array with NaN."
     )

@@ -20,7 +20,9 @@ class Origin:
     is_for_model: bool = False
     """Read with a model's columns, none of which can be left out."""
     takes_options: bool = False
-    """Options of the command line can change how the file is read."""
+    """Options of the command line can change how the text is read."""
+    has_options: bool = False
+    """Options of the command line can say what a column is."""
 
     def where(self, row: int) -> str:
         return f"row {row}"
@@ -40,6 +42,8 @@ class Origin:
 
 class FileRows(Origin):
     """Rows of a file without lines: "row 11 of train.npz"."""
+
+    has_options = True
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -90,6 +94,7 @@ class _Taken(Origin):
         self.whole = whole
         self.rows = rows
         self.takes_options = whole.takes_options
+        self.has_options = whole.has_options
 
     def where(self, row: int) -> str:
         return self.whole.where(int(self.rows[row]))

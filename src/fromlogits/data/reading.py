@@ -31,6 +31,7 @@ class Reading:
         missing: words that stand for a missing value, as an empty field does.
         numeric: columns to read as numbers although they look like codes: 007, or integers that float64 rounds.
         is_about_columns: the user says `missing` or `numeric` of this file, beside what a model remembers.
+        as_text: columns whose text is wanted as it stands: of categories, "yes" and "007" may be the names.
     """
 
     form: str | None = None
@@ -43,6 +44,7 @@ class Reading:
     missing: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     is_about_columns: bool = False
+    as_text: tuple[str, ...] = ()
 
     @property
     def is_about_text(self) -> str:

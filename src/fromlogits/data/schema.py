@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError, nearest
@@ -13,6 +13,17 @@ from .table import Inputs, Matrix, SparseMatrix, Table
 
 MAX_FEATURES = 10_000_000
 MAX_NAME_CHARACTERS = 100_000
+REASONS = {
+    "empty": "no value in the training rows",
+    "constant": "the same value in every training row",
+    "identifier": "a different value in nearly every row: it names the row",
+    "text": "free text, which can't be learned from yet",
+    "durations": "durations, which can't be learned from yet; turn them into numbers",
+    "rare": "no value that three training rows share",
+}
+"""Why a column is left out -> in words."""
+NEW_KEYS = ("left_out", "weight_names")
+"""Keys that the first files lacked."""
 NAME_LISTS = ("target_names", "id_names", "ignored", "numeric", "missing_words", "weight_names")
 _PIXEL = re.compile(r"pixel_([0-9]{1,5})_([0-9]{1,5})")
 
@@ -34,6 +45,7 @@ class Schema:
         missing_words: what stood for a missing value, beside an empty field.
         weight_names: the column of the rows' weights, if there was one.
         first_index: what a svmlight file counts its features from, 0 or 1; None for other data.
+        left_out: columns that can't be learned from -> why, a key of REASONS.
     """
 
     names: tuple[str, ...] | None
@@ -46,6 +58,7 @@ class Schema:
     missing_words: tuple[str, ...] = ()
     weight_names: tuple[str, ...] = ()
     first_index: int | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, inputs: Inputs, picture_shape: Shape | None = None, **roles: tuple[str, ...]) -> Schema:
@@ -68,7 +81,7 @@ class Schema:
                 f" the rows have {n_features} features."
             )
         first_index = inputs.first_index if isinstance(inputs, SparseMatrix) else None
-        return cls(names, n_features, picture_shape, first_index=first_index, **roles)
+        return cls(names, n_features, picture_shape, first_index=first_index, left_out={}, **roles)
 
     def name_of(self, column: int) -> str:
         """A column as a message names it."""
@@ -93,7 +106,7 @@ class Schema:
             more = f" ({len(missing)} of {self.n_features} columns are missing)" if len(missing) > 1 else ""
             hint = nearest(missing[0], inputs.names)
             raise InputError(f"column {missing[0]!r} is missing: the model was trained with it.{hint}{more}")
-        roles = {*self.names, *self.target_names, *self.id_names, *self.ignored, *self.weight_names}
+        roles = {*self.names, *self.target_names, *self.id_names, *self.ignored, *self.weight_names, *self.left_out}
         extra = [name for name in inputs.names if name not in roles]
         notes = (f"columns that the model does not know were ignored: {shown(extra)}",) if extra else ()
         if isinstance(inputs, Table):
@@ -120,14 +133,13 @@ class Schema:
             "missing_words": list(self.missing_words),
             "first_index": self.first_index,
             **({"weight_names": list(self.weight_names)} if self.weight_names else {}),
+            "left_out": dict(self.left_out),
         }
 
     @classmethod
     def from_json(cls, value: object) -> Schema:
         """The inverse of `to_json`; raises InputError on anything else."""
-        if isinstance(value, dict) and "weight_names" not in value:
-            value = {**value, "weight_names": []}
-        if not isinstance(value, dict) or set(value) != set(cls.__dataclass_fields__):
+        if not isinstance(value, dict) or {*value, *NEW_KEYS} != set(cls.__dataclass_fields__):
             raise InputError(f"schema must be an object with {', '.join(cls.__dataclass_fields__)}.")
         n_features, shape = value["n_features"], value["picture_shape"]
         if type(n_features) is not int or not 1 <= n_features <= MAX_FEATURES:
@@ -145,10 +157,12 @@ class Schema:
             raise InputError(f"schema: first_index must be 0, 1 or null; got {first_index!r}.")
         if first_index is not None and names is not None:
             raise InputError("schema: features have names or are counted from first_index, not both.")
-        roles = {key: _names(key, value[key]) for key in NAME_LISTS}
+        roles = {key: _names(key, value.get(key, [])) for key in NAME_LISTS}
         if len(roles["weight_names"]) > 1:
             raise InputError("schema: weight_names must hold one name at most.")
-        return cls(names, n_features, None if shape is None else tuple(shape), first_index=first_index, **roles)
+        shape = None if shape is None else tuple(shape)
+        left_out = _left_out(value.get("left_out", {}))
+        return cls(names, n_features, shape, first_index=first_index, left_out=left_out, **roles)
 
 
 def pixel_grid(names: Sequence[str]) -> tuple[tuple[int, int], tuple[str, ...]] | None:
@@ -183,6 +197,13 @@ def _names(key: str, value: object) -> tuple[str, ...]:
     if len(set(value)) != len(value):
         raise InputError(f"schema: {key} must differ.")
     return tuple(value)
+
+
+def _left_out(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(why, str) and why in REASONS for why in value.values()):
+        raise InputError("schema: left_out must be an object of names and reasons.")
+    _names("left_out", list(value))
+    return value
 
 
 def _by(shape: Shape) -> str:

@@ -110,7 +110,9 @@ def read(
     if arrived.form not in ("csv", "tsv") and (option := reading.is_about_text):
         raise InputError(f"{name}: --{option} is for CSV and TSV files.")
     if arrived.form not in TABLE_FORMS and reading.is_about_columns:
-        raise InputError(f"{name}: --missing and --numeric are for tables, whose columns have names and texts.")
+        raise InputError(
+            f"{name}: --missing, --numeric and --categorical are for tables, whose columns have names and texts."
+        )
     if arrived.form not in TABLE_FORMS and reading.label_separator is not None and n_features is None:
         raise InputError(f"{name}: --label-separator is for a table with one target column of texts.")
     if arrived.form in TABLE_FORMS:
@@ -185,7 +187,7 @@ def _read_table(
                 notes.append(f"{name} has no id column {column!r}; the rows are known by their order alone")
         ids = [column for column in ids if column in file.names]
     is_new = features is None and labelled
-    new_roles = (("ignored", ignore), ("numeric", reading.numeric)) if is_new else ()
+    new_roles = (("ignored", ignore), ("numeric", reading.numeric), ("categorical", reading.as_text)) if is_new else ()
     weighing: tuple[str, ...] = () if weights is None else (weights,)
     if not is_new:
         weighing = tuple(column for column in weighing if labelled and column in file.names)
@@ -214,6 +216,9 @@ def _read_table(
         chosen = [column for column in chosen if column in known]
         if extra:
             notes.append(f"{name}: columns that the model does not know were ignored: {shown(extra)}")
+    elif is_new and (others := [column for column in reading.as_text if column in {*roles, *reading.numeric}]):
+        role = "numeric" if others[0] in reading.numeric else "target, id or ignored"
+        raise InputError(f"column {others[0]!r} can't be categorical: it is {role} already.")
     elif not chosen:
         raise InputError(f"{name} has no feature column: {shown(file.names)} are target, ids or ignored.")
     if not labelled:
@@ -224,7 +229,7 @@ def _read_table(
             f"{name}: --label-separator is for one target column that holds all labels of a row; {target!r} names"
             f" {len(targets)} columns."
         )
-    as_text = (*ids, *targets) if is_single else ids
+    as_text = (*ids, *(targets if is_single else ()), *(set(reading.as_text) if file.is_text else ()))
     sets = targets if is_single and (not file.is_text or reading.label_separator is not None) else ()
     table = file.read(tuple(dict.fromkeys((*chosen, *ids, *targets, *weighing))), as_text, sets)
     notes = [*file.notes, *notes]

@@ -22,7 +22,8 @@ class Column:
         name: as in the header.
         values: (n,) numbers, bool, or an object array of str; what stands at a missing place means nothing.
         missing: (n,) True where there is no value; None where all are there.
-        kind: what the values are when they are no numbers and yet not simply text ("dates"); else "".
+        kind: what the values are when they are no numbers and yet not simply text ("dates", "times"), or when a source
+            with types of its own calls them a category ("category"); else "".
     """
 
     name: str
@@ -34,6 +35,11 @@ class Column:
     def is_numeric(self) -> bool:
         return self.values.dtype.kind in "biuf"
 
+    @property
+    def is_missing(self) -> NDArray[np.bool_]:
+        """(n,) True where there is no value."""
+        return np.zeros(len(self.values), bool) if self.missing is None else self.missing
+
     @classmethod
     def typed(cls, name: str, values: NDArray[Any], missing: NDArray[Any] | None = None, kind: str = "") -> Column:
         """A column of a source with types of its own, where NaN is how a missing number is written."""
@@ -43,6 +49,11 @@ class Column:
 
     def take(self, rows: NDArray[Any]) -> Column:
         return Column(self.name, self.values[rows], None if self.missing is None else self.missing[rows], self.kind)
+
+    def part(self, start: int, stop: int) -> Column:
+        """Consecutive rows, not copied."""
+        missing = None if self.missing is None else self.missing[start:stop]
+        return Column(self.name, self.values[start:stop], missing, self.kind)
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ class Matrix:
     """Rows without column types of their own.
 
     Attributes:
-        values: (n, d) uint8, bool, integers or finite floats.
+        values: (n, d) uint8, bool, integers or floats, finite or NaN: no value.
         picture_shape: (h, w) or (h, w, channels) when each row is a picture, flattened; else None.
         names: of the d features, when known.
         origin: says where a row stands.
@@ -114,6 +125,20 @@ class Matrix:
     @property
     def n_features(self) -> int:
         return int(self.values.shape[1])
+
+    @cached_property
+    def has_missing(self) -> bool:
+        """Whether some value is NaN."""
+        if self.values.dtype.kind != "f":
+            return False
+        with np.errstate(all="ignore"):  # one pass, no array of flags; only of an infinite sum more is asked
+            total = self.values.sum(dtype=np.float64)
+        return not np.isfinite(total) and bool(np.isnan(self.values).any())
+
+    def column(self, place: int) -> Column:
+        """One column, by its place."""
+        name = str(place) if self.names is None else self.names[place]
+        return Column.typed(name, self.values[:, place])
 
     def take(self, rows: NDArray[Any]) -> Matrix:
         """Some rows, in the order of `rows` (int64)."""

@@ -1,0 +1,346 @@
+"""What each column of a training table is: found out from its values, unless the user or the source says it.
+
+Every rule stands here with its bound and its reason; docs/guide/tables.md and docs/decisions/0014-columns.md tell them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .columns import ColumnFault, number_fault_of
+from .encodings.base import Encoding
+from .encodings.category import Category
+from .encodings.levels import Levels
+from .encodings.moment import Moment, seconds_of
+from .encodings.number import Number
+from .label_sets import SparseLabels
+from .numbers import CODE, TOO_LONG, number_fault
+from .schema import REASONS, shown
+from .table import Column, Table
+from .texts import Texts, texts_of
+
+FEW = 10
+"""A whole number of 3 to so many values may be a rating, a count or a code, and is taken as a number and a category."""
+ROWS_A_LEVEL = 20
+"""So many rows there must be for each of its values on average; with fewer, one weight for all says more."""
+LEAST_A_LEVEL = 5
+"""So many there must be for the rarest: a count that rarely reaches 7 is a count."""
+KEY_ROWS = 20
+"""From so many rows on a column that counts them, or differs in each, is taken for an identifier."""
+KEY_SHARE = 0.9
+"""From this share of different texts on, a text names the row and not a kind of rows."""
+TEXT_WORDS = 4.0
+"""Texts of so many words on average, of which at least half differ, are sentences."""
+TEXT_SHARE = 0.5
+DAMAGE_WORDS = 3
+"""So few different words among numbers are damage or stand for a missing value ..."""
+DAMAGE_SHARE = 0.1
+"""... and so are words in less than this share of the rows, unless they are codes with a leading zero."""
+RARE_SHARE = 0.01
+"""A word in fewer rows is damage even among few numbers: "3" and "4+" are both frequent."""
+MAX_COLUMNS = 20_000
+MAX_ALL_VALUES = 100_000
+"""Of all categories of a table together: what a model file can hold."""
+MAX_COMPARISONS = 100_000
+"""Columns times labels that are looked through for one that gives the label away."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found out about a table's columns.
+
+    Attributes:
+        names: the columns to learn from, in the table's order.
+        encodings: theirs; None where all are numbers without a missing value, and need none.
+        left_out: the other columns -> why, a key of REASONS.
+        notes: what has to be said.
+        warnings: what has to be said loudly.
+    """
+
+    names: tuple[str, ...]
+    encodings: tuple[Encoding, ...] | None
+    left_out: dict[str, str]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def find_out(
+    table: Table,
+    rows: NDArray[np.int64] | None,
+    targets: NDArray[Any] | SparseLabels | None = None,
+    *,
+    categorical: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+) -> Found:
+    """What the columns are.
+
+    Args:
+        table: all rows; damage is refused wherever it is.
+        rows: the training rows, from which everything is learned; None: all.
+        targets: of all rows, class indices (n,) or a 0/1 matrix (n, labels), to warn of columns that give them away.
+        categorical, numeric: columns of which the user says what they are.
+
+    Raises InputError for a column that can't be used, with what to do about it.
+    """
+    found: dict[str, Encoding | str | None] = {}
+    for column in table.columns:
+        with _naming(column, table):
+            found[column.name] = _encoding(
+                column,
+                column if rows is None else column.take(rows),
+                table,
+                is_category=column.name in categorical,
+                is_number=column.name in numeric,
+            )
+    encodings: dict[str, Encoding] = {}
+    if any(isinstance(one, Encoding) for one in found.values()):
+        for name, one in found.items():
+            if one is None:
+                with _naming(table[name], table):
+                    number = Number.fit(table[name] if rows is None else table[name].take(rows))
+                found[name] = one = "constant" if number.is_constant else number
+            if isinstance(one, Encoding):
+                encodings[name] = one
+        _check_size(encodings, table)
+    left_out = {name: one for name, one in found.items() if isinstance(one, str)}
+    names = tuple(name for name in found if name not in left_out)
+    return Found(
+        names,
+        tuple(encodings.values()) or None,
+        left_out,
+        _notes(left_out),
+        _warnings(table, rows, targets, names, left_out),
+    )
+
+
+@contextlib.contextmanager
+def _naming(column: Column, table: Table) -> Iterator[None]:
+    """Turns a fault into an InputError that names the column and what to do."""
+    try:
+        yield
+    except ColumnFault as fault:
+        said = fault.told(f"column {column.name!r}", table.origin)
+        raise InputError(f"{said}. {fault.cure}{table.origin.how_to_leave_out([column.name])}") from None
+
+
+def _encoding(
+    column: Column, learned: Column, table: Table, *, is_category: bool, is_number: bool
+) -> Encoding | str | None:
+    """How the column is encoded, or why it is left out; None of a plain number."""
+    if learned.is_missing.all():
+        return "empty"
+    if is_category or column.kind == "category":
+        return _category(texts_of(learned), is_told=True)
+    if column.kind == "dates":
+        return _moment(column, learned, is_time=False)
+    if column.kind == "times":
+        is_time = all(
+            seconds_of(value, is_time=True) is not None for value in column.values[~column.is_missing][:KEY_ROWS]
+        )
+        return _moment(column, learned, is_time=True) if is_time else "durations"
+    fault = number_fault_of(column) if column.is_numeric or is_number else None
+    if fault is not None and is_number:
+        raise fault
+    if not column.is_numeric:
+        return _of_text(column, learned, table)
+    if fault is not None and column.values.dtype.kind == "f":
+        raise fault
+    if fault is not None:
+        return _of_distinct(texts_of(learned), len(learned.values))  # whole numbers beyond float64's are names
+    if not is_number and column.values.dtype.kind != "b":
+        if _counts_the_rows(column, table):
+            return "identifier"
+        if (levels := _levels(learned)) is not None:
+            return levels
+    return Number.fit(learned) if learned.is_missing.any() else None
+
+
+def _of_text(column: Column, learned: Column, table: Table) -> Encoding | str:
+    texts = texts_of(column)
+    if not texts.distinct:
+        return "empty"
+    is_time = seconds_of(texts.distinct[0], is_time=True) is not None
+    if all(seconds_of(text, is_time=is_time) is not None for text in texts.distinct):
+        return _moment(column, learned, is_time=is_time)
+    _refuse_damage(column, texts, table)
+    return _of_distinct(texts_of(learned), len(learned.values))
+
+
+def _moment(column: Column, learned: Column, *, is_time: bool) -> Encoding | str:
+    Moment.fit(column, is_time=is_time)  # a fault in a row that is not learned from is told too
+    moment = Moment.fit(learned, is_time=is_time)
+    if moment.n_features:
+        return moment
+    return "constant"
+
+
+def _of_distinct(texts: Texts, n_rows: int) -> Encoding | str:
+    """A category, unless its values are names of rows or sentences."""
+    n_there, n_distinct = int((texts.codes >= 0).sum()), len(texts.distinct)
+    if n_there == 0:
+        return "empty"
+    n_words = sum(text.count(" ") + 1 for text in texts.distinct) / n_distinct
+    if n_there >= KEY_ROWS and n_words >= TEXT_WORDS and n_distinct >= TEXT_SHARE * n_there:
+        return "text"
+    if n_there >= KEY_ROWS and n_distinct >= KEY_SHARE * n_there:
+        return "identifier"
+    return _category(texts, is_told=False)
+
+
+def _category(texts: Texts, *, is_told: bool) -> Encoding | str:
+    category = Category.fit(texts)
+    if not category.values and not is_told:
+        return "rare"
+    if category.n_features == 0:
+        return "empty"
+    return "constant" if category.n_features == 1 else category
+
+
+def _levels(learned: Column) -> Levels | None:
+    values = learned.values if learned.missing is None else learned.values[~learned.missing]
+    if len(values) < 3 * ROWS_A_LEVEL:
+        return None
+    distinct = np.unique(values[: FEW * ROWS_A_LEVEL])  # most columns have more, and are not sorted for it
+    if len(distinct) > FEW:
+        return None
+    distinct, counts = np.unique(values, return_counts=True)
+    is_fine = 3 <= len(distinct) <= FEW and len(distinct) * ROWS_A_LEVEL <= len(values)
+    if not is_fine or counts.min() < LEAST_A_LEVEL or (distinct != np.floor(distinct)).any():
+        return None
+    return Levels(Number.fit(learned), Category(tuple(sorted(texts_of(learned).distinct))))
+
+
+def _counts_the_rows(column: Column, table: Table) -> bool:
+    """Whole numbers that run on from row to row, in any order. Of a source with types, only its integers."""
+    values = column.values
+    n = len(values)
+    is_whole = values.dtype.kind in "iu" or (values.dtype.kind == "f" and table.origin.takes_options)
+    if not is_whole or column.missing is not None or n < KEY_ROWS:
+        return False
+    low, high = float(values.min()), float(values.max())
+    return high - low == n - 1 and bool((np.unique(values) == np.arange(n) + low).all())
+
+
+# --- damage ---
+
+
+def _refuse_damage(column: Column, texts: Texts, table: Table) -> None:
+    """Raise ColumnFault for a column of numbers in which a few values are none."""
+    faults = {text: why for text in texts.distinct if (why := number_fault(text))}
+    numbers = [text for text in texts.distinct if text not in faults]
+    are_whole = all(text.lstrip("-").isdigit() for text in numbers)
+    codes = [text for text, why in faults.items() if why in (CODE, TOO_LONG)] if are_whole else []
+    words = [text for text in faults if text not in codes]
+    if not words and (codes or len(numbers) <= FEW):
+        return  # codes; or a few numbers that the source calls texts
+    counts = dict(zip(texts.distinct, texts.counts().tolist(), strict=True))
+    share = sum(counts[text] for text in words) / max(1, sum(counts.values()))
+    has_commas = any("--decimal" in faults[text] for text in words)
+    is_damaged = (
+        (len(numbers) > FEW and (len(words) <= DAMAGE_WORDS or share < DAMAGE_SHARE))
+        or (len(numbers) > 0 and share < RARE_SHARE)
+        or (len(numbers) > 0 and all("finit" in faults[text] for text in words))
+        or (has_commas and all("--decimal" in faults[text] for text in words))
+    )
+    if not is_damaged:
+        return
+    fault = number_fault_of(column)
+    assert fault is not None
+    if table.origin.has_options:
+        name = shlex.quote(column.name)
+        if not words or fault.after.endswith((CODE, TOO_LONG)):
+            fault.cure = f"--numeric {name} reads it as numbers all the same; "
+        elif not has_commas:
+            word = str(column.values[fault.row or 0]).strip()[:60]
+            fault.cure = f"--missing {shlex.quote(word)} if it stands for no value; "
+        fault.cure += f"--categorical {name} takes its values as categories; "
+    raise fault
+
+
+def _check_size(encodings: Mapping[str, Encoding], table: Table) -> None:
+    """What a model file can hold."""
+    if len(encodings) > MAX_COLUMNS:
+        raise InputError(
+            f"a table with categories, dates or missing values may have {MAX_COLUMNS:,} columns; this one has"
+            f" {len(encodings):,}. Leave some out, or fill in what is missing."
+        )
+    sizes = {name: len(one.values) for name, one in encodings.items() if isinstance(one, Category)}
+    if sum(sizes.values()) > MAX_ALL_VALUES:
+        name = max(sizes, key=lambda name: sizes[name])
+        raise InputError(
+            f"the categories of a table may have {MAX_ALL_VALUES:,} values together; they have"
+            f" {sum(sizes.values()):,}, column {name!r} most of them: {sizes[name]:,}."
+            f" {table.origin.how_to_leave_out([name])}"
+        )
+
+
+# --- words ---
+
+
+def _notes(left_out: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(
+        f"left out: {shown(names)} ({REASONS[reason]})"
+        for reason in REASONS
+        if reason != "identifier" and (names := [name for name, why in left_out.items() if why == reason])
+    )
+
+
+def _warnings(
+    table: Table,
+    rows: NDArray[np.int64] | None,
+    targets: NDArray[Any] | SparseLabels | None,
+    names: Sequence[str],
+    left_out: Mapping[str, str],
+) -> tuple[str, ...]:
+    said = []
+    if keys := [name for name, why in left_out.items() if why == "identifier"]:
+        one = len(keys) == 1
+        name = shlex.quote(keys[0])
+        how = f"{f'--numeric {name} or ' if table[keys[0]].is_numeric else ''}--categorical {name} keeps it"
+        if not table.origin.has_options:
+            how = "a column of floats or of a categorical type is kept"
+        said.append(
+            f"left out: {shown(keys)}, as {'it has' if one else 'they have'} a different value"
+            f" in nearly every row and name{'s' * one} the row; {how}"
+        )
+    if targets is not None:
+        n_labels = 1 if targets.ndim == 1 else targets.shape[1]
+        for name in names if n_labels * len(names) <= MAX_COMPARISONS else ():
+            if any(_gives_away(table[name], rows, of_label_n) for of_label_n in _of_each_label(targets)):
+                said.append(
+                    f"column {name!r} gives the target away: each of its values goes with one class only, and the other"
+                    " way round; a network that may look at it learns nothing else."
+                    f" {table.origin.how_to_leave_out([name])}"
+                )
+    return tuple(said)
+
+
+def _of_each_label(targets: NDArray[Any] | SparseLabels) -> Iterator[NDArray[Any]]:
+    if isinstance(targets, np.ndarray) and targets.ndim == 1:
+        yield targets
+    else:
+        yield from (targets[:, label] for label in range(targets.shape[1]))
+
+
+def _gives_away(column: Column, rows: NDArray[np.int64] | None, targets: NDArray[Any]) -> bool:
+    """Whether the column is the target by other names, in all training rows. Most columns fail in the first few."""
+    if (len(targets) if rows is None else len(rows)) < KEY_ROWS:
+        return False
+    forward: dict[Any, Any] = {}
+    backward: dict[Any, Any] = {}
+    is_missing = column.missing
+    for row in range(len(targets)) if rows is None else rows.tolist():
+        if is_missing is not None and is_missing[row]:
+            return False
+        value, target = column.values[row], targets[row]
+        if forward.setdefault(value, target) != target or backward.setdefault(target, value) != value:
+            return False
+    return len(forward) > 1
