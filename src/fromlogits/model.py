@@ -85,6 +85,7 @@ class Model:
             "head": head if count == 1 else f"{count:,} networks, each {head}",
             "plan": self.plan.to_json(),
             "encoder": self.encoder.to_json(),
+            "columns": self.encoder.described(),
             "temperature": self.temperature,
             "record": self.record,
             "versions": self.versions,

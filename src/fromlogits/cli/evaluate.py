@@ -7,7 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..data.inputs import as_inputs
 from ..data.reading import Reading
+from .columns import noticed_notes
 from .display import Screen
 from .opening import open_model, read_labelled
 from .options import Data, Json, Model, Threads, named, reads_files
@@ -31,6 +33,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     classifier = open_model(model, threads)
     dataset = read_labelled(classifier, data, reading)
     with naming(data):
+        noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
         logits_nc = classifier.predict_logits(dataset.features)
         targets = classifier.target_.encode(dataset.targets, unknown="mark")
     task, classes = classifier.target_.task, classifier.target_.classes
@@ -57,7 +60,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     report["seconds"] = round(time.perf_counter() - started, 3)
 
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
-    for note in dataset.notes:
+    for note in (*dataset.notes, *noticed_notes(noticed, named(data), len(dataset))):
         progress.tell(f"note: {note.rstrip('.')}.")
     if words := about_weights(data, dataset, next(iter(classifier.encoder_.schema.weight_names), None)):
         progress.tell(f"note: {words}.")

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..data.inputs import as_inputs
 from ..data.reading import Reading
 from ..errors import InputError
 from ..heads import HEADS
 from ..spec import Members
+from .columns import as_report, columns_table, noticed_table
 from .display import Screen
 from .opening import open_model, read_labelled_or_not
 from .options import DATA_HELP, Json, Model, reads_files
@@ -48,7 +50,7 @@ def inspect(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Say what MODEL holds and how it was trained; with DATA, lay its output layer open on one row."""
+    """Say what MODEL holds and how it was trained; with DATA, what it lacks and the output layer on one row."""
     if data is not None:
         return _inspect_row(model, data, reading, 0 if row is None else row, json)
     if row is not None:
@@ -108,6 +110,8 @@ def inspect(
     wide = max(len(name) for name, _ in lines)
     for name, text in lines:
         results.tell(f"{name.ljust(wide)}  {text}")
+    if table := columns_table(classifier.encoder_):
+        results.tell(f"\n{table}")
     if table := _members_table(classifier, members):
         results.tell(f"\n{table}")
     figures = record["validation"]
@@ -158,6 +162,7 @@ def _inspect_row(model: str, data: str, reading: Reading, row: int, json: bool) 
         )
     truth, unknown = output_layer.truth_of(classifier, dataset, row)
     with naming(data):
+        noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
         layer = output_layer.lay_open(classifier, dataset, row, truth)
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
     for note in dataset.notes:
@@ -167,8 +172,11 @@ def _inspect_row(model: str, data: str, reading: Reading, row: int, json: bool) 
     line = dataset.origin.line(row)
     if json:
         report = {"task": classifier.target_.task, "row": row, "line": line, **output_layer.as_report(layer)}
+        report["columns"] = as_report(noticed)
         results.tell(as_json(json_numbers(report)))
         return 0
+    if classifier.encoder_.table is not None:
+        results.tell(f"{name}: {noticed_table(noticed, len(dataset))}\n")
     results.tell(f"{model} on row {row:,} of {name}{'' if line is None else f' (line {line:,})'}", "bold")
     results.tell(f"{classifier.describe()['head']}\n{output_layer.as_text(layer)}")
     return 0

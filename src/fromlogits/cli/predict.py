@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from ..data.inputs import as_inputs
 from ..data.reading import Reading
 from ..whole_file import check_room
+from .columns import noticed_notes
 from .display import Screen, standard_output
 from .opening import open_model, read_unlabelled
-from .options import Data, Json, Model, Overwrite, Threads, reads_files
+from .options import Data, Json, Model, Overwrite, Threads, named, reads_files
 from .output import Predictions, as_json, check_output, delimiter_of, naming, written
 
 MIN_PROBABILITY = len(",0.0")
@@ -44,6 +46,7 @@ def predict(
         least = len(dataset) * (2 + MIN_PROBABILITY * len(classifier.target_.classes))
         check_room("the predictions need at least", path.resolve().parent, least)
     with naming(data):
+        noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
         logits_nc = classifier.predict_logits(dataset.features)
     predictions = Predictions(
         dataset.ids.columns,
@@ -55,7 +58,7 @@ def predict(
         separator=classifier.target_.separator or "|",
     )
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
-    for note in dataset.notes:
+    for note in (*dataset.notes, *noticed_notes(noticed, named(data), len(dataset))):
         progress.tell(f"note: {note.rstrip('.')}.")
     about = {
         "task": classifier.target_.task,

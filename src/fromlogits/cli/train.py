@@ -19,6 +19,7 @@ import typer
 
 from ..data.reading import Reading, one_character
 from ..errors import FromlogitsError, InputError
+from .columns import columns_table, noticed_notes
 from .display import Screen, display_for, duration, how_it_ended
 from .evaluate import about_weights, unknown_labels
 from .options import (
@@ -191,10 +192,13 @@ def train(
 
     progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)
     if dry_run and not json:
-        results.tell(found(data, dataset, fit.summary), "bold")
+        results.tell(found(data, dataset, fit), "bold")
     else:
-        progress.say(found(data, dataset, fit.summary), "bold")
+        progress.say(found(data, dataset, fit), "bold")
     later = [note for other in (valid_data, test_data) if other is not None for note in other.notes]
+    for name, other in ((valid, valid_data), (test, test_data)):
+        if name is not None and other is not None:
+            later += noticed_notes(fit.encoder.noticed(as_inputs(other.features)), named(name), len(other))
     for note in dict.fromkeys((*dataset.notes, *later, *fit.summary.notes)):
         progress.say(f"note: {note.rstrip('.')}.")
     for file, other in ((data, dataset), (valid, valid_data), (test, test_data)):
@@ -219,7 +223,9 @@ def train(
             "yellow",
         )
     n_test = None if test_data is None else len(test_data)
-    words = plan(fit.summary, valid, test, n_test)
+    table = columns_table(fit.encoder)
+    words = f"{table}\n\n" if table else ""
+    words += plan(fit.summary, valid, test, n_test)
     if dry_run:
         results.tell(as_json(_resolved(fit, path, n_test)) if json else f"{words}\nwould be saved as {path}")
         return 0
@@ -317,7 +323,8 @@ def _file_bytes(fit: Fit) -> int:
     names = sum(len(str(name)) + 4 for name in (*summary.classes, *(schema.names or ())))
     count, epochs = summary.n_networks, summary.plan.max_epochs * summary.n_networks
     described = 16_384 + names + 120 * epochs + 300 * len(summary.classes) + 200 * count
-    return described + 4 * summary.network.n_parameters * count + 16 * schema.n_features
+    encodings = 0 if fit.encoder.table is None else 2 * len(as_json(fit.encoder.table.to_json(), is_wide=True))
+    return described + encodings + 4 * summary.network.n_parameters * count + 16 * schema.n_features
 
 
 def default_name(data: str) -> Path:
@@ -366,15 +373,19 @@ def _stop_on_signals(heard: Callable[[], None]) -> Iterator[StopOnSignal]:
 # --- words ---
 
 
-def found(data: str, dataset: Dataset, summary: FitSummary) -> str:
+def found(data: str, dataset: Dataset, fit: Fit) -> str:
     """What the file holds, in a sentence."""
     from ..data.table import SparseMatrix
 
+    summary = fit.summary
     shape, targets, features = summary.picture_shape, dataset.targets, dataset.features
     if shape is not None:
         rows = f"pictures of {'x'.join(map(str, shape))}"
     elif isinstance(features, SparseMatrix):
         rows = f"rows, {features.n_features:,} features, {100 * features.density:.2g} % not zero"
+    elif fit.encoder.table is not None:
+        n = fit.encoder.schema.n_features
+        rows = f"rows of {n:,} column{'s' * (n != 1)}, encoded as {fit.encoder.n_features:,} features"
     else:
         rows = f"rows of {summary.network.n_features:,} numbers"
     names = targets.names if targets is not None else ()
@@ -429,6 +440,8 @@ def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
         "seed": summary.seed,
         "threads": summary.n_threads,
         "schema": fit.encoder.schema.to_json(),
+        "columns": fit.encoder.described(),
+        "warnings": list(summary.warnings),
         "model": str(path),
     }
 

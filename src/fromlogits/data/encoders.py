@@ -25,7 +25,7 @@ from .features import EncodedRows, Features, SparseFeatures
 from .kinds import find_out
 from .label_sets import SparseLabels
 from .memory import refuse_too_large
-from .schema import Schema, shown
+from .schema import REASONS, Schema, shown
 from .table import Column, Inputs, Matrix, SparseMatrix, Table
 
 Float64 = NDArray[np.float64]
@@ -165,6 +165,22 @@ class FeatureEncoder:
             width = 2 * self.table.n_slots
         for start, stop in _parts(inputs, self.kind, width):
             yield encode(inputs, start, stop)
+
+    def described(self) -> list[dict[str, Any]]:
+        """Of each named column what it is, how it is encoded and in how many training rows it had no value."""
+        names = self.schema.names
+        if names is None or self.kind == "picture":
+            return []
+        if self.table is None:
+            found = [(name, "number", "1 feature", 0) for name in names]
+        else:
+            encodings = zip(names, self.table.columns, strict=True)
+            found = [(name, one.what, one.how, one.n_missing) for name, one in encodings]
+        left_out = ((name, "left out", REASONS[why], None) for name, why in self.schema.left_out.items())
+        return [
+            {"column": name, "what": what, "encoded": how, "missing": missing}
+            for name, what, how, missing in (*found, *left_out)
+        ]
 
     def noticed(self, inputs: Inputs) -> list[tuple[str, int, int]]:
         """Of each column its name, how many rows have no value, and how many one that the training knew nothing of."""

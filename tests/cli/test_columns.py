@@ -1,0 +1,147 @@
+"""Tables of several kinds of columns, from the command line."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fromlogits as fl
+from fromlogits.cli.main import run
+from fromlogits.errors import ModelFileError
+from tests.test_forged_manifests import at, forged
+
+Command = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `fromlogits ...` in a folder of its own: (standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_it(arguments: str) -> tuple[str, str]:
+        capsys.readouterr()
+        assert run(shlex.split(arguments)) == 0
+        captured = capsys.readouterr()
+        return captured.out, captured.err
+
+    return run_it
+
+
+def table(name: str, n: int, seed: int, opinions: tuple[str, ...] = ("yes", "no", "maybe")) -> None:
+    """A key, a number with gaps, an opinion, a code, a day and a class that follows the opinion."""
+    rng = np.random.default_rng(seed)
+    lines = ["key,size,opinion,zone,day,kind"]
+    for row in range(n):
+        opinion = opinions[rng.integers(len(opinions))]
+        size = "" if row % 5 == 4 else f"{rng.normal():.2f}"
+        day = f"2024-{1 + row % 12:02}-{1 + row % 28:02}"
+        kind = "a" if opinion == "yes" or rng.random() < 0.1 else "b"
+        lines.append(f"{row},{size},{opinion},{row % 4 + 101},{day},{kind}")
+    Path(name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+TRAIN = "train t.csv --target kind --epochs 40 --quiet -o m.safetensors --overwrite"
+
+
+def test_the_columns_are_told_before_the_training(command: Command) -> None:
+    table("t.csv", 200, 0)
+    out, err = command("train t.csv --target kind --dry-run")
+
+    assert "t.csv: 200 rows of 4 columns, encoded as " in out
+    lines = {line.split()[0]: line for line in out.splitlines() if line}
+    assert "number" in lines["size"]
+    assert "2 features: its value, or the median and that it is missing" in lines["size"]
+    assert "category of 3 values" in lines["opinion"]
+    assert "whole number of 4 values" in lines["zone"]
+    assert "features: how long ago, the day in the year, the day in the month, the day of the week" in lines["day"]
+    assert "left out" in lines["key"]
+    assert "warning: left out: key, as it has a different value in nearly every row" in err
+    resolved = json.loads(command("train t.csv --target kind --dry-run --json")[0])
+    assert [column["column"] for column in resolved["columns"]] == ["size", "opinion", "zone", "day", "key"]
+    assert resolved["schema"]["left_out"] == {"key": "identifier"}
+    assert len(resolved["warnings"]) == 1
+
+
+def test_a_later_file_is_read_as_the_training_was(command: Command) -> None:
+    table("t.csv", 200, 0)
+    table("later.csv", 60, 1, ("yes", "no"))  # which on its own would be read as 1 and 0
+    command(f"{TRAIN} --test later.csv")
+    report = json.loads(command("evaluate m.safetensors later.csv --json")[0])
+    assert report["accuracy"] > 0.8
+
+    counted = json.loads(command("inspect m.safetensors later.csv --json")[0])["columns"]
+    assert counted == [
+        {"column": "size", "missing": 12, "unseen": 0},
+        {"column": "opinion", "missing": 0, "unseen": 0},
+        {"column": "zone", "missing": 0, "unseen": 0},
+        {"column": "day", "missing": 0, "unseen": 0},
+    ]
+
+
+def test_unseen_values_are_counted_and_said(command: Command) -> None:
+    table("t.csv", 200, 0)
+    table("later.csv", 60, 1, ("yes", "no", "never"))
+    command(TRAIN)
+    unseen = Path("later.csv").read_text(encoding="utf-8").count("never")
+
+    for verb in ("evaluate", "predict"):
+        err = command(f"{verb} m.safetensors later.csv")[1]
+        assert f"opinion ({unseen} of 60 rows)" in err
+    assert f"opinion  0        {unseen}" in command("inspect m.safetensors later.csv")[0]
+    assert f"opinion ({unseen} of 60 rows)" in command(f"{TRAIN} --test later.csv".replace(" --quiet", ""))[1]
+
+
+def test_a_validation_file_is_read_as_the_training_file(command: Command) -> None:
+    table("t.csv", 200, 0)
+    table("valid.csv", 60, 1, ("yes", "no"))
+    assert json.loads(command(f"{TRAIN} --valid valid.csv --json")[0])["validation"]["accuracy"] > 0.8
+
+
+def test_options_say_what_a_column_is(command: Command) -> None:
+    table("t.csv", 200, 0)
+    command(f"{TRAIN} --categorical zone,opinion --numeric key --ignore day --id size")
+    what = {column["column"]: column["what"] for column in fl.load("m.safetensors").describe()["columns"]}
+    assert what == {"key": "number", "opinion": "category of 3 values", "zone": "category of 4 values"}
+
+
+def test_many_columns_are_counted(command: Command) -> None:
+    rng = np.random.default_rng(0)
+    header = ",".join([*(f"c{k}" for k in range(60)), "kind"])
+    rows = [",".join([*("pqr"[v] for v in rng.integers(0, 3, 60)), "ab"[row % 2]]) for row in range(40)]
+    Path("t.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+
+    assert "\nand 20 more columns; in all 60 category\n" in command("train t.csv --target kind --dry-run")[0]
+
+
+def test_a_model_of_columns_survives_its_file_and_a_forged_one_is_refused(command: Command, tmp_path: Path) -> None:
+    table("t.csv", 200, 0)
+    command(TRAIN)
+    clf = fl.load("m.safetensors")
+    clf.save("again.safetensors")
+    assert Path("again.safetensors").read_bytes() == Path("m.safetensors").read_bytes()
+    for change, says in (
+        (at("encoder", "table", "columns", 1, "values", value=["a"]), "encoder gives"),
+        (at("encoder", "table", "columns", value=[]), "encodings for 4 columns"),
+        (at("encoder", "table", "columns", 1, "values", value=["b"] * 2), "must differ"),
+        (at("encoder", "kind", value="standard"), "encoder must be an object"),
+    ):
+        with pytest.raises(ModelFileError, match=says):
+            fl.load(forged(tmp_path / "forged", Path("m.safetensors"), change))
+
+
+def test_python_says_it_by_warnings() -> None:
+    import pandas as pd
+
+    frame: Any = pd.DataFrame({"key": range(40), "c": list("xyzx") * 10})
+    clf = fl.Classifier(hidden_layer_sizes=(4,), max_epochs=2, random_state=0)
+    with pytest.warns(UserWarning, match="left out: key"):
+        clf.fit(frame, list("abab") * 10)
+    assert clf.n_features_in_ == 1
+    assert list(clf.feature_names_in_) == ["c"]
+    np.testing.assert_array_equal(clf.predict(frame), clf.predict(frame[["c"]]))
