@@ -67,7 +67,8 @@ class Classifier:
         spec: finer settings: schedule, momentum, beta1, beta2, epsilon, clip_norm.
 
     Attributes (after `fit`):
-        classes_: class values, or label names. n_features_in_, feature_names_in_ (when columns have names).
+        classes_: class values, or label names. n_features_in_, feature_names_in_ (when columns have names): of the
+        columns that are used.
         network_: the trained `Network`, of several each one; print it. history_: a `training.History`, of several
         networks that of the first; loss_curve_: its losses. n_iter_: epochs run; best_epoch_: the one kept, from 1; of
         several networks the largest. members_: every network, with its label, seed, metric and history: the first for
@@ -152,7 +153,9 @@ class Classifier:
         """Train on rows X with targets y.
 
         Args:
-            X: (n, d) array, a pandas, polars or other frame, a SciPy sparse matrix, or uint8 pictures (n, h, w[, c]).
+            X: (n, d) array, NaN where there is no value; a pandas, polars or other frame, whose columns may be numbers,
+                categories, dates and yes or no, with gaps (docs/guide/tables.md); a SciPy sparse matrix; or uint8
+                pictures (n, h, w[, c]). A frame's identifiers, constants and free text are left out.
             y: one class per row; or a 0/1 matrix (n, labels), an array, a frame or sparse; or a set of labels per row;
                 or, with `task`, probabilities (n, K). NaN where a label is unknown, or None in place of a set: it has
                 no loss, no gradient and no figure.

@@ -337,7 +337,7 @@ def _gives_away(column: Column, rows: NDArray[np.int64] | None, targets: NDArray
     forward: dict[Any, Any] = {}
     backward: dict[Any, Any] = {}
     is_missing = column.missing
-    for row in range(len(targets)) if rows is None else rows.tolist():
+    for row in range(len(targets)) if rows is None else rows:
         if is_missing is not None and is_missing[row]:
             return False
         value, target = column.values[row], targets[row]
