@@ -613,7 +613,7 @@ CASES: dict[str, list[Case]] = {
             "nothing but a row's number",
             text("number,kind\n" + "".join(f"{row},{'ab'[row % 2]}\n" for row in range(40))),
             TRAIN,
-            "there is no column to learn from; left out: number, as it has a different value in nearly every row and names the row; --numeric number or --categorical number keeps it.",
+            "there is no column to learn from; left out: number, as it has a different value in nearly every row and names the row; --numeric number keeps it.",
         ),
         Case(
             "a number where the model knows dates",
@@ -990,7 +990,7 @@ CASES: dict[str, list[Case]] = {
             "a Parquet integer that float64 would round",
             parquet_of("(i + 9007199254740991)::decimal(20, 0) as size"),
             TRAIN_PARQUET,
-            "there is no column to learn from; left out: size, as it has a different value in nearly every row and names the row; --categorical size keeps it.",
+            "there is no column to learn from; left out: size, as it has a different value in nearly every row and names the row; --categorical size keeps the values that three rows share.",
         ),
         Case(
             "an Arrow file without pyarrow",

@@ -224,6 +224,15 @@ def test_what_the_user_or_the_source_says_overrules() -> None:
     assert kinds(fit(pl.DataFrame({"size": pl.Series(["a", "b"] * 20, dtype=pl.Enum(["a", "b"]))}))) == ["category"]
 
 
+def test_what_can_not_be_as_it_is_told_is_refused_or_left_out_with_a_word() -> None:
+    n = 120
+    columns = {"x": np.sin(np.arange(n)), "code": [f"A{k:03}" for k in range(n)]}
+
+    assert fit(columns, categorical=("code",)).schema.left_out == {"code": "rare"}
+    with pytest.raises(InputError, match=r"^column 'd' must hold numbers; it holds dates, such as 2024-01-01 at row 0"):
+        fit({"d": [datetime.date(2024, 1, 1 + k) for k in range(28)]}, numeric=("d",))
+
+
 def test_a_table_of_numbers_keeps_its_width_and_bits() -> None:
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.normal(size=50), np.full(50, 3.0), rng.random(50) < 0.5])

@@ -138,7 +138,10 @@ def _encoding(
     if learned.is_missing.all():
         return "empty"
     if is_category or column.kind == "category":
-        return _category(texts_of(learned), is_told=True)
+        return _category(texts_of(learned))
+    fault = number_fault_of(column) if column.is_numeric or is_number else None
+    if fault is not None and is_number:
+        raise fault
     if column.kind == "dates":
         return _moment(column, learned, is_time=False)
     if column.kind == "times":
@@ -146,9 +149,6 @@ def _encoding(
             seconds_of(value, is_time=True) is not None for value in column.values[~column.is_missing][:KEY_ROWS]
         )
         return _moment(column, learned, is_time=True) if is_time else "durations"
-    fault = number_fault_of(column) if column.is_numeric or is_number else None
-    if fault is not None and is_number:
-        raise fault
     if not column.is_numeric:
         return _of_text(column, learned, table)
     if fault is not None and column.values.dtype.kind == "f":
@@ -192,15 +192,13 @@ def _of_distinct(texts: Texts, n_rows: int) -> Encoding | str:
         return "text"
     if n_there >= KEY_ROWS and n_distinct >= KEY_SHARE * n_there:
         return "identifier"
-    return _category(texts, is_told=False)
+    return _category(texts)
 
 
-def _category(texts: Texts, *, is_told: bool) -> Encoding | str:
+def _category(texts: Texts) -> Encoding | str:
     category = Category.fit(texts)
-    if not category.values and not is_told:
-        return "rare"
-    if category.n_features == 0:
-        return "empty"
+    if not category.values:
+        return "rare" if category.n_rare else "empty"
     return "constant" if category.n_features == 1 else category
 
 
@@ -304,9 +302,11 @@ def _warnings(
     if keys := [name for name, why in left_out.items() if why == "identifier"]:
         one = len(keys) == 1
         name = shlex.quote(keys[0])
-        how = f"{f'--numeric {name} or ' if table[keys[0]].is_numeric else ''}--categorical {name} keeps it"
-        if not table.origin.has_options:
-            how = "a column of floats or of a categorical type is kept"
+        how = f"--categorical {name} keeps the values that three rows share"
+        if table[keys[0]].is_numeric:
+            how = f"--numeric {name} keeps it" if table.origin.has_options else "a column of floats is kept"
+        elif not table.origin.has_options:
+            how = "a categorical type keeps the values that three rows share"
         said.append(
             f"left out: {shown(keys)}, as {'it has' if one else 'they have'} a different value"
             f" in nearly every row and name{'s' * one} the row; {how}"
