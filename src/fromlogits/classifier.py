@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,7 +14,8 @@ from . import few_rows, fitting, members, metrics, training
 from .cores import check_n_jobs, n_threads
 from .data.inputs import as_inputs
 from .decisions import calibration
-from .errors import InputError, NotFittedError, nearest
+from .errors import InputError
+from .estimator import Estimator, not_fitted
 from .fitting import Fit, FitSummary
 from .heads import HEADS
 from .members import Member, Observer
@@ -27,7 +26,7 @@ from .weights import checked
 Float32 = NDArray[np.float32]
 
 
-class Classifier:
+class Classifier(Estimator):
     """A neural network for one class of many (softmax) or any subset of labels (sigmoid), trained from logits.
 
     The target decides: one class per row gives a softmax head (two classes: one sigmoid unit), a 0/1 matrix or
@@ -195,12 +194,16 @@ class Classifier:
         """Train what `_prepare` made ready, and become the fitted classifier."""
         self._become(*fit.run(observer=observer, stop=stop))
 
-    def _become(self, model: Model, networks: members.Logits | None = None) -> None:
-        """Set every fitted attribute; nothing of an earlier fit stays. Without its networks they are made."""
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
-        self._model, self._engine = model, self.engine
-        self._networks = networks or self._networks_of(model, self.engine)
+    def _become(self, model: Model, networks: members.Logits | None = None, engine: str | None = None) -> None:
+        """Set every fitted attribute; nothing of an earlier fit stays.
+
+        It predicts by these networks, or else by new ones, of engines of this name or its own. Raises InputError, and
+        changes nothing, for an engine that there is not.
+        """
+        engine = engine or self.engine
+        networks = networks or fitting.networks_of(model, engine, n_threads(self.n_jobs))
+        self._unfit()
+        self._model, self._engine, self._networks = model, engine, networks
         self.network_, self.head_, self.plan_ = model.network, model.head, model.plan
         self.encoder_, self.target_ = model.encoder, model.target
         self.temperature_, self.record_ = model.temperature, model.record
@@ -215,9 +218,6 @@ class Classifier:
         self.best_epoch_ = max(member.best_epoch for member in model.trained)
         self.seed_: int = model.facts["seed"]
         self.validation_metrics_: dict[str, Any] | None = model.facts["validation"]
-
-    def _networks_of(self, model: Model, engine: str) -> members.Logits:
-        return fitting.networks_of(model, engine, n_threads(self.n_jobs))
 
     # Prediction
 
@@ -296,10 +296,8 @@ class Classifier:
         return np.asarray(self.classes_[metrics.predicted_classes(logits_nc)])
 
     def _check_fitted(self) -> None:
-        if not hasattr(self, "network_"):
-            raise _not_fitted(
-                f"This {type(self).__name__} is not fitted yet; call fit(X, y) first, or fromlogits.load."
-            )
+        if not self.__sklearn_is_fitted__():
+            raise not_fitted(f"This {type(self).__name__} is not fitted yet; call fit(X, y) first, or fromlogits.load.")
 
     # The model file
 
@@ -315,54 +313,6 @@ class Classifier:
         """What the classifier holds, as `fromlogits inspect --json` prints it."""
         self._check_fitted()
         return self._model.describe()
-
-    # scikit-learn's conventions, without importing it
-
-    @classmethod
-    def _parameter_names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The constructor's settings."""
-        return {name: getattr(self, name) for name in self._parameter_names()}
-
-    def set_params(self, **settings: Any) -> Classifier:
-        """Change settings; an unknown one is refused with the nearest known one."""
-        known = self._parameter_names()
-        for name, value in settings.items():
-            if name not in known:
-                raise InputError(
-                    f"Invalid parameter {name!r} for {type(self).__name__}.{nearest(name, known)}"
-                    f" Known: {', '.join(known)}."
-                )
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        defaults = {name: p.default for name, p in inspect.signature(type(self).__init__).parameters.items()}
-        stated = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not defaults[name]]
-        return f"{type(self).__name__}({', '.join(stated)})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_networks"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        if "_model" in state:
-            self._networks = self._networks_of(self._model, self._engine)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "network_")
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
-
-        return Tags(
-            estimator_type="classifier",
-            target_tags=TargetTags(required=True),
-            classifier_tags=ClassifierTags(multi_label=True),
-            input_tags=InputTags(sparse=True, allow_nan=True),
-        )
 
 
 def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifier:
@@ -404,15 +354,3 @@ def _interrupted(reason: str, trained: Sequence[Member], summary: FitSummary) ->
         f"training was interrupted when {ended} of {summary.n_networks} networks were done;"
         f" {len(trained)} are kept, each with its best epoch."
     )
-
-
-def _not_fitted(message: str) -> NotFittedError:
-    """Also scikit-learn's own NotFittedError where it is loaded, so that its tools recognise it."""
-    theirs = sys.modules.get("sklearn.exceptions")
-    if theirs is None:
-        return NotFittedError(message)
-    bases = (NotFittedError, theirs.NotFittedError)
-    # Made anew in the process that it reaches: a class without a module of its own can't be pickled by name.
-    both = type("NotFittedError", bases, {"__reduce__": lambda error: (_not_fitted, (str(error),))})
-    error: NotFittedError = both(message)
-    return error

@@ -95,6 +95,16 @@ class Model:
         """Write the file that docs/file-format.md describes, whole or not at all."""
         from . import model_file  # here and below: hashing and JSON would make every import a fifth slower
 
+        model_file.save_model(Path(path), *self._contents(), overwrite=overwrite)
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the file that `save` writes."""
+        from . import model_file
+
+        return model_file.encode_model(*self._contents())
+
+    def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The manifest and the tensors of the file."""
         tensors: dict[str, NDArray[Any]] = dict(self.encoder.tensors())
         for number in range(len(self.network.layers)):
             weights, biases = zip(*(one.parameters[number] for one in self.trained), strict=True)
@@ -111,7 +121,7 @@ class Model:
             "calibration": {"temperature": self.temperature},
             "record": self._record(MAX_HISTORY // len(self.trained)),
         }
-        model_file.save_model(Path(path), manifest, tensors, overwrite=overwrite)
+        return manifest, tensors
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
@@ -120,6 +130,15 @@ class Model:
 
         manifest, tensors = model_file.load_model(Path(path))
         with model_file.naming(path):
+            return cls._checked(manifest, tensors)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str) -> Model:
+        """The inverse of `to_bytes`, with every check of `load`; `name` is what a message calls the bytes."""
+        from . import model_file
+
+        manifest, tensors = model_file.decode_model(data, name)
+        with model_file.naming(name):
             return cls._checked(manifest, tensors)
 
     @classmethod

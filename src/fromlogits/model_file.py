@@ -113,6 +113,12 @@ def save_model(
         raise FromlogitsError(f"the model could not be saved to {os.fspath(path)!r}: {_why(error)}; {kept}.") from error
 
 
+def encode_model(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """The bytes of the file that `save_model` writes of the same content; InputError where the content can't be."""
+    body, digest = _encode(manifest, tensors)
+    return bytes(body) + digest
+
+
 def check_writable(path: str | os.PathLike[str], expected_bytes: int, *, overwrite: bool) -> None:
     """Raise InputError if a file of so many bytes could not be saved there: to be asked before the training.
 
@@ -224,6 +230,17 @@ def load_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
         raise ModelFileError(f"model file {os.fspath(path)!r} {refusal}.") from None
     except MemoryError:
         raise ModelFileError(f"model file {os.fspath(path)!r} does not fit into this machine's memory.") from None
+
+
+def decode_model(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """As `load_model`, of a file's bytes; `name` is what a message calls them."""
+    try:
+        if len(data) > MAX_FILE_BYTES:
+            raise _Refusal(f"has {len(data):,} bytes; a model has at most {MAX_FILE_BYTES:,}")
+        _check_start(data[:_START_BYTES], len(data))
+        return _decode(data)
+    except _Refusal as refusal:
+        raise ModelFileError(f"model file {name!r} {refusal}.") from None
 
 
 @contextlib.contextmanager

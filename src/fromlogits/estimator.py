@@ -1,0 +1,158 @@
+"""What scikit-learn's tools ask of an estimator, without its base class: it is imported inside the calls alone."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+from .errors import InputError, NotFittedError, nearest
+from .model import Model
+
+OF_ONE_FIT = ("_model", "_engine", "_networks")
+"""What is fitted beside the attributes whose names end in an underscore."""
+ROUTED = ("fit", "score")
+"""Methods with arguments beside X and y."""
+
+
+class Estimator(ABC):
+    """Parameters, copies, tags and metadata of an estimator whose constructor's keywords are its settings."""
+
+    _model: Model
+    _engine: str
+
+    @classmethod
+    def _parameter_names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's settings."""
+        return {name: getattr(self, name) for name in self._parameter_names()}
+
+    def set_params(self, **settings: Any) -> Self:
+        """Change settings; an unknown one is refused with the nearest known one."""
+        known = self._parameter_names()
+        for name, value in settings.items():
+            if name not in known:
+                raise InputError(
+                    f"Invalid parameter {name!r} for {type(self).__name__}.{nearest(name, known)}"
+                    f" Known: {', '.join(known)}."
+                )
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = {name: p.default for name, p in inspect.signature(type(self).__init__).parameters.items()}
+        stated = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not defaults[name]]
+        return f"{type(self).__name__}({', '.join(stated)})"
+
+    # Copies and pickles
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The settings and the bytes that `save` writes: no training data, and nothing that loading would not check."""
+        state = {name: value for name, value in vars(self).items() if not _is_fitted_attribute(name)}
+        if self.__sklearn_is_fitted__():
+            state["_model"], state["_engine"] = self._model.to_bytes(), self._engine
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        own = {name: value for name, value in state.items() if not _is_fitted_attribute(name)}
+        vars(self).update(own)
+        if "_model" in state:
+            model = Model.from_bytes(state["_model"], f"pickled {type(self).__name__}")
+            self._become(model, engine=state["_engine"])
+
+    @abstractmethod
+    def _become(self, model: Model, networks: Any = None, engine: str | None = None) -> None:
+        """Set every fitted attribute; it predicts by these networks, or by new ones of engines of this name."""
+
+    def _unfit(self) -> None:
+        """Forget everything of an earlier fit."""
+        for name in [name for name in vars(self) if _is_fitted_attribute(name)]:
+            delattr(self, name)
+
+    # What scikit-learn's tools ask
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_model" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(multi_label=True),
+            input_tags=InputTags(sparse=True, allow_nan=True),
+        )
+
+    def get_metadata_routing(self) -> Any:
+        """Which of the arguments beside X and y each method asks a meta-estimator for: scikit-learn's object."""
+        from sklearn.base import clone
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        if "_metadata_request" in vars(self):
+            return clone(self._metadata_request)
+        request = MetadataRequest(owner=self)
+        for method in ROUTED:
+            for name in self._metadata(method):
+                getattr(request, method).add_request(param=name, alias=None)
+        return request
+
+    def set_fit_request(self, **requests: bool | str | None) -> Self:
+        """Which arguments of `fit` meta-estimators pass on, as in `set_fit_request(sample_weight=True)`.
+
+        For scikit-learn's metadata routing, which `sklearn.set_config(enable_metadata_routing=True)` turns on.
+        True: pass it on if it is given; False: don't; None: an error if it is given; a name: it is given under that.
+        """
+        return self._set_request("fit", requests)
+
+    def set_score_request(self, **requests: bool | str | None) -> Self:
+        """Which arguments of `score` meta-estimators pass on; as for `set_fit_request`."""
+        return self._set_request("score", requests)
+
+    def _set_request(self, method: str, requests: dict[str, bool | str | None]) -> Self:
+        import sklearn
+
+        if not sklearn.get_config()["enable_metadata_routing"]:
+            raise RuntimeError(  # the kind that scikit-learn's own estimators raise
+                "metadata routing is off; turn it on by sklearn.set_config(enable_metadata_routing=True)."
+            )
+        known = self._metadata(method)
+        for name in requests:
+            if name not in known:
+                # A TypeError too, as for a keyword that a function does not have.
+                raise UnknownArgument(
+                    f"{method} has no argument {name!r} to be routed; it has {', '.join(known) or 'none'}."
+                    f"{nearest(name, known)}"
+                )
+        request = self.get_metadata_routing()
+        for name, alias in requests.items():
+            getattr(request, method).add_request(param=name, alias=alias)
+        self._metadata_request = request
+        return self
+
+    def _metadata(self, method: str) -> list[str]:
+        """The arguments of a method beside X and y."""
+        return [name for name in inspect.signature(getattr(self, method)).parameters if name not in ("X", "y")]
+
+
+class UnknownArgument(InputError, TypeError):
+    """A keyword that a method does not have."""
+
+
+def _is_fitted_attribute(name: str) -> bool:
+    return (name.endswith("_") and not name.startswith("_")) or name in OF_ONE_FIT
+
+
+def not_fitted(message: str) -> NotFittedError:
+    """Also scikit-learn's own NotFittedError where it is loaded, so that its tools recognise it."""
+    theirs = sys.modules.get("sklearn.exceptions")
+    if theirs is None:
+        return NotFittedError(message)
+    bases = (NotFittedError, theirs.NotFittedError)
+    # Made anew in the process that it reaches: a class without a module of its own can't be pickled by name.
+    both = type("NotFittedError", bases, {"__reduce__": lambda error: (not_fitted, (str(error),))})
+    error: NotFittedError = both(message)
+    return error
