@@ -35,9 +35,10 @@ MAY_IMPORT = {
     "model": "model_file members training engines heads spec data _core",
     "fitting": "weights cores model members training decisions metrics engines heads spec presets data",
     "few_rows": "engines data",
-    "estimator": "model",
-    "classifier": "weights cores estimator few_rows fitting model members training decisions metrics engines heads spec"
-    " data",
+    "callbacks": "fitting members model training engines",
+    "estimator": "callbacks model",
+    "classifier": "callbacks weights cores estimator few_rows fitting model members training decisions metrics engines"
+    " heads spec data",
     "export": "classifier model_file heads logits spec data",
     "reports": "classifier decisions metrics heads logits spec data",
     "serving": "classifier decisions heads logits spec data",

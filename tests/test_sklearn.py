@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import io
 import multiprocessing
 import pickle
@@ -19,6 +20,7 @@ from sklearn.base import clone
 
 import fromlogits as fl
 from fromlogits.errors import InputError, ModelFileError
+from fromlogits.training import EpochRecord
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -165,3 +167,205 @@ def test_an_unknown_argument_cannot_be_requested(routing: None) -> None:
 def test_requests_need_metadata_routing_to_be_on() -> None:
     with pytest.raises(RuntimeError, match="metadata routing is off; turn it on by sklearn"):
         quick().set_fit_request(X_val=True)
+
+
+# Callbacks
+
+
+def test_a_function_is_called_with_each_epoch() -> None:
+    X, y = blobs(3)
+    seen: list[EpochRecord] = []
+    clf = quick().fit(X, y, callbacks=seen.append)
+    assert tuple(record.epoch for record in seen) == tuple(range(1, clf.n_iter_ + 1))
+    assert [record.loss for record in seen] == clf.loss_curve_
+    assert [record.validation for record in seen] == [record.validation for record in clf.history_.epochs]
+
+
+def test_a_true_answer_stops_and_the_best_epoch_is_kept(tmp_path: Path) -> None:
+    X, y = blobs(3)
+    whole = quick(max_epochs=30, patience=30, learning_rate=0.05).fit(X, y)
+    several = [lambda record: None, lambda record: record.epoch == 20]
+    stopped = quick(max_epochs=30, patience=30, learning_rate=0.05).fit(X, y, callbacks=several)
+    values = [record.validation for record in whole.history_.epochs[:20]]
+    assert (stopped.n_iter_, stopped.best_epoch_) == (20, 1 + int(np.argmin(np.array(values, float))))
+    assert stopped.history_.stopped_by == "callback"
+    stopped.save(tmp_path / "m")
+    assert fl.load(tmp_path / "m").history_.stopped_by == "callback"
+
+
+def test_of_several_networks_each_is_stopped_on_its_own() -> None:
+    X, _ = blobs(3)
+    seen: list[EpochRecord] = []
+
+    def stop_the_first_label(record: EpochRecord) -> bool:
+        seen.append(record)
+        return record.network == "label 0" and record.epoch == 2
+
+    clf = quick(separate_networks=True, n_jobs=2).fit(X, labels_of(X), callbacks=stop_the_first_label)
+    assert [member.history.stopped_by for member in clf.members_] == ["callback", "max_epochs", "max_epochs"]
+    assert [member.n_epochs for member in clf.members_] == [2, 6, 6]
+    assert {record.network for record in seen} == {"label 0", "label 1", "label 2"}
+    alone = quick(separate_networks=True).fit(X, labels_of(X))
+    raw, raw_alone = (one.predict_logits(X, calibrated=False) for one in (clf, alone))
+    np.testing.assert_array_equal(raw[:, 1:], raw_alone[:, 1:])
+    for one, other in zip(clf.members_[1:], alone.members_[1:], strict=True):
+        assert one.history == other.history
+
+
+@pytest.mark.parametrize("settings", [{}, {"ensemble": 3, "n_jobs": 2}], ids=["one network", "several"])
+def test_an_exception_ends_the_fit_and_leaves_the_classifier_as_it_was(settings: dict[str, Any]) -> None:
+    X, y = blobs(3)
+    clf = quick(**settings).fit(X, y)
+    before = pickle.dumps(clf)
+
+    def fails(record: EpochRecord) -> None:
+        if record.epoch == 2:
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        clf.fit(X, y, callbacks=[fails])
+    assert pickle.dumps(clf) == before
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "message"),
+    [
+        (3, "callbacks must be a function that is called with each epoch's record, or a list of such; got 3."),
+        ([print, "stop"], "or a list of such; got 'stop'."),
+    ],
+)
+def test_what_is_no_function_is_refused_as_a_callback(callbacks: Any, message: str) -> None:
+    X, y = blobs(3)
+    with pytest.raises(InputError) as refused:
+        quick().fit(X, y, callbacks=callbacks)
+    assert message in str(refused.value)
+
+
+class Recorder:
+    """A callback of scikit-learn's interface that notes what it is told."""
+
+    max_propagation_depth = None
+
+    def __init__(self, stop_at: int = -1) -> None:
+        self.stop_at = stop_at
+        self.told: list[tuple[str, ...]] = []
+        self.rows: list[Any] = []
+        self.logits: list[Any] = []
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        self.told.append(("setup",))
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        self.told.append(("teardown",))
+
+    def on_fit_task_begin(self, estimator: Any, context: Any, *, X: Any = None) -> None:
+        self.told.append(("begin", context.task_name, str(context.task_id)))
+
+    def on_fit_task_end(self, estimator: Any, context: Any, *, X: Any = None, fitted_estimator: Any = None) -> bool:
+        self.told.append(("end", context.task_name, str(context.task_id)))
+        self.rows.append(X)
+        if context.task_name == "epoch" and fitted_estimator is not None:
+            self.logits.append(fitted_estimator.predict_logits(X))
+        return bool(context.task_name == "epoch" and context.task_id == self.stop_at)
+
+
+theirs = pytest.mark.skipif(importlib.util.find_spec("sklearn.callback") is None, reason="since scikit-learn 1.9")
+
+
+@theirs
+def test_scikit_learns_callbacks_see_the_fit_and_its_epochs() -> None:
+    X, y = blobs(3)
+    recorder = Recorder()
+    clf = quick(max_epochs=2, early_stopping=False, calibrate=False).set_callbacks(recorder).fit(X, y)
+    assert recorder.told == [
+        ("setup",), ("begin", "fit", "0"), ("begin", "epoch", "0"), ("end", "epoch", "0"), ("begin", "epoch", "1"),
+        ("end", "epoch", "1"), ("end", "fit", "0"), ("teardown",),
+    ]  # fmt: skip
+    assert all(rows is X for rows in recorder.rows)
+    np.testing.assert_array_equal(recorder.logits[1], clf.predict_logits(X))
+    first = quick(max_epochs=2, early_stopping=False, calibrate=False).fit(X, y, callbacks=lambda record: True)
+    np.testing.assert_array_equal(recorder.logits[0], first.predict_logits(X))
+
+
+@theirs
+def test_scikit_learns_callbacks_stop_the_training() -> None:
+    X, y = blobs(3)
+    clf = quick().set_callbacks(Recorder(stop_at=2)).fit(X, y)
+    assert (clf.n_iter_, clf.history_.stopped_by) == (3, "callback")
+    assert clone(clf).fit(X, y).n_iter_ == 3
+    assert clf.set_callbacks().fit(X, y).n_iter_ == 6
+
+
+@theirs
+def test_of_several_networks_scikit_learns_callbacks_see_each() -> None:
+    X, _ = blobs(3)
+    recorder = Recorder()
+    quick(max_epochs=2, separate_networks=True, n_jobs=2).set_callbacks(recorder).fit(X, labels_of(X))
+    assert sorted(told for told in recorder.told if told[1:2] == ("network",)) == [
+        (when, "network", str(number)) for when in ("begin", "end") for number in range(3)
+    ]
+    assert sum(told[:2] == ("end", "epoch") for told in recorder.told) == 6
+    assert recorder.logits == []
+
+
+@theirs
+def test_scikit_learns_callbacks_are_torn_down_when_the_fit_fails() -> None:
+    X, y = blobs(3)
+    recorder = Recorder()
+    clf = quick().set_callbacks(recorder)
+
+    def fails(record: EpochRecord) -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        clf.fit(X, y, callbacks=fails)
+    assert recorder.told[-1] == ("teardown",)
+    assert vars(clf).keys() == {*clf.get_params(), "_skl_callbacks"}
+
+
+@theirs
+def test_callbacks_of_a_pipeline_reach_the_epochs() -> None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = blobs(3)
+    recorder = Recorder()
+    make_pipeline(StandardScaler(), quick(max_epochs=2)).set_callbacks(recorder).fit(X, y)
+    assert sum(told[:2] == ("end", "epoch") for told in recorder.told) == 2
+    assert recorder.told.count(("setup",)) == recorder.told.count(("teardown",)) == 1
+
+
+@theirs
+def test_scikit_learns_own_callbacks_work() -> None:
+    from sklearn.callback import ProgressBar, ScoringMonitor
+
+    X, y = blobs(3)
+    monitor = ScoringMonitor(scoring="accuracy")
+    clf = quick(early_stopping=False, calibrate=False).set_callbacks(monitor, ProgressBar())
+    clf.fit(X, y)
+    scores = [row["accuracy"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    assert len(scores) == 6
+    assert scores[-1] == clf.score(X, y)
+
+
+@theirs
+def test_scikit_learns_callbacks_are_told_the_weights() -> None:
+    from sklearn.callback import ScoringMonitor
+
+    X, y = blobs(3)
+    y = np.where(np.arange(len(y)) % 5 == 0, (y + 1) % 3, y)
+    weights = np.random.default_rng(0).uniform(0.1, 5, len(y))
+    monitor = ScoringMonitor(scoring="accuracy")
+    clf = quick(early_stopping=False, calibrate=False).set_callbacks(monitor).fit(X, y, weights)
+    scores = [row["accuracy"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    assert scores[-1] == pytest.approx(clf.score(X, y, weights), rel=1e-12)
+    assert scores[-1] != pytest.approx(clf.score(X, y), rel=1e-3)
+
+
+@theirs
+def test_set_callbacks_takes_scikit_learns_kind_and_fit_the_plain_one() -> None:
+    X, y = blobs(3)
+    with pytest.raises(InputError, match="Recorder is of scikit-learn's kind: give it to set_callbacks before fit"):
+        quick().fit(X, y, callbacks=[Recorder()])
+    with pytest.raises(TypeError, match="FitCallback protocol"):
+        quick().set_callbacks(print)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import callbacks as callback
 from . import few_rows, fitting, members, metrics, training
 from .cores import check_n_jobs, n_threads
 from .data.inputs import as_inputs
@@ -148,6 +149,7 @@ class Classifier(Estimator):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
+        callbacks: Any = None,
     ) -> Classifier:
         """Train on rows X with targets y.
 
@@ -161,6 +163,11 @@ class Classifier(Estimator):
             sample_weight: what each row counts for, (n,), or each label of each row, (n, labels): finite, at least 0.
                 Only ratios matter; a row of weight 0 takes no part.
             X_val, y_val, sample_weight_val: rows to judge epochs and calibrate by, instead of held-out ones.
+            callbacks: a function, or a list of them, called after each epoch with its `training.EpochRecord` (`epoch`,
+                `loss`, `validation`, `is_best`, `learning_rate`). A true answer stops the training, and the best
+                epoch so far is kept; an exception ends it, and the classifier stays what it was. Of several networks
+                each is stopped on its own; `network` says which, and one call comes at a time, from any thread.
+                scikit-learn's callback objects are for `set_callbacks`.
 
         Ctrl-C stops after the current span of steps and keeps the best epoch so far, with a warning.
 
@@ -168,6 +175,7 @@ class Classifier(Estimator):
             InputError: data or a setting is not what it must be.
             DivergedError: the loss stopped being finite.
         """
+        functions = callback.plain(callbacks)
         fit = self._prepare(X, y, X_val, y_val, sample_weight=sample_weight, sample_weight_val=sample_weight_val)
         for words in fit.summary.warnings:
             warnings.warn(words, stacklevel=2)
@@ -177,7 +185,14 @@ class Classifier(Estimator):
             for note in fit.summary.notes:
                 lines.say(note)
         with training.StopOnSignal() as stop:
-            self._run(fit, observer=lines, stop=lambda: stop.reason)
+            callback.train(
+                self,
+                fit,
+                functions,
+                lambda callback_of: self._run(fit, observer=lines, stop=lambda: stop.reason, callback_of=callback_of),
+                self._attributes_of,
+                {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}},
+            )
         if lines is not None:
             lines.finished()
         if stop.reason is not None:
@@ -189,10 +204,21 @@ class Classifier(Estimator):
         return fitting.prepare(self.get_params(), X, y, X_val, y_val, **about)
 
     def _run(
-        self, fit: Fit, *, observer: Observer | None = None, stop: Callable[[], str | None] = lambda: None
+        self,
+        fit: Fit,
+        *,
+        observer: Observer | None = None,
+        stop: Callable[[], str | None] = lambda: None,
+        callback_of: Callable[[int], training.Callback] | None = None,
     ) -> None:
         """Train what `_prepare` made ready, and become the fitted classifier."""
-        self._become(*fit.run(observer=observer, stop=stop))
+        self._become(*fit.run(observer=observer, stop=stop, callback_of=callback_of))
+
+    def _attributes_of(self, model: Model) -> dict[str, Any]:
+        """The attributes of this classifier if it were fitted to that model."""
+        other = type(self)(**self.get_params())
+        other._become(model)
+        return {name: value for name, value in vars(other).items() if name not in other.get_params()}
 
     def _become(self, model: Model, networks: members.Logits | None = None, engine: str | None = None) -> None:
         """Set every fitted attribute; nothing of an earlier fit stays.

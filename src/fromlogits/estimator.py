@@ -7,6 +7,7 @@ import sys
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
+from .callbacks import set_on
 from .errors import InputError, NotFittedError, nearest
 from .model import Model
 
@@ -73,6 +74,16 @@ class Estimator(ABC):
             delattr(self, name)
 
     # What scikit-learn's tools ask
+
+    def set_callbacks(self, *callbacks: Any) -> Self:
+        """Let objects of scikit-learn's callback interface (`sklearn.callback`, 1.9 and newer) take part in `fit`.
+
+        They see the task "fit" with an "epoch" for each, or of several networks a "network" for each with its epochs
+        below. `fitted_estimator` is the network as it is after the epoch, not calibrated; of several networks None.
+        X and y are those that `fit` was given, held-out rows included. None given: none take part any more.
+        """
+        set_on(self, callbacks)
+        return self
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_model" in vars(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from .engines import ENGINES
 from .engines.base import Engine, Weights
 from .errors import InputError, nearest
 from .heads import HEADS
-from .members import Observer
+from .members import Member, Observer
 from .model import Model
 from .spec import (
     HIDDEN_ACTIVATIONS,
@@ -113,35 +113,27 @@ class Fit:
         return seconds * -(-len(self.untrained) // lanes)
 
     def run(
-        self, *, observer: Observer | None = None, stop: Callable[[], str | None] = lambda: None
+        self,
+        *,
+        observer: Observer | None = None,
+        stop: Callable[[], str | None] = lambda: None,
+        callback_of: Callable[[int], training.Callback] | None = None,
     ) -> tuple[Model, members.Logits]:
-        """Train, calibrate and judge; `observer` and `stop` as for `members.train`. Once only.
+        """Train, calibrate and judge; `observer`, `stop` and `callback_of` as for `members.train`. Once only.
 
         Returns:
             The model, and its networks as they were trained, ready to predict.
         """
-        plan, seed = self.summary.plan, self.summary.seed
+        plan = self.summary.plan
         a_round = self.summary.members.a_round(self.target.n_classes)
         trained, engines = members.train(
             self.untrained,
             lambda number: self.engine_of(self.untrained[number].seed) if number else self.engine,
             self.features, self.rows, plan, self.summary.n_threads, a_round=a_round, observer=observer, stop=stop,
+            callback_of=callback_of,
         )  # fmt: skip
-        kept = Members(len(trained) // a_round, self.summary.members.separate_networks)
-        model = Model(
-            self.summary.network, self.head, plan, self.encoder, self.target, kept, tuple(trained), 1.0,
-            facts={
-                "preset": self.summary.preset,
-                "seed": seed,
-                "n_train": self.summary.n_train,
-                "n_validation": self.summary.n_valid,
-                "split": self.split,
-                "data_sha256": self.data_sha256,
-                "validation": None,
-                **({} if self.weighed is None else {"weights": self.weighed}),
-            },
-        )  # fmt: skip
-        networks = members.Logits(engines, self.head, kept)
+        model = self.model_of(trained)
+        networks = members.Logits(engines, self.head, model.members)
         if self.valid_features is None or self.valid_targets is None:
             return model, networks
         temperature = 1.0
@@ -155,6 +147,24 @@ class Fit:
         )
         facts = {**model.facts, "validation": figures}
         return dataclasses.replace(model, temperature=temperature, facts=facts), networks
+
+    def model_of(self, trained: Sequence[Member]) -> Model:
+        """The model of these members, round by round, as it is before it is calibrated and judged."""
+        a_round = self.summary.members.a_round(self.target.n_classes)
+        kept = Members(len(trained) // a_round, self.summary.members.separate_networks)
+        return Model(
+            self.summary.network, self.head, self.summary.plan, self.encoder, self.target, kept, tuple(trained), 1.0,
+            facts={
+                "preset": self.summary.preset,
+                "seed": self.summary.seed,
+                "n_train": self.summary.n_train,
+                "n_validation": self.summary.n_valid,
+                "split": self.split,
+                "data_sha256": self.data_sha256,
+                "validation": None,
+                **({} if self.weighed is None else {"weights": self.weighed}),
+            },
+        )  # fmt: skip
 
 
 def prepare(

@@ -23,7 +23,7 @@ from .engines.base import UNWEIGHTED, Engine, Parameters, Weights
 from .errors import DivergedError, InputError
 from .heads import HEADS
 from .spec import HeadName, Members, Plan
-from .training import EpochRecord, History, Progress, Validation
+from .training import Callback, EpochRecord, History, Progress, Validation
 
 MEMBER_STREAM = 5
 """Last word of the generator's counter; 1 is weights, 2 the row order, 3 dropout, 4 splits."""
@@ -212,6 +212,7 @@ def train(
     a_round: int,
     observer: Observer | None = None,
     stop: Callable[[], str | None] = lambda: None,
+    callback_of: Callable[[int], Callback] | None = None,
 ) -> tuple[list[Member], list[Engine]]:
     """Train every member, as many at a time as there are threads; each is what `training.train` makes of it alone.
 
@@ -226,6 +227,7 @@ def train(
         n_threads: shared among the members that run.
         a_round: members of a round.
         observer, stop: as for `training.train`; with several members `stop` is asked from their threads.
+        callback_of: makes the callback of a number; with several members it is called from their threads.
 
     Returns:
         Whole rounds, the first at least, and the engines that trained them, ready to predict.
@@ -235,8 +237,10 @@ def train(
     """
     if len(untrained) == 1:
         engine = engine_of(0)
-        return [_train_one(untrained[0], engine, features, rows, plan, observer or Silent(), stop)], [engine]
-    return _SideBySide(untrained, engine_of, features, rows, plan, n_threads, a_round, stop).run(observer or Silent())
+        callback = None if callback_of is None else callback_of(0)
+        return [_train_one(untrained[0], engine, features, rows, plan, observer or Silent(), stop, callback)], [engine]
+    side_by_side = _SideBySide(untrained, engine_of, features, rows, plan, n_threads, a_round, stop, callback_of)
+    return side_by_side.run(observer or Silent())
 
 
 def lanes(n_networks: int, n_threads: int) -> int:
@@ -252,10 +256,11 @@ def _train_one(
     plan: Plan,
     observer: training.Observer,
     stop: Callable[[], str | None],
+    callback: Callback | None,
 ) -> Member:
     history = training.train(
         engine, features, untrained.targets, rows, plan, untrained.seed,
-        weights=untrained.weights, validation=untrained.validation, observer=observer, stop=stop,
+        weights=untrained.weights, validation=untrained.validation, observer=observer, stop=stop, callback=callback,
     )  # fmt: skip
     engine.finish()  # before the copy of its parameters is made
     kept = tuple(dataclasses.replace(epoch, is_best=epoch.epoch == history.best_epoch) for epoch in history.epochs)
@@ -280,8 +285,9 @@ class _SideBySide:
         n_threads: int,
         a_round: int,
         stop: Callable[[], str | None],
+        callback_of: Callable[[int], Callback] | None,
     ) -> None:
-        self.untrained, self.engine_of, self.stop = untrained, engine_of, stop
+        self.untrained, self.engine_of, self.stop, self.callback_of = untrained, engine_of, stop, callback_of
         self.features, self.rows, self.plan = features, rows, plan
         self.n_threads, self.a_round = min(n_threads, MAX_THREADS), a_round
         self.standings = [Standing(one.name) for one in untrained]
@@ -330,9 +336,10 @@ class _SideBySide:
             self._running[number] = engine
             self._share()
         standing = self.standings[number]
+        callback = None if self.callback_of is None else self.callback_of(number)
         member = _train_one(
-            self.untrained[number], engine, self.features, self.rows, self.plan, standing, self._asked
-        )  # fmt: skip
+            self.untrained[number], engine, self.features, self.rows, self.plan, standing, self._asked, callback
+        )
         self.trained[number], standing.history = (member, engine), member.history
         with self._lock:
             del self._running[number]
@@ -361,4 +368,4 @@ class _SideBySide:
 
 def _has_an_epoch(member: Member) -> bool:
     """Whether a whole epoch is behind it."""
-    return len(member.history.epochs) > 1 or member.history.stopped_by in ("max_epochs", "patience")
+    return len(member.history.epochs) > 1 or member.history.stopped_by in ("max_epochs", "patience", "callback")

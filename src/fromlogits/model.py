@@ -266,7 +266,7 @@ WEIGHTS = {"rows", "class_weight", "pos_weight"}
 """The keys of its "weights", which stands there only where something was weighed."""
 TRAINING: dict[str, Callable[[Any], bool]] = {
     "best_epoch": _is_count,
-    "stopped_by": lambda v: v in ("max_epochs", "patience", "interrupt", "terminate"),
+    "stopped_by": lambda v: v in ("max_epochs", "patience", "callback", "interrupt", "terminate"),
     "history": lambda v: isinstance(v, list),
 }
 """The same of a network's training."""

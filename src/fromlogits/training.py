@@ -53,6 +53,8 @@ class EpochRecord:
     is_best: bool
     learning_rate: float
     """Of the epoch's last step."""
+    network: str = ""
+    """For a callback: which of several networks, as messages call it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class History:
     epochs: tuple[EpochRecord, ...]
     best_epoch: int
     stopped_by: str
-    """max_epochs, patience, interrupt (Ctrl-C) or terminate (SIGTERM)."""
+    """max_epochs, patience, callback, interrupt (Ctrl-C) or terminate (SIGTERM)."""
 
 
 class Observer(Protocol):
@@ -71,6 +73,17 @@ class Observer(Protocol):
     def progressed(self, progress: Progress) -> None: ...
 
     def epoch_ended(self, record: EpochRecord) -> None: ...
+
+
+class Callback(Protocol):
+    """Takes part in one network's training. What it raises ends the training, of which nothing is kept."""
+
+    def epoch_begins(self, engine: Engine) -> None: ...
+
+    def epoch_ended(self, record: EpochRecord, engine: Engine) -> bool:
+        """Whether to stop; the best epoch so far is kept."""
+
+    def training_ended(self) -> None: ...
 
 
 class Silent:
@@ -206,6 +219,7 @@ def train(
     validation: Validation | None = None,
     observer: Observer | None = None,
     stop: Callable[[], str | None] = lambda: None,
+    callback: Callback | None = None,
 ) -> History:
     """Train the engine's network on `rows` and leave it with the best epoch's parameters.
 
@@ -232,6 +246,8 @@ def train(
     started = time.perf_counter()
 
     for epoch in range(1, plan.max_epochs + 1):
+        if callback is not None:
+            callback.epoch_begins(engine)
         order = epoch_order(rows, seed, epoch)
         loss_sum, position = 0.0, 0
         while position < len(rows) and stopped_by is None:
@@ -281,6 +297,8 @@ def train(
         records.append(record)
         observer.epoch_ended(record)
         stopped_by = stopped_by or stop()
+        if callback is not None and callback.epoch_ended(record, engine):
+            stopped_by = stopped_by or "callback"
         if stopped_by is None and plan.early_stopping and validation and epoch - best_epoch >= plan.patience:
             stopped_by = "patience"
         if stopped_by is not None:
@@ -291,6 +309,8 @@ def train(
         raise _diverged(plan, epoch, step, last_finite, "a logit")
     if best is not None and best_epoch != records[-1].epoch:
         engine.set_parameters(best)
+    if callback is not None:
+        callback.training_ended()
     return History(tuple(records), best_epoch, stopped_by or "max_epochs")
 
 
