@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import io
+import math
 import multiprocessing
 import pickle
 from collections.abc import Callable, Iterator
@@ -19,7 +20,12 @@ import sklearn
 from sklearn.base import clone
 
 import fromlogits as fl
-from fromlogits.errors import InputError, ModelFileError
+from fromlogits import training
+from fromlogits.data.features import Features
+from fromlogits.data.inputs import as_inputs
+from fromlogits.engines.native import NativeEngine
+from fromlogits.errors import DivergedError, InputError, ModelFileError
+from fromlogits.spec import Plan
 from fromlogits.training import EpochRecord
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -94,6 +100,7 @@ def test_an_unfitted_classifier_is_copied_unfitted() -> None:
         again = copied(clf)
         assert again.get_params() == clf.get_params()
         assert vars(again).keys() == vars(clf).keys()
+        assert repr(again) == repr(clf)
 
 
 def test_a_pickle_holds_the_model_file_and_no_training_rows(tmp_path: Path) -> None:
@@ -369,3 +376,212 @@ def test_set_callbacks_takes_scikit_learns_kind_and_fit_the_plain_one() -> None:
         quick().fit(X, y, callbacks=[Recorder()])
     with pytest.raises(TypeError, match="FitCallback protocol"):
         quick().set_callbacks(print)
+
+
+# partial_fit and warm_start
+
+
+def same_networks(one: fl.Classifier, other: fl.Classifier) -> bool:
+    return all(
+        np.array_equal(a, b)
+        for first, second in zip(one.members_, other.members_, strict=True)
+        for layer, twin in zip(first.parameters, second.parameters, strict=True)
+        for a, b in zip(layer, twin, strict=True)
+    )
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "classes": {},
+    "sgd with momentum and dropout": {"optimizer": "sgd", "dropout": 0.2},
+    "labels": {"task": "multi-label"},
+    "separate networks": {"task": "multi-label", "separate_networks": True, "ensemble": 2},
+    "the reference engine": {"engine": "reference"},
+}
+
+
+@pytest.mark.parametrize("settings", KINDS.values(), ids=KINDS)
+def test_rows_in_parts_give_the_bits_that_they_give_at_once(settings: dict[str, Any]) -> None:
+    X, y = blobs(3, n=96)
+    y = labels_of(X) if "task" in settings else y
+    classes = None if "task" in settings else [0, 1, 2]
+    one, parts = quick(batch_size=16, **settings), quick(batch_size=16, **settings)
+    one.partial_fit(X[:48], y[:48], classes).partial_fit(X[48:], y[48:])
+    parts.partial_fit(X[:48], y[:48], classes)
+    for start in range(48, 96, 16):
+        parts.partial_fit(X[start : start + 16], y[start : start + 16])
+    assert same_networks(one, parts)
+    assert (one.n_iter_, parts.n_iter_) == (2, 4)
+    assert one.record_["n_train"] == parts.record_["n_train"] == 96
+
+
+def test_a_call_takes_the_engines_steps() -> None:
+    X, y = blobs(3, n=96)
+    clf = quick(batch_size=16, learning_rate=0.01)
+    for start in range(0, 96, 16):
+        clf.partial_fit(X[start : start + 16], y[start : start + 16], [0, 1, 2])
+    engine = NativeEngine(clf.network_, "softmax")
+    engine.initialise(0)
+    engine.start(Plan(batch_size=16, learning_rate=0.01), 0)
+    first = X[:16]
+    features = Features(((X - first.mean(axis=0)) / first.std(axis=0)).astype(np.float32))
+    engine.train_span(features, y.astype(np.int32), np.arange(96), np.full(6, 0.01))
+    for layer, expected in zip(clf.members_[0].parameters, engine.parameters(), strict=True):
+        for found, tensor in zip(layer, expected, strict=True):
+            np.testing.assert_allclose(found, tensor, rtol=0, atol=1e-6)  # the scaling rounds (x - m) * (1/s)
+
+
+def test_many_calls_learn_what_fit_learns() -> None:
+    X, y = blobs(3, n=300)
+    clf = quick(learning_rate=0.02, batch_size=30)
+    order = np.random.default_rng(0).permutation(300)
+    for _ in range(20):
+        clf.partial_fit(X[order], y[order], classes=[0, 1, 2])
+    fitted = quick(max_epochs=20, learning_rate=0.02, batch_size=30).fit(X, y)
+    assert clf.score(X, y) >= fitted.score(X, y) - 0.02
+    assert len(clf.loss_curve_) == 20
+    assert clf.loss_curve_[-1] < clf.loss_curve_[0]
+
+
+def test_a_batch_may_lack_classes_and_columns_may_come_to_life() -> None:
+    X, y = blobs(3)
+    X[:40, 1] = 7.0
+    clf = quick().partial_fit(X[:40], np.zeros(40, int), classes=[2, 0, 1])
+    before = clf.predict_logits(X[40:])
+    clf.partial_fit(X[40:], y[40:])
+    assert clf.classes_.tolist() == [0, 1, 2]
+    X[40:, 1] += 1
+    assert not np.array_equal(clf.predict_logits(X[40:]), before)
+    without = X.copy()
+    without[:, 1] = 7.0
+    assert not np.array_equal(clf.predict_logits(X[40:]), clf.predict_logits(without[40:]))
+
+
+def test_two_classes_text_and_label_names() -> None:
+    X, _ = blobs(3)
+    said = np.where(X[:, 0] > 0, "yes", "no")
+    clf = quick().partial_fit(X, said, classes=["yes", "no"])
+    assert (clf.classes_.tolist(), clf.predict_logits(X).shape) == (["no", "yes"], (len(X), 1))
+    labels = quick().partial_fit(X, labels_of(X), classes=["car", "bus", "tram"])
+    assert labels.classes_.tolist() == ["car", "bus", "tram"]
+
+
+def test_after_a_fit_a_pickle_or_a_file_it_goes_on_without_the_optimizer(tmp_path: Path) -> None:
+    X, y = blobs(3)
+    fitted = quick().fit(X, y)
+    fitted.save(tmp_path / "m")
+    loaded = fl.load(tmp_path / "m").set_params(early_stopping=False, calibrate=False, spec=None)
+    going_on = [fitted, pickle.loads(pickle.dumps(fitted)), loaded]
+    for clf in going_on:
+        clf.partial_fit(X[:32], y[:32])
+        assert clf.temperature_ == 1.0
+        assert clf.validation_metrics_ is None
+        assert clf.n_iter_ == 7
+    assert same_networks(going_on[0], going_on[1])
+    assert same_networks(going_on[0], going_on[2])
+    again = pickle.loads(pickle.dumps(fitted))
+    assert same_networks(again, fitted)
+    assert not same_networks(again.partial_fit(X[32:64], y[32:64]), fitted.partial_fit(X[32:64], y[32:64]))
+
+
+def test_a_refused_batch_loses_nothing_and_a_divergence_takes_back_the_call() -> None:
+    X, y = blobs(3)
+    settings = {"batch_size": 32, "optimizer": "sgd"}
+    clf, other = (quick(**settings).partial_fit(X[:32], y[:32], [0, 1, 2]) for _ in range(2))
+    refused: list[tuple[Any, Any, dict[str, Any]]] = [(X[:32], y[:31], {}), (X[:32], y[:32] + 7, {})]
+    for rows, targets, more in [*refused, (X[:32, :2], y[:32], {}), (X[:32], y[:32], {"classes": [0, 1]})]:
+        with pytest.raises(InputError):
+            clf.partial_fit(rows, targets, **more)
+    clf.set_params(learning_rate=-1.0)
+    with pytest.raises(InputError, match="learning_rate"):
+        clf.partial_fit(X, y)
+    clf.set_params(learning_rate=None)
+    assert same_networks(clf.partial_fit(X[32:64], y[32:64]), other.partial_fit(X[32:64], y[32:64]))
+    before = clf.predict_logits(X)
+    with pytest.raises(DivergedError, match="is as it was before the call"):
+        clf.set_params(learning_rate=1e6).partial_fit(X * 1e6, y)
+    np.testing.assert_array_equal(clf.predict_logits(X), before)
+    clf.set_params(learning_rate=None).partial_fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"early_stopping": True}, "partial_fit holds no rows out, so it takes no early_stopping=True"),
+        ({"calibrate": True}, "partial_fit holds no rows out, so it takes no calibrate=True"),
+        ({"spec": {"schedule": "cosine"}}, "its learning rate is constant; spec asks for the schedule 'cosine'"),
+    ],
+)
+def test_partial_fit_refuses_what_it_cannot_do(settings: dict[str, Any], message: str) -> None:
+    X, y = blobs(3)
+    with pytest.raises(InputError, match=message):
+        quick(**settings).partial_fit(X, y, [0, 1, 2])
+
+
+def test_partial_fit_needs_the_classes_and_the_settings_it_began_with() -> None:
+    X, y = blobs(3)
+    with pytest.raises(InputError, match=r"partial_fit needs classes=\[\.\.\.\] at its first call"):
+        quick().partial_fit(X, y)
+    with pytest.raises(InputError, match="classes must be the names of y's columns"):
+        import pandas as pd
+
+        quick().partial_fit(X, pd.DataFrame(labels_of(X), columns=list("abc")), classes=["a", "b", "d"])
+    clf = quick().partial_fit(X, y, [0, 1, 2])
+    with pytest.raises(InputError, match=r"partial_fit: dropout is 0\.5 now and was None when its steps began"):
+        clf.set_params(dropout=0.5).partial_fit(X, y)
+
+
+def test_warm_start_goes_on_from_the_present_parameters() -> None:
+    X, y = blobs(3)
+    settings: dict[str, Any] = {"early_stopping": False, "calibrate": False, "max_epochs": 1, "batch_size": 16}
+    settings |= {"learning_rate": 0.01, "spec": {"schedule": "constant"}}
+    clf = quick(warm_start=True, **settings).fit(X, y).fit(X, y)
+    engine = NativeEngine(clf.network_, "softmax")
+    engine.initialise(0)
+    order = training.epoch_order(np.arange(len(X)), 0, 1)
+    for _ in range(2):  # the optimizer begins anew, the parameters stay
+        engine.start(clf.plan_, 0)
+        features = clf.encoder_.encode(as_inputs(X))
+        engine.train_span(features, y.astype(np.int32), order, np.full(math.ceil(len(X) / 16), 0.01))
+    for layer, expected in zip(clf.members_[0].parameters, engine.parameters(), strict=True):
+        for found, tensor in zip(layer, expected, strict=True):
+            np.testing.assert_array_equal(found, tensor)
+    cold = quick(**settings).fit(X, y)
+    assert same_networks(cold.fit(X, y), quick(**settings).fit(X, y))
+
+
+def test_warm_start_keeps_scaling_classes_and_seed() -> None:
+    X, y = blobs(3)
+    clf = quick(warm_start=True, random_state=None).fit(X, y)
+    seed, mean = clf.seed_, clf.encoder_.mean
+    clf.fit(X * 2, np.minimum(y, 1))
+    assert clf.seed_ == seed
+    np.testing.assert_array_equal(clf.encoder_.mean, mean)
+    assert clf.classes_.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"hidden_layer_sizes": (7,)},
+            "goes on from the network that is there, 6 relu, 3 linear; the settings ask for",
+        ),
+        ({"ensemble": 2}, r"goes on from the networks that are there \(ensemble=1, separate_networks=False\)"),
+    ],
+)
+def test_warm_start_refuses_another_network(change: dict[str, Any], message: str) -> None:
+    X, y = blobs(3)
+    clf = quick(warm_start=True).fit(X, y)
+    before = clf.predict_logits(X)
+    with pytest.raises(InputError, match=message):
+        clf.set_params(**change).fit(X, y)
+    np.testing.assert_array_equal(clf.predict_logits(X), before)
+
+
+def test_warm_start_refuses_other_columns_and_classes() -> None:
+    X, y = blobs(3)
+    clf = quick(warm_start=True).fit(X, y)
+    with pytest.raises(InputError, match="X has 3 features, but Classifier is expecting 4"):
+        clf.fit(X[:, :3], y)
+    with pytest.raises(InputError, match="a class that was not in the training rows"):
+        clf.fit(X, y + 1)

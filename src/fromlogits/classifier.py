@@ -19,6 +19,7 @@ from .errors import InputError
 from .estimator import Estimator, not_fitted
 from .fitting import Fit, FitSummary
 from .heads import HEADS
+from .incremental import Increments
 from .members import Member, Observer
 from .model import Model
 from .spec import Network
@@ -57,6 +58,9 @@ class Classifier(Estimator):
             network with a unit for each. A stated network then ends in Dense(1).
         ensemble: so many networks that answer the same question, or None: one. The first is the one there would be
             without; the others have seeds made from its. Their mean probability is the answer.
+        warm_start: a second `fit` goes on from the present parameters, with the columns, classes and scaling of the
+            first and, where random_state is None, its seed, so that the same rows are held out of the same table. Its
+            epochs count from 1. What does not fit them is refused.
         calibrate: fit one temperature on the held-out rows. With early_stopping=False and calibrate=False every row
             is trained on for exactly max_epochs.
         task: None, "multi-class" or "multi-label"; needed where a target can be read both ways.
@@ -104,6 +108,7 @@ class Classifier(Estimator):
         pos_weight: Any = None,
         separate_networks: bool = False,
         ensemble: int | None = None,
+        warm_start: bool = False,
         calibrate: bool | None = None,
         task: str | None = None,
         engine: str = "native",
@@ -130,6 +135,7 @@ class Classifier(Estimator):
         self.pos_weight = pos_weight
         self.separate_networks = separate_networks
         self.ensemble = ensemble
+        self.warm_start = warm_start
         self.calibrate = calibrate
         self.task = task
         self.engine = engine
@@ -199,9 +205,43 @@ class Classifier(Estimator):
             warnings.warn(_interrupted(stop.reason, self.members_, fit.summary), stacklevel=2)
         return self
 
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Classifier:
+        """Take the steps of one pass over these rows, in their order, `batch_size` at a time.
+
+        The optimizer remembers from call to call, so rows in parts that are multiples of `batch_size` give the bits
+        that they give at once. Rows that are sorted should be shuffled before. After `fit`, a pickle or `load` it goes
+        on from that network with a new optimizer, and the temperature is 1 again.
+
+        The first call decides: it fits the scaling of the columns (one that has a single value in it is not scaled),
+        and what a preset makes of the number of rows it makes of its rows. From then on only `learning_rate`, `n_jobs`
+        and what speaks of `fit` alone may change. There is no validation: `early_stopping=True` and `calibrate=True`
+        are refused, and `max_epochs`, `patience`, `validation_fraction`, `metric` and `warm_start` speak of `fit`. The
+        learning rate is constant; a schedule is refused. `history_` has a record for each call.
+
+        Args:
+            X, y: as `fit` takes them; a batch may lack classes.
+            classes: every class there is, needed at the first call where y has one class a row. For a 0/1 matrix, the
+                names of its columns.
+
+        Raises:
+            InputError: data or a setting is not what it must be; nothing is lost.
+            DivergedError: the loss stopped being finite; the classifier is as it was before the call.
+        """
+        settings = self.get_params()
+        increments: Increments | None = vars(self).get("_increments")
+        if increments is None:
+            present = self._model if self.__sklearn_is_fitted__() else None
+            increments = Increments(settings, X, y, classes, present)
+        batch = increments.encoded(settings, X, y, classes)
+        vars(self).pop("_increments", None)  # an exception leaves them in the middle of a step
+        self._become(increments.take(settings, *batch))
+        self._increments = increments
+        return self
+
     def _prepare(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None, **about: Any) -> Fit:
         """What `fit` does before the first step; `about` as for `fitting.prepare`."""
-        return fitting.prepare(self.get_params(), X, y, X_val, y_val, **about)
+        present = self._model if self.warm_start and self.__sklearn_is_fitted__() else None
+        return fitting.prepare(self.get_params(), X, y, X_val, y_val, present=present, **about)
 
     def _run(
         self,

@@ -11,9 +11,9 @@ from .callbacks import set_on
 from .errors import InputError, NotFittedError, nearest
 from .model import Model
 
-OF_ONE_FIT = ("_model", "_engine", "_networks")
+OF_ONE_FIT = ("_model", "_engine", "_networks", "_increments")
 """What is fitted beside the attributes whose names end in an underscore."""
-ROUTED = ("fit", "score")
+ROUTED = ("fit", "partial_fit", "score")
 """Methods with arguments beside X and y."""
 
 
@@ -44,8 +44,9 @@ class Estimator(ABC):
         return self
 
     def __repr__(self) -> str:
-        defaults = {name: p.default for name, p in inspect.signature(type(self).__init__).parameters.items()}
-        stated = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not defaults[name]]
+        defaults = {name: repr(p.default) for name, p in inspect.signature(type(self).__init__).parameters.items()}
+        values = {name: repr(value) for name, value in self.get_params().items()}
+        stated = [f"{name}={value}" for name, value in values.items() if value != defaults[name]]
         return f"{type(self).__name__}({', '.join(stated)})"
 
     # Copies and pickles
@@ -118,6 +119,10 @@ class Estimator(ABC):
         True: pass it on if it is given; False: don't; None: an error if it is given; a name: it is given under that.
         """
         return self._set_request("fit", requests)
+
+    def set_partial_fit_request(self, **requests: bool | str | None) -> Self:
+        """Which arguments of `partial_fit` meta-estimators pass on; as for `set_fit_request`."""
+        return self._set_request("partial_fit", requests)
 
     def set_score_request(self, **requests: bool | str | None) -> Self:
         """Which arguments of `score` meta-estimators pass on; as for `set_fit_request`."""

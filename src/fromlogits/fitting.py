@@ -80,7 +80,7 @@ class Fit:
     engine: Engine
     """Of the first network, initialised."""
     engine_of: Callable[[int], Engine]
-    """Of a seed: a new one, initialised."""
+    """Of a network's number: a new one, its parameters where the training begins."""
     untrained: tuple[members.Untrained, ...]
     features: EncodedRows
     rows: NDArray[np.int64]
@@ -128,7 +128,7 @@ class Fit:
         a_round = self.summary.members.a_round(self.target.n_classes)
         trained, engines = members.train(
             self.untrained,
-            lambda number: self.engine_of(self.untrained[number].seed) if number else self.engine,
+            lambda number: self.engine_of(number) if number else self.engine,
             self.features, self.rows, plan, self.summary.n_threads, a_round=a_round, observer=observer, stop=stop,
             callback_of=callback_of,
         )  # fmt: skip
@@ -182,6 +182,7 @@ def prepare(
     roles: Mapping[str, tuple[str, ...]] | None = None,
     categorical: tuple[str, ...] = (),
     use_up: bool = False,
+    present: Model | None = None,
 ) -> Fit:
     """Check everything, encode the rows and draw up the network.
 
@@ -193,10 +194,13 @@ def prepare(
         roles: what the schema remembers of the columns: target_names, id_names, ignored, numeric, missing_words.
         categorical: columns that are categories, whatever they look like.
         use_up: X is not needed any more: its memory goes back while it is encoded, and its values are lost.
+        present: where the training goes on from: its parameters, encoders and, unless one is stated, its seed.
     """
     inputs = as_inputs(X)
+    if present is not None:
+        settings = going_on(settings, present)
     y = as_target(y, ravel=settings["task"] != "multi-label")
-    target = TargetEncoder.fit(y, settings["task"])
+    target = TargetEncoder.fit(y, settings["task"]) if present is None else present.target
     targets = target.encode_rows(y)
     n = len(targets)
     if len(inputs) != n:
@@ -209,7 +213,7 @@ def prepare(
     n_counting = len(rows_that_count(targets, weights))
     if n_counting == 0:
         raise InputError("no row takes part: in each of them every label is unknown or weighs 0.")
-    plan, hidden = _plan(settings, n_counting, target.task)
+    plan, hidden = plan_of(settings, n_counting, target.task)
     seed, threads = seed_of(settings["random_state"]), n_threads(settings["n_jobs"])
 
     split: dict[str, Any] = {"kind": "none"}
@@ -221,9 +225,12 @@ def prepare(
         if X_val is not None:
             split = {"kind": "given", "data_sha256": valid_digest}
 
-    encoder = FeatureEncoder.fit(
-        inputs, rows, picture_shape=picture_shape, targets=targets, categorical=categorical, **dict(roles or {})
-    )
+    if present is None:
+        encoder = FeatureEncoder.fit(
+            inputs, rows, picture_shape=picture_shape, targets=targets, categorical=categorical, **dict(roles or {})
+        )
+    else:
+        encoder = present.encoder
     features = encoder.encode(inputs, use_up=use_up)
     valid_features: EncodedRows | None = None
     valid_rows, valid_targets, valid_weights = None, None, None
@@ -239,10 +246,12 @@ def prepare(
         valid_features, valid_rows, valid_targets = features, held_out, targets[held_out]
         valid_weights = None if weights is None else weights[held_out]
 
-    stated = _members(settings, target)
-    network, head = _network(settings, hidden, features.n_features, target, stated)
+    stated = members_of(settings, target)
+    network, head = network_of(settings, hidden, features.n_features, target, stated)
     stated.check_size(network, target.n_classes)
     refuse_too_many_parameters(network.n_parameters)
+    if present is not None:
+        refuse_another(network, stated, present)
     balance = Balance.fit(settings["class_weight"], settings["pos_weight"], target, targets, weights, rows)
     judging = None if valid_targets is None else balance.judging(valid_targets, valid_weights)
     untrained, notes = _untrained(
@@ -250,9 +259,12 @@ def prepare(
         valid_features, valid_rows, valid_targets, judging,
     )  # fmt: skip
 
-    def engine_of(seed: int) -> Engine:
+    def engine_of(number: int) -> Engine:
         engine = new_engine(settings["engine"], network, head, threads)
-        engine.initialise(seed)
+        if present is None:
+            engine.initialise(untrained[number].seed)
+        else:
+            engine.set_parameters(present.trained[number].parameters)
         return engine
 
     n_valid = 0 if valid_targets is None else len(valid_targets)
@@ -280,7 +292,7 @@ def prepare(
         encoder.warnings,
     )
     return Fit(
-        engine_of(seed),
+        engine_of(0),
         engine_of,
         untrained,
         features,
@@ -341,7 +353,60 @@ def _of_weights(
     return notes
 
 
-def _members(settings: Settings, target: TargetEncoder) -> Members:
+def going_on(settings: Settings, present: Model) -> Settings:
+    """The settings of a training that goes on from a model: what says nothing of network and seed keeps its own."""
+    kept: dict[str, Any] = {}
+    if all(settings[name] is None for name in ("network", "hidden_layer_sizes", "activation")):
+        kept["network"] = Network(present.network.layers)
+    if settings["random_state"] is None:
+        kept["random_state"] = present.facts["seed"]
+    return {**settings, **kept}
+
+
+def refuse_another(network: Network, stated: Members, present: Model) -> None:
+    """Raise InputError unless these networks are those of the model, on which a training is to go on."""
+    if network.layers != present.network.layers:
+        was, asked = (
+            ", ".join(f"{layer.units} {layer.activation}" for layer in one.layers) for one in (present.network, network)
+        )
+        raise InputError(
+            f"the training goes on from the network that is there, {was}; the settings ask for {asked}. Set them back,"
+            " or begin anew: fit with warm_start=False."
+        )
+    if stated != present.members:
+        raise InputError(
+            "the training goes on from the networks that are there"
+            f" (ensemble={present.members.ensemble}, separate_networks={present.members.separate_networks}); the"
+            f" settings ask for ensemble={stated.ensemble}, separate_networks={stated.separate_networks}. Set them"
+            " back, or begin anew: fit with warm_start=False."
+        )
+
+
+def unseen(
+    network: Network,
+    head: HeadName,
+    plan: Plan,
+    encoder: FeatureEncoder,
+    target: TargetEncoder,
+    stated: Members,
+    seed: int,
+    settings: Settings,
+) -> Model:
+    """A model that has seen no row yet; its members have no parameters."""
+    labels = target.classes if stated.separate_networks else (None,)
+    trained = tuple(
+        Member(label, one, plan.metric, training.History((), 0, "partial_fit"), [])
+        for one in members.seeds(seed, stated.ensemble)
+        for label in labels
+    )
+    facts = {
+        "preset": settings["preset"], "seed": seed, "n_train": 0, "n_validation": 0, "split": {"kind": "none"},
+        "data_sha256": None, "validation": None,
+    }  # fmt: skip
+    return Model(network, head, plan, encoder, target, stated, trained, 1.0, facts)
+
+
+def members_of(settings: Settings, target: TargetEncoder) -> Members:
     """How many networks, checked against the target."""
     ensemble = 1 if settings["ensemble"] is None else settings["ensemble"]
     ensemble = ensemble.item() if isinstance(ensemble, np.integer) else ensemble
@@ -383,7 +448,7 @@ def _untrained(
             (
                 None if column is None else target.classes[column],
                 metric,
-                _engine_targets(targets if column is None else targets[:, column], head, target.task),
+                engine_targets(targets if column is None else targets[:, column], head, target.task),
                 None
                 if valid_features is None
                 else _validation(metric, target.task, valid_features, valid_rows, known, counts),
@@ -434,7 +499,7 @@ def _name(label: Any, number: int, stated: Members) -> str:
     return f"member {number + 1} of {stated.ensemble}" + (f", {of_label}" if of_label else "")
 
 
-def _plan(settings: Settings, n_rows: int, task: metrics.Task) -> tuple[Plan, tuple[Dense, ...]]:
+def plan_of(settings: Settings, n_rows: int, task: metrics.Task) -> tuple[Plan, tuple[Dense, ...]]:
     """The resolved plan, and the hidden layers."""
     hidden = _stated_hidden(settings)
     units = None if hidden is None else [layer.units for layer in hidden]
@@ -480,7 +545,7 @@ def _stated_hidden(settings: Settings) -> tuple[Dense, ...] | None:
     return tuple(Dense(size.item() if isinstance(size, np.integer) else size, activation) for size in sizes)
 
 
-def _network(
+def network_of(
     settings: Settings, hidden: tuple[Dense, ...], n_features: int, target: TargetEncoder, stated_members: Members
 ) -> tuple[Network, HeadName]:
     """Each network as an engine takes it, and its head."""
@@ -547,7 +612,7 @@ def new_engine(name: str, network: Network, head: HeadName, threads: int, *, for
     raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}.{hint}")
 
 
-def _engine_targets(
+def engine_targets(
     targets: NDArray[Any] | SparseLabels, head: HeadName, task: metrics.Task
 ) -> NDArray[Any] | SparseLabels:
     """Targets as an engine takes them."""

@@ -252,6 +252,7 @@ def _is_count(value: object, most: int = 2**62) -> bool:
     return type(value) is int and 0 <= value <= most
 
 
+STOPPED_BY = ("max_epochs", "patience", "callback", "interrupt", "terminate", "partial_fit")
 FACTS: dict[str, Callable[[Any], bool]] = {
     "preset": lambda v: isinstance(v, str),
     "seed": lambda v: _is_count(v, 2**63 - 1),
@@ -266,7 +267,7 @@ WEIGHTS = {"rows", "class_weight", "pos_weight"}
 """The keys of its "weights", which stands there only where something was weighed."""
 TRAINING: dict[str, Callable[[Any], bool]] = {
     "best_epoch": _is_count,
-    "stopped_by": lambda v: v in ("max_epochs", "patience", "callback", "interrupt", "terminate"),
+    "stopped_by": lambda v: v in STOPPED_BY,
     "history": lambda v: isinstance(v, list),
 }
 """The same of a network's training."""

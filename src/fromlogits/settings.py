@@ -263,6 +263,12 @@ SETTINGS: tuple[Setting, ...] = (
         limits=(1, MAX_NETWORKS),
     ),
     Setting(
+        "warm_start",
+        SWITCH,
+        "false",
+        "in Python, a second fit goes on from the parameters, columns and classes of the first; a command trains once",
+    ),
+    Setting(
         "calibrate", SWITCH, "true", "fit one temperature on the validation rows, so that probabilities are honest"
     ),
     Setting(

@@ -64,7 +64,8 @@ class History:
     epochs: tuple[EpochRecord, ...]
     best_epoch: int
     stopped_by: str
-    """max_epochs, patience, callback, interrupt (Ctrl-C) or terminate (SIGTERM)."""
+    """max_epochs, patience, callback, interrupt (Ctrl-C) or terminate (SIGTERM); or partial_fit, whose passes are short
+    ones over what it was given."""
 
 
 class Observer(Protocol):
@@ -323,7 +324,8 @@ def estimated_seconds(
     seed: int,
     weights: Weights = UNWEIGHTED,
 ) -> float:
-    """Time of all max_epochs, from a few trial steps of about 10 ms in all; the engine is initialised anew after."""
+    """Time of all max_epochs, from a few trial steps of about 10 ms in all; the parameters stay what they were."""
+    before = engine.parameters()
     plan = _for_rows(plan, len(rows))
     batch, rate = rows[: plan.batch_size], learning_rates(plan, 0, 1, 1)
     engine.start(plan, seed)
@@ -333,7 +335,7 @@ def estimated_seconds(
         started = time.perf_counter()
         engine.train_span(features, targets, batch, rate, 0.0, weights)
         trials.append(time.perf_counter() - started)
-    engine.initialise(seed)
+    engine.set_parameters(before)
     # The shortest: another process that took the core for a moment would count for every step to come.
     return min(trials) * math.ceil(len(rows) / plan.batch_size) * plan.max_epochs
 

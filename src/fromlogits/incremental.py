@@ -1,0 +1,196 @@
+"""Training batch by batch, by whoever has the rows: what `partial_fit` does."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import fitting
+from .cores import n_threads
+from .data.encoders import FeatureEncoder
+from .data.features import EncodedRows
+from .data.inputs import as_inputs
+from .data.memory import refuse_too_many_parameters
+from .data.targets import TargetEncoder, as_target
+from .engines.base import Engine
+from .errors import DivergedError, InputError
+from .fitting import Settings
+from .members import Member
+from .model import MAX_HISTORY, Model
+from .training import EpochRecord, History
+
+CALL_FLOPS = 5_000_000_000
+"""Of one call of an engine, so that Ctrl-C is heard in between."""
+OF_FIT_ALONE = ("max_epochs", "patience", "validation_fraction", "metric", "warm_start", "early_stopping", "calibrate")
+MAY_CHANGE = ("learning_rate", "n_jobs", "verbose", *OF_FIT_ALONE)
+"""Settings that may be others from one batch to the next."""
+
+
+class Increments:
+    """Networks that take steps on one batch of rows after another; their optimizers remember.
+
+    Args:
+        settings: of the classifier.
+        X, y, classes: of the first batch, as `Classifier.partial_fit` takes them.
+        present: the model to go on from; None begins anew.
+    """
+
+    def __init__(self, settings: Settings, X: Any, y: Any, classes: Any, present: Model | None) -> None:
+        _refuse_what_needs_an_end(settings)
+        self.settings = dict(settings)
+        if present is not None:
+            settings = fitting.going_on(settings, present)
+        inputs = as_inputs(X)
+        target = _target(y, classes, settings["task"]) if present is None else present.target
+        plan, hidden = fitting.plan_of(settings, len(inputs), target.task)
+        self.plan = plan.replace({"schedule": "constant", "early_stopping": False, "calibrate": False})
+        self.seed = fitting.seed_of(settings["random_state"])
+        encoder = _open_to_more(FeatureEncoder.fit(inputs)) if present is None else present.encoder
+        stated = fitting.members_of(settings, target)
+        network, head = fitting.network_of(settings, hidden, encoder.schema.n_features, target, stated)
+        stated.check_size(network, target.n_classes)
+        refuse_too_many_parameters(network.n_parameters)
+        if present is not None:
+            fitting.refuse_another(network, stated, present)
+            facts = {**present.facts, "preset": settings["preset"], "seed": self.seed, "n_validation": 0}
+            self.model = dataclasses.replace(
+                present, plan=self.plan, temperature=1.0, facts={**facts, "split": {"kind": "none"}, "validation": None}
+            )
+        else:
+            self.model = fitting.unseen(network, head, self.plan, encoder, target, stated, self.seed, settings)
+        self.engines: list[Engine] = []
+        for one in self.model.trained:
+            engine = fitting.new_engine(settings["engine"], network, head, 1)
+            if present is None:
+                engine.initialise(one.seed)
+            else:
+                engine.set_parameters(one.parameters)
+            engine.start(self.plan, one.seed)
+            self.engines.append(engine)
+
+    def encoded(self, settings: Settings, X: Any, y: Any, classes: Any) -> tuple[EncodedRows, NDArray[Any]]:
+        """The rows of a batch as the networks take them; InputError, and nothing is lost, for what they can't take."""
+        _refuse_what_needs_an_end(settings)
+        for name, was in self.settings.items():
+            if name not in MAY_CHANGE and settings[name] is not was and settings[name] != was:
+                raise InputError(
+                    f"partial_fit: {name} is {settings[name]!r} now and was {was!r} when its steps began. Set it back,"
+                    " or begin anew with fit or a clone."
+                )
+        self._rate(settings), n_threads(settings["n_jobs"])
+        target = self.model.target
+        if classes is not None and not _are_same(classes, target):
+            raise InputError(
+                f"partial_fit: classes must be those of the first call, {list(target.classes)[:10]}"
+                f"{' and more' if target.n_classes > 10 else ''}; leave them out."
+            )
+        features = self.model.encoder.encode(as_inputs(X))
+        targets = target.encode(y)
+        if len(features) != len(targets):
+            raise InputError(f"X and y must have the same number of rows; X has {len(features)}, y has {len(targets)}.")
+        return features, targets
+
+    def take(self, settings: Settings, features: EncodedRows, targets: NDArray[Any]) -> Model:
+        """One pass over the rows, in their order; raises DivergedError, after which these increments are of no use."""
+        rate, threads = self._rate(settings), n_threads(settings["n_jobs"])
+        a_round = self.model.members.a_round(self.model.target.n_classes)
+        trained = []
+        for number, (engine, one) in enumerate(zip(self.engines, self.model.trained, strict=True)):
+            engine.n_threads = threads
+            own = targets[:, number % a_round] if self.model.members.separate_networks else targets
+            loss = self._pass(engine, features, fitting.engine_targets(own, self.model.head), rate)
+            trained.append(_after(one, loss, rate, engine))
+        facts = {**self.model.facts, "n_train": self.model.facts["n_train"] + len(features)}
+        plan = self.plan.replace({"learning_rate": rate})
+        self.model = dataclasses.replace(self.model, trained=tuple(trained), facts=facts, plan=plan)
+        return self.model
+
+    def _rate(self, settings: Settings) -> float:
+        stated = settings["learning_rate"]
+        return self.plan.learning_rate if stated is None else self.plan.replace({"learning_rate": stated}).learning_rate
+
+    def _pass(self, engine: Engine, features: EncodedRows, targets: NDArray[Any], rate: float) -> float:
+        """The mean loss of the rows, each before the step that it takes part in."""
+        n, size = len(features), self.plan.batch_size
+        rows = np.arange(n, dtype=np.int64)
+        span = size * max(1, CALL_FLOPS // (6 * self.model.network.n_parameters * size))
+        loss, step = 0.0, 0
+        for start in range(0, n, span):
+            order = rows[start : start + span]
+            rates = np.full(math.ceil(len(order) / size), rate)
+            loss = engine.train_span(features, targets, order, rates, loss)
+            step += len(rates)
+            if not math.isfinite(loss):
+                raise _diverged(step, "the training loss", rate)
+        if not np.isfinite(engine.logits(features, rows[-size:])).all():
+            raise _diverged(step, "a logit", rate)
+        return loss / n
+
+
+def _refuse_what_needs_an_end(settings: Settings) -> None:
+    for name in ("early_stopping", "calibrate"):
+        if settings[name]:
+            raise InputError(
+                f"partial_fit holds no rows out, so it takes no {name}=True; leave it out or set it to False."
+            )
+    if dict(settings["spec"] or {}).get("schedule", "constant") != "constant":
+        raise InputError(
+            f"partial_fit knows no last step, so its learning rate is constant; spec asks for the schedule"
+            f" {settings['spec']['schedule']!r}. Leave it out, and set learning_rate between the calls."
+        )
+
+
+def _target(y: Any, classes: Any, task: str | None) -> TargetEncoder:
+    """What the classes are: of one label a row as they are given; of a matrix its columns."""
+    target = as_target(y, ravel=task != "multi-label")
+    if target.values.ndim == 1:
+        if classes is None:
+            raise InputError(
+                "partial_fit needs classes=[...] at its first call: every class that will ever come, for a batch may"
+                " lack some."
+            )
+        known = TargetEncoder.fit(classes, "multi-class")
+        return TargetEncoder("multi-class", known.classes)
+    named = None if classes is None else np.asarray(classes).tolist()
+    fitted = TargetEncoder.fit(target, task, class_names=named)
+    if named is not None and list(fitted.classes) != named:
+        raise InputError(f"classes must be the names of y's columns, {list(fitted.classes)}; got {named}.")
+    return TargetEncoder(fitted.task, fitted.classes)
+
+
+def _are_same(classes: Any, target: TargetEncoder) -> bool:
+    given = np.asarray(classes).tolist()
+    return (sorted(set(given)) if target.task == "multi-class" else given) == list(target.classes)
+
+
+def _open_to_more(encoder: FeatureEncoder) -> FeatureEncoder:
+    """A column that has one value in the first batch may have others later: it is not scaled, instead of left out."""
+    inverse = encoder.inverse_spread
+    if inverse is None or inverse.all():
+        return encoder
+    usual = float(np.median(inverse[inverse > 0])) if encoder.kind == "scaled" else 1.0
+    return dataclasses.replace(encoder, inverse_spread=np.where(inverse > 0, inverse, usual), notes=())
+
+
+def _after(one: Member, loss: float, rate: float, engine: Engine) -> Member:
+    """The member with one more pass behind it; of very many passes the last ones are remembered."""
+    passes = [
+        dataclasses.replace(record, is_best=False) if record.is_best else record
+        for record in one.history.epochs[-(MAX_HISTORY - 1) :]
+    ]
+    number = passes[-1].epoch + 1 if passes else 1
+    history = History((*passes, EpochRecord(number, loss, None, True, rate)), number, "partial_fit")
+    return dataclasses.replace(one, history=history, parameters=engine.parameters())
+
+
+def _diverged(step: int, what: str, rate: float) -> DivergedError:
+    return DivergedError(
+        f"training diverged: {what} is not finite at step {step} of this partial_fit. The classifier is as it was"
+        f" before the call. Lower learning_rate (now {rate:g}), set clip_norm, or look for extreme values in the rows.",
+        step=step,
+        last_finite_loss=None,
+    )
