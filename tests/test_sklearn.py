@@ -585,3 +585,109 @@ def test_warm_start_refuses_other_columns_and_classes() -> None:
         clf.fit(X[:, :3], y)
     with pytest.raises(InputError, match="a class that was not in the training rows"):
         clf.fit(X, y + 1)
+
+
+# Its tools
+
+
+def test_a_grid_is_searched_inside_a_pipeline() -> None:
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = blobs(3)
+    pipeline = Pipeline([("scale", StandardScaler()), ("net", quick())])
+    grid = {"net__hidden_layer_sizes": [(), (5,)], "net__learning_rate": [1e-4, 0.05]}
+    search = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
+    assert search.best_params_["net__learning_rate"] == 0.05
+    assert search.best_estimator_["net"].learning_rate == 0.05
+    assert search.best_score_ > search.cv_results_["mean_test_score"].min()
+
+
+def test_a_search_in_several_processes_finds_the_same_scores() -> None:
+    from sklearn.model_selection import GridSearchCV
+
+    X, y = blobs(3)
+    one, two = (GridSearchCV(quick(), {"hidden_layer_sizes": [(), (5,)]}, cv=2, n_jobs=n).fit(X, y) for n in (1, 2))
+    np.testing.assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+
+
+def test_sparse_columns_of_a_transformer() -> None:
+    import pandas as pd
+    import scipy.sparse as sp
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    words = np.array([f"word {i}" for i in range(40)])[np.arange(200) % 40]
+    frame = pd.DataFrame({"word": words, "x": np.linspace(0.5, 1, 200)})
+    columns = ColumnTransformer([("word", OneHotEncoder(), ["word"])], remainder="passthrough", sparse_threshold=1.0)
+    assert sp.issparse(columns.fit_transform(frame))
+    y = np.arange(200) % 40 < 20
+    assert make_pipeline(columns, quick(max_epochs=60, learning_rate=0.05)).fit(frame, y).score(frame, y) == 1.0
+
+
+@pytest.mark.parametrize("scoring", ["f1_macro", "roc_auc", "neg_log_loss_of_each", None])
+def test_labels_are_scored_by_cross_validation(scoring: Any) -> None:
+    from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer, roc_auc_score
+    from sklearn.model_selection import KFold, cross_val_score
+
+    X, _ = blobs(3)
+    Y = labels_of(X)
+    measures: dict[Any, Callable[[fl.Classifier, Array, Array], float]] = {
+        "f1_macro": lambda clf, X, Y: f1_score(Y, clf.predict(X), average="macro"),
+        "roc_auc": lambda clf, X, Y: roc_auc_score(Y, clf.predict_proba(X)),
+        "neg_log_loss_of_each": lambda clf, X, Y: (
+            -np.mean([log_loss(*pair) for pair in zip(Y.T, clf.predict_proba(X).T, strict=True)])
+        ),
+        None: lambda clf, X, Y: accuracy_score(Y, clf.predict(X)),
+    }
+    folds = KFold(2)
+    if scoring == "neg_log_loss_of_each":
+        per_label = lambda Y, P: np.mean([log_loss(*pair) for pair in zip(Y.T, P.T, strict=True)])  # noqa: E731
+        given: Any = make_scorer(per_label, greater_is_better=False, response_method="predict_proba")
+    else:
+        given = scoring
+    found = cross_val_score(quick(), X, Y, cv=folds, scoring=given)
+    expected = [measures[scoring](quick().fit(X[a], Y[a]), X[b], Y[b]) for a, b in folds.split(X)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_meta_estimators_take_it_as_any_classifier() -> None:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.ensemble import BaggingClassifier, VotingClassifier
+    from sklearn.inspection import permutation_importance
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+    from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+    from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
+
+    X, y = blobs(3)
+    clf = quick(learning_rate=0.05, max_epochs=20)
+    for meta in (
+        CalibratedClassifierCV(clf, cv=2),
+        VotingClassifier([("net", clf), ("line", LogisticRegression())], voting="soft"),
+        BaggingClassifier(clf, n_estimators=2, random_state=0),
+        OneVsRestClassifier(clf),
+        OneVsOneClassifier(clf),
+    ):
+        assert meta.fit(X, y).score(X, y) > 0.8, meta
+    for meta in (TunedThresholdClassifierCV(clf, cv=2), FixedThresholdClassifier(clf, threshold=0.4)):
+        assert meta.fit(X, y == 1).score(X, y == 1) > 0.6, meta
+    for meta in (MultiOutputClassifier(clf), ClassifierChain(clf, random_state=0)):
+        assert meta.fit(X, labels_of(X)).predict(X).shape == (len(X), 3)
+    X[:, 3] = 0.0
+    importance = permutation_importance(clf.fit(X, y), X, y, n_repeats=2, random_state=0).importances_mean
+    assert importance[3] == 0.0 < importance.max()
+
+
+def test_columns_are_known_by_name() -> None:
+    import pandas as pd
+
+    X, y = blobs(3)
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    clf = quick().fit(frame, y)
+    assert clf.feature_names_in_.tolist() == ["a", "b", "c", "d"]
+    np.testing.assert_array_equal(clf.predict_proba(frame[["d", "b", "a", "c"]]), clf.predict_proba(frame))
+    with pytest.raises(InputError, match="column 'c' is missing"):
+        clf.predict(frame[["a", "b", "d"]])
