@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ from .spec import Network
 from .weights import checked
 
 Float32 = NDArray[np.float32]
+PART_VALUES = 1 << 22
+"""Logits that are computed at a time; what is made of them takes some 50 MB."""
 
 
 class Classifier(Estimator):
@@ -300,10 +302,15 @@ class Classifier(Estimator):
         few_nc = few_rows.logits(X, self.encoder_, self._networks.only, temperature)
         if few_nc is not None:
             return few_nc
+        parts = list(self._logits_in_parts(X, temperature))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _logits_in_parts(self, X: Any, temperature: float) -> Iterator[Float32]:
+        """The logits of some consecutive rows at a time, in little memory; a row's bits are the same in every part."""
         self._networks.use_threads(n_threads(self.n_jobs))
-        parts = [self._networks.of(part) for part in self.encoder_.encode_parts(as_inputs(X))]
-        logits_nc = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return calibration.apply(logits_nc, temperature) if calibrated else logits_nc
+        most_rows = max(1, PART_VALUES // self.target_.n_classes)
+        for part in self.encoder_.encode_parts(as_inputs(X), most_rows):
+            yield calibration.apply(self._networks.of(part), temperature)
 
     def predict_proba(self, X: Any) -> Float32:
         """Probabilities, float32 (n, K): of the classes, summing to 1, or of each label on its own."""

@@ -1642,6 +1642,25 @@ CASES: dict[str, list[Case]] = {
             "column 'weight' must hold numbers; t.csv line 5 has 'heavy', which is not a number. The model needs it.",
         ),
         Case(
+            "a column to keep that is not there",
+            several(model, table),
+            "predict m.safetensors t.csv --keep size,wieght",
+            "t.csv has no column 'wieght' to be kept. Did you mean 'weight'?",
+        ),
+        Case(
+            "a column to keep of a file without named columns",
+            several(model, text("1 1:2 2:3\n", "t.svm")),
+            "predict m.safetensors t.svm --keep size",
+            "t.svm: --keep is for tables, whose columns have names; it has none.",
+        ),
+        Case(
+            "a column to keep that the predictions have",
+            several(model, lambda: table(header="size,weight,prediction")),
+            "predict m.safetensors t.csv --keep prediction",
+            "column 'prediction' can't be copied to the predictions, which have a column of that name; leave it out of"
+            " --keep, or rename it in the file.",
+        ),
+        Case(
             "predictions into a file that exists",
             several(model, table, text("", "p.csv")),
             "predict m.safetensors t.csv -o p.csv",

@@ -92,7 +92,7 @@ def test_a_signal_while_predictions_are_written_leaves_no_half_file(
     subprocess.run([*COMMAND, "train", "t.npz", "--epochs", "1", "--quiet"], cwd=tmp_path, check=True, timeout=60)
     script = (
         "import os, signal, sys; from fromlogits.cli import output, main;"
-        f"output.Predictions.write = lambda *_: os.kill(os.getpid(), {int(number)});"
+        f"output.Predictions.write = lambda *_, **__: os.kill(os.getpid(), {int(number)});"
         "sys.exit(main.run(['predict', 't.safetensors', 't.npz', '-o', 'p.csv']))"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)

@@ -320,6 +320,65 @@ def test_predictions_keep_order_and_ids_and_need_no_target(here: Here) -> None:
     assert (written == clf.predict_proba(x)).all()
 
 
+def test_kept_columns_stand_in_the_predictions_as_they_stand_in_the_file(here: Here) -> None:
+    write_classes("t.csv")
+    here(TRAIN)
+    first, *lines = Path("t.csv").read_text(encoding="utf-8").splitlines()
+    said = ["01.50", ' "a, ""b""" ', "NA", "", "é"]
+    rows = [f"{line},{said[number % 5].strip()}" for number, line in enumerate(lines)]
+    Path("new.csv").write_text("\n".join([f"{first},said", *rows]) + "\n", encoding="utf-8")
+    feature = first.split(",")[1]
+    found = here.table(f"predict t.safetensors new.csv --keep said,{feature} --keep nr --missing NA")
+
+    assert list(found[0])[:4] == ["nr", "said", feature, "prediction"]
+    assert [row["said"] for row in found[:5]] == ["01.50", 'a, "b"', "NA", "", "é"]
+    assert [row[feature] for row in found] == [line.split(",")[1] for line in lines]
+    told = here.json("predict t.safetensors new.csv --keep said")["predictions"]
+    assert [row["said"] for row in told[:5]] == ["01.50", 'a, "b"', "NA", None, "é"]
+
+
+def test_kept_columns_of_other_tables_have_their_values(here: Here) -> None:
+    import pandas as pd
+
+    write_classes("t.csv")
+    here(TRAIN)
+    frame = pd.read_csv("t.csv").assign(whole=range(200), day="2026-01-01")
+    frame.to_parquet("t.parquet")
+    frame.to_json("t.jsonl", orient="records", lines=True)
+    for name in ("t.parquet", "t.jsonl"):
+        found = here.table(f"predict t.safetensors {name} --keep whole,day")
+        assert [row["whole"] for row in found] == [str(number) for number in range(200)]
+        assert {row["day"] for row in found} == {"2026-01-01"}
+
+
+def test_predictions_of_parts_are_those_of_all_rows(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_classes("t.csv")
+    here(TRAIN)
+    _, whole, _ = here("predict t.safetensors t.csv --logits")
+    objects = here.json("predict t.safetensors t.csv --logits")
+    monkeypatch.setattr("fromlogits.classifier.PART_VALUES", 50)  # 16 rows at a time
+    _, in_parts, _ = here("predict t.safetensors t.csv --logits")
+    here("predict t.safetensors t.csv --logits -o p.csv")
+
+    assert in_parts == whole
+    assert Path("p.csv").read_text(encoding="utf-8") == whole
+    assert here.json("predict t.safetensors t.csv --logits") == objects
+
+
+def test_a_row_that_cannot_be_predicted_leaves_nothing_behind(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_classes("t.csv")
+    here(TRAIN)
+    monkeypatch.setattr("fromlogits.classifier.PART_VALUES", 50)
+    lines = Path("t.csv").read_text(encoding="utf-8").splitlines()
+    nr, _, rest = lines[-1].split(",", 2)
+    Path("late.csv").write_text("\n".join([*lines[:-1], f"{nr},1e300,{rest}"]) + "\n", encoding="utf-8")
+    for target in ("", " -o p.csv"):
+        code, out, err = here(f"predict t.safetensors late.csv{target}")
+        assert (code, out) == (2, "")
+        assert "late.csv line 201: the value lies so far from the training rows" in err
+    assert not Path("p.csv").exists()
+
+
 def test_predictions_go_to_csv_and_tsv_files_and_json(here: Here) -> None:
     write_classes("t.csv")
     here(TRAIN)

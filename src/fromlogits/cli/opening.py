@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
@@ -47,8 +48,8 @@ def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Datase
     return dataset
 
 
-def read_unlabelled(classifier: Classifier, path: str, reading: Reading) -> Dataset:
-    """A file to predict: targets may be missing, the id columns not."""
+def read_unlabelled(classifier: Classifier, path: str, reading: Reading, keep: Sequence[str] = ()) -> Dataset:
+    """A file to predict: targets and id columns may be missing, those to keep may not."""
     from ..data.sources import read
 
     schema = classifier.encoder_.schema
@@ -56,6 +57,7 @@ def read_unlabelled(classifier: Classifier, path: str, reading: Reading) -> Data
         path,
         target=schema.target_names or None,
         ids=schema.id_names,
+        keep=keep,
         ignore=(*schema.ignored, *schema.left_out),
         features=schema.names,
         picture_shape=schema.picture_shape,

@@ -142,10 +142,10 @@ def _range_of(numbers: Sequence[Any]) -> range:
 
 
 class Predictions:
-    """A row for each row of the input, in its order.
+    """A row for each of some rows of the input, in its order.
 
     Args:
-        ids: the id columns.
+        copied: columns of the input, to stand in front.
         predicted: classes (n,), or 0/1 (n, L) for labels.
         classes: class or label names.
         probabilities: (n, K).
@@ -156,7 +156,7 @@ class Predictions:
 
     def __init__(
         self,
-        ids: Sequence[Column],
+        copied: Sequence[Column],
         predicted: NDArray[Any],
         classes: Sequence[Any],
         probabilities: NDArray[Any],
@@ -165,7 +165,7 @@ class Predictions:
         is_multi_label: bool,
         separator: str = "|",
     ) -> None:
-        self.ids, self.predicted, self.classes = ids, predicted, classes
+        self.copied, self.predicted, self.classes = copied, predicted, classes
         self.probabilities, self.logits = probabilities, logits
         self.is_multi_label, self.separator = is_multi_label, separator
         # One unit for two classes: its logit speaks for the second.
@@ -175,15 +175,20 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.predicted)
 
-    def write(self, stream: TextIO, delimiter: str) -> None:
-        """A header and a line per row. Numbers are the shortest that give the same float32."""
+    @property
+    def own_names(self) -> list[str]:
+        """Of the columns that the input does not have."""
+        names = ["prediction", *(f"probability:{name}" for name in self.classes)]
+        return [*names, *(f"logit:{name}" for name in self.logit_names)]
+
+    def write(self, stream: TextIO, delimiter: str, *, has_header: bool = True) -> None:
+        """A line per row, below a header if it is the first part. Numbers are the shortest for the same float32."""
         writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-        names = [column.name for column in self.ids]
-        names += ["prediction", *(f"probability:{name}" for name in self.classes)]
-        writer.writerow([*names, *(f"logit:{name}" for name in self.logit_names)])
+        if has_header:
+            writer.writerow([*(column.name for column in self.copied), *self.own_names])
         for start in range(0, len(self), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
-            columns = [_texts(column, part) for column in self.ids]
+            columns = [_texts(column, part) for column in self.copied]
             columns.append([self._joined(row) for row in self.predicted[part]])
             for values in (self.probabilities, self.logits):
                 if values is not None:
@@ -202,7 +207,7 @@ class Predictions:
         rows = []
         for row in range(len(self)):
             predicted = self.predicted[row]
-            entry: dict[str, Any] = {column.name: _value(column, row) for column in self.ids}
+            entry: dict[str, Any] = {column.name: _value(column, row) for column in self.copied}
             entry["prediction"] = (
                 [name for name, is_on in zip(self.classes, predicted, strict=True) if is_on]
                 if self.is_multi_label
@@ -284,6 +289,25 @@ def naming(path: str | None) -> Iterator[None]:
         if path is None or Path(path).name in str(error):
             raise
         raise InputError(f"{Path(path).name}: {error}") from error
+
+
+@contextlib.contextmanager
+def spooled() -> Iterator[TextIO]:
+    """A text that is on disk without a name, to be read once it is whole; FromlogitsError if it can't be written."""
+    import tempfile
+
+    try:
+        with contextlib.ExitStack() as closing:
+            spool = closing.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", newline=""))
+            yield spool
+            spool.flush()
+            closing.pop_all()  # it is whole: the caller closes it
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise FromlogitsError(
+            f"the predictions could not be written to {tempfile.gettempdir()}: {why}. TMPDIR names another folder, -o a"
+            " file."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
+from ..errors import InputError
 from ..whole_file import check_room
 from .columns import noticed_notes
 from .display import Screen, standard_output
 from .opening import open_model, read_unlabelled
-from .options import Data, Json, Model, Overwrite, Threads, named, reads_files
-from .output import Predictions, as_json, check_output, delimiter_of, naming, written
+from .options import Data, Json, Model, Overwrite, Threads, listed_names, named, reads_files
+from .output import Predictions, as_json, check_output, delimiter_of, naming, spooled, written
+
+if TYPE_CHECKING:
+    from ..classifier import Classifier
+    from ..data.table import Column
 
 MIN_PROBABILITY = len(",0.0")
 
@@ -31,6 +38,12 @@ def predict(
         typer.Option("-o", "--output", metavar="FILE", help="Write to this .csv or .tsv [CSV to standard output]."),
     ] = None,
     logits: Annotated[bool, typer.Option("--logits", help="Add the logits, one column per output unit.")] = False,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep", metavar="COLUMNS", help="Columns of DATA to copy to the predictions, as they stand there."
+        ),
+    ] = None,
     threads: Threads = None,
     json: Json = False,
     overwrite: Overwrite = False,
@@ -41,28 +54,44 @@ def predict(
         delimiter_of(path)
         check_output(path, overwrite=overwrite, inputs=[model, data])
     classifier = open_model(model, threads)
-    dataset = read_unlabelled(classifier, data, reading)
+    dataset = read_unlabelled(classifier, data, reading, listed_names(keep))
     if path is not None:
         least = len(dataset) * (2 + MIN_PROBABILITY * len(classifier.target_.classes))
         check_room("the predictions need at least", path.resolve().parent, least)
     with naming(data):
         noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
-        logits_nc = classifier.predict_logits(dataset.features)
-    predictions = Predictions(
-        dataset.ids.columns,
-        classifier._decide(logits_nc),
-        classifier.target_.classes,
-        classifier._probabilities(logits_nc),
-        logits_nc if logits else None,
-        is_multi_label=classifier.target_.task == "multi-label",
-        separator=classifier.target_.separator or "|",
-    )
+    copied = (*dataset.ids.columns, *(dataset.kept.columns if dataset.kept is not None else ()))
+    _refuse_two_of_a_name(copied, classifier, with_logits=logits)
+
+    def parts() -> Iterator[Predictions]:
+        start = 0
+        for logits_nc in classifier._logits_in_parts(dataset.features, classifier.temperature_):
+            stop = start + len(logits_nc)
+            yield Predictions(
+                [column.part(start, stop) for column in copied],
+                classifier._decide(logits_nc),
+                classifier.target_.classes,
+                classifier._probabilities(logits_nc),
+                logits_nc if logits else None,
+                is_multi_label=classifier.target_.task == "multi-label",
+                separator=classifier.target_.separator or "|",
+            )
+            start = stop
+
+    def write(stream: TextIO, delimiter: str) -> None:
+        with naming(data):
+            for number, part in enumerate(parts()):
+                part.write(stream, delimiter, has_header=number == 0)
+
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
-    for note in (*dataset.notes, *noticed_notes(noticed, named(data), len(dataset))):
-        progress.tell(f"note: {note.rstrip('.')}.")
+
+    def tell_notes() -> None:
+        for note in (*dataset.notes, *noticed_notes(noticed, named(data), len(dataset))):
+            progress.tell(f"note: {note.rstrip('.')}.")
+
     about = {
         "task": classifier.target_.task,
-        "rows": len(predictions),
+        "rows": len(dataset),
         "classes": list(classifier.target_.classes),
     }
     if path is not None:
@@ -70,15 +99,37 @@ def predict(
             written(path, overwrite=overwrite) as stream,
             io.TextIOWrapper(stream, encoding="utf-8", newline="") as text,
         ):
-            predictions.write(text, delimiter_of(path))
+            write(text, delimiter_of(path))
+        tell_notes()
         if json:
             results.tell(as_json({**about, "output": str(path)}))
         else:
-            results.tell(f"{len(predictions):,} predictions written to {path}")
-    else:
+            results.tell(f"{len(dataset):,} predictions written to {path}")
+    elif json:
+        with naming(data):
+            rows = [row for part in parts() for row in part.as_objects()]
+        tell_notes()
         with standard_output():
-            if json:
-                print(as_json({**about, "predictions": predictions.as_objects()}, is_wide=True))
-            else:
-                predictions.write(sys.stdout, ",")
+            print(as_json({**about, "predictions": rows}, is_wide=True))
+    else:
+        # All or nothing, as with a file: a row that can't be predicted may come late.
+        with spooled() as spool:
+            write(spool, ",")
+        tell_notes()
+        with spool, standard_output():
+            spool.seek(0)
+            shutil.copyfileobj(spool, sys.stdout)
     return 0
+
+
+def _refuse_two_of_a_name(copied: Sequence[Column], classifier: Classifier, *, with_logits: bool) -> None:
+    """The columns of the predictions have names that differ."""
+    classes = [str(name) for name in classifier.target_.classes]
+    own = {"prediction", *(f"probability:{name}" for name in classes)}
+    own |= {f"logit:{name}" for name in classes} if with_logits else set()
+    for column in copied:
+        if column.name in own:
+            raise InputError(
+                f"column {column.name!r} can't be copied to the predictions, which have a column of that name; leave it"
+                " out of --keep, or rename it in the file."
+            )

@@ -32,6 +32,7 @@ Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
 MOMENT_ROWS = 10_000  # a mean over their pixels is good to four digits
 PART_BYTES = 1 << 26
+MANY_ROWS = 1 << 62
 RELEASED_ROWS = 1 << 14
 DENSE = 0.5  # from this share of values that are not zero on, zero is a value like any other
 ALIKE = 10.0  # columns whose sizes differ by no more than this factor from the median share a scale
@@ -148,14 +149,16 @@ class FeatureEncoder:
         refuse_too_large(inputs.n_rows, inputs.n_features, "features")
         return Features(features.dense()), notes
 
-    def encode_parts(self, inputs: Inputs) -> Iterator[EncodedRows]:
-        """The features of all rows, some consecutive rows at a time; their memory is bounded.
+    def encode_parts(self, inputs: Inputs, most_rows: int = MANY_ROWS) -> Iterator[EncodedRows]:
+        """The features of all rows, at most so many consecutive rows at a time; their memory is bounded.
 
         Their form is the encoder's alone: how many other rows and zeros there are changes no bits of a prediction.
         """
         inputs, _ = self._matched(inputs)
         if self._stays_as_it_is(inputs):
-            yield self._as_it_is(inputs)
+            pictures = self._as_it_is(inputs)
+            for start in range(0, len(pictures), most_rows):
+                yield Features(pictures.values[start : start + most_rows], self.scale, self.shift)
             return
         encode: Callable[[Inputs, int, int], EncodedRows] = {
             "scaled": self._encode_sparse, "columns": self._encode_columns,
@@ -163,7 +166,7 @@ class FeatureEncoder:
         width = self.n_features
         if self.table is not None and self.table.is_sparse:
             width = 2 * self.table.n_slots
-        for start, stop in _parts(inputs, self.kind, width):
+        for start, stop in _parts(inputs, self.kind, width, most_rows):
             yield encode(inputs, start, stop)
 
     def described(self) -> list[dict[str, Any]]:
@@ -370,8 +373,8 @@ def _columns(inputs: Table | Matrix) -> Sequence[Column]:
     return [inputs.column(place) for place in range(inputs.n_features)]
 
 
-def _parts(inputs: Inputs, kind: str, width: int) -> Iterator[tuple[int, int]]:
-    """Where parts of the rows begin and end, whose features take some PART_BYTES, or are one row.
+def _parts(inputs: Inputs, kind: str, width: int, most_rows: int) -> Iterator[tuple[int, int]]:
+    """Where parts of so many rows at most begin and end, whose features take some PART_BYTES, or are one row.
 
     `width` is how many float32 values a row takes.
     """
@@ -381,7 +384,7 @@ def _parts(inputs: Inputs, kind: str, width: int) -> Iterator[tuple[int, int]]:
         ends, most = inputs.indptr, PART_BYTES // 8  # counted in values, each with its index
     start = 0
     while start < inputs.n_rows:
-        stop = max(start + 1, bisect_right(ends, int(ends[start]) + most) - 1)
+        stop = max(start + 1, min(bisect_right(ends, int(ends[start]) + most) - 1, start + most_rows))
         yield start, stop
         start = stop
 

@@ -42,6 +42,7 @@ class Dataset:
         features: the table without target, id and ignored columns; or a matrix of uint8 or numbers, dense or sparse.
         targets: None when not asked for.
         ids: the id columns, as they stand in the file; may have no columns.
+        kept: columns to copy to the predictions; of delimited text exactly as they stand there.
         picture_shape: (h, w) or (h, w, channels) when each row is a picture.
         feature_names: in the file's order, when it names them.
         classes: the names in the array `classes` of an .npz file; `targets` holds them already.
@@ -63,6 +64,7 @@ class Dataset:
     arrived: Arrived | None = None
     weights: NDArray[np.float64] | None = None
     """Of the rows, where a column of them was asked for and is there."""
+    kept: Table | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -74,6 +76,7 @@ def read(
     target: str | Sequence[str] | None = None,
     ignore: Sequence[str] = (),
     ids: Sequence[str] = (),
+    keep: Sequence[str] = (),
     features: Sequence[str] | None = None,
     picture_shape: Shape | None = None,
     labelled: bool = True,
@@ -94,6 +97,7 @@ def read(
             or a sequence of exact names.
         ignore: columns to leave out; for training they must be there.
         ids: columns that name the rows; kept, but no features. Data without targets may lack them, with a note.
+        keep: columns to copy to the predictions, whatever else they are.
         features: the columns a model knows, which must be there; others are left out with a note. None: all that
             have no other role.
         picture_shape: each row is a picture of this shape.
@@ -107,6 +111,8 @@ def read(
     reading = reading or Reading()
     arrived = arrive(path, reading)
     name = arrived.path.name
+    from .tables import TextTable
+
     if arrived.form not in ("csv", "tsv") and (option := reading.is_about_text):
         raise InputError(f"{name}: --{option} is for CSV and TSV files.")
     if arrived.form not in TABLE_FORMS and reading.is_about_columns:
@@ -115,6 +121,8 @@ def read(
         )
     if arrived.form not in TABLE_FORMS and reading.label_separator is not None and n_features is None:
         raise InputError(f"{name}: --label-separator is for a table with one target column of texts.")
+    if arrived.form not in TABLE_FORMS and keep:
+        raise InputError(f"{name}: --keep is for tables, whose columns have names; it has none.")
     if arrived.form in TABLE_FORMS:
         if labelled and not has_target_column:
             raise InputError(
@@ -122,7 +130,13 @@ def read(
                 " it knows no target column. Evaluate it on such a file (.npz, .svm or IDX images)."
             )
         file = _open_table(arrived, reading)
+        for column in keep:
+            if column not in file.names:
+                raise InputError(f"{name} has no column {column!r} to be kept.{nearest(column, file.names)}")
         dataset = _read_table(file, name, target, ignore, ids, features, picture_shape, labelled, reading, weights)
+        if keep := [column for column in dict.fromkeys(keep) if column not in dataset.ids]:
+            kept = file.verbatim(keep) if isinstance(file, TextTable) else file.read(keep, as_text=keep)
+            dataset = dataclasses.replace(dataset, kept=kept)
     else:
         if features is None and weights is not None and labelled:
             raise InputError(f"{name} has no named columns, so {weights!r} can't hold the weights of its rows.")

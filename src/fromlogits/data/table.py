@@ -47,6 +47,11 @@ class Column:
             missing = is_nan if missing is None else missing | is_nan
         return cls(name, values, missing, kind)
 
+    def part(self, start: int, stop: int) -> Column:
+        """Consecutive rows, not copied."""
+        missing = None if self.missing is None else self.missing[start:stop]
+        return Column(self.name, self.values[start:stop], missing, self.kind)
+
     def take(self, rows: NDArray[Any]) -> Column:
         return Column(self.name, self.values[rows], None if self.missing is None else self.missing[rows], self.kind)
 

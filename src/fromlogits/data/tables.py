@@ -83,6 +83,12 @@ class TextTable:
         n_rows = len(columns[0].values) if columns else 0
         return Table(tuple(columns), n_rows, self.origin)
 
+    def verbatim(self, names: Sequence[str]) -> Table:
+        """Columns exactly as they stand in the file, words for a missing value too; an empty field is missing."""
+        with connect() as connection:
+            columns = self._columns(connection, {name: self._field[name] for name in names})
+        return Table(tuple(columns.values()), len(columns[names[0]].values), self.origin)
+
     def _read(
         self, connection: DuckDBPyConnection, names: Sequence[str], as_text: frozenset[str], sets: frozenset[str]
     ) -> list[Column]:
