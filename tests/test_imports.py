@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "model": "model_file members training engines heads spec data _core",
     "fitting": "weights cores model members training decisions metrics engines heads spec presets data",
     "few_rows": "engines data",
-    "incremental": "cores fitting training members model engines data",
+    "incremental": "weights cores fitting training members model engines data",
     "callbacks": "fitting members model training engines",
     "estimator": "callbacks model",
     "classifier": "callbacks weights cores estimator few_rows incremental fitting model members training decisions"

@@ -430,6 +430,86 @@ def test_a_call_takes_the_engines_steps() -> None:
             np.testing.assert_allclose(found, tensor, rtol=0, atol=1e-6)  # the scaling rounds (x - m) * (1/s)
 
 
+WEIGHED = {name: settings for name, settings in KINDS.items() if name != "sgd with momentum and dropout"}
+
+
+@pytest.mark.parametrize("settings", WEIGHED.values(), ids=WEIGHED)
+def test_weighed_rows_in_parts_give_the_bits_that_they_give_at_once(settings: dict[str, Any]) -> None:
+    X, y = blobs(3, n=96)
+    weights = np.random.default_rng(0).uniform(0.1, 9, (96, 3))
+    more: dict[str, Any]
+    if "task" in settings:
+        y, classes, more = labels_of(X), None, {"pos_weight": np.array([2.0, 0.5, 1.0])}
+    else:
+        weights, classes, more = weights[:, 0], [0, 1, 2], {"class_weight": {0: 3.0, 2: 0.5}}
+    one, parts, even = (quick(batch_size=16, **settings, **chosen) for chosen in (more, more, {}))
+    for clf in (one, parts):
+        clf.partial_fit(X[:48], y[:48], classes, weights[:48])
+    one.partial_fit(X[48:], y[48:], sample_weight=weights[48:])
+    for start in range(48, 96, 16):
+        rows = slice(start, start + 16)
+        parts.partial_fit(X[rows], y[rows], sample_weight=weights[rows])
+    assert same_networks(one, parts)
+    assert not same_networks(one, even.partial_fit(X[:48], y[:48], classes).partial_fit(X[48:], y[48:]))
+    assert one.record_["weights"]["rows"]
+
+
+def test_weights_are_taken_as_they_are() -> None:
+    X, y = blobs(3, n=60)
+
+    def stepped(rate: float, weights: Any, **more: Any) -> fl.Classifier:
+        plain: dict[str, Any] = {"optimizer": "sgd", "weight_decay": 0.0, "batch_size": 20, "spec": {"momentum": 0}}
+        clf = quick(**plain, **more, learning_rate=0.01).partial_fit(X[:20], y[:20], [0, 1, 2])
+        return clf.set_params(learning_rate=rate).partial_fit(X[20:], y[20:], sample_weight=weights)
+
+    # Of plain steps twice the weight is twice the rate: a power of two rounds nothing.
+    assert same_networks(stepped(0.01, np.full(40, 2.0)), stepped(0.02, None))
+    assert same_networks(stepped(0.01, np.ones(40)), stepped(0.01, None))
+    assert not same_networks(stepped(0.01, np.full(40, 2.0)), stepped(0.01, None))
+
+
+def test_a_class_weight_is_the_weight_of_its_rows() -> None:
+    X, y = blobs(3, n=60)
+    by_row = quick(batch_size=20).partial_fit(X, y, [0, 1, 2], np.where(y == 1, 4.0, 1.0))
+    assert same_networks(quick(batch_size=20, class_weight={1: 4}).partial_fit(X, y, [0, 1, 2]), by_row)
+    assert not same_networks(quick(batch_size=20).partial_fit(X, y, [0, 1, 2]), by_row)
+
+
+def test_a_row_without_weight_or_known_label_is_as_if_it_were_not_there() -> None:
+    X, y = blobs(3, n=60)
+    weights = np.where(np.arange(60) % 3 == 0, 0.0, 1.0)
+    there = weights > 0
+    X[~there] *= 1e6  # it would spoil the scaling
+    one = quick(batch_size=16).partial_fit(X, y, [0, 1, 2], weights)
+    assert same_networks(one, quick(batch_size=16).partial_fit(X[there], y[there], [0, 1, 2]))
+    assert one.record_["n_train"] == 40
+    known = labels_of(X).astype(float)
+    known[~there] = np.nan
+    labels = quick(batch_size=16).partial_fit(X, known)
+    assert same_networks(labels, quick(batch_size=16).partial_fit(X[there], known[there]))
+    with pytest.raises(InputError, match="no row takes part: in each of them every label is unknown or weighs 0"):
+        labels.partial_fit(X[~there], known[~there])
+    with pytest.raises(InputError, match="sample_weight must not be zero in every row"):
+        one.partial_fit(X, y, sample_weight=np.zeros(60))
+    with pytest.raises(InputError, match="sample_weight must be finite and at least 0; got -1 at row 0"):
+        one.partial_fit(X, y, sample_weight=-np.ones(60))
+
+
+def test_a_file_keeps_what_classes_count_for(tmp_path: Path) -> None:
+    X, y = blobs(3, n=60)
+    clf = quick(class_weight={1: 4}).partial_fit(X, y, [0, 1, 2])
+    clf.save(tmp_path / "m")
+    loaded = fl.load(tmp_path / "m").set_params(early_stopping=False, calibrate=False, spec=None)
+    assert loaded.class_weight == {0: 1.0, 1: 4.0, 2: 1.0}
+    assert loaded.record_["weights"] == {"rows": False, "class_weight": [1.0, 4.0, 1.0], "pos_weight": None}
+    loaded.set_params(class_weight=None).partial_fit(X, y, sample_weight=np.arange(60))
+    assert loaded.record_["weights"] == {"rows": True, "class_weight": None, "pos_weight": None}
+    with pytest.raises(
+        InputError, match=r"partial_fit: class_weight is \{0: 2\} now and was None when its steps began"
+    ):
+        loaded.set_params(class_weight={0: 2}).partial_fit(X, y)
+
+
 def test_many_calls_learn_what_fit_learns() -> None:
     X, y = blobs(3, n=300)
     clf = quick(learning_rate=0.02, batch_size=30)
@@ -508,6 +588,12 @@ def test_a_refused_batch_loses_nothing_and_a_divergence_takes_back_the_call() ->
     [
         ({"early_stopping": True}, "partial_fit holds no rows out, so it takes no early_stopping=True"),
         ({"calibrate": True}, "partial_fit holds no rows out, so it takes no calibrate=True"),
+        (
+            {"class_weight": "balanced"},
+            r"can't know what class_weight='balanced' would be; say .*: class_weight={class:",
+        ),
+        ({"pos_weight": "balanced"}, r"can't know what pos_weight='balanced' would be; say .*: pos_weight={label: w"),
+        ({"pos_weight": 2}, "pos_weight is for labels; this target has one class per row"),
         ({"spec": {"schedule": "cosine"}}, "its learning rate is constant; spec asks for the schedule 'cosine'"),
     ],
 )

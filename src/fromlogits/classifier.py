@@ -207,7 +207,7 @@ class Classifier(Estimator):
             warnings.warn(_interrupted(stop.reason, self.members_, fit.summary), stacklevel=2)
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Classifier:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Classifier:
         """Take the steps of one pass over these rows, in their order, `batch_size` at a time.
 
         The optimizer remembers from call to call, so rows in parts that are multiples of `batch_size` give the bits
@@ -224,6 +224,9 @@ class Classifier(Estimator):
             X, y: as `fit` takes them; a batch may lack classes.
             classes: every class there is, needed at the first call where y has one class a row. For a 0/1 matrix, the
                 names of its columns.
+            sample_weight: as `fit` takes it, but no call knows the mean of all weights, so they are taken as they are:
+                a row of weight 2 pulls twice as far as one of weight 1, of this call or of any other. `class_weight`
+                and `pos_weight` are taken so too; "balanced" is refused.
 
         Raises:
             InputError: data or a setting is not what it must be; nothing is lost.
@@ -233,8 +236,8 @@ class Classifier(Estimator):
         increments: Increments | None = vars(self).get("_increments")
         if increments is None:
             present = self._model if self.__sklearn_is_fitted__() else None
-            increments = Increments(settings, X, y, classes, present)
-        batch = increments.encoded(settings, X, y, classes)
+            increments = Increments(settings, X, y, classes, sample_weight, present)
+        batch = increments.encoded(settings, X, y, classes, sample_weight)
         vars(self).pop("_increments", None)  # an exception leaves them in the middle of a step
         self._become(increments.take(settings, *batch))
         self._increments = increments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,13 @@ from .data.features import EncodedRows
 from .data.inputs import as_inputs
 from .data.memory import refuse_too_many_parameters
 from .data.targets import TargetEncoder, as_target
-from .engines.base import Engine
+from .engines.base import Engine, Weights
 from .errors import DivergedError, InputError
 from .fitting import Settings
 from .members import Member
 from .model import MAX_HISTORY, Model
 from .training import EpochRecord, History
+from .weights import Balance, Targets, checked, rows_that_count
 
 CALL_FLOPS = 5_000_000_000
 """Of one call of an engine, so that Ctrl-C is heard in between."""
@@ -30,28 +32,61 @@ MAY_CHANGE = ("learning_rate", "n_jobs", "verbose", *OF_FIT_ALONE)
 """Settings that may be others from one batch to the next."""
 
 
+@dataclass(frozen=True)
+class Labels:
+    """The targets of a batch, and what they count for.
+
+    Attributes:
+        targets: of all rows, as `TargetEncoder.encode` gives them.
+        weights: of rows (n,) or of their labels (n, L), as they were given; None: 1.
+        rows: the numbers of those that take part.
+    """
+
+    targets: NDArray[Any]
+    weights: NDArray[np.float64] | None
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, target: TargetEncoder, n: int, y: Any, sample_weight: Any) -> Labels:
+        """Those of n rows of X; InputError where anything does not fit."""
+        targets = target.encode(y)
+        if len(targets) != n:
+            raise InputError(f"X and y must have the same number of rows; X has {n}, y has {len(targets)}.")
+        weights = checked("sample_weight", sample_weight, n, target, only_ratios_matter=False)
+        rows = rows_that_count(targets, weights)
+        if len(rows) == 0:
+            raise InputError("no row takes part: in each of them every label is unknown or weighs 0.")
+        return cls(targets, weights, rows)
+
+
 class Increments:
     """Networks that take steps on one batch of rows after another; their optimizers remember.
 
     Args:
         settings: of the classifier.
-        X, y, classes: of the first batch, as `Classifier.partial_fit` takes them.
+        X, y, classes, sample_weight: of the first batch, as `Classifier.partial_fit` takes them.
         present: the model to go on from; None begins anew.
     """
 
-    def __init__(self, settings: Settings, X: Any, y: Any, classes: Any, present: Model | None) -> None:
+    def __init__(
+        self, settings: Settings, X: Any, y: Any, classes: Any, sample_weight: Any, present: Model | None
+    ) -> None:
         _refuse_what_needs_an_end(settings)
         self.settings = dict(settings)
         if present is not None:
             settings = fitting.going_on(settings, present)
         inputs = as_inputs(X)
         target = _target(y, classes, settings["task"]) if present is None else present.target
-        plan, hidden = fitting.plan_of(settings, len(inputs), target.task)
+        first = Labels.of(target, len(inputs), y, sample_weight)
+        self.balance = Balance.fit(
+            settings["class_weight"], settings["pos_weight"], target, first.targets, first.weights, first.rows
+        )
+        plan, hidden = fitting.plan_of(settings, len(first.rows), target.task)
         self.plan = plan.replace({"schedule": "constant", "early_stopping": False, "calibrate": False})
         self.seed = fitting.seed_of(settings["random_state"])
-        encoder = _open_to_more(FeatureEncoder.fit(inputs)) if present is None else present.encoder
+        encoder = _open_to_more(FeatureEncoder.fit(inputs, first.rows)) if present is None else present.encoder
         stated = fitting.members_of(settings, target)
-        network, head = fitting.network_of(settings, hidden, encoder.schema.n_features, target, stated)
+        network, head = fitting.network_of(settings, hidden, encoder.n_features, target, stated)
         stated.check_size(network, target.n_classes)
         refuse_too_many_parameters(network.n_parameters)
         if present is not None:
@@ -72,11 +107,13 @@ class Increments:
             engine.start(self.plan, one.seed)
             self.engines.append(engine)
 
-    def encoded(self, settings: Settings, X: Any, y: Any, classes: Any) -> tuple[EncodedRows, NDArray[Any]]:
+    def encoded(
+        self, settings: Settings, X: Any, y: Any, classes: Any, sample_weight: Any
+    ) -> tuple[EncodedRows, Labels]:
         """The rows of a batch as the networks take them; InputError, and nothing is lost, for what they can't take."""
         _refuse_what_needs_an_end(settings)
         for name, was in self.settings.items():
-            if name not in MAY_CHANGE and settings[name] is not was and settings[name] != was:
+            if name not in MAY_CHANGE and _differ(settings[name], was):
                 raise InputError(
                     f"partial_fit: {name} is {settings[name]!r} now and was {was!r} when its steps began. Set it back,"
                     " or begin anew with fit or a clone."
@@ -89,22 +126,25 @@ class Increments:
                 f"{' and more' if target.n_classes > 10 else ''}; leave them out."
             )
         features = self.model.encoder.encode(as_inputs(X))
-        targets = target.encode(y)
-        if len(features) != len(targets):
-            raise InputError(f"X and y must have the same number of rows; X has {len(features)}, y has {len(targets)}.")
-        return features, targets
+        return features, Labels.of(target, len(features), y, sample_weight)
 
-    def take(self, settings: Settings, features: EncodedRows, targets: NDArray[Any]) -> Model:
+    def take(self, settings: Settings, features: EncodedRows, labels: Labels) -> Model:
         """One pass over the rows, in their order; raises DivergedError, after which these increments are of no use."""
         rate, threads = self._rate(settings), n_threads(settings["n_jobs"])
         a_round = self.model.members.a_round(self.model.target.n_classes)
         trained = []
         for number, (engine, one) in enumerate(zip(self.engines, self.model.trained, strict=True)):
             engine.n_threads = threads
-            own = targets[:, number % a_round] if self.model.members.separate_networks else targets
-            loss = self._pass(engine, features, fitting.engine_targets(own, self.model.head), rate)
+            column = number % a_round if self.model.members.separate_networks else None
+            own = labels.targets if column is None else labels.targets[:, column]
+            weights = self.balance.as_they_are(labels.targets, labels.weights, column)
+            targets = fitting.engine_targets(own, self.model.head, self.model.target.task)
+            loss = self._pass(engine, features, targets, labels.rows, weights, rate)
             trained.append(_after(one, loss, rate, engine))
-        facts = {**self.model.facts, "n_train": self.model.facts["n_train"] + len(features)}
+        facts = {**self.model.facts, "n_train": self.model.facts["n_train"] + len(labels.rows)}
+        had_weights = facts.pop("weights", {"rows": False})["rows"] or labels.weights is not None
+        if had_weights or not self.balance.is_even:
+            facts["weights"] = {"rows": had_weights, **self.balance.to_json()}
         plan = self.plan.replace({"learning_rate": rate})
         self.model = dataclasses.replace(self.model, trained=tuple(trained), facts=facts, plan=plan)
         return self.model
@@ -113,16 +153,23 @@ class Increments:
         stated = settings["learning_rate"]
         return self.plan.learning_rate if stated is None else self.plan.replace({"learning_rate": stated}).learning_rate
 
-    def _pass(self, engine: Engine, features: EncodedRows, targets: NDArray[Any], rate: float) -> float:
-        """The mean loss of the rows, each before the step that it takes part in."""
-        n, size = len(features), self.plan.batch_size
-        rows = np.arange(n, dtype=np.int64)
+    def _pass(
+        self,
+        engine: Engine,
+        features: EncodedRows,
+        targets: Targets,
+        rows: NDArray[np.int64],
+        weights: Weights,
+        rate: float,
+    ) -> float:
+        """The mean weighted loss of these rows, each before the step that it takes part in."""
+        n, size = len(rows), self.plan.batch_size
         span = size * max(1, CALL_FLOPS // (6 * self.model.network.n_parameters * size))
         loss, step = 0.0, 0
         for start in range(0, n, span):
             order = rows[start : start + span]
             rates = np.full(math.ceil(len(order) / size), rate)
-            loss = engine.train_span(features, targets, order, rates, loss)
+            loss = engine.train_span(features, targets, order, rates, loss, weights)
             step += len(rates)
             if not math.isfinite(loss):
                 raise _diverged(step, "the training loss", rate)
@@ -137,11 +184,24 @@ def _refuse_what_needs_an_end(settings: Settings) -> None:
             raise InputError(
                 f"partial_fit holds no rows out, so it takes no {name}=True; leave it out or set it to False."
             )
+    for name, by_name in (("class_weight", "{class: weight}"), ("pos_weight", "{label: weight}")):
+        if isinstance(settings[name], str) and settings[name] == "balanced":
+            raise InputError(
+                f"partial_fit sees no more than a batch, so it can't know what {name}='balanced' would be; say what"
+                f" each counts: {name}={by_name}."
+            )
     if dict(settings["spec"] or {}).get("schedule", "constant") != "constant":
         raise InputError(
             f"partial_fit knows no last step, so its learning rate is constant; spec asks for the schedule"
             f" {settings['spec']['schedule']!r}. Leave it out, and set learning_rate between the calls."
         )
+
+
+def _differ(now: Any, was: Any) -> bool:
+    """Of two values of a setting, which may be arrays."""
+    if isinstance(now, np.ndarray) or isinstance(was, np.ndarray):
+        return not np.array_equal(now, was)
+    return bool(now is not was and now != was)
 
 
 def _target(y: Any, classes: Any, task: str | None) -> TargetEncoder:

@@ -1,8 +1,8 @@
 """What rows, labels and classes count for: from what users say to what an engine and a metric take.
 
 Rows count by their own weight, times that of their class; all of these together have the mean 1 over the rows that are
-trained on, so that only their ratios matter. A label that is set may count otherwise than one that is not. What weighs
-0, or is unknown, takes no part.
+trained on, so that only their ratios matter; of rows that come call by call nobody knows it, and they are taken as they
+are. A label that is set may count otherwise than one that is not. What weighs 0, or is unknown, takes no part.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ Targets = NDArray[Any] | SparseLabels
 SHOWN = 5
 
 
-def checked(name: str, weights: Any, n: int, target: TargetEncoder) -> Float64 | None:
-    """Weights of rows as users give them, float64 (n,), or of labels (n, L); None where all are alike.
+def checked(
+    name: str, weights: Any, n: int, target: TargetEncoder, *, only_ratios_matter: bool = True
+) -> Float64 | None:
+    """Weights of rows as users give them, float64 (n,), or of labels (n, L); None where all are alike, or all are 1.
 
     Raises InputError unless they are finite, at least 0, and not all 0.
     """
@@ -53,7 +55,7 @@ def checked(name: str, weights: Any, n: int, target: TargetEncoder) -> Float64 |
         raise InputError(f"{name} must be finite and at least 0; got {array[place]:g} at {where}.")
     if not array.any():
         raise InputError(f"{name} must not be zero in every row.")
-    return None if (array == array.flat[0]).all() else array
+    return None if (array == (array.flat[0] if only_ratios_matter else 1)).all() else array
 
 
 def known_rows(targets: Targets) -> NDArray[np.bool_]:
@@ -166,12 +168,10 @@ class Balance:
 
         A row whose labels have weights of their own counts for the mean over those that take part.
         """
-        positive = self.of_positives if column is None or self.of_positives is None else self.of_positives[[column]]
-        each = self.with_classes(targets, weights)
+        own = self.as_they_are(targets, weights, column)
+        each = own.each
         if each is None:
-            return UNWEIGHTED if positive is None else Weights(None, positive)
-        if each.ndim == 2 and column is not None:
-            each = each[:, column]
+            return own
         of_rows = each[rows]
         if of_rows.ndim == 2:
             of_rows = row_weights(np.where(np.isnan(targets[rows]), 0.0, of_rows))
@@ -180,8 +180,18 @@ class Balance:
         counted = of_rows[of_rows > 0]
         mean = exact.mean(counted) if len(counted) else 1.0
         if each.ndim == 1 and (counted == mean).all() and len(counted) == len(of_rows):
-            return Weights(None, positive)
-        return Weights(np.ascontiguousarray(each / mean), positive)
+            return Weights(None, own.positive)
+        return Weights(each / mean, own.positive)
+
+    def as_they_are(self, targets: Targets, weights: Float64 | None, column: int | None = None) -> Weights:
+        """The same without a mean."""
+        positive = self.of_positives if column is None or self.of_positives is None else self.of_positives[[column]]
+        each = self.with_classes(targets, weights)
+        if each is not None and each.ndim == 2 and column is not None:
+            each = each[:, column]
+        if each is None:
+            return UNWEIGHTED if positive is None else Weights(None, positive)
+        return Weights(np.ascontiguousarray(each), positive)
 
     def to_json(self) -> dict[str, Any]:
         """For the model's record."""

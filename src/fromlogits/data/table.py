@@ -55,11 +55,6 @@ class Column:
     def take(self, rows: NDArray[Any]) -> Column:
         return Column(self.name, self.values[rows], None if self.missing is None else self.missing[rows], self.kind)
 
-    def part(self, start: int, stop: int) -> Column:
-        """Consecutive rows, not copied."""
-        missing = None if self.missing is None else self.missing[start:stop]
-        return Column(self.name, self.values[start:stop], missing, self.kind)
-
 
 @dataclass(frozen=True)
 class Table:

@@ -25,8 +25,8 @@ class Weights:
     """What counts how much in the loss that is trained.
 
     Attributes:
-        each: of every row, float64 (n,), or with sigmoid of every entry (n, c); finite, at least 0, in the mean 1 over
-            the rows that are trained on. What weighs 0 takes no part. None: 1.
+        each: of every row, float64 (n,), or with sigmoid of every entry (n, c); finite, at least 0, and where all rows
+            that are trained on are known, in the mean 1 over them. What weighs 0 takes no part. None: 1.
         positive: of the sigmoid head, what target 1 of each output counts beside target 0; float64 (c,). None: 1.
     """
 
