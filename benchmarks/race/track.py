@@ -78,7 +78,9 @@ def finish(options: argparse.Namespace) -> None:
         return
     names = {str(path) for path in options.data.glob("*.gz")}
     for module in list(sys.modules.values()):
-        names |= {str(vars(module).get(which)) for which in ("__file__", "__cached__")}
+        # Not by getattr, for which a lazy module would be imported; and some entries are no modules.
+        own = getattr(module, "__dict__", {})
+        names |= {str(own.get(which)) for which in ("__file__", "__cached__")}
     with open("/proc/self/maps", encoding="utf-8") as maps:
         names |= {line.split(maxsplit=5)[5].strip() for line in maps if "/" in line}
     options.files.write_text("\n".join(sorted(name for name in names if os.path.isfile(name))), encoding="utf-8")
