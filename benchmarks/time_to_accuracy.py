@@ -73,7 +73,8 @@ CONTENDERS = {
 }
 BATCH = {"784-256-128-10": 128, "784-1024-1024-10": 256}
 EPOCHS = {
-    "784-256-128-10": {**dict.fromkeys(CONTENDERS, 5), "PyTorch": 6},
+    # Of ours 5 were enough for the seeds of `--find`, but not for one of the race's (97.99 %).
+    "784-256-128-10": {**dict.fromkeys(CONTENDERS, 5), OURS: 6, "PyTorch": 6},
     "784-1024-1024-10": dict.fromkeys(CONTENDERS, 3),
 }
 """Of Keras looked for with JAX alone."""
