@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import typing
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from ..settings import SETTINGS
+
+if TYPE_CHECKING:
+    from ..data.reading import Reading
 
 
 def setting_option(flag: str, help: str | None = None, default: str | None = None) -> Any:
@@ -45,6 +50,62 @@ Model = Annotated[
 Threads = Annotated[str | None, setting_option("--threads")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output file that exists.")]
+
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="COLUMN",
+        help='The column to predict; several ("car,bus" or "label:*") are 0/1 labels. Only tables need it.',
+    ),
+]
+LabelSeparator = Annotated[
+    str | None,
+    typer.Option(
+        "--label-separator",
+        metavar="SIGN",
+        help='The target column holds sets of labels with this sign between them, as in "car|bus".',
+    ),
+]
+Layers = Annotated[
+    str | None,
+    setting_option(
+        "--layers", help='Hidden units as in "25,15", or the whole network as in "25 relu, 15 relu, 10 linear"'
+    ),
+]
+Preset = Annotated[str | None, setting_option("--preset")]
+Epochs = Annotated[str | None, setting_option("--epochs")]
+Seed = Annotated[str | None, setting_option("--seed", default="0")]
+Metric = Annotated[str | None, setting_option("--metric")]
+Task = Annotated[str | None, setting_option("--task")]
+SeparateNetworks = Annotated[bool, switch_option("--separate-networks")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option("--id", metavar="COLUMNS", help="Columns that name a row: kept in predictions, not learned from."),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="COLUMN", help="The column that says what each row counts for; no feature."),
+]
+Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="COLUMNS", help="Columns to leave out.")]
+Categorical = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--categorical", metavar="COLUMNS", help="Columns that are categories, though they look like numbers."
+    ),
+]
+ImageShape = Annotated[
+    str | None, typer.Option("--image-shape", metavar="8x8", help="Each row is a picture of this height and width.")
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its name, as in dropout=0.2."),
+]
+Config = Annotated[
+    str | None,
+    typer.Option("--config", metavar="FILE", help="Settings from a TOML or JSON file; the command line wins."),
+]
+"""The options by which a training is described."""
 
 
 READING: dict[str, tuple[Any, str, str, str]] = {
@@ -105,6 +166,22 @@ def reads_files(verb: Callable[..., int]) -> Callable[..., int]:
     with_reading.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     del with_reading.__wrapped__
     return with_reading
+
+
+def with_categories(reading: Reading, categorical: list[str] | None) -> Reading:
+    """The reading with what --categorical says."""
+    names = listed_names(categorical)
+    return dataclasses.replace(reading, as_text=names, is_about_columns=reading.is_about_columns or bool(names))
+
+
+def picture_shape(text: str | None) -> tuple[int, ...] | None:
+    """What --image-shape says."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) in (2, 3) and all(part.isdecimal() and 0 < int(part) < 100_000 for part in parts):
+        return tuple(int(part) for part in parts)
+    raise InputError(f"--image-shape must be height x width, as in 8x8 (or 32x32x3 with colours); got {text!r}.")
 
 
 def named(data: str) -> str:

@@ -24,15 +24,31 @@ from .display import Screen, display_for, duration, how_it_ended
 from .evaluate import about_weights, unknown_labels
 from .options import (
     STDIN,
+    Categorical,
+    Config,
     Data,
+    Epochs,
+    Ids,
+    Ignore,
+    ImageShape,
     Json,
+    LabelSeparator,
+    Layers,
+    Metric,
     Overwrite,
+    Preset,
+    Seed,
+    SeparateNetworks,
+    Sets,
+    Targets,
+    Task,
     Threads,
+    Weights,
     listed_names,
     named,
+    picture_shape,
     reads_files,
-    setting_option,
-    switch_option,
+    with_categories,
 )
 from .output import (
     NO_PART,
@@ -63,22 +79,8 @@ TRAINED_ON = "the network was trained on"
 def train(
     data: Data,
     reading: Reading,
-    targets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--target",
-            metavar="COLUMN",
-            help='The column to predict; several ("car,bus" or "label:*") are 0/1 labels. Only tables need it.',
-        ),
-    ] = None,
-    label_separator: Annotated[
-        str | None,
-        typer.Option(
-            "--label-separator",
-            metavar="SIGN",
-            help='The target column holds sets of labels with this sign between them, as in "car|bus".',
-        ),
-    ] = None,
+    targets: Targets = None,
+    label_separator: LabelSeparator = None,
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", metavar="MODEL", help="Where to save the model [named after the data]."),
@@ -90,48 +92,21 @@ def train(
     test: Annotated[
         str | None, typer.Option("--test", metavar="FILE", help="After the training, report figures on these rows.")
     ] = None,
-    layers: Annotated[
-        str | None,
-        setting_option(
-            "--layers",
-            help='Hidden units as in "25,15", or the whole network as in "25 relu, 15 relu, 10 linear"',
-        ),
-    ] = None,
-    preset: Annotated[str | None, setting_option("--preset")] = None,
-    epochs: Annotated[str | None, setting_option("--epochs")] = None,
-    seed: Annotated[str | None, setting_option("--seed", default="0")] = None,
+    layers: Layers = None,
+    preset: Preset = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
     threads: Threads = None,
-    metric: Annotated[str | None, setting_option("--metric")] = None,
-    task: Annotated[str | None, setting_option("--task")] = None,
-    separate_networks: Annotated[bool, switch_option("--separate-networks")] = False,
-    ids: Annotated[
-        list[str] | None,
-        typer.Option("--id", metavar="COLUMNS", help="Columns that name a row: kept in predictions, not learned from."),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option("--weights", metavar="COLUMN", help="The column that says what each row counts for; no feature."),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", metavar="COLUMNS", help="Columns to leave out.")
-    ] = None,
-    categorical: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--categorical", metavar="COLUMNS", help="Columns that are categories, though they look like numbers."
-        ),
-    ] = None,
-    image_shape: Annotated[
-        str | None, typer.Option("--image-shape", metavar="8x8", help="Each row is a picture of this height and width.")
-    ] = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its name, as in dropout=0.2."),
-    ] = None,
-    config: Annotated[
-        str | None,
-        typer.Option("--config", metavar="FILE", help="Settings from a TOML or JSON file; the command line wins."),
-    ] = None,
+    metric: Metric = None,
+    task: Task = None,
+    separate_networks: SeparateNetworks = False,
+    ids: Ids = None,
+    weights: Weights = None,
+    ignore: Ignore = None,
+    categorical: Categorical = None,
+    image_shape: ImageShape = None,
+    sets: Sets = None,
+    config: Config = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print what would be done, train nothing.")
     ] = False,
@@ -166,8 +141,8 @@ def train(
         "ids": listed_names(ids),
         "ignore": listed_names(ignore),
         "weights": weights,
-        "picture_shape": _picture_shape(image_shape),
-        "reading": _with_categories(reading, listed_names(categorical)),
+        "picture_shape": picture_shape(image_shape),
+        "reading": with_categories(reading, categorical),
     }
     dataset = read(data, **asked)
     alike = {
@@ -263,10 +238,6 @@ def train(
     return STOPPED.get(stop.reason or "", 0)
 
 
-def _with_categories(reading: Reading, names: tuple[str, ...]) -> Reading:
-    return dataclasses.replace(reading, as_text=names, is_about_columns=reading.is_about_columns or bool(names))
-
-
 def _text_names(dataset: Dataset) -> tuple[str, ...]:
     """Columns that hold text: a validation file's must not be taken for numbers or booleans by their looks."""
     from ..data.table import Table
@@ -281,15 +252,6 @@ def say_of_test(dataset: Dataset, valid: Dataset | None, test: Dataset, plan: Pl
     if test.digest == dataset.digest:
         return TRAINED_ON
     return say_of_validation(plan) if valid is not None and test.digest == valid.digest else NO_PART
-
-
-def _picture_shape(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) in (2, 3) and all(part.isdecimal() and 0 < int(part) < 100_000 for part in parts):
-        return tuple(int(part) for part in parts)
-    raise InputError(f"--image-shape must be height x width, as in 8x8 (or 32x32x3 with colours); got {text!r}.")
 
 
 def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, asked: dict[str, Any]) -> Fit:
