@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fromlogits.data.splits import validation_rows
+from fromlogits.data.splits import folds, held_out, last_rows, time_folds, validation_rows
 from fromlogits.errors import InputError
 
 
@@ -136,3 +136,211 @@ def test_labels_give_the_same_rows_for_the_same_seed() -> None:
 
 def test_rows_without_labels_can_be_held_out() -> None:
     assert len(check(np.zeros((10, 2), np.float32), 2, 0.3, 0)) == 3
+
+
+def test_an_unknown_label_counts_for_nothing() -> None:
+    matrix = random_labels(400, [0.4, 0.1, 0.02], 3)
+    unknown = matrix.copy()
+    unknown[np.random.default_rng(0).random(matrix.shape) < 0.3] = np.nan
+    as_not_set = np.where(np.isnan(unknown), 0, unknown).astype(np.float32)
+
+    np.testing.assert_array_equal(check(unknown, 3, 0.2, 1), check(as_not_set, 3, 0.2, 1))
+
+
+def test_a_label_that_is_always_set_with_others_keeps_a_training_row() -> None:
+    matrix = np.array([[1, 1], [0, 1], [0, 1]], np.float32)
+    for seed in range(20):
+        kept = np.delete(matrix, check(matrix, 2, 0.66, seed), axis=0)
+        assert kept[:, 1].sum() >= 1
+
+
+# --- folds ---
+
+
+def check_folds(targets: NDArray[Any], n_classes: int, k: int, seed: int) -> NDArray[np.int64]:
+    fold = folds(targets, n_classes, k, seed)
+    sizes = np.bincount(fold, minlength=k)
+    assert len(sizes) == k and sizes.max() - sizes.min() <= 1
+    return fold
+
+
+@pytest.mark.parametrize("k", [2, 3, 5, 10])
+@pytest.mark.parametrize("seed", range(3))
+def test_each_fold_has_its_share_of_each_class_within_one_row(k: int, seed: int) -> None:
+    codes = random_codes(1003, [0.6, 0.3, 0.09, 0.01], seed)
+    fold = check_folds(codes, 4, k, seed)
+
+    for code in range(4):
+        counts = np.bincount(fold[codes == code], minlength=k)
+        assert counts.max() - counts.min() <= 1
+
+
+@pytest.mark.parametrize("k", [2, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_each_fold_has_its_share_of_each_label_within_a_few_rows(k: int, seed: int) -> None:
+    matrix = random_labels(1500, [0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01], seed)
+    fold = check_folds(matrix, 7, k, seed)
+
+    counts = np.array([matrix[fold == number].sum(axis=0) for number in range(k)])
+    assert np.abs(counts - matrix.sum(axis=0) / k).max() <= 3
+
+
+def test_folds_differ_with_the_seed() -> None:
+    codes = np.arange(100) % 3
+    assert folds(codes, 3, 5, 0).tolist() == folds(codes, 3, 5, 0).tolist()
+    assert folds(codes, 3, 5, 0).tolist() != folds(codes, 3, 5, 1).tolist()
+
+
+def test_more_folds_than_rows_are_refused() -> None:
+    with pytest.raises(InputError, match=r"4 rows can't make 5 folds; .* \(--folds 4\)"):
+        folds(np.array([0, 1, 0, 1]), 2, 5, 0)
+
+
+# --- groups ---
+
+
+def random_groups(n: int, n_groups: int, seed: int) -> NDArray[np.int64]:
+    """Of very different sizes, numbered from 0 without a gap."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(n_groups, n, p=rng.dirichlet(np.full(n_groups, 0.5)))
+    return np.unique(drawn, return_inverse=True)[1]
+
+
+@st.composite
+def grouped(draw: st.DrawFn) -> tuple[NDArray[Any], int, NDArray[np.int64]]:
+    """(targets, classes, groups): two groups or more."""
+    n, n_classes = draw(st.integers(2, 40)), draw(st.integers(1, 5))
+    groups = draw(st.lists(st.integers(0, 9), min_size=n, max_size=n).filter(lambda groups: len(set(groups)) > 1))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    is_matrix = draw(st.booleans())
+    targets = rng.integers(0, 2, (n, n_classes)).astype(np.float32) if is_matrix else rng.integers(0, n_classes, n)
+    return targets, n_classes, np.unique(groups, return_inverse=True)[1]
+
+
+@given(grouped(), st.floats(0.01, 0.99), st.integers(0, 2**63 - 1))
+def test_no_group_straddles_and_every_class_is_trained_on(
+    case: tuple[NDArray[Any], int, NDArray[np.int64]], fraction: float, seed: int
+) -> None:
+    targets, n_classes, groups = case
+    try:
+        kept, held = validation_rows(targets, n_classes, fraction, seed, groups)
+    except InputError as error:
+        assert "groups has all the rows of some class" in str(error)
+        for group in range(groups.max() + 1):
+            assert set(targets[groups == group]) - set(targets[groups != group])
+        return
+    np.testing.assert_array_equal(np.sort(np.concatenate([kept, held])), np.arange(len(targets)))
+    assert len(kept) and len(held)
+    assert not set(groups[kept]) & set(groups[held])
+    if targets.ndim == 1:
+        assert set(targets[kept]) == set(targets)
+
+
+@given(grouped(), st.integers(2, 5), st.integers(0, 2**63 - 1))
+def test_no_group_is_in_two_folds(case: tuple[NDArray[Any], int, NDArray[np.int64]], k: int, seed: int) -> None:
+    targets, n_classes, groups = case
+    n_groups = int(groups.max()) + 1
+    if n_groups < k:
+        with pytest.raises(InputError, match=f"(groups of )?rows can't make {k} folds"):
+            folds(targets, n_classes, k, seed, groups)
+        return
+    fold = folds(targets, n_classes, k, seed, groups)
+    assert set(fold.tolist()) == set(range(k))
+    for group in range(n_groups):
+        assert len(set(fold[groups == group].tolist())) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_are_held_out_with_about_the_share_of_each_class(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    groups = np.unique(rng.integers(0, 300, 3000), return_inverse=True)[1]
+    mostly = rng.choice(4, 300, p=[0.6, 0.3, 0.08, 0.02])
+    codes = np.where(rng.random(3000) < 0.8, mostly[groups], rng.integers(0, 4, 3000))
+    held = validation_rows(codes, 4, 0.2, seed, groups)[1]
+
+    size = np.bincount(groups).max()
+    assert abs(len(held) - 600) <= size  # a group more or less
+    shares = np.bincount(codes[held], minlength=4) - 0.2 * np.bincount(codes)
+    assert np.abs(shares).max() <= 2 * size
+
+
+def test_rows_of_one_group_are_refused() -> None:
+    with pytest.raises(InputError, match="all 6 rows are of one group"):
+        validation_rows(np.arange(6) % 2, 2, 0.2, 0, np.zeros(6, np.int64))
+
+
+def test_groups_of_which_each_has_a_class_of_its_own_are_refused() -> None:
+    with pytest.raises(InputError, match="each of the 2 groups has all the rows of some class"):
+        validation_rows(np.arange(6) % 2, 2, 0.2, 0, np.arange(6) % 2)
+
+
+# --- time ---
+
+
+@given(st.lists(st.integers(0, 8), min_size=2, max_size=50), st.floats(0.01, 0.99))
+def test_the_last_rows_are_held_out_and_equal_times_stay_together(given_times: list[int], fraction: float) -> None:
+    times = np.array(given_times)
+    if len(set(given_times)) == 1:
+        with pytest.raises(InputError, match=f"all {len(times)} rows are of one time"):
+            last_rows(times, fraction)
+        return
+    kept, held = last_rows(times, fraction)
+    np.testing.assert_array_equal(np.sort(np.concatenate([kept, held])), np.arange(len(times)))
+    assert times[kept].max() < times[held].min()
+    wanted = min(max(round(len(times) * fraction), 1), len(times) - 1)
+    others = [int((times >= time).sum()) for time in sorted(set(given_times))[1:]]
+    assert abs(len(held) - wanted) == min(abs(other - wanted) for other in others)
+
+
+@given(st.lists(st.integers(0, 12), min_size=2, max_size=60), st.integers(2, 6))
+def test_each_fold_in_time_follows_all_that_it_is_trained_on(given_times: list[int], k: int) -> None:
+    times = np.array(given_times)
+    if len(set(given_times)) <= k:
+        with pytest.raises(InputError, match=f"{len(set(given_times))} different times can't make {k} folds in time"):
+            time_folds(times, k)
+        return
+    fold = time_folds(times, k)
+    assert set(fold.tolist()) == set(range(-1, k))
+    for number in range(k):
+        assert times[fold < number].max() < times[fold == number].min()
+
+
+def test_folds_in_time_are_even_where_all_times_differ() -> None:
+    times = np.random.default_rng(0).permutation(600)
+    np.testing.assert_array_equal(np.bincount(time_folds(times, 5) + 1), np.full(6, 100))
+
+
+# --- what a training record says ---
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        {"kind": "none"},
+        {"kind": "given", "data_sha256": None},
+        {},
+        {"kind": ["fraction"], "fraction": 0.1, "seed": 0},
+        {"kind": "fraction", "fraction": 1.0, "seed": 0},
+        {"kind": "fraction", "fraction": float("nan"), "seed": 0},
+        {"kind": "fraction", "fraction": 0.1, "seed": -1},
+        {"kind": "fraction", "fraction": 0.1, "seed": True},
+        {"kind": "fraction", "fraction": 1, "seed": 0},
+        {"kind": "fraction", "fraction": "0.1", "seed": 0},
+        {"kind": "fraction", "fraction": 0.1},
+        {"kind": "group", "fraction": 0.1, "seed": 0},
+        {"kind": "time", "fraction": 0.1},
+    ],
+)
+def test_a_record_that_describes_no_split_of_these_rows_gives_none(split: dict[str, Any]) -> None:
+    assert held_out(split, np.arange(20) % 2, 2) is None
+
+
+def test_a_record_gives_the_rows_that_were_held_out() -> None:
+    codes, groups = np.arange(60) % 3, np.arange(60) // 4
+    of_fraction = held_out({"kind": "fraction", "fraction": 0.2, "seed": 5}, codes, 3, groups)
+    of_groups = held_out({"kind": "group", "fraction": 0.2, "seed": 5}, codes, 3, groups)
+    of_times = held_out({"kind": "time", "fraction": 0.2}, codes, 3, None, -np.arange(60))
+    assert of_fraction is not None and of_groups is not None and of_times is not None
+    np.testing.assert_array_equal(of_fraction, validation_rows(codes, 3, 0.2, 5)[1])
+    np.testing.assert_array_equal(of_groups, validation_rows(codes, 3, 0.2, 5, groups)[1])
+    np.testing.assert_array_equal(of_times, np.arange(12))

@@ -1,48 +1,166 @@
-"""Which rows are held out: stratified, and fixed by the seed."""
+"""Which rows are held out or make a fold: stratified, in whole groups or by time, and fixed by the seed."""
 
 from __future__ import annotations
 
-from typing import Any
+import heapq
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from . import csr
 from .label_sets import SparseLabels
 
 COUNTER = [0, 0, 0, 4]  # the last word says what for: 1 is weights, 2 the row order, 3 dropout
+BLOCK_ROWS = 4096
+CURE = "Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false."
 
 Rows = NDArray[np.int64]
+Targets = NDArray[Any] | SparseLabels
+
+
+def held_out(
+    split: Mapping[str, Any],
+    targets: Targets,
+    n_classes: int,
+    groups: Rows | None = None,
+    times: NDArray[Any] | None = None,
+) -> Rows | None:
+    """The rows, sorted, that a split as the training record describes it holds out; None where it describes none.
+
+    Args:
+        split: {"kind": "fraction" or "group", "fraction", "seed"}, or {"kind": "time", "fraction"}.
+        targets: class numbers (n,), or a 0/1 matrix (n, n_classes), dense or sparse; see `TargetEncoder.strata`.
+        groups: the number of each row's group, from 0; needed by kind "group".
+        times: a number for each row's time; needed by kind "time".
+    """
+    kind, fraction, seed = split.get("kind"), split.get("fraction"), split.get("seed")
+    if type(fraction) is not float or not 0 < fraction < 1:  # the record may come from a stranger
+        return None
+    if kind == "time":
+        return None if times is None else last_rows(times, fraction)[1]
+    if kind not in ("fraction", "group") or type(seed) is not int or not 0 <= seed < 2**63:
+        return None
+    if kind == "group" and groups is None:
+        return None
+    return validation_rows(targets, n_classes, fraction, seed, groups if kind == "group" else None)[1]
 
 
 def validation_rows(
-    targets: NDArray[Any] | SparseLabels, n_classes: int, fraction: float, seed: int
+    targets: Targets, n_classes: int, fraction: float, seed: int, groups: Rows | None = None
 ) -> tuple[Rows, Rows]:
     """(training rows, held-out rows), both sorted.
 
     Multi-class: each class gives its share, in whole rows by largest remainders; a class keeps at least one
     training row. Multi-label: iterative stratification (Sechidis, Tsoumakas & Vlahavas, ECML PKDD 2011), rarest
-    label first; a label that is set in two rows or more keeps at least one of them for training.
+    label first; a label that is set in two rows or more keeps at least one of them for training, and an unknown one
+    (NaN) counts for nothing. With groups, iterative stratification deals whole groups, large ones first; a class keeps
+    at least one training row.
 
     Args:
-        targets: class numbers (n,), or a 0/1 matrix (n, n_classes).
+        targets: class numbers (n,), or a 0/1 matrix (n, n_classes), dense or sparse; see `TargetEncoder.strata`.
         n_classes: classes or labels.
         fraction: share of the rows to hold out, in (0, 1).
         seed: the same seed gives the same rows with every version of NumPy.
+        groups: the number of each row's group, from 0; the rows of a group stay together.
+    """
+    n, is_class = len(targets), _is_class(targets)
+    wanted = min(max(round(n * fraction), 1), n - 1)
+    if wanted < 1:
+        raise InputError(f"validation rows can't be held out of {n} row{'s' * (n != 1)}. {CURE}")
+    if _is_class(targets) and groups is None:
+        is_held = _by_class(targets, n_classes, wanted, _random_order(n, seed))
+        if not is_held.any():
+            raise InputError(
+                f"validation rows can't be held out: each of the {n_classes} classes has a single row. {CURE}"
+            )
+    else:
+        items = _items(targets, groups)
+        if len(items) < 2:
+            raise InputError(f"validation rows can't be held out: all {n} rows are of one group. {CURE}")
+        is_held = _dealt(items, n_classes, [math.inf, wanted], seed, keeps_all=is_class)[items.of_row] == 1
+        if not is_held.any():
+            raise InputError(
+                f"validation rows can't be held out: each of the {len(items)} groups has all the rows of some"
+                f" {'class' if is_class else 'label'}. {CURE}"
+            )
+    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+
+
+def last_rows(times: NDArray[Any], fraction: float) -> tuple[Rows, Rows]:
+    """(training rows, held-out rows), both sorted: held out are the last in time; rows of one time stay together.
+
+    Args:
+        times: a number for each row (n,).
+        fraction: the share of the rows to hold out, in (0, 1), met as nearly as equal times allow.
+    """
+    n = len(times)
+    order, cuts = _in_time(times)
+    if not len(cuts):
+        raise InputError(f"validation rows can't be held out by time: all {n} rows are of one time. {CURE}")
+    wanted = min(max(round(n * fraction), 1), n - 1)
+    cut = cuts[len(cuts) - 1 - int(np.argmin(np.abs(n - cuts[::-1] - wanted)))]
+    return np.sort(order[:cut]), np.sort(order[cut:])
+
+
+def folds(targets: Targets, n_classes: int, n_folds: int, seed: int, groups: Rows | None = None) -> Rows:
+    """The number of each row's fold, from 0: (n,). Each fold has its share of every class or label.
+
+    A class's rows are shared out to within one row, a label's by iterative stratification; see `validation_rows`.
     """
     n = len(targets)
-    wanted = min(max(round(n * fraction), 1), n - 1)
-    cure = " Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false."
-    if wanted < 1:
-        raise InputError(f"validation rows can't be held out of {n} row{'s' * (n != 1)}.{cure}")
-    order = np.argsort(np.random.Philox(key=seed, counter=COUNTER).random_raw(n), kind="stable")
-    if isinstance(targets, SparseLabels) or targets.ndim == 2:
-        held_out = _by_labels(targets, wanted, order)
-    else:
-        held_out = _by_class(targets, n_classes, wanted, order)
-    if not held_out.any():
-        raise InputError(f"validation rows can't be held out: each of the {n_classes} classes has a single row.{cure}")
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    if n_folds > n:
+        raise InputError(f"{n} rows can't make {n_folds} folds; give more rows, or fewer folds (--folds {n}).")
+    if _is_class(targets) and groups is None:
+        order = _random_order(n, seed)
+        fold = np.empty(n, np.int64)
+        fold[order[np.argsort(targets[order], kind="stable")]] = np.arange(n) % n_folds
+        return fold
+    items = _items(targets, groups)
+    if len(items) < n_folds:
+        raise InputError(
+            f"{len(items)} group{'s' * (len(items) != 1)} of rows can't make {n_folds} folds; each fold needs one."
+            + (f" Fewer folds: --folds {len(items)}." if len(items) > 1 else "")
+        )
+    room: list[float] = [(n + n_folds - 1 - fold) // n_folds for fold in range(n_folds)]
+    return _dealt(items, n_classes, room, seed)[items.of_row]
+
+
+def time_folds(times: NDArray[Any], n_folds: int) -> Rows:
+    """The number of each row's fold in time, from 0: (n,); -1 for the first rows, which no fold judges.
+
+    Fold k is judged after training on all that comes before it. The n_folds + 1 blocks of rows are as even as equal
+    times, which stay together, allow.
+    """
+    n = len(times)
+    order, cuts = _in_time(times)
+    if len(cuts) < n_folds:
+        raise InputError(
+            f"{len(cuts) + 1} different times can't make {n_folds} folds in time, each with earlier rows to train on;"
+            " give more rows, or fewer folds (--folds)."
+        )
+    fold = np.full(n, -1, np.int64)
+    last = -1
+    for k in range(n_folds):
+        nearest = int(np.argmin(np.abs(cuts - n * (k + 1) / (n_folds + 1))))
+        last = min(max(nearest, last + 1), len(cuts) - n_folds + k)
+        fold[order[cuts[last] :]] = k
+    return fold
+
+
+def _in_time(times: NDArray[Any]) -> tuple[Rows, Rows]:
+    """The rows from the first to the last, and how many lie before each change of the time."""
+    order = np.argsort(times, kind="stable")
+    in_order = times[order]
+    return order, np.flatnonzero(in_order[1:] != in_order[:-1]) + 1
+
+
+def _random_order(n: int, seed: int) -> Rows:
+    return np.argsort(np.random.Philox(key=seed, counter=COUNTER).random_raw(n), kind="stable")
 
 
 def _by_class(codes: NDArray[Any], n_classes: int, wanted: int, order: Rows) -> NDArray[np.bool_]:
@@ -57,51 +175,133 @@ def _by_class(codes: NDArray[Any], n_classes: int, wanted: int, order: Rows) -> 
     starts = np.cumsum(counts) - counts
     rank = np.arange(len(codes))
     rank -= np.repeat(starts, counts)
-    held_out = np.zeros(len(codes), bool)
-    held_out[by_class] = rank < np.repeat(take, counts)
-    return held_out
+    is_held = np.zeros(len(codes), bool)
+    is_held[by_class] = rank < np.repeat(take, counts)
+    return is_held
 
 
-def _by_labels(matrix: NDArray[Any] | SparseLabels, wanted: int, order: Rows) -> NDArray[np.bool_]:
-    n, n_labels = matrix.shape
-    fraction = wanted / n
-    rank = np.empty(n, np.int64)
-    rank[order] = np.arange(n)
-    rows, labels = matrix.nonzero()  # of the matrix as it is: one of many labels is not copied
-    place = rank[rows]
-    by_place = np.argsort(place, kind="stable")
-    place, labels = place[by_place], labels[by_place]
-    bounds = np.searchsorted(place, np.arange(n + 1)).tolist()
-    labels_of = [labels[bounds[k] : bounds[k + 1]].tolist() for k in range(n)]
-    rows_of: list[list[int]] = [[] for _ in range(n_labels)]
-    for k, own in enumerate(labels_of):
-        for label in own:
-            rows_of[label].append(k)
-    left = [len(rows) for rows in rows_of]
-    want_held = [fraction * count for count in left]
-    want_kept = [count - held for count, held in zip(left, want_held, strict=True)]
-    held = [False] * n
-    is_open = [True] * n
-    rows_to_hold = wanted
+# --- iterative stratification ---
 
-    def place_row(k: int, hold: bool) -> None:
-        nonlocal rows_to_hold
-        is_open[k] = False
-        held[k] = hold
-        rows_to_hold -= hold
-        want = want_held if hold else want_kept
-        for label in labels_of[k]:
-            want[label] -= 1
-            left[label] -= 1
 
-    while open_labels := [label for label in range(n_labels) if left[label]]:
-        label = min(open_labels, key=left.__getitem__)
-        for k in rows_of[label]:
-            if is_open[k]:
-                place_row(k, rows_to_hold > 0 and want_held[label] > want_kept[label])
-    for k in range(n):  # rows without labels fill up what is left to hold out
-        if is_open[k]:
-            place_row(k, rows_to_hold > 0)
-    held_out = np.zeros(n, bool)
-    held_out[order] = held
-    return held_out
+@dataclass(frozen=True)
+class _Items:
+    """What is dealt whole: rows, or groups of rows.
+
+    Attributes:
+        of_row: the item of each row (n,).
+        sizes: the rows of each item.
+        starts, labels, counts: item i has counts[j] rows with the label labels[j], for j from starts[i] to
+            starts[i + 1]. A class is a label here.
+    """
+
+    of_row: Rows
+    sizes: Rows
+    starts: Rows
+    labels: Rows
+    counts: Rows
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+
+def _items(targets: Targets, groups: Rows | None) -> _Items:
+    n = len(targets)
+    rows, labels = (np.arange(n), targets.astype(np.int64)) if _is_class(targets) else _entries(targets)
+    if groups is None:
+        starts = np.searchsorted(rows, np.arange(n + 1))
+        return _Items(np.arange(n), np.ones(n, np.int64), starts, labels, np.ones(len(labels), np.int64))
+    n_items, n_labels = int(groups.max()) + 1, int(labels.max(initial=0)) + 1
+    pairs, counts = np.unique(groups[rows] * n_labels + labels, return_counts=True)
+    starts = np.searchsorted(pairs, np.arange(n_items + 1) * n_labels)
+    return _Items(groups, np.bincount(groups), starts, pairs % n_labels, counts)
+
+
+def _is_class(targets: Targets) -> TypeGuard[NDArray[Any]]:
+    """Whether each row has one class; otherwise it has any number of labels."""
+    return not isinstance(targets, SparseLabels) and targets.ndim == 1
+
+
+def _entries(matrix: Targets) -> tuple[Rows, Rows]:
+    """(rows, labels) of what is set, row by row. NaN is not."""
+    if isinstance(matrix, SparseLabels):
+        rows, labels = matrix.nonzero()
+        return rows, labels.astype(np.int64)
+    parts = [np.nonzero(matrix[start : start + BLOCK_ROWS] > 0.5) for start in range(0, len(matrix), BLOCK_ROWS)]
+    rows_of_parts = [part[0] + BLOCK_ROWS * number for number, part in enumerate(parts)]
+    return np.concatenate(rows_of_parts), np.concatenate([part[1] for part in parts])
+
+
+def _dealt(items: _Items, n_labels: int, room: list[float], seed: int, *, keeps_all: bool = False) -> Rows:
+    """The side that each item is dealt to: the rarest label first, each item to the side that lacks it most.
+
+    Args:
+        room: how many rows each side takes; of two, the first may take all (inf), so that the second is held out of
+            it. Then a label that several items have leaves a row there.
+        keeps_all: and so does a label that a single one has.
+    """
+    n, n_sides, is_held_out = int(items.sizes.sum()), len(room), math.isinf(room[0])
+    order = _random_order(len(items), seed)
+    order = order[np.argsort(-items.sizes[order], kind="stable")]  # large groups are placed while there is choice
+    own, places = csr.taken(items.starts, order)
+    bounds, labels, counts = own.tolist(), items.labels[places], items.counts[places]
+    sizes = items.sizes[order].tolist()
+    totals = np.bincount(labels, counts, n_labels).astype(np.int64)
+    if is_held_out:
+        held = [room[1] / n * count for count in totals.tolist()]
+        lacks = [[count - share for count, share in zip(totals.tolist(), held, strict=True)], held]
+    else:
+        lacks = [(totals * (rows / n)).tolist() for rows in room]
+    by_label, n_items_of = np.argsort(labels, kind="stable"), np.bincount(labels, minlength=n_labels)
+    items_of = np.split(csr.rows_of_values(own)[by_label], np.cumsum(np.bincount(labels, minlength=n_labels))[:-1])
+    labels, counts = labels.tolist(), counts.tolist()
+    left, spare, spare_rows = totals.tolist(), (totals - (keeps_all | (n_items_of > 1))).tolist(), n - 1
+    open_labels = [(count, label) for label, count in enumerate(left) if count]
+    heapq.heapify(open_labels)
+    side_of = [-1] * len(items)
+    room, sides = list(room), range(n_sides)
+    n_open, side_is_empty = len(items), [True] * n_sides
+
+    def may_be_held(k: int) -> bool:
+        return sizes[k] <= spare_rows and all(counts[j] <= spare[labels[j]] for j in range(bounds[k], bounds[k + 1]))
+
+    def sides_for(k: int) -> list[int]:
+        """Those that it fills better than it overfills them; at the end, the one with the most room."""
+        if not is_held_out and n_open <= side_is_empty.count(True):
+            return [side for side in sides if side_is_empty[side]]
+        fit = [side for side in sides if 2 * room[side] >= sizes[k]] or [max(sides, key=room.__getitem__)]
+        return [0] if is_held_out and 1 in fit and not may_be_held(k) else fit
+
+    def put(k: int, side: int) -> None:
+        nonlocal n_open, spare_rows
+        n_open -= 1
+        side_is_empty[side] = False
+        side_of[k] = side
+        room[side] -= sizes[k]
+        lack = lacks[side]
+        for j in range(bounds[k], bounds[k + 1]):
+            label = labels[j]
+            lack[label] -= counts[j]
+            left[label] -= counts[j]
+            if left[label]:
+                heapq.heappush(open_labels, (left[label], label))
+        if is_held_out and side == 1:
+            spare_rows -= sizes[k]
+            for j in range(bounds[k], bounds[k + 1]):
+                spare[labels[j]] -= counts[j]
+
+    while open_labels:
+        count, label = heapq.heappop(open_labels)
+        if count == left[label]:  # otherwise it has become rarer, and stood further in front
+            for k in items_of[label].tolist():
+                if side_of[k] < 0:
+                    put(k, max(sides_for(k), key=lambda side: (lacks[side][label], room[side])))
+    for k in range(len(items)):  # what has no label fills up one side after the other
+        if side_of[k] < 0:
+            put(k, min(sides_for(k), key=room.__getitem__))
+    if is_held_out and 1 not in side_of:  # each is too large for the few rows wanted
+        smallest = next((k for k in reversed(range(len(items))) if may_be_held(k)), None)
+        if smallest is not None:
+            side_of[smallest] = 1
+    dealt = np.empty(len(items), np.int64)
+    dealt[order] = side_of
+    return dealt
