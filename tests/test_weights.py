@@ -25,6 +25,7 @@ X = RNG.normal(size=(N, 4))
 CLASSES = (X[:, 0] + 0.5 * RNG.normal(size=N) > 0.8).astype(int) + (X[:, 1] > 1)
 LABELS = (X[:, :L] + 0.5 * RNG.normal(size=(N, L)) > 0.6).astype(float)
 TIMES = RNG.integers(0, 4, N)
+FIFTH: dict[str, Any] = {"kind": "fraction", "fraction": 0.2, "seed": 7}
 SHARES = np.random.default_rng(3).dirichlet(np.ones(L), N)
 ALL_ROWS: dict[str, Any] = {"early_stopping": False, "calibrate": False}
 REFERENCE: dict[str, Any] = {"engine": "reference", **ALL_ROWS}
@@ -305,10 +306,12 @@ def test_a_class_without_a_row_that_counts_is_no_part_of_the_balance() -> None:
 
 def test_the_rows_held_out_are_those_of_the_rows_that_count() -> None:
     target = TargetEncoder.fit(CLASSES)
-    rows, held_out = split_off(CLASSES, TIMES.astype(float), target, 0.2, 7)
+    rows, held_out = split_off(FIFTH, CLASSES, TIMES.astype(float), target)
     there = np.flatnonzero(TIMES)
+    assert held_out is not None
     assert set(rows) | set(held_out) == set(there)
-    expected = split_off(CLASSES[there], None, target, 0.2, 7)
+    expected = split_off(FIFTH, CLASSES[there], None, target)
+    assert expected[1] is not None
     assert np.array_equal(rows, there[expected[0]])
     assert np.array_equal(held_out, there[expected[1]])
 
@@ -318,9 +321,9 @@ def test_an_unknown_label_is_no_example_for_the_split() -> None:
     y[:, 1] = np.nan
     y[[3, 9], 1] = 1
     for seed in range(10):
-        rows, held_out = split_off(y, None, TargetEncoder.fit(y), 0.2, seed)
+        rows, held_out = split_off({**FIFTH, "seed": seed}, y, None, TargetEncoder.fit(y))
         assert (y[rows, 1] == 1).any()
-        assert len(held_out) == 48
+        assert held_out is not None and len(held_out) == 48
 
 
 @pytest.mark.parametrize("y", [CLASSES, with_unknown()], ids=["classes", "labels"])
@@ -457,3 +460,13 @@ def test_sets_of_labels_are_weighted_as_their_matrix(weights: Any, settings: dic
 def test_nothing_said_is_no_balance() -> None:
     target = TargetEncoder.fit(CLASSES)
     assert Balance.fit(None, None, target, CLASSES, None, np.arange(N)).is_even
+
+
+@pytest.mark.parametrize("kind", ["group", "time"])
+def test_groups_and_times_of_rows_of_weight_0_are_as_if_they_were_not_there(kind: str) -> None:
+    of_rows = {f"{kind}s": np.arange(N)[::-1] // 7}
+    there = np.flatnonzero(TIMES)
+    whole = quick().fit(X, CLASSES, TIMES, **of_rows)
+    part = quick().fit(X[there], CLASSES[there], TIMES[there], **{name: rows[there] for name, rows in of_rows.items()})
+    assert are_the_same(whole, part)
+    assert whole.record_["split"]["kind"] == kind

@@ -157,6 +157,8 @@ class Classifier(Estimator):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
+        groups: Any = None,
+        times: Any = None,
         callbacks: Any = None,
     ) -> Classifier:
         """Train on rows X with targets y.
@@ -171,6 +173,9 @@ class Classifier(Estimator):
             sample_weight: what each row counts for, (n,), or each label of each row, (n, labels): finite, at least 0.
                 Only ratios matter; a row of weight 0 takes no part.
             X_val, y_val, sample_weight_val: rows to judge epochs and calibrate by, instead of held-out ones.
+            groups: (n,) the group of each row, such as a patient's name: whole groups are held out, none in part.
+            times: (n,) the time of each row, numbers, dates or ISO 8601 texts: the last rows are held out, and rows of
+                one time stay together.
             callbacks: a function, or a list of them, called after each epoch with its `training.EpochRecord` (`epoch`,
                 `loss`, `validation`, `is_best`, `learning_rate`). A true answer stops the training, and the best
                 epoch so far is kept; an exception ends it, and the classifier stays what it was. Of several networks
@@ -184,7 +189,10 @@ class Classifier(Estimator):
             DivergedError: the loss stopped being finite.
         """
         functions = callback.plain(callbacks)
-        fit = self._prepare(X, y, X_val, y_val, sample_weight=sample_weight, sample_weight_val=sample_weight_val)
+        fit = self._prepare(
+            X, y, X_val, y_val, sample_weight=sample_weight, sample_weight_val=sample_weight_val, groups=groups,
+            times=times,
+        )  # fmt: skip
         for words in fit.summary.warnings:
             warnings.warn(words, stacklevel=2)
         lines = members.Lines(fit.summary.plan) if self.verbose else None

@@ -15,10 +15,11 @@ from . import members, metrics, presets, training
 from .cores import n_threads
 from .data.encoders import FeatureEncoder
 from .data.features import EncodedRows
+from .data.groups_and_times import as_groups, as_times, numbered
 from .data.inputs import as_inputs
 from .data.label_sets import SparseLabels
 from .data.memory import refuse_too_many_parameters
-from .data.splits import validation_rows
+from .data.splits import held_out
 from .data.targets import TargetEncoder, as_target
 from .decisions import calibration
 from .engines import ENGINES
@@ -176,6 +177,8 @@ def prepare(
     *,
     sample_weight: Any = None,
     sample_weight_val: Any = None,
+    groups: Any = None,
+    times: Any = None,
     picture_shape: tuple[int, ...] | None = None,
     data_digest: str | None = None,
     valid_digest: str | None = None,
@@ -188,10 +191,10 @@ def prepare(
 
     Args:
         settings: of the classifier.
-        X, y, X_val, y_val, sample_weight, sample_weight_val: as `Classifier.fit` takes them.
+        X, y, X_val, y_val, sample_weight, sample_weight_val, groups, times: as `Classifier.fit` takes them.
         picture_shape: a row is a picture of this shape.
         data_digest, valid_digest: SHA-256 of the files of (X, y) and (X_val, y_val), by which `evaluate` knows them.
-        roles: what the schema remembers of the columns: target_names, id_names, ignored, numeric, missing_words.
+        roles: what the schema remembers of the columns: the names of `schema.NAME_LISTS`.
         categorical: columns that are categories, whatever they look like.
         use_up: X is not needed any more: its memory goes back while it is encoded, and its values are lost.
         present: where the training goes on from: its parameters, encoders and, unless one is stated, its seed.
@@ -216,14 +219,10 @@ def prepare(
     plan, hidden = plan_of(settings, n_counting, target.task)
     seed, threads = seed_of(settings["random_state"]), n_threads(settings["n_jobs"])
 
-    split: dict[str, Any] = {"kind": "none"}
-    if X_val is None and (plan.early_stopping or plan.calibrate):
-        rows, held_out = split_off(targets, weights, target, plan.validation_fraction, seed)
-        split = {"kind": "fraction", "fraction": plan.validation_fraction, "seed": seed}
-    else:
-        rows, held_out = rows_that_count(targets, weights), np.empty(0, np.int64)
-        if X_val is not None:
-            split = {"kind": "given", "data_sha256": valid_digest}
+    split = _split(plan, seed, X_val is not None, valid_digest, groups is not None, times is not None)
+    group_of = None if groups is None else as_groups(groups, n)
+    time_of = None if times is None else as_times(times, n)
+    rows, held = split_off(split, targets, weights, target, group_of, time_of)
 
     if present is None:
         encoder = FeatureEncoder.fit(
@@ -242,9 +241,9 @@ def prepare(
                 f" they have {len(valid_features)} and {len(valid_targets)}."
             )
         valid_weights = checked("sample_weight_val", sample_weight_val, len(valid_targets), target)
-    elif len(held_out):
-        valid_features, valid_rows, valid_targets = features, held_out, targets[held_out]
-        valid_weights = None if weights is None else weights[held_out]
+    elif held is not None:
+        valid_features, valid_rows, valid_targets = features, held, targets[held]
+        valid_weights = None if weights is None else weights[held]
 
     stated = members_of(settings, target)
     network, head = network_of(settings, hidden, features.n_features, target, stated)
@@ -286,6 +285,7 @@ def prepare(
             *encoder.notes,
             *target.notes,
             *_of_weights(weights, n - n_counting, target, rows, targets),
+            *_about_split(target, targets, rows, held, group_of, time_of),
             *balance.notes,
             *notes,
         ),
@@ -312,20 +312,82 @@ def prepare(
     )
 
 
+def _split(
+    plan: Plan, seed: int, is_given: bool, valid_digest: str | None, has_groups: bool, has_times: bool
+) -> dict[str, Any]:
+    """How validation rows are found, as the training record says it."""
+    if has_groups and has_times:
+        raise InputError("groups (--group) and times (--time-column) both say which rows are held out; give one.")
+    holds_out = plan.early_stopping or plan.calibrate
+    if (has_groups or has_times) and (is_given or not holds_out):
+        what = "groups (--group) say" if has_groups else "times (--time-column) say"
+        why = "with X_val (--valid)" if is_given else "with early_stopping=false and calibrate=false"
+        raise InputError(f"{what} which rows are held out; {why} none are. Leave one of them out.")
+    if is_given:
+        return {"kind": "given", "data_sha256": valid_digest}
+    if not holds_out:
+        return {"kind": "none"}
+    if has_times:
+        return {"kind": "time", "fraction": float(plan.validation_fraction)}
+    return {
+        "kind": "group" if has_groups else "fraction",
+        "fraction": float(plan.validation_fraction),
+        "seed": seed,
+    }
+
+
 def split_off(
+    split: Mapping[str, Any],
     targets: NDArray[Any] | SparseLabels,
     weights: NDArray[np.float64] | None,
     target: TargetEncoder,
-    fraction: float,
-    seed: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(training rows, held-out rows), of those that take part; see `validation_rows`."""
+    groups: NDArray[np.int64] | None = None,
+    times: NDArray[Any] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """(training rows, held-out rows or None), both sorted, of the rows that take part: as if the others were not there.
+
+    Args:
+        split: as the training record describes it; see `splits.held_out`.
+        targets, weights: of all rows.
+        target: of which they are.
+        groups, times: the number of each row's group, and a number for each row's time.
+    """
     counting = rows_that_count(targets, weights)
     examples = target.strata(without_unknown(targets, weights))
-    if len(counting) == len(targets):
-        return validation_rows(examples, target.n_classes, fraction, seed)
-    rows, held_out = validation_rows(examples.take(counting, axis=0), target.n_classes, fraction, seed)
-    return counting[rows], counting[held_out]
+    if len(counting) < len(targets):
+        examples = examples.take(counting, axis=0)
+        groups = None if groups is None else numbered(groups[counting])
+        times = None if times is None else times[counting]
+    held = held_out(split, examples, target.n_classes, groups, times)
+    if held is None:
+        return counting, None
+    return np.delete(counting, held), counting[held]
+
+
+def _about_split(
+    target: TargetEncoder,
+    targets: NDArray[Any] | SparseLabels,
+    rows: NDArray[np.int64],
+    held: NDArray[np.int64] | None,
+    group_of: NDArray[np.int64] | None,
+    time_of: NDArray[Any] | None,
+) -> tuple[str, ...]:
+    """What has to be said of rows that were held out by group or time."""
+    if held is None or (group_of is None and time_of is None):
+        return ()
+    if group_of is not None:
+        n_held = len(np.unique(group_of[held]))
+        n_groups = n_held + len(np.unique(group_of[rows]))
+        return (f"held out are the {len(held):,} rows of {n_held:,} of the {n_groups:,} groups",)
+    notes = [f"held out are the last {len(held):,} rows in time"]
+    if not isinstance(targets, SparseLabels) and targets.ndim == 1:
+        early, late = (np.bincount(targets[some], minlength=target.n_classes) for some in (rows, held))
+        is_late = (early == 0) & (late > 0)
+        if is_late.any():
+            shown = ", ".join(repr(target.classes[k]) for k in np.flatnonzero(is_late)[:5].tolist())
+            more = f" and {int(is_late.sum()) - 5} more" if is_late.sum() > 5 else ""
+            notes.append(f"in the held-out rows only, so not learned: {shown}{more}")
+    return tuple(notes)
 
 
 def _of_weights(

@@ -1102,7 +1102,7 @@ CASES: dict[str, list[Case]] = {
             "a target that is the weight too",
             table,
             f"{TRAIN} --weights kind",
-            "t.csv: column 'kind' can't hold the rows' weights and be the target too.",
+            "t.csv: column 'kind' can't be the target and the rows' weights too.",
         ),
         Case(
             "weights by column of a file that has none",
@@ -1262,6 +1262,80 @@ CASES: dict[str, list[Case]] = {
             several(with_line(5, "1,2,c"), renamed("t.csv", "valid.csv"), table),
             f"{TRAIN} --valid valid.csv",
             "the target at valid.csv line 5 is 'c', a class that was not in the training rows; known classes: 'a', 'b'.",
+        ),
+    ],
+    "Groups and times": [
+        Case(
+            "a group column that does not exist",
+            table,
+            f"{TRAIN} --group sice",
+            "t.csv has no column 'sice' to be the group. Did you mean 'size'?",
+        ),
+        Case(
+            "the target as the group",
+            table,
+            f"{TRAIN} --group kind",
+            "t.csv: column 'kind' can't be the target and the group too.",
+        ),
+        Case(
+            "a group that is missing in a row",
+            with_line(5, ",1.5,a"),
+            f"{TRAIN} --group size",
+            "column 'size' must be known in every row; t.csv line 5 has none (1 of 40 rows have none). Take such rows out.",
+        ),
+        Case(
+            "one group only",
+            text("size,weight,kind\n" + "1,2,a\n1,3,b\n" * 10),
+            f"{TRAIN} --group size",
+            "validation rows can't be held out: all 20 rows are of one group. Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false.",
+        ),
+        Case(
+            "groups that are classes of their own",
+            text("size,weight,kind\n" + "1,2,a\n2,3,b\n" * 10),
+            f"{TRAIN} --group size",
+            "validation rows can't be held out: each of the 2 groups has all the rows of some class. Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false.",
+        ),
+        Case(
+            "a time that is none",
+            with_line(5, "27.11.2026,1.5,a"),
+            f"{TRAIN} --time-column size",
+            "column 'size' must hold numbers or dates such as 2026-11-27 or 2026-11-27T17:30:00; t.csv line 5 has '27.11.2026'.",
+        ),
+        Case(
+            "times of two kinds",
+            with_line(5, "2026-11-27,1.5,a"),
+            f"{TRAIN} --time-column size",
+            "column 'size' must hold one kind of time, numbers, dates without a time zone or dates with one; t.csv line 5 has '2026-11-27'.",
+        ),
+        Case(
+            "one time only",
+            text("size,weight,kind\n" + "1,2,a\n1,3,b\n" * 10),
+            f"{TRAIN} --time-column size",
+            "validation rows can't be held out by time: all 20 rows are of one time. Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false.",
+        ),
+        Case(
+            "a group and a time",
+            text("size,weight,day,kind\n" + "1,2,3,a\n2,3,4,b\n" * 10),
+            f"{TRAIN} --group size --time-column day",
+            "groups (--group) and times (--time-column) both say which rows are held out; give one.",
+        ),
+        Case(
+            "a group beside rows of their own to validate on",
+            table,
+            f"{TRAIN} --group size --valid t.csv",
+            "groups (--group) say which rows are held out; with X_val (--valid) none are. Leave one of them out.",
+        ),
+        Case(
+            "a time where nothing is held out",
+            table,
+            f"{TRAIN} --time-column size --set early_stopping=false --set calibrate=false",
+            "times (--time-column) say which rows are held out; with early_stopping=false and calibrate=false none are. Leave one of them out.",
+        ),
+        Case(
+            "a group in a file without columns",
+            npz(X=np.zeros((4, 2)), y=np.arange(4) % 2),
+            "train t.npz --group patient",
+            "t.npz has no named columns, so 'patient' can't group its rows.",
         ),
     ],
     "Settings": [
@@ -1428,7 +1502,7 @@ CASES: dict[str, list[Case]] = {
             "an option of a later version",
             table,
             f"{TRAIN} --time-limit 60",
-            "train: there is no option --time-limit. See fromlogits train --help.",
+            "train: there is no option --time-limit. Did you mean --time-column? See fromlogits train --help.",
         ),
         Case("no data", table, "train --target kind", "train: DATA is missing. See fromlogits train --help."),
         Case(

@@ -52,7 +52,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     if is_validation_file:
         report["selected_on"] = True
     is_training_file = classifier.record_["data_sha256"] == dataset.digest
-    rows = held_out_rows(classifier, targets, weights) if is_training_file else None
+    rows = held_out_rows(classifier, targets, dataset) if is_training_file else None
     if rows is not None:
         of_rows = None if weights is None else weights[rows]
         held_out = metrics.evaluate(task, classes, logits_nc[rows], targets[rows], weights=of_rows)
@@ -145,17 +145,14 @@ def _what_to_trust(rows: NDArray[np.int64] | None, say: str) -> str:
     return f"only the held-out rows say how good it is on new ones, and they {say}"
 
 
-def held_out_rows(
-    classifier: Classifier, targets: NDArray[Any], weights: NDArray[np.float64] | None
-) -> NDArray[np.int64] | None:
-    """The rows of the training file that were held out, drawn again from the split's seed; None if there were none."""
+def held_out_rows(classifier: Classifier, targets: NDArray[Any], dataset: Dataset) -> NDArray[np.int64] | None:
+    """The rows of the training file that were held out, found again as they were then; None if there were none."""
+    from ..data.groups_and_times import as_groups, as_times
     from ..fitting import split_off
 
-    split = classifier.record_["split"]
-    fraction, seed = split.get("fraction"), split.get("seed")
-    if split.get("kind") != "fraction" or type(fraction) is not float or type(seed) is not int:
-        return None
-    if not 0 < fraction < 1 or not 0 <= seed < 2**63:  # the file may come from a stranger
-        return None
-    rows = split_off(targets, weights, classifier.target_, fraction, seed)[1]
-    return rows if len(rows) == classifier.record_["n_validation"] else None
+    if targets.ndim == 1 and (targets < 0).any():
+        return None  # a forged record: the training file has no class that the model does not know
+    groups = None if dataset.groups is None else as_groups(dataset.groups, len(dataset))
+    times = None if dataset.times is None else as_times(dataset.times, len(dataset))
+    rows = split_off(classifier.record_["split"], targets, dataset.weights, classifier.target_, groups, times)[1]
+    return rows if rows is not None and len(rows) == classifier.record_["n_validation"] else None

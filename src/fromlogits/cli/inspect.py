@@ -74,12 +74,15 @@ def inspect(
         head = HEADS[classifier.head_].describe(classifier.network_.n_outputs)
         results.tell(f"{members.describe(classifier.network_, len(held['classes']))}; each {head}\n")
     lines: list[tuple[str, str]] = [("input", _input(schema))]
-    for what, names in (
+    columns = (
         ("target", schema.target_names),
         ("id", schema.id_names),
         ("ignored", schema.ignored),
         ("weights", schema.weight_names),
-    ):
+        ("group", schema.group_names),
+        ("time", schema.time_names),
+    )
+    for what, names in columns:
         if names:
             lines.append((what, listed(names)))
     held_out, say = in_words(record["n_validation"]), say_of_validation(classifier.plan_)

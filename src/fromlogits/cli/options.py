@@ -94,6 +94,22 @@ Categorical = Annotated[
         "--categorical", metavar="COLUMNS", help="Columns that are categories, though they look like numbers."
     ),
 ]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        metavar="COLUMN",
+        help="Rows with one value of this column, such as a patient's, stay together when rows are held out.",
+    ),
+]
+TimeColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--time-column",
+        metavar="COLUMN",
+        help="Hold out the last rows by this column of numbers or dates (2026-11-27, 2026-11-27T17:30:00).",
+    ),
+]
 ImageShape = Annotated[
     str | None, typer.Option("--image-shape", metavar="8x8", help="Each row is a picture of this height and width.")
 ]

@@ -22,9 +22,11 @@ REASONS = {
     "rare": "no value that three training rows share",
 }
 """Why a column is left out -> in words."""
-NEW_KEYS = ("left_out", "weight_names")
+LATER = ("weight_names", "group_names", "time_names")
+"""Name lists that files of the first version lack, and others where they are empty."""
+NEW_KEYS = ("left_out", *LATER)
 """Keys that the first files lacked."""
-NAME_LISTS = ("target_names", "id_names", "ignored", "numeric", "missing_words", "weight_names")
+NAME_LISTS = ("target_names", "id_names", "ignored", "numeric", "missing_words", *LATER)
 _PIXEL = re.compile(r"pixel_([0-9]{1,5})_([0-9]{1,5})")
 
 Shape = tuple[int, ...]
@@ -44,6 +46,8 @@ class Schema:
         numeric: columns read as numbers on request, though they look like codes.
         missing_words: what stood for a missing value, beside an empty field.
         weight_names: the column of the rows' weights, if there was one.
+        group_names: the column whose equal values are rows that were held out together, or none.
+        time_names: the column by whose order rows were held out, or none.
         first_index: what a svmlight file counts its features from, 0 or 1; None for other data.
         left_out: columns that can't be learned from -> why, a key of REASONS.
     """
@@ -57,6 +61,8 @@ class Schema:
     numeric: tuple[str, ...] = ()
     missing_words: tuple[str, ...] = ()
     weight_names: tuple[str, ...] = ()
+    group_names: tuple[str, ...] = ()
+    time_names: tuple[str, ...] = ()
     first_index: int | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -83,6 +89,13 @@ class Schema:
         first_index = inputs.first_index if isinstance(inputs, SparseMatrix) else None
         return cls(names, n_features, picture_shape, first_index=first_index, left_out={}, **roles)
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The columns that are neither features nor targets."""
+        return tuple(
+            dict.fromkeys((*self.id_names, *self.ignored, *(name for key in LATER for name in getattr(self, key))))
+        )
+
     def name_of(self, column: int) -> str:
         """A column as a message names it."""
         if self.first_index is not None:
@@ -106,7 +119,7 @@ class Schema:
             more = f" ({len(missing)} of {self.n_features} columns are missing)" if len(missing) > 1 else ""
             hint = nearest(missing[0], inputs.names)
             raise InputError(f"column {missing[0]!r} is missing: the model was trained with it.{hint}{more}")
-        roles = {*self.names, *self.target_names, *self.id_names, *self.ignored, *self.weight_names, *self.left_out}
+        roles = {*self.names, *self.target_names, *self.others, *self.left_out}
         extra = [name for name in inputs.names if name not in roles]
         notes = (f"columns that the model does not know were ignored: {shown(extra)}",) if extra else ()
         if isinstance(inputs, Table):
@@ -132,8 +145,8 @@ class Schema:
             "numeric": list(self.numeric),
             "missing_words": list(self.missing_words),
             "first_index": self.first_index,
-            **({"weight_names": list(self.weight_names)} if self.weight_names else {}),
             "left_out": dict(self.left_out),
+            **{key: list(names) for key in LATER if (names := getattr(self, key))},
         }
 
     @classmethod
@@ -158,8 +171,9 @@ class Schema:
         if first_index is not None and names is not None:
             raise InputError("schema: features have names or are counted from first_index, not both.")
         roles = {key: _names(key, value.get(key, [])) for key in NAME_LISTS}
-        if len(roles["weight_names"]) > 1:
-            raise InputError("schema: weight_names must hold one name at most.")
+        for key in LATER:
+            if len(roles[key]) > 1:
+                raise InputError(f"schema: {key} must hold one name or none; it holds {len(roles[key])}.")
         shape = None if shape is None else tuple(shape)
         left_out = _left_out(value.get("left_out", {}))
         return cls(names, n_features, shape, first_index=first_index, left_out=left_out, **roles)

@@ -50,6 +50,8 @@ class Dataset:
         digest: SHA-256 of the file, in hex (of images and labels together for IDX).
         notes: everything that was found out, decided or converted, one sentence each.
         arrived: where the bytes are; a copy of a pipe goes away with it.
+        groups, times: the column that groups the rows, and that of their times, as a table of one column; None where
+            there is none.
     """
 
     features: Inputs
@@ -65,6 +67,8 @@ class Dataset:
     weights: NDArray[np.float64] | None = None
     """Of the rows, where a column of them was asked for and is there."""
     kept: Table | None = None
+    groups: Table | None = None
+    times: Table | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -77,6 +81,8 @@ def read(
     ignore: Sequence[str] = (),
     ids: Sequence[str] = (),
     keep: Sequence[str] = (),
+    group: str | None = None,
+    time: str | None = None,
     features: Sequence[str] | None = None,
     picture_shape: Shape | None = None,
     labelled: bool = True,
@@ -98,6 +104,8 @@ def read(
         ignore: columns to leave out; for training they must be there.
         ids: columns that name the rows; kept, but no features. Data without targets may lack them, with a note.
         keep: columns to copy to the predictions, whatever else they are.
+        group, time: the column that groups the rows, and that of their times; no features. With `features`, they may
+            be missing.
         features: the columns a model knows, which must be there; others are left out with a note. None: all that
             have no other role.
         picture_shape: each row is a picture of this shape.
@@ -133,7 +141,9 @@ def read(
         for column in keep:
             if column not in file.names:
                 raise InputError(f"{name} has no column {column!r} to be kept.{nearest(column, file.names)}")
-        dataset = _read_table(file, name, target, ignore, ids, features, picture_shape, labelled, reading, weights)
+        dataset = _read_table(
+            file, name, target, ignore, ids, weights, group, time, features, picture_shape, labelled, reading
+        )
         if keep := [column for column in dict.fromkeys(keep) if column not in dataset.ids]:
             kept = file.verbatim(keep) if isinstance(file, TextTable) else file.read(keep, as_text=keep)
             dataset = dataclasses.replace(dataset, kept=kept)
@@ -142,6 +152,9 @@ def read(
             raise InputError(f"{name} has no named columns, so {weights!r} can't hold the weights of its rows.")
         if features is None and (ignore or ids):
             raise InputError(f"{name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored.")
+        if features is None and (role := group or time):
+            what = "group its rows" if group else "be their time"
+            raise InputError(f"{name} has no named columns, so {role!r} can't {what}.")
         dataset = _read_arrays(arrived, target, picture_shape, labelled, (first_index, n_features))
     arrived.check_unchanged()
     return dataclasses.replace(dataset, digest=arrived.digest or dataset.digest, arrived=arrived)
@@ -182,11 +195,13 @@ def _read_table(
     target: str | Sequence[str] | None,
     ignore: Sequence[str],
     ids: Sequence[str],
+    weights: str | None,
+    group: str | None,
+    time: str | None,
     features: Sequence[str] | None,
     picture_shape: Shape | None,
     labelled: bool,
     reading: Reading,
-    weights: str | None,
 ) -> Dataset:
     if len(file.names) == 1 and labelled:
         signs = " Values are separated by commas, tabs, semicolons or bars; --separator names another sign."
@@ -201,21 +216,29 @@ def _read_table(
                 notes.append(f"{name} has no id column {column!r}; the rows are known by their order alone")
         ids = [column for column in ids if column in file.names]
     is_new = features is None and labelled
+    of_rows: dict[str, str] = {}
+    for one, what in ((weights, "the rows' weights"), (group, "the group"), (time, "the time")):
+        if one is None:
+            continue
+        if is_new or (labelled and one in file.names):
+            if one in of_rows:
+                raise InputError(f"{name}: column {one!r} can't be {of_rows[one]} and {what} too.")
+            of_rows[one] = what
+        else:
+            ignore = (*ignore, one)
     new_roles = (("ignored", ignore), ("numeric", reading.numeric), ("categorical", reading.as_text)) if is_new else ()
-    weighing: tuple[str, ...] = () if weights is None else (weights,)
-    if not is_new:
-        weighing = tuple(column for column in weighing if labelled and column in file.names)
-        ignore = (*ignore, *(() if weights is None else (weights,)))
-    for role, wanted in (("id", ids), ("the rows' weights", weighing), *new_roles):
+    for role, wanted in (("id", ids), *((what, [column]) for column, what in of_rows.items()), *new_roles):
         for column in wanted:
             if column not in file.names:
                 raise InputError(f"{name} has no column {column!r} to be {role}.{nearest(column, file.names)}")
-    targets, label_names = _targets(file, name, target, (*ignore, *weighing), labelled)
-    for column in weighing:
-        if column in (*targets, *ids, *(ignore if is_new else ())):
-            other = "the target" if column in targets else "an id" if column in ids else "ignored"
-            raise InputError(f"{name}: column {column!r} can't hold the rows' weights and be {other} too.")
-    roles = {*targets, *ids, *ignore, *weighing}
+    targets, label_names = _targets(file, name, target, (*ignore, *of_rows), labelled)
+    for column, what in of_rows.items():
+        if column in targets:
+            raise InputError(f"{name}: column {column!r} can't be the target and {what} too.")
+        if column == weights and column in (*ids, *(ignore if is_new else ())):
+            other = "an id" if column in ids else "ignored"
+            raise InputError(f"{name}: column {column!r} can't be {other} and {what} too.")
+    roles = {*targets, *ids, *ignore, *of_rows}
     chosen = [column for column in file.names if column not in roles]
     if features is not None:
         there = set(file.names)
@@ -234,7 +257,8 @@ def _read_table(
         role = "numeric" if others[0] in reading.numeric else "target, id or ignored"
         raise InputError(f"column {others[0]!r} can't be categorical: it is {role} already.")
     elif not chosen:
-        raise InputError(f"{name} has no feature column: {shown(file.names)} are target, ids or ignored.")
+        further = "group, " * bool(group) + "time, " * bool(time)
+        raise InputError(f"{name} has no feature column: {shown(file.names)} are target, {further}ids or ignored.")
     if not labelled:
         targets, label_names = (), None
     is_single = len(targets) == 1
@@ -243,9 +267,14 @@ def _read_table(
             f"{name}: --label-separator is for one target column that holds all labels of a row; {target!r} names"
             f" {len(targets)} columns."
         )
-    as_text = (*ids, *(targets if is_single else ()), *(set(reading.as_text) if file.is_text else ()))
+    as_text = (
+        *ids,
+        *(targets if is_single else ()),
+        *(column for column in of_rows if column == group),
+        *(set(reading.as_text) if file.is_text else ()),
+    )
     sets = targets if is_single and (not file.is_text or reading.label_separator is not None) else ()
-    table = file.read(tuple(dict.fromkeys((*chosen, *ids, *targets, *weighing))), as_text, sets)
+    table = file.read(tuple(dict.fromkeys((*chosen, *ids, *of_rows, *targets))), as_text, sets)
     notes = [*file.notes, *notes]
     if not file.is_text:
         table, said = as_said(table, reading)
@@ -275,7 +304,9 @@ def _read_table(
         origin=file.origin,
         digest=file.digest,
         notes=tuple(notes),
-        weights=_weights(table[weighing[0]], table) if weighing else None,
+        weights=_weights(table[weights], table) if weights is not None and weights in of_rows else None,
+        groups=table.select([group]) if group in of_rows else None,
+        times=table.select([time]) if time in of_rows else None,
     )
 
 
