@@ -40,11 +40,12 @@ MAY_IMPORT = {
     "estimator": "callbacks model",
     "classifier": "callbacks weights cores estimator few_rows incremental fitting model members training decisions"
     " metrics engines heads spec data",
+    "cross_validation": "classifier weights fitting metrics heads logits data",
     "export": "classifier model_file heads logits spec data",
     "reports": "classifier decisions metrics heads logits spec data",
     "serving": "classifier decisions heads logits spec data",
-    "cli": "export reports serving classifier weights fitting members training decisions model_file metrics textbook "
-    "heads logits spec settings data whole_file",
+    "cli": "export reports serving cross_validation classifier weights fitting members training decisions model_file "
+    "metrics textbook heads logits spec settings data whole_file",
     "fromlogits": "classifier training metrics heads logits spec data textbook _core _isa",
     "__main__": "cli",
 }

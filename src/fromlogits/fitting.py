@@ -580,6 +580,12 @@ def plan_of(settings: Settings, n_rows: int, task: metrics.Task) -> tuple[Plan, 
     return plan, hidden
 
 
+def holds_out(settings: Settings, n_rows: int, task: metrics.Task) -> bool:
+    """Whether a training with these settings keeps validation rows, unless it is given some."""
+    plan, _ = plan_of(settings, n_rows, task)
+    return plan.early_stopping or plan.calibrate
+
+
 def _stated_activation(settings: Settings, otherwise: str) -> str:
     activation = otherwise if settings["activation"] is None else settings["activation"]
     one_of("activation", activation, (*HIDDEN_ACTIVATIONS, "identity"))

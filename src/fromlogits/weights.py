@@ -215,7 +215,7 @@ def _of_classes(
         there = counts > 0
         return np.where(there, counts.sum() / (np.count_nonzero(there) * np.where(there, counts, 1.0)), 1.0)
     if isinstance(class_weight, Mapping):
-        return _by_name("class_weight", class_weight, target)
+        return by_name("class_weight", class_weight, target)
     raise InputError(
         f"class_weight must be 'balanced', or a dict of each class's weight; got {_described(class_weight)}."
     )
@@ -239,7 +239,7 @@ def _of_positives(
         there = (yes > 0) & (no > 0)
         return np.where(there, no / np.where(there, yes, 1.0), 1.0)
     if isinstance(pos_weight, Mapping):
-        return _by_name("pos_weight", pos_weight, target)
+        return by_name("pos_weight", pos_weight, target)
     if isinstance(pos_weight, (int, float, np.integer, np.floating)) and not isinstance(pos_weight, bool):
         return np.full(n_labels, _positive("pos_weight", pos_weight, ""))
     if isinstance(pos_weight, (list, tuple, np.ndarray)):
@@ -255,7 +255,7 @@ def _of_positives(
     )
 
 
-def _by_name(setting: str, weights: Mapping[Any, Any], target: TargetEncoder) -> Float64:
+def by_name(setting: str, weights: Mapping[Any, Any], target: TargetEncoder) -> Float64:
     """Weights by class or label; by its text too, which is all that a command line has. Those not named count 1."""
     place = {label: index for index, label in enumerate(target.classes)}
     texts = {str(label): index for index, label in enumerate(target.classes)}

@@ -1338,6 +1338,51 @@ CASES: dict[str, list[Case]] = {
             "t.npz has no named columns, so 'patient' can't group its rows.",
         ),
     ],
+    "Cross-validation": [
+        Case("one fold", table, "cv t.csv --target kind --folds 1", "--folds must be a whole number from 2; got '1'."),
+        Case(
+            "folds that are no number",
+            table,
+            "cv t.csv --target kind --folds five",
+            "--folds must be a whole number from 2; got 'five'.",
+        ),
+        Case(
+            "more folds than rows",
+            table,
+            "cv t.csv --target kind --folds 41",
+            "t.csv: 40 rows can't make 41 folds; give more rows, or fewer folds (--folds 40).",
+        ),
+        Case(
+            "more folds than groups",
+            table,
+            "cv t.csv --target kind --group size --folds 8",
+            "t.csv: 7 groups of rows can't make 8 folds; each fold needs one. Fewer folds: --folds 7.",
+        ),
+        Case(
+            "more folds than times",
+            table,
+            "cv t.csv --target kind --time-column size --folds 7",
+            "t.csv: 7 different times can't make 7 folds in time, each with earlier rows to train on; give more rows, or fewer folds (--folds).",
+        ),
+        Case(
+            "a group and a time for the folds",
+            text("size,weight,day,kind\n" + "1,2,3,a\n2,3,4,b\n" * 10),
+            "cv t.csv --target kind --group size --time-column day",
+            "t.csv: groups (--group) and times (--time-column) both say which rows make a fold; give one.",
+        ),
+        Case(
+            "predictions to a file of another kind",
+            table,
+            "cv t.csv --target kind -o out.json",
+            "-o out.json: predictions are written to a file whose name ends in .csv or .tsv.",
+        ),
+        Case(
+            "predictions over the data",
+            table,
+            "cv t.csv --target kind -o t.csv --overwrite",
+            "-o t.csv: this file is read from; choose another name.",
+        ),
+    ],
     "Settings": [
         Case(
             "an unknown setting",
@@ -1490,7 +1535,7 @@ CASES: dict[str, list[Case]] = {
             "an unknown verb",
             table,
             "trian t.csv --target kind",
-            "there is no verb 'trian'. Did you mean 'train'? The verbs are train, evaluate, predict, inspect, roundoff.",
+            "there is no verb 'trian'. Did you mean 'train'? The verbs are train, cv, evaluate, predict, inspect, roundoff.",
         ),
         Case(
             "an unknown option",

@@ -152,6 +152,7 @@ class Predictions:
         logits: (n, c) to be shown as well, or None.
         is_multi_label: whether `predicted` is a matrix of labels.
         separator: the sign between the labels of a row.
+        is_there: (n,) whether a row has a prediction; its cells are empty where not. None: all have.
     """
 
     def __init__(
@@ -164,10 +165,11 @@ class Predictions:
         *,
         is_multi_label: bool,
         separator: str = "|",
+        is_there: NDArray[Any] | None = None,
     ) -> None:
         self.copied, self.predicted, self.classes = copied, predicted, classes
         self.probabilities, self.logits = probabilities, logits
-        self.is_multi_label, self.separator = is_multi_label, separator
+        self.is_multi_label, self.separator, self.is_there = is_multi_label, separator, is_there
         # One unit for two classes: its logit speaks for the second.
         units = classes[-1:] if logits is not None and logits.shape[1] < len(classes) else classes
         self.logit_names = [str(name) for name in units] if logits is not None else []
@@ -188,11 +190,15 @@ class Predictions:
             writer.writerow([*(column.name for column in self.copied), *self.own_names])
         for start in range(0, len(self), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
-            columns = [_texts(column, part) for column in self.copied]
-            columns.append([self._joined(row) for row in self.predicted[part]])
+            columns = [[self._joined(row) for row in self.predicted[part]]]
             for values in (self.probabilities, self.logits):
                 if values is not None:
                     columns += values[part].astype("U").T.tolist()
+            if self.is_there is not None:
+                there = self.is_there[part].tolist()
+                columns = [[cell if is_there else "" for cell, is_there in zip(column, there, strict=True)]
+                           for column in columns]  # fmt: skip
+            columns = [*(_texts(column, part) for column in self.copied), *columns]
             writer.writerows(zip(*columns, strict=True))
 
     def _joined(self, row: Any) -> str:

@@ -15,7 +15,8 @@ from ..errors import InputError
 from . import csr
 from .label_sets import SparseLabels
 
-COUNTER = [0, 0, 0, 4]  # the last word says what for: 1 is weights, 2 the row order, 3 dropout
+HELD_OUT_STREAM, FOLD_STREAM = 4, 6
+"""The last word of the generator's counter says what for: 1 is weights, 2 the row order, 3 dropout, 5 members."""
 BLOCK_ROWS = 4096
 CURE = "Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false."
 
@@ -73,7 +74,7 @@ def validation_rows(
     if wanted < 1:
         raise InputError(f"validation rows can't be held out of {n} row{'s' * (n != 1)}. {CURE}")
     if _is_class(targets) and groups is None:
-        is_held = _by_class(targets, n_classes, wanted, _random_order(n, seed))
+        is_held = _by_class(targets, n_classes, wanted, _random_order(n, seed, HELD_OUT_STREAM))
         if not is_held.any():
             raise InputError(
                 f"validation rows can't be held out: each of the {n_classes} classes has a single row. {CURE}"
@@ -82,7 +83,8 @@ def validation_rows(
         items = _items(targets, groups)
         if len(items) < 2:
             raise InputError(f"validation rows can't be held out: all {n} rows are of one group. {CURE}")
-        is_held = _dealt(items, n_classes, [math.inf, wanted], seed, keeps_all=is_class)[items.of_row] == 1
+        order = _random_order(len(items), seed, HELD_OUT_STREAM)
+        is_held = _dealt(items, n_classes, [math.inf, wanted], order, keeps_all=is_class)[items.of_row] == 1
         if not is_held.any():
             raise InputError(
                 f"validation rows can't be held out: each of the {len(items)} groups has all the rows of some"
@@ -116,7 +118,7 @@ def folds(targets: Targets, n_classes: int, n_folds: int, seed: int, groups: Row
     if n_folds > n:
         raise InputError(f"{n} rows can't make {n_folds} folds; give more rows, or fewer folds (--folds {n}).")
     if _is_class(targets) and groups is None:
-        order = _random_order(n, seed)
+        order = _random_order(n, seed, FOLD_STREAM)
         fold = np.empty(n, np.int64)
         fold[order[np.argsort(targets[order], kind="stable")]] = np.arange(n) % n_folds
         return fold
@@ -127,7 +129,7 @@ def folds(targets: Targets, n_classes: int, n_folds: int, seed: int, groups: Row
             + (f" Fewer folds: --folds {len(items)}." if len(items) > 1 else "")
         )
     room: list[float] = [(n + n_folds - 1 - fold) // n_folds for fold in range(n_folds)]
-    return _dealt(items, n_classes, room, seed)[items.of_row]
+    return _dealt(items, n_classes, room, _random_order(len(items), seed, FOLD_STREAM))[items.of_row]
 
 
 def time_folds(times: NDArray[Any], n_folds: int) -> Rows:
@@ -159,8 +161,8 @@ def _in_time(times: NDArray[Any]) -> tuple[Rows, Rows]:
     return order, np.flatnonzero(in_order[1:] != in_order[:-1]) + 1
 
 
-def _random_order(n: int, seed: int) -> Rows:
-    return np.argsort(np.random.Philox(key=seed, counter=COUNTER).random_raw(n), kind="stable")
+def _random_order(n: int, seed: int, stream: int) -> Rows:
+    return np.argsort(np.random.Philox(key=seed, counter=[0, 0, 0, stream]).random_raw(n), kind="stable")
 
 
 def _by_class(codes: NDArray[Any], n_classes: int, wanted: int, order: Rows) -> NDArray[np.bool_]:
@@ -231,16 +233,16 @@ def _entries(matrix: Targets) -> tuple[Rows, Rows]:
     return np.concatenate(rows_of_parts), np.concatenate([part[1] for part in parts])
 
 
-def _dealt(items: _Items, n_labels: int, room: list[float], seed: int, *, keeps_all: bool = False) -> Rows:
+def _dealt(items: _Items, n_labels: int, room: list[float], order: Rows, *, keeps_all: bool = False) -> Rows:
     """The side that each item is dealt to: the rarest label first, each item to the side that lacks it most.
 
     Args:
         room: how many rows each side takes; of two, the first may take all (inf), so that the second is held out of
             it. Then a label that several items have leaves a row there.
+        order: of the items, random; among items of one size it decides.
         keeps_all: and so does a label that a single one has.
     """
     n, n_sides, is_held_out = int(items.sizes.sum()), len(room), math.isinf(room[0])
-    order = _random_order(len(items), seed)
     order = order[np.argsort(-items.sizes[order], kind="stable")]  # large groups are placed while there is choice
     own, places = csr.taken(items.starts, order)
     bounds, labels, counts = own.tolist(), items.labels[places], items.counts[places]
