@@ -133,3 +133,16 @@ def test_a_class_that_comes_only_later_is_named(capsys: pytest.CaptureFixture[st
     Path("t.csv").write_text("\n".join(text) + "\n")
     run(shlex.split("train t.csv --target kind --time-column day --ignore patient --dry-run"))
     assert "note: in the held-out rows only, so not learned: 'new'.\n" in capsys.readouterr().err
+
+
+def test_rows_that_are_trained_on_and_judge_too_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = Path("t.csv").read_text().splitlines()
+    Path("train.csv").write_text("\n".join(rows[:201]) + "\n")
+    Path("test.csv").write_text("\n".join([rows[0], *rows[1:4], *rows[201:]]) + "\n")
+    command = "train train.csv --target kind --ignore patient,day --epochs 1 --layers 2 --set early_stopping=false"
+    command += " --set calibrate=false --quiet --test test.csv --valid train.csv"
+
+    assert done(f"{command} -o a.safetensors", capsys)["duplicates"] == {"validation": 200, "test": 3}
+    assert run(shlex.split(f"{command} -o b.safetensors")) == 0
+    warned = "warning: 3 of the 43 test rows have the very features of a row that is trained on; figures flatter.\n"
+    assert warned in capsys.readouterr().err

@@ -116,6 +116,7 @@ def test_the_json_of_train_has_the_figures_in_objects(here: Here) -> None:
 
     assert list(report) == [
         "task", "rows", "classes", "seconds", "model", "epochs", "best_epoch", "seed", "validation", "test",
+        "duplicates",
     ]  # fmt: skip
     assert (report["task"], report["rows"], report["classes"]) == ("multi-class", 200, ["a", "b", "c"])
     assert (report["epochs"], report["seed"], report["model"]) == (5, 3, "t.safetensors")

@@ -121,6 +121,7 @@ def train(
     """Train a classifier on DATA and save it as one file."""
     started = time.perf_counter()
     from .. import Classifier
+    from ..data.duplicates import SeenRows
     from ..data.inputs import as_inputs
     from ..data.sources import read
     from ..model_file import check_writable
@@ -166,10 +167,13 @@ def train(
     test_data = read(test, **alike) if test is not None else None
     fit = _prepare(classifier, dataset, valid_data, asked)
     recipe = fit.summary.plan
+    duplicates: dict[str, int] = {}
+    seen = SeenRows(fit.features, fit.rows, is_sparse=fit.encoder.kind == "scaled")
+    if fit.valid_features is not None:
+        duplicates["validation"] = seen.count([fit.valid_features], fit.valid_rows)
     if test_data is not None:
-        with naming(test):
-            for _ in fit.encoder.encode_parts(as_inputs(test_data.features)):
-                pass  # a fault is told now, not after the training
+        with naming(test):  # a fault is told now, not after the training
+            duplicates["test"] = seen.count(fit.encoder.encode_parts(as_inputs(test_data.features)))
             fit.target.encode(test_data.targets, unknown="mark")
     check_writable(path, _file_bytes(fit), overwrite=overwrite)
 
@@ -206,11 +210,19 @@ def train(
             "yellow",
         )
     n_test = None if test_data is None else len(test_data)
+    if duplicates.get("validation") and (valid_data is None or valid_data.digest != dataset.digest):
+        progress.say(f"note: {say_of_duplicates(duplicates['validation'], fit.summary.n_valid, 'validation')}.")
+    if n_test is not None and duplicates["test"] and test_say != TRAINED_ON:
+        progress.tell(f"warning: {say_of_duplicates(duplicates['test'], n_test, 'test')}.", "yellow")
     table = columns_table(fit.encoder)
     words = f"{table}\n\n" if table else ""
     words += plan(fit.summary, valid, test, n_test)
     if dry_run:
-        results.tell(as_json(_resolved(fit, path, n_test)) if json else f"{words}\nwould be saved as {path}")
+        results.tell(
+            as_json({**_resolved(fit, path, n_test), "duplicates": duplicates})
+            if json
+            else f"{words}\nwould be saved as {path}"
+        )
         return 0
     progress.say(f"\n{words}\nall epochs take about {duration(fit.estimate())}")
 
@@ -235,6 +247,7 @@ def train(
             marked = {} if test_say == NO_PART else {"selected_on": True}
             count = unknown_labels(test_data, fit.target)[0]
             report["test"] = {"rows": n_test, **marked, **figures, **({"unknown_label_rows": count} if count else {})}
+        report["duplicates"] = duplicates
         if json:
             results.tell(as_json(report))
         else:
@@ -260,6 +273,14 @@ def say_of_test(dataset: Dataset, valid: Dataset | None, test: Dataset, plan: Pl
     if test.digest == dataset.digest:
         return TRAINED_ON
     return say_of_validation(plan) if valid is not None and test.digest == valid.digest else NO_PART
+
+
+def say_of_duplicates(count: int, n_rows: int, what: str) -> str:
+    """That rows which judge the network are like rows that it is trained on."""
+    have = "has" if count == 1 else "have"
+    return (
+        f"{count:,} of the {n_rows:,} {what} rows {have} the very features of a row that is trained on; figures flatter"
+    )
 
 
 def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, asked: dict[str, Any]) -> Fit:
