@@ -125,7 +125,7 @@ class Lines:
 def line(record: EpochRecord, plan: Plan) -> str:
     """An epoch in words."""
     validation = "" if record.validation is None else f"  validation {plan.metric} {record.validation:.4f}"
-    best = "  best" if record.is_best and record.validation is not None else ""
+    best = "  best" if record.is_best and record.validation is not None and plan.early_stopping else ""
     return f"epoch {record.epoch}/{plan.max_epochs}  loss {record.loss:.4f}{validation}{best}"
 
 

@@ -1099,6 +1099,18 @@ CASES: dict[str, list[Case]] = {
             "the weight 'count' must not be zero in every row.",
         ),
         Case(
+            "a target that is ignored",
+            table,
+            f"{TRAIN} --ignore kind",
+            "t.csv: column 'kind' can't be the target and ignored too.",
+        ),
+        Case(
+            "a model to standard output",
+            table,
+            f"{TRAIN} -o -",
+            "-o -: this must name a file; standard output can't be written whole or not at all.",
+        ),
+        Case(
             "a target that is the weight too",
             table,
             f"{TRAIN} --weights kind",

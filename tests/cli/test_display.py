@@ -45,10 +45,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def watched(seconds_per_epoch: float, epochs: int, clock: Clock) -> list[str]:
+def watched(seconds_per_epoch: float, epochs: int, clock: Clock, plan: Plan = PLAN) -> list[str]:
     """The lines of a training whose epochs have four spans."""
     stream = io.StringIO()
-    lines = Lines(Screen(stream), PLAN)
+    lines = Lines(Screen(stream), plan)
     for epoch in range(1, epochs + 1):
         for share in (0.25, 0.5, 0.75, 1.0):
             clock.now += seconds_per_epoch / 4
@@ -63,6 +63,12 @@ def test_plain_lines_come_about_once_a_second_and_the_last_one_always(clock: Clo
 
     assert [line.split()[1] for line in lines] == ["4/100", "8/100", "10/100"]
     assert lines[0] == "epoch 4/100  loss 0.3750  validation log_loss 0.2500 (best)  50,000 rows/s  1.9 s left"
+
+
+def test_without_early_stopping_no_epoch_is_called_the_best(clock: Clock) -> None:
+    lines = watched(0.3, 10, clock, PLAN.replace({"early_stopping": False}))
+
+    assert lines[0] == "epoch 4/100  loss 0.3750  validation log_loss 0.2500  50,000 rows/s  1.9 s left"
 
 
 def test_a_short_training_leaves_one_plain_line(clock: Clock) -> None:

@@ -185,7 +185,7 @@ class Lines(Nothing):
     def epoch_ended(self, record: EpochRecord) -> None:
         line = f"epoch {record.epoch}/{self.plan.max_epochs}  loss {record.loss:.4f}"
         if record.validation is not None:
-            best = " (best)" if record.is_best else ""
+            best = " (best)" if record.is_best and self.plan.early_stopping else ""
             line += f"  validation {self.plan.metric} {record.validation:.4f}{best}"
         line += self._speed()
         if time.monotonic() - self._said >= LINE_S:
@@ -295,7 +295,7 @@ class LiveView(Nothing):
             best = [record for record in judged if record.is_best][-1]
             second.append(f"  validation {self.plan.metric} ")
             second.append(f"{judged[-1].validation:.4f}", "bold")
-            second.append(f", best {best.validation:.4f} in epoch {best.epoch}  ")
+            second.append(f", best {best.validation:.4f} in epoch {best.epoch}  " if self.plan.early_stopping else "  ")
             curve = bars([record.validation or 0.0 for record in judged])
             second.append(curve if _can_draw(self.console) else "", "green")
         return Group(first, second)
@@ -350,7 +350,7 @@ class LiveViewOfSeveral(LiveView):
         last, best = standing.last, standing.best
         if last is not None and last.validation is not None:
             line += f"  validation {last.validation:.4f}"
-            if best is not None and best.validation is not None:
+            if best is not None and best.validation is not None and self.plan.early_stopping:
                 line += f", best {best.validation:.4f} in epoch {best.epoch}"
         return Text(line, no_wrap=True, overflow="ellipsis")
 

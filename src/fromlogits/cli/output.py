@@ -257,6 +257,8 @@ def delimiter_of(path: Path) -> str:
 def check_output(path: Path, *, overwrite: bool, inputs: Sequence[str] = (), option: str = "-o") -> None:
     """Raise InputError unless a file may be written there; it is asked before the work starts."""
     shown = f"{option} {shlex.quote(str(path))}"
+    if str(path) == "-":
+        raise InputError(f"{shown}: this must name a file; standard output can't be written whole or not at all.")
     folder = path.absolute().parent
     try:
         mode = path.stat().st_mode if path.exists() else None

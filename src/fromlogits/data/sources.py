@@ -232,6 +232,8 @@ def _read_table(
             if column not in file.names:
                 raise InputError(f"{name} has no column {column!r} to be {role}.{nearest(column, file.names)}")
     targets, label_names = _targets(file, name, target, (*ignore, *of_rows), labelled)
+    if is_new and (both := [column for column in targets if column in ignore]):
+        raise InputError(f"{name}: column {both[0]!r} can't be the target and ignored too.")
     for column, what in of_rows.items():
         if column in targets:
             raise InputError(f"{name}: column {column!r} can't be the target and {what} too.")
