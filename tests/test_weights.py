@@ -382,6 +382,7 @@ BAD = {
     "NaN": (np.where(np.arange(N) == 7, np.nan, 1), "sample_weight must be finite and at least 0; got nan at row 7."),
     "all 0": (np.zeros(N), "sample_weight must not be zero in every row."),
     "text": (["a"] * N, "sample_weight must be numbers, one for each row; got a list of other things."),
+    "a name": ("w", "sample_weight must be numbers, one for each row; got 'w'."),
     "None among them": ([None, *[1.0] * (N - 1)], "sample_weight must be finite and at least 0; got nan at row 0."),
 }
 

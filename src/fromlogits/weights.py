@@ -42,7 +42,8 @@ def checked(
     except (TypeError, ValueError):
         array = None
     if array is None:
-        raise InputError(f"{name} must be numbers, one for each row; got a {type(weights).__name__} of other things.")
+        found = repr(weights[:60]) if isinstance(weights, str) else f"a {type(weights).__name__} of other things"
+        raise InputError(f"{name} must be numbers, one for each row; got {found}.")
     shapes = [(n,)] if target.task == "multi-class" else [(n,), (n, target.n_classes)]
     if given.shape not in shapes:
         wanted = " or ".join(map(str, shapes))

@@ -171,15 +171,15 @@ def test_a_validation_file_may_have_another_width_and_other_labels(here: Here) -
 
     assert "200 rows to train on, 3 of valid.svm to choose the best epoch and calibrate" in err
     assert "note: valid.svm: indices that the model does not know were ignored: 31 and above, up to 99 (1 of 4" in err
-    assert "warning: 1 row has a label that the model does not know, such as 77 at valid.svm line 1; it is left" in err
+    assert "warning: 1 row has a label that the model does not know, such as 77 at valid.svm line 1; such labels" in err
 
 
 def test_labels_that_the_model_does_not_know_are_left_out_and_said(here: Here) -> None:
     write_labels("t.svm")
     Path("test.svm").write_text("10,77 1:1\n88 22:1\n20 11:1\n")
     said = (
-        "warning: 2 rows have labels that the model does not know, such as 77 at test.svm line 1; they are left out of"
-        " all figures.\n"
+        "warning: 2 rows have labels that the model does not know, such as 77 at test.svm line 1; such labels are left"
+        " out of all figures.\n"
     )
 
     _, trained = here(f"{TRAIN} --test test.svm")

@@ -27,6 +27,11 @@ def test_arrays_of_numbers_are_taken_as_they_are(dtype: Any) -> None:
     assert inputs.picture_shape is None
 
 
+def test_no_pictures_at_all_are_refused_as_no_rows_are() -> None:
+    with pytest.raises(InputError, match=r"^Found array with 0 sample\(s\) \(shape=\(0, 16\)\)"):
+        as_inputs(np.empty((0, 4, 4), np.uint8))
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 4), (2, 3, 4, 3)])
 def test_pictures_are_flattened_without_a_copy(shape: tuple[int, ...]) -> None:
     X = np.zeros(shape, np.uint8)

@@ -452,7 +452,8 @@ def test_labels_that_the_model_does_not_know_are_left_out_and_counted(write: Wri
     assert encoder.encode(dataset.targets).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     assert dataset.targets.unknown_to(encoder.classes) == (
         2,
-        "2 rows have labels that the model does not know, such as 2 at t.svm line 1; they are left out of all figures",
+        "2 rows have labels that the model does not know, such as 2 at t.svm line 1;"
+        " such labels are left out of all figures",
     )
     assert dataset.targets.unknown_to((1, 2, 3, 7, 8, 9)) == (0, "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NoReturn
 
 import numpy as np
@@ -72,7 +73,7 @@ def as_matrix(X: Any) -> Matrix:
     array = np.asarray(X)
     shape = picture_shape(array)
     if shape is not None:
-        array = array.reshape(len(array), -1)
+        array = array.reshape(len(array), math.prod(shape))
     if array.dtype.kind == "c":
         raise InputError(f"Complex data not supported: X holds {array.dtype} values; pass real numbers.")
     if array.ndim == 0:

@@ -68,10 +68,10 @@ class LabelSets(Target):
             return 0, ""
         rows, first = self.rows()[is_other], int(np.argmax(is_other))
         count = len(np.unique(rows))
-        have, they = ("row has a label", "it is") if count == 1 else ("rows have labels", "they are")
+        have = "row has a label" if count == 1 else "rows have labels"
         return count, (
             f"{count:,} {have} that the model does not know, such as {self.values[first]} at"
-            f" {self.origin.where(int(rows[0]))}; {they} left out of all figures"
+            f" {self.origin.where(int(rows[0]))}; such labels are left out of all figures"
         )
 
     def one_a_row(self) -> Target:
