@@ -1284,6 +1284,18 @@ CASES: dict[str, list[Case]] = {
             "t.csv has no column 'sice' to be the group. Did you mean 'size'?",
         ),
         Case(
+            "weights as the group",
+            table,
+            f"{TRAIN} --weights size --group size",
+            "t.csv: column 'size' can't be the rows' weights and the group too.",
+        ),
+        Case(
+            "a group as a category",
+            table,
+            f"{TRAIN} --group size --categorical size",
+            "column 'size' can't be categorical: it is the group already.",
+        ),
+        Case(
             "the target as the group",
             table,
             f"{TRAIN} --group kind",

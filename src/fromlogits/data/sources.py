@@ -256,7 +256,7 @@ def _read_table(
         if extra:
             notes.append(f"{name}: columns that the model does not know were ignored: {shown(extra)}")
     elif is_new and (others := [column for column in reading.as_text if column in {*roles, *reading.numeric}]):
-        role = "numeric" if others[0] in reading.numeric else "target, id or ignored"
+        role = of_rows.get(others[0], "numeric" if others[0] in reading.numeric else "target, id or ignored")
         raise InputError(f"column {others[0]!r} can't be categorical: it is {role} already.")
     elif not chosen:
         further = "group, " * bool(group) + "time, " * bool(time)
