@@ -225,9 +225,10 @@ class Classifier(Estimator):
         The first call decides: it fits the scaling of the columns (numbers that are all alike in it are not scaled),
         what each column of a frame is (one of words that are all alike in it is left out for good, and values that it
         lacks are unseen ones), and what a preset makes of the number of rows it makes of its rows. From then on only
-        `learning_rate`, `n_jobs` and what speaks of `fit` alone may change. There is no validation: `early_stopping=True` and `calibrate=True`
-        are refused, and `max_epochs`, `patience`, `validation_fraction`, `metric` and `warm_start` speak of `fit`. The
-        learning rate is constant; a schedule is refused. `history_` has a record for each call.
+        `learning_rate`, `n_jobs` and what speaks of `fit` alone may change. There is no validation:
+        `early_stopping=True` and `calibrate=True` are refused, and `max_epochs`, `patience`, `validation_fraction`,
+        `metric` and `warm_start` speak of `fit`. The learning rate is constant; a schedule is refused. `history_` has a
+        record for each call.
 
         Args:
             X, y: as `fit` takes them; a batch may lack classes.
