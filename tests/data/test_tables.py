@@ -215,6 +215,7 @@ def test_every_row_of_a_long_file_is_read_once(write: Write, n: int) -> None:
         ("x,y\n1,a\n-07,b\n", True, False),
         ('x,y\n1,a\n"00",b\n', True, False),
         ("x,y\n1,a\n2,1_000\n", True, False),
+        ("x,y\n1,a\n+-2,1\n", True, False),
         ("x,y\n1,a,\n2,b\n", False, True),
         ("x,y\r\n1,a,\r\n2,b\r\n", False, True),
         ("x,y\n1,a\n\n2,b\n", False, True),
@@ -426,6 +427,18 @@ def test_damage_is_refused_in_one_line(write: Write, name: str) -> None:
 
 
 PACKED = gzip.compress((GOOD * 100).encode())
+
+
+def test_a_fault_behind_rows_that_were_handed_over_already_is_told_in_one_line(write: Write) -> None:
+    n = 600_000  # the parser hands over 131,072 rows at a time
+
+    with pytest.raises(InputError, match=rf"t\.csv line {n + 2}: every row must have 2 values"):
+        read(write("x,y\n" + "1,0\n" * n + "1,2,3\n"), target="y")
+
+
+def test_a_value_with_two_signs_is_no_number(write: Write) -> None:
+    with pytest.raises(InputError, match=r"column 'x' must hold numbers; t\.csv line 13 has '\+-1', which is not"):
+        use(write("x,y\n" + "".join(f"{k}.5,{'ab'[k % 2]}\n" for k in range(11)) + "+-1,b\n"))
 
 
 @pytest.mark.parametrize(

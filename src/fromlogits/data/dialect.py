@@ -42,7 +42,7 @@ class Dialect:
         has_whole_numbers_only: no digit stands beside a point, an exponent's e or a letter that names a base, so
             what is a number for a reader of integers is one for us.
         has_odd_numbers: the bytes hold something that a reader takes for a plain number though it is none:
-            a leading zero (01234) or an underscore (1_000).
+            a leading zero (01234), an underscore (1_000) or two signs (+-1).
         has_odd_rows: some line is blank or ends in a delimiter, or a space follows a quote: a reader may drop a line
             or a value, or join two values, in silence.
         notes: what was found and has to be said.
@@ -166,11 +166,13 @@ _IS_DIGIT = _flags(b"0123456789")
 
 
 def _has_odd_number(text: bytes, codes: NDArray[np.uint8]) -> bool:
-    """Whether 0 and a digit begin a value, a sign before them or not, or an underscore stands between digits."""
+    """Whether 0 and a digit begin a value, a sign before them or not; an underscore stands between digits; or +-."""
     is_digit = codes - np.uint8(48) < 10
     starts = np.flatnonzero(~is_digit[:-2] & (codes[1:-1] == 48) & is_digit[2:])
     before = codes[starts]
     if (_IS_EDGE[before] | (_IS_SIGN[before] & _IS_EDGE[codes[starts - 1]] & (starts > 0))).any():
+        return True
+    if b"+-" in text:
         return True
     if b"_" not in text:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,36 +50,135 @@ def streamed(connection: DuckDBPyConnection, sql: str, most_rows: int) -> list[V
         sql: a query.
         most_rows: a bound on its rows; memory is touched only as far as they come.
     """
-    import nanoarrow
-
-    stream = nanoarrow.c_array_stream(connection.sql(sql))
-    kinds = [_DTYPES[child.format] for child in stream.get_schema().children]
+    kinds, batches = _batches(connection, sql)
     values = [pages.empty(most_rows, kind) for kind in kinds]
     missing: list[NDArray[np.bool_] | None] = [None] * len(kinds)
     known: dict[bytes, str] = {}  # a class or a category is one object, however many rows have it
     start = 0
-    for batch in stream:
-        stop = start + batch.length
+    for n, children in batches:
+        stop = start + n
         if stop > most_rows:
             raise RuntimeError(f"DuckDB gives more than {most_rows} rows")
-        for position, child in enumerate(batch.view().children):
-            bits, mask = child.buffer(0), missing[position]
-            is_there = _bits(bits, child.offset, batch.length) if bits.size_bytes else None
-            if is_there is not None and not is_there.all():
+        for position, child in enumerate(children):
+            is_there, mask = _is_there(child, n), missing[position]
+            if is_there is not None:
                 if mask is None:
                     mask = missing[position] = np.zeros(most_rows, bool)
                 np.logical_not(is_there, out=mask[start:stop])
-            values[position][start:stop] = _values(child, kinds[position], batch.length, known)
+            values[position][start:stop] = _values(child, kinds[position], n, known, is_there)
         start = stop
     masks = [None if mask is None else mask[:start] for mask in missing]
     return [(array[:start], mask) for array, mask in zip(values, masks, strict=True)]
 
 
-def _values(child: Any, kind: str, n: int, known: dict[bytes, str]) -> NDArray[Any]:
+def in_parts(
+    connection: DuckDBPyConnection, source: str, wanted: Sequence[tuple[str, str]], part_rows: int
+) -> Iterator[list[Values]]:
+    """The columns that SQL expressions give, so many rows at a time; the last part may have fewer.
+
+    DuckDB hands over 131,072 rows at a time and more, however wide they are. So the values of a row are asked for one
+    below the other, those of each type beside those of the others: it then hands over so many values.
+
+    Args:
+        connection: from `connect`.
+        source: what stands behind "from".
+        wanted: (expression, its SQL type), at least one.
+        part_rows: at least 1.
+    """
+    places: dict[str, list[int]] = {}
+    for place, (_, kind) in enumerate(wanted):
+        places.setdefault(kind, []).append(place)
+    width = max(map(len, places.values()))
+    lists = (
+        f"unnest([{', '.join(wanted[place][0] for place in some)}]::{kind}[]) as v{number}"
+        for number, (kind, some) in enumerate(places.items())
+    )
+    kinds, batches = _batches(connection, f"select {', '.join(lists)} from {source}")
+    groups = [_Gathered(len(some), width, kind) for some, kind in zip(places.values(), kinds, strict=True)]
+
+    def part(n_rows: int) -> list[Values]:
+        taken = [group.take(n_rows) for group in groups]
+        found = {
+            place: values
+            for some, columns in zip(places.values(), taken, strict=True)
+            for place, values in zip(some, columns, strict=True)
+        }
+        return [found[place] for place in range(len(wanted))]
+
+    for n, children in batches:
+        for group, child in zip(groups, children, strict=True):
+            group.add(child, n)
+        while groups[0].n_rows > part_rows:
+            yield part(part_rows)
+    if groups[0].n_rows:
+        yield part(groups[0].n_rows)
+
+
+class _Gathered:
+    """Columns of one type whose values come row by row: of `width` values the first `n_columns`, then nothing."""
+
+    def __init__(self, n_columns: int, width: int, kind: str) -> None:
+        self.n_columns, self.width, self.kind = n_columns, width, kind
+        self.n_rows = 0
+        self._rest: Values = (np.empty(0, kind), np.empty(0, bool))  # of a row that is not whole yet
+        self._values, self._missing = [np.empty((n_columns, 0), kind)], [np.empty((n_columns, 0), bool)]
+        self._known: dict[bytes, str] = {}
+
+    def add(self, child: Any, n: int) -> None:
+        is_there = _is_there(child, n)
+        missing = np.zeros(n, bool) if is_there is None else ~is_there
+        values = _values(child, self.kind, n, self._known, is_there)
+        flat = [np.concatenate(both) for both in zip(self._rest, (values, missing), strict=True)]
+        n_rows = len(flat[0]) // self.width
+        for parts, array in zip((self._values, self._missing), flat, strict=True):
+            rows = array[: n_rows * self.width].reshape(n_rows, self.width)[:, : self.n_columns]
+            parts.append(np.ascontiguousarray(rows.T))
+        self._rest = (flat[0][n_rows * self.width :], flat[1][n_rows * self.width :])
+        self.n_rows += n_rows
+
+    def take(self, n_rows: int) -> list[Values]:
+        """The first rows; the others stay."""
+        values, missing = (np.concatenate(parts, axis=1) for parts in (self._values, self._missing))
+        self._values, self._missing = [values[:, n_rows:]], [missing[:, n_rows:]]
+        self.n_rows -= n_rows
+        gaps = missing[:, :n_rows]
+        return [(row[:n_rows], gap if gap.any() else None) for row, gap in zip(values, gaps, strict=True)]
+
+
+def _batches(connection: DuckDBPyConnection, sql: str) -> tuple[list[str], Iterator[tuple[int, list[Any]]]]:
+    """The types of a query's columns, and its rows, many at a time: how many, and a view of each column.
+
+    The types are NumPy's. Raises duckdb.Error, at whatever row the fault is.
+    """
+    import duckdb
+    import nanoarrow
+
+    stream = nanoarrow.c_array_stream(connection.sql(sql))
+
+    def batches() -> Iterator[tuple[int, list[Any]]]:
+        try:
+            for batch in stream:
+                yield batch.length, list(batch.view().children)
+        except RuntimeError as error:  # nanoarrow's own, around DuckDB's words
+            raise duckdb.Error(str(error)) from error
+
+    return [_DTYPES[child.format] for child in stream.get_schema().children], batches()
+
+
+def _is_there(child: Any, n: int) -> NDArray[np.bool_] | None:
+    """Where there are values; None if everywhere."""
+    bits = child.buffer(0)
+    is_there = _bits(bits, child.offset, n) if bits.size_bytes else None
+    return None if is_there is None or is_there.all() else is_there
+
+
+def _values(
+    child: Any, kind: str, n: int, known: dict[bytes, str], is_there: NDArray[np.bool_] | None
+) -> NDArray[Any]:
     if kind == "bool":
         return _bits(child.buffer(1), child.offset, n)
     if kind == "object":
-        return _texts(child, n, known)
+        return _texts(child, n, known, is_there)
     return np.frombuffer(child.buffer(1), kind)[child.offset : child.offset + n]
 
 
@@ -86,13 +186,13 @@ def _bits(buffer: Any, offset: int, n: int) -> NDArray[np.bool_]:
     return np.unpackbits(np.frombuffer(buffer, np.uint8), count=offset + n, bitorder="little")[offset:].view(bool)
 
 
-def _texts(child: Any, n: int, known: dict[bytes, str]) -> NDArray[Any]:
+def _texts(child: Any, n: int, known: dict[bytes, str], is_there: NDArray[np.bool_] | None) -> NDArray[Any]:
     ends = np.frombuffer(child.buffer(1), np.int32)[child.offset : child.offset + n + 1].tolist()
     data = bytes(child.buffer(2))
     if len(known) > 100_000:  # these are no categories
         known.clear()
-    texts = np.empty(n, object)
-    for row in range(n):
+    texts = np.full(n, "", object)
+    for row in range(n) if is_there is None else np.flatnonzero(is_there).tolist():
         raw = data[ends[row] : ends[row + 1]]
         text = known.get(raw)
         if text is None:
