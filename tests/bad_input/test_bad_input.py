@@ -604,6 +604,24 @@ CASES: dict[str, list[Case]] = {
             "column 'size' can't be categorical: it is numeric already.",
         ),
         Case(
+            "an id that is numeric too",
+            table,
+            f"{TRAIN} --id size --numeric size",
+            "column 'size' can't be numeric: it is target, id or ignored already.",
+        ),
+        Case(
+            "a numeric column that a later file lacks",
+            several(model, table),
+            "predict m.safetensors t.csv --numeric wieght",
+            "t.csv has no column 'wieght' to be numeric. Did you mean 'weight'?",
+        ),
+        Case(
+            "a numeric column that the model does not know",
+            several(model, text("size,weight,zip\n1,2,3\n4,5,6\n")),
+            "predict m.safetensors t.csv --numeric zip",
+            "t.csv: column 'zip' can't be numeric: the model does not learn from it.",
+        ),
+        Case(
             "words that are said to be numbers",
             text("size,colour,kind\n" + "1,red,a\n2,blue,b\n" * 10),
             f"{TRAIN} --numeric colour",

@@ -82,10 +82,11 @@ def read_labelled_or_not(classifier: Classifier, path: str, reading: Reading) ->
 def _as_trained(reading: Reading, classifier: Classifier) -> Reading:
     """What is said about the file, and what the model remembers of its training file's columns."""
     schema = classifier.encoder_.schema
+    remembered = (name for name in schema.numeric if name in (schema.names or ()))
     return dataclasses.replace(
         reading,
         label_separator=classifier.target_.separator,
         missing=reading.missing or schema.missing_words,
-        numeric=tuple(dict.fromkeys((*reading.numeric, *schema.numeric))),
+        numeric=tuple(dict.fromkeys((*reading.numeric, *remembered))),
         as_text=classifier.encoder_.text_names,
     )

@@ -255,10 +255,14 @@ def _read_table(
         chosen = [column for column in chosen if column in known]
         if extra:
             notes.append(f"{name}: columns that the model does not know were ignored: {shown(extra)}")
-    elif is_new and (others := [column for column in reading.as_text if column in {*roles, *reading.numeric}]):
-        role = of_rows.get(others[0], "numeric" if others[0] in reading.numeric else "target, id or ignored")
-        raise InputError(f"column {others[0]!r} can't be categorical: it is {role} already.")
-    elif not chosen:
+        for column in reading.numeric:
+            if column not in there:
+                raise InputError(f"{name} has no column {column!r} to be numeric.{nearest(column, chosen)}")
+            if column not in {*known, *of_rows, *ignore}:
+                raise InputError(f"{name}: column {column!r} can't be numeric: the model does not learn from it.")
+    elif is_new:
+        _refuse_two_statements(reading, {*targets, *ids, *ignore}, of_rows, group)
+    if not chosen:
         further = "group, " * bool(group) + "time, " * bool(time)
         raise InputError(f"{name} has no feature column: {shown(file.names)} are target, {further}ids or ignored.")
     if not labelled:
@@ -310,6 +314,26 @@ def _read_table(
         groups=table.select([group]) if group in of_rows else None,
         times=table.select([time]) if time in of_rows else None,
     )
+
+
+def _refuse_two_statements(reading: Reading, others: set[str], of_rows: dict[str, str], group: str | None) -> None:
+    """Raise InputError for a column that is said to be two things, of which only one could be done.
+
+    Args:
+        reading: what is said of columns.
+        others: the target, ids and ignored columns.
+        of_rows: columns of weights, groups and times -> their role. Weights and times are numbers, which may be said.
+        group: the column of groups.
+    """
+    numeric = dict.fromkeys(reading.numeric, "numeric")
+    taken = dict.fromkeys(others, "target, id or ignored")
+    for what, columns, roles in (
+        ("numeric", reading.numeric, taken | {column: role for column, role in of_rows.items() if column == group}),
+        ("categorical", reading.as_text, numeric | of_rows | taken),
+    ):
+        for column in columns:
+            if column in roles:
+                raise InputError(f"column {column!r} can't be {what}: it is {roles[column]} already.")
 
 
 def _weights(column: Column, table: Table) -> NDArray[np.float64]:
