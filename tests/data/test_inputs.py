@@ -106,7 +106,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "complex": (np.ones((2, 2), complex), "Complex data not supported: X holds complex128 values; pass real numbers."),
     "dates": (np.ones((2, 2), "datetime64[D]"), "X must hold numbers; it holds datetime64[D] values."),
-    "words": (np.array([["1", "2"], ["3", "four"]]), "X must hold numbers: row 1, column 1 is 'four'."),
+    "words": (
+        np.array([["1", "2"], ["3", "four"]]),
+        "X must hold numbers: row 1, column 1 is 'four'. Words are for tables: pass the frame itself, or a file with"
+        " named columns.",
+    ),
     "things": (
         np.array([[1, {}]], object),
         "X must hold numbers: row 0, column 1 is '{}'. The argument must be a string or a number.",
@@ -218,7 +222,8 @@ def test_columns_of_frames_that_can_not_be_used_are_named(library: str, values: 
     with pytest.raises(InputError) as caught:
         FeatureEncoder.fit(as_inputs(FRAMES[library]({"a": values})))
 
-    assert str(caught.value) == expected + " Drop 'a' from X, or turn it into numbers."
+    otherwise = "replace infinity by NaN where the value is unknown" if "inf" in expected else "turn it into numbers"
+    assert str(caught.value) == f"{expected} Drop 'a' from X, or {otherwise}."
 
 
 def test_columns_of_one_name_are_refused() -> None:

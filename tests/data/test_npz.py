@@ -102,7 +102,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "t.npz: Input X contains infinity: row 1, column 1. fromlogits needs finite numbers, or NaN where there is no"
         " value; leave such rows out or fill them in.",
     ),
-    "text": ({"X": np.array([["a"], ["b"]]), "y": Y[:2]}, "t.npz: X must hold numbers: row 0, column 0 is 'a'."),
+    "text": (
+        {"X": np.array([["a"], ["b"]]), "y": Y[:2]},
+        "t.npz: X must hold numbers: row 0, column 0 is 'a'. Words are for tables: pass the frame itself, or a file"
+        " with named columns.",
+    ),
     "class number too large": (
         {"X": X, "y": np.array([0, 1, 2, 1]), "classes": np.array(["a", "b"])},
         "t.npz: y must number the 2 classes from 0 to 1; row 2 has 2.",

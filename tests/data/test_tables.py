@@ -576,7 +576,8 @@ def test_text_in_parquet_stays_text(tmp_path: Path) -> None:
         ),
         (
             "if(i = 2, 'inf'::double, i) as x, i as y",
-            "column 'x' must hold finite numbers; row 2 of t.parquet has infinity. --ignore x leaves it out.",
+            "column 'x' must hold finite numbers; row 2 of t.parquet has infinity. Write no value where it is"
+            " unknown; --ignore x leaves it out.",
         ),
         (
             "'word' as x, i as y",

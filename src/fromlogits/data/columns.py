@@ -51,10 +51,14 @@ class ColumnFault(Exception):
         row: the first one at fault, from 0; None where it is no single one.
         after: what follows the row.
         cure: what can be done beside leaving the column out; to stand before that.
+        is_infinite: the value is a number that is not finite.
     """
 
-    def __init__(self, before: str, row: int | None = None, after: str = "", cure: str = "") -> None:
+    def __init__(
+        self, before: str, row: int | None = None, after: str = "", cure: str = "", *, is_infinite: bool = False
+    ) -> None:
         super().__init__(before, row, after, cure)
+        self.is_infinite = is_infinite
         self.before = before
         self.row = row
         self.after = after
@@ -79,7 +83,7 @@ def refuse_unusable(table: Table, *, is_for_model: bool = False, may_miss: bool 
     if is_for_model or table.origin.is_for_model:
         cure = f"The model needs {'them' if others else 'it'}."
     else:
-        cure = table.origin.how_to_leave_out([name, *others])
+        cure = table.origin.how_to_leave_out([name, *others], is_infinite=first.is_infinite)
     said = first.told(f"column {name!r}", table.origin)
     if table.origin.takes_options and said.endswith((CODE, TOO_LONG)):
         cure = f"--numeric {shlex.quote(name)} reads it as numbers all the same; {cure}"
@@ -111,7 +115,8 @@ def number_fault_of(column: Column, *, may_miss: bool = True) -> ColumnFault | N
         return None
     row = int(np.argmax(is_wrong))
     if values.dtype.kind == "f":
-        return ColumnFault(" must hold finite numbers; ", row, f" has {'NaN' if np.isnan(values[row]) else 'infinity'}")
+        found = "NaN" if np.isnan(values[row]) else "infinity"
+        return ColumnFault(" must hold finite numbers; ", row, f" has {found}", is_infinite=True)
     return ColumnFault(" must hold numbers; ", row, f" has {values[row]}{number_fault(str(values[row]))}")
 
 

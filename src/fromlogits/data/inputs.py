@@ -119,7 +119,9 @@ def _numbers_of_objects(array: NDArray[Any]) -> NDArray[np.float64]:
             message = f"X must hold numbers: row {row}, column {column} is {str(value)[:60]!r}."
             if isinstance(error, TypeError):  # what is not even text is a TypeError for scikit-learn
                 raise NotANumber(f"{message} The argument must be a string or a number.") from None
-            raise InputError(message) from None
+            raise InputError(
+                f"{message} Words are for tables: pass the frame itself, or a file with named columns."
+            ) from None
     raise InputError("X must hold numbers.")
 
 

@@ -128,7 +128,8 @@ def _naming(column: Column, table: Table) -> Iterator[None]:
         yield
     except ColumnFault as fault:
         said = fault.told(f"column {column.name!r}", table.origin)
-        raise InputError(f"{said}. {fault.cure}{table.origin.how_to_leave_out([column.name])}") from None
+        cure = table.origin.how_to_leave_out([column.name], is_infinite=fault.is_infinite)
+        raise InputError(f"{said}. {fault.cure}{cure}") from None
 
 
 def _encoding(

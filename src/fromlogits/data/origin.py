@@ -31,10 +31,13 @@ class Origin:
         """The line of a text file, from 1, on which the row starts; None where there are no lines."""
         return None
 
-    def how_to_leave_out(self, columns: Sequence[str]) -> str:
-        """What to do about columns that can't be used."""
+    def how_to_leave_out(self, columns: Sequence[str], *, is_infinite: bool = False) -> str:
+        """What to do about columns that can't be used, of which a value may be infinite."""
         one = len(columns) == 1
-        return f"Drop {repr(columns[0]) if one else 'them'} from X, or turn {'it' if one else 'them'} into numbers."
+        otherwise = f"turn {'it' if one else 'them'} into numbers"
+        if is_infinite:
+            otherwise = "replace infinity by NaN where the value is unknown"
+        return f"Drop {repr(columns[0]) if one else 'them'} from X, or {otherwise}."
 
     def take(self, rows: NDArray[Any]) -> Origin:
         return _Taken(self, rows)
@@ -51,8 +54,10 @@ class FileRows(Origin):
     def where(self, row: int) -> str:
         return f"row {row} of {self.path.name}"
 
-    def how_to_leave_out(self, columns: Sequence[str]) -> str:
-        return f"--ignore {shlex.quote(','.join(columns))} leaves {'it' if len(columns) == 1 else 'them'} out."
+    def how_to_leave_out(self, columns: Sequence[str], *, is_infinite: bool = False) -> str:
+        otherwise = "Write no value where it is unknown; " if is_infinite else ""
+        which = shlex.quote(",".join(columns))
+        return f"{otherwise}--ignore {which} leaves {'it' if len(columns) == 1 else 'them'} out."
 
 
 class TextLines(FileRows):
@@ -102,8 +107,8 @@ class _Taken(Origin):
     def line(self, row: int) -> int | None:
         return self.whole.line(int(self.rows[row]))
 
-    def how_to_leave_out(self, columns: Sequence[str]) -> str:
-        return self.whole.how_to_leave_out(columns)
+    def how_to_leave_out(self, columns: Sequence[str], *, is_infinite: bool = False) -> str:
+        return self.whole.how_to_leave_out(columns, is_infinite=is_infinite)
 
 
 class QuoteError(Exception):
