@@ -1072,7 +1072,7 @@ CASES: dict[str, list[Case]] = {
             "a target that is measured, not named",
             text("size,price\n" + "1,2.5\n2,3.75\n" * 10),
             "train t.csv --target price",
-            "Unknown label type: continuous. The target must name classes; t.csv line 2 has 2.5, which looks like a measured value: put it into classes first.",
+            "the target must name classes; t.csv line 2 has 2.5, which looks like a measured value: put it into classes first (Unknown label type: continuous).",
         ),
         Case(
             "a row without a target",
@@ -1258,7 +1258,7 @@ CASES: dict[str, list[Case]] = {
             "a list of numbers that are measured",
             json_lines(5, '{"size": 1, "weight": 2, "kind": [0.5]}', lists=True),
             "train t.jsonl --target kind",
-            "Unknown label type: labels in a set must be integers or text; t.jsonl line 5 has 0.5.",
+            "labels in a set must be integers or text; t.jsonl line 5 has 0.5.",
         ),
         Case(
             "lists among texts",

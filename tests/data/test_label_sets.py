@@ -135,18 +135,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "labels of two kinds": (
         [{"a"}, {1}],
-        "Unknown label type: labels must be of one kind, integers or text; found str at row 0, int at row 1.",
+        "labels must be of one kind, integers or text; found str at row 0, int at row 1.",
     ),
-    "a measured label": ([{0.5}], "Unknown label type: labels in a set must be integers or text; row 0 has 0.5."),
+    "a measured label": ([{0.5}], "labels in a set must be integers or text; row 0 has 0.5."),
     "a truth value as label": (
         [{True}],
-        "Unknown label type: labels in a set must be integers or text; row 0 has True.",
+        "labels in a set must be integers or text; row 0 has True.",
     ),
     "None in a set": (
         [{"a", None}],
-        "Unknown label type: labels in a set must be integers or text; row 0 has a missing value.",
+        "labels in a set must be integers or text; row 0 has a missing value.",
     ),
-    "a text among sets": ([{"a"}, "b"], "Unknown label type: y must hold a set of labels in each row; row 1 has str."),
+    "a text among sets": ([{"a"}, "b"], "y must hold a set of labels in each row; row 1 has str."),
     "a label too large": ([{2**63}], "labels must fit into 64 bits; row 0 has 9223372036854775808."),
     "no label at all": ([set(), set()], "no row has a label."),
     "lists of 0 and 1": (

@@ -61,20 +61,20 @@ def test_a_split_goes_by_the_largest_probability_or_by_the_labels_above_one_half
         (
             [[0.5, 1.5], [1.0, 0.0]],
             "multi-label",
-            "Unknown label type: a target with several columns must hold 0 and 1 (multi-label), or probabilities; row"
+            "a target with several columns must hold 0 and 1 (multi-label), or probabilities; row"
             " 0, column 1, has 1.5.",
         ),
         (
             [[0.5, -0.5], [1.0, 0.0]],
             None,
-            "Unknown label type: a target with several columns must hold 0 and 1 (multi-label), or probabilities; row"
+            "a target with several columns must hold 0 and 1 (multi-label), or probabilities; row"
             " 0, column 1, has -0.5.",
         ),
         (
             [0.25, 0.75],
             None,
-            "Unknown label type: continuous. The target must name classes; row 0 has 0.25, which looks like a measured"
-            " value: put it into classes first.",
+            "the target must name classes; row 0 has 0.25, which looks like a measured"
+            " value: put it into classes first (Unknown label type: continuous).",
         ),
     ],
 )

@@ -409,8 +409,8 @@ REFUSED = {
     "one row": ("x,y\n1,a\n", "the target must have at least 2 classes; it has 1 class, 'a' (1 row)."),
     "regression": (
         "x,y\n1,2.0\n2,1.5\n",
-        "Unknown label type: continuous. The target must name classes; t.csv line 3 has 1.5, which looks like a"
-        " measured value: put it into classes first.",
+        "the target must name classes; t.csv line 3 has 1.5, which looks like a"
+        " measured value: put it into classes first (Unknown label type: continuous).",
     ),
 }
 

@@ -116,8 +116,8 @@ REFUSED: dict[str, tuple[Any, str | None, str]] = {
     "regression": (
         [1.0, 2.5],
         None,
-        "Unknown label type: continuous. The target must name classes; row 1 has 2.5, which looks like a measured"
-        " value: put it into classes first.",
+        "the target must name classes; row 1 has 2.5, which looks like a measured"
+        " value: put it into classes first (Unknown label type: continuous).",
     ),
     "NaN": ([1.0, np.nan], None, "Input y contains NaN: the target at row 1 has no value."),
     "infinity": ([1.0, np.inf], None, "Input y contains infinity: the target at row 1 has no value."),
@@ -126,25 +126,23 @@ REFUSED: dict[str, tuple[Any, str | None, str]] = {
     "mixed": (
         [1, "a"],
         None,
-        "Unknown label type: y must hold labels of one kind, integers, text or booleans; found int at row 0, str at"
-        " row 1.",
+        "y must hold labels of one kind, integers, text or booleans; found int at row 0, str at row 1.",
     ),
-    "bytes": (np.array([b"a", b"b"]), None, "Unknown label type: y holds bytes; decode them to text: y.astype(str)."),
+    "bytes": (np.array([b"a", b"b"]), None, "y holds bytes; decode them to text: y.astype(str)."),
     "complex": (
         np.array([1j, 2j]),
         None,
-        "Unknown label type: y holds complex128 values; labels must be integers, text or booleans.",
+        "y holds complex128 values; labels must be integers, text or booleans.",
     ),
     "matrix of other numbers": (
         [[0, 1], [2, 0]],
         None,
-        "Unknown label type: a target with several columns must hold 0 and 1 (multi-label), or"
-        " probabilities; row 1, column 0, has 2.",
+        "a target with several columns must hold 0 and 1 (multi-label), or probabilities; row 1, column 0, has 2.",
     ),
     "matrix of text": (
         np.array([["a", "b"], ["b", "c"]]),
         None,
-        "Unknown label type: a target with several columns must hold 0 and 1; it holds text.",
+        "a target with several columns must hold 0 and 1; it holds text.",
     ),
     "vector for labels": (
         [0, 1],
@@ -397,7 +395,7 @@ def test_many_labels_that_are_partly_unknown_are_said_in_one_note() -> None:
     ("y", "task", "expected"),
     [
         ([[1, np.nan], [0, np.nan]], None, "label 1 must be known in some row; leave it out of the target."),
-        ([[1, np.nan], [0, 2]], None, "Unknown label type: a target with several columns must hold 0 and 1"),
+        ([[1, np.nan], [0, 2]], None, "a target with several columns must hold 0 and 1"),
         ([[1, np.nan], [0, np.inf]], None, "Input y contains infinity: the target at row 1 has no value."),
         ([[1, 0], [0, np.nan]], "multi-class", "task='multi-class' with a 0/1 matrix needs every value; row 1 lacks"),
         ([["a", None], ["b", "c"]], None, "Input y contains NaN: the target at row 0 has no value."),

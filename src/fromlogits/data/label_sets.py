@@ -194,7 +194,7 @@ def of_rows(y: Iterable[Any], names: tuple[str, ...] = (), origin: Origin | None
         starts.append(len(values))
     if len(kinds) > 1:
         found = ", ".join(f"{kind.__name__} at {origin.where(row)}" for kind, row in kinds.items())
-        raise InputError(f"Unknown label type: labels must be of one kind, integers or text; found {found}.")
+        raise InputError(f"labels must be of one kind, integers or text; found {found}.")
     if not unknown:
         raise InputError("y holds no label: Found array with 0 sample(s) while a minimum of 1 is required.")
     array = np.array(values, np.int64) if int in kinds else np.array([*values, None], object)[:-1]
@@ -212,10 +212,7 @@ def of_rows(y: Iterable[Any], names: tuple[str, ...] = (), origin: Origin | None
 def _labels_of(labels: Any, row: int, origin: Origin) -> list[Any]:
     """The labels of one row, each once, text or int."""
     if not isinstance(labels, ROWS) or (isinstance(labels, np.ndarray) and labels.ndim != 1):
-        raise InputError(
-            f"Unknown label type: y must hold a set of labels in each row; {origin.where(row)} has"
-            f" {type(labels).__name__}."
-        )
+        raise InputError(f"y must hold a set of labels in each row; {origin.where(row)} has {type(labels).__name__}.")
     own: dict[Any, None] = {}
     for label in labels.tolist() if isinstance(labels, np.ndarray) else labels:
         if isinstance(label, str):
@@ -228,9 +225,7 @@ def _labels_of(labels: Any, row: int, origin: Origin) -> list[Any]:
             own[int(label)] = None
         else:
             what = "a missing value" if label is None or label != label else repr(label)
-            raise InputError(
-                f"Unknown label type: labels in a set must be integers or text; {origin.where(row)} has {what}."
-            )
+            raise InputError(f"labels in a set must be integers or text; {origin.where(row)} has {what}.")
     return list(own)
 
 

@@ -291,9 +291,7 @@ def _checked(target: Target) -> Target:
     elif values.dtype.kind in "OSU":
         values = _one_kind(target)
     elif values.dtype.kind not in "biu":
-        raise InputError(
-            f"Unknown label type: y holds {values.dtype} values; labels must be integers, text or booleans."
-        )
+        raise InputError(f"y holds {values.dtype} values; labels must be integers, text or booleans.")
     return target if values is target.values else replace(target, values=values)
 
 
@@ -302,7 +300,7 @@ def _one_kind(target: Target) -> NDArray[Any]:
     if values.dtype.kind == "U":
         return values.astype(object)
     if values.dtype.kind == "S":
-        raise InputError("Unknown label type: y holds bytes; decode them to text: y.astype(str).")
+        raise InputError("y holds bytes; decode them to text: y.astype(str).")
     kinds: dict[type, int] = {}
     flat = values.reshape(-1)
     if values.ndim == 2:  # of labels, one may be unknown
@@ -323,7 +321,7 @@ def _one_kind(target: Target) -> NDArray[Any]:
     if all(issubclass(kind, (int, float, np.integer, np.floating)) for kind in kinds):
         return values.astype(np.float64)
     found = ", ".join(f"{kind.__name__} at {target.origin.where(row)}" for kind, row in list(kinds.items())[:3])
-    raise InputError(f"Unknown label type: y must hold labels of one kind, integers, text or booleans; found {found}.")
+    raise InputError(f"y must hold labels of one kind, integers, text or booleans; found {found}.")
 
 
 def _is_missing(value: Any) -> bool:
@@ -337,8 +335,8 @@ def _fit_labels(target: Target) -> TargetEncoder:
         if fractional.any():
             row = int(np.argmax(fractional))
             raise InputError(
-                f"Unknown label type: continuous. The target must name classes; {target.origin.where(row)} has"
-                f" {values[row]:g}, which looks like a measured value: put it into classes first."
+                f"the target must name classes; {target.origin.where(row)} has {values[row]:g}, which looks like a"
+                " measured value: put it into classes first (Unknown label type: continuous)."  # scikit-learn's words
             )
     distinct, codes = factorise(values)
     counts = np.bincount(codes)
@@ -509,13 +507,13 @@ def holds_shares(target: Target) -> bool:
     """Whether some value of a matrix lies between 0 and 1; InputError where one is neither that, nor 0, nor 1."""
     matrix = target.values
     if matrix.dtype.kind == "O":
-        raise InputError("Unknown label type: a target with several columns must hold 0 and 1; it holds text.")
+        raise InputError("a target with several columns must hold 0 and 1; it holds text.")
     wrong = (matrix < 0) | (matrix > 1)
     if wrong.any():
         row, column = (int(place) for place in np.argwhere(wrong)[0])
         label = repr(target.label_names[column]) if target.label_names else column
         raise InputError(
-            "Unknown label type: a target with several columns must hold 0 and 1 (multi-label), or probabilities;"
+            "a target with several columns must hold 0 and 1 (multi-label), or probabilities;"
             f" {target.origin.where(row)}, column {label}, has {matrix[row, column]}."
         )
     return matrix.dtype.kind == "f" and bool(((matrix > 0) & (matrix < 1)).any())
