@@ -19,7 +19,7 @@ from .data.groups_and_times import as_groups, as_times, numbered
 from .data.inputs import as_inputs
 from .data.label_sets import SparseLabels
 from .data.memory import refuse_too_many_parameters
-from .data.splits import held_out
+from .data.splits import EachClassOnce, held_out
 from .data.targets import TargetEncoder, as_target
 from .decisions import calibration
 from .engines import ENGINES
@@ -289,7 +289,7 @@ def prepare(
             *balance.notes,
             *notes,
         ),
-        encoder.warnings,
+        (*encoder.warnings, *target.warnings),
     )
     return Fit(
         engine_of(0),
@@ -358,7 +358,10 @@ def split_off(
         examples = examples.take(counting, axis=0)
         groups = None if groups is None else numbered(groups[counting])
         times = None if times is None else times[counting]
-    held = held_out(split, examples, target.n_classes, groups, times)
+    try:
+        held = held_out(split, examples, target.n_classes, groups, times)
+    except EachClassOnce as error:
+        raise InputError(f"{error} {target.looks_like()}") from None
     if held is None:
         return counting, None
     return np.delete(counting, held), counting[held]

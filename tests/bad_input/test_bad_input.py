@@ -1066,7 +1066,19 @@ CASES: dict[str, list[Case]] = {
             "classes that appear once each",
             text("size,kind\n" + "".join(f"{row},k{row}\n" for row in range(10))),
             TRAIN,
-            "validation rows can't be held out: each of the 10 classes has a single row. Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false.",
+            "validation rows can't be held out: each of the 10 classes has a single row. Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false. The target looks like a name of the rows: is it the right column?",
+        ),
+        Case(
+            "a sentence in each row of the target",
+            text("size,kind\n" + "".join(f"{row % 7},the room was number {row}\n" for row in range(30))),
+            TRAIN,
+            "validation rows can't be held out: each of the 30 classes has a single row. Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false. The target looks like sentences, which are no classes: is it the right column?",
+        ),
+        Case(
+            "a number of its own in each row of the target",
+            text("size,kind\n" + "".join(f"{row % 7},{row * 3}\n" for row in range(30))),
+            TRAIN,
+            "validation rows can't be held out: each of the 30 classes has a single row. Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false. The target looks like a number of the rows, or a measured one: is it the right column?",
         ),
         Case(
             "a target that is measured, not named",

@@ -75,6 +75,15 @@ def test_a_model_remembers_the_separator_and_joins_its_predictions_by_it(here: H
     assert here.json("evaluate m.safetensors t.csv --separator ,")["rows"] == N
 
 
+def test_a_separator_that_no_row_has_is_warned_of(here: Here) -> None:
+    write("t.csv", ";")
+    _, err = here(f"train t.csv --target tags --label-separator '|' {TRAIN}")
+
+    assert "warning: --label-separator '|' occurs in no row, so each has one label at most. Some hold ';'" in err
+    _, err = here(f"train t.csv --target tags --label-separator ';' {TRAIN} --overwrite")
+    assert "occurs in no row" not in err
+
+
 def test_predictions_are_a_target_again(here: Here) -> None:
     write("t.csv")
     here(f"train t.csv --target tags --label-separator '|' {TRAIN}")

@@ -205,6 +205,36 @@ def test_what_is_odd_in_a_target_is_noted(y: Any, note: str | None) -> None:
     assert TargetEncoder.fit(y).notes[:1] == (() if note is None else (note,))
 
 
+@pytest.mark.parametrize(
+    ("y", "warning"),
+    [
+        (
+            [row * 7 % 500 for row in range(600)],
+            "the target has 500 different whole numbers in 600 rows: each is learned as a class of its own, and not"
+            " that one is larger than another. If they are measured or counted, put them into a few ranges first",
+        ),
+        ([row % 20 for row in range(200)], ""),
+        ([float(row % 20) for row in range(199)], "the target has 20 different whole numbers in 199 rows"),
+        ([row % 19 for row in range(19)], ""),
+        (
+            [f"the room was number {row % 30}" for row in range(59)],
+            "the target has 30 classes in 59 rows. The target looks like sentences, which are no classes: is it the"
+            " right column?",
+        ),
+        (
+            [f"k{row % 30}" for row in range(30)],
+            "the target has 30 classes in 30 rows. The target looks like a name of",
+        ),
+        ([f"k{row % 30}" for row in range(60)], ""),
+    ],
+)
+def test_a_target_that_is_hardly_one_of_classes_is_warned_of(y: list[Any], warning: str) -> None:
+    for given in (y, np.array(y)):
+        said = TargetEncoder.fit(given).warnings
+        assert len(said) == bool(warning)
+        assert not warning or said[0].startswith(warning)
+
+
 @pytest.mark.parametrize("y", [["b", "a"], [3, 1], [0.0, 2.0], [True, False], LABELS])
 def test_an_encoder_survives_json(y: Any) -> None:
     encoder = TargetEncoder.fit(y)

@@ -155,6 +155,8 @@ def cv(
             )  # fmt: skip
     except KeyboardInterrupt:
         raise KeyboardInterrupt("nothing was written") from None
+    for words in found.target.warnings:
+        progress.tell(f"warning: {words.rstrip('.')}.", "yellow")
     if path is not None:
         _write(found, dataset, path, overwrite=overwrite)
     report = _report(found, len(dataset), time.perf_counter() - started)

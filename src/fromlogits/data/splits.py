@@ -24,6 +24,10 @@ Rows = NDArray[np.int64]
 Targets = NDArray[Any] | SparseLabels
 
 
+class EachClassOnce(InputError):
+    """No row can be spared, as each class has a single one."""
+
+
 def held_out(
     split: Mapping[str, Any],
     targets: Targets,
@@ -76,7 +80,7 @@ def validation_rows(
     if _is_class(targets) and groups is None:
         is_held = _by_class(targets, n_classes, wanted, _random_order(n, seed, HELD_OUT_STREAM))
         if not is_held.any():
-            raise InputError(
+            raise EachClassOnce(
                 f"validation rows can't be held out: each of the {n_classes} classes has a single row. {CURE}"
             )
     else:

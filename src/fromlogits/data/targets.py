@@ -22,6 +22,13 @@ from .target import Target
 
 Task = Literal["multi-class", "multi-label"]
 MAX_CLASSES = 10_000_000
+MANY = 20
+"""From so many classes on, few rows for each make one doubt that the target holds classes ..."""
+ROWS_A_NUMBER, ROWS_A_TEXT = 10, 2
+"""... fewer than so many rows on average, where they are numbers or texts."""
+SENTENCE_WORDS = 4.0
+SIGNS = "|;,/"
+"""What most often stands between labels."""
 SUM_TOLERANCE = 1e-4
 """What the float32 probabilities of 100 000 classes, added up, can be off by; as in `softmax_cross_entropy`."""
 
@@ -35,16 +42,27 @@ class TargetEncoder:
         classes: sorted; those of a matrix in the order of its columns. All int, float, bool or str.
         notes: what was noticed while fitting.
         separator: the sign between the labels of a row, where the target was such a text; else None.
+        warnings: what was noticed while fitting and should not be overlooked.
     """
 
     task: Task
     classes: tuple[Label, ...]
     notes: tuple[str, ...] = ()
     separator: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def n_classes(self) -> int:
         return len(self.classes)
+
+    def looks_like(self) -> str:
+        """A sentence about a target of which nearly every row has a class of its own."""
+        texts = [label for label in self.classes if isinstance(label, str)]
+        if not texts:
+            return "The target looks like a number of the rows, or a measured one: is it the right column?"
+        n_words = sum(text.count(" ") + 1 for text in texts) / len(texts)
+        what = "sentences, which are no classes" if n_words >= SENTENCE_WORDS else "a name of the rows"
+        return f"The target looks like {what}: is it the right column?"
 
     @property
     def classes_array(self) -> NDArray[Any]:
@@ -348,14 +366,30 @@ def _fit_labels(target: Target) -> TargetEncoder:
     if len(classes) > MAX_CLASSES:
         raise InputError(f"the target has {len(classes):,} classes; the limit is {MAX_CLASSES:,}.")
     notes = []
-    if len(classes) == len(values) > 2:
+    doubts = _doubts(TargetEncoder("multi-class", classes), len(values))
+    if len(classes) == len(values) > 2 and not doubts:
         notes.append(f"every row has a class of its own ({len(classes)}): is the target a name or number of the rows?")
-    else:
+    elif len(classes) < len(values) or len(classes) == 2:
         single = [classes[index] for index, original in enumerate(order) if counts[original] == 1]
         if single:
             notes.append(f"{named('class', 'classes', single)} with a single row: kept for training, never held out")
     notes += _twins(classes)
-    return TargetEncoder("multi-class", classes, (*target.notes, *notes))
+    return TargetEncoder("multi-class", classes, (*target.notes, *notes), warnings=doubts)
+
+
+def _doubts(encoder: TargetEncoder, n: int) -> tuple[str, ...]:
+    """A warning of a target that is hardly one of classes."""
+    k, label = encoder.n_classes, encoder.classes[0]
+    if k < MANY or isinstance(label, bool):
+        return ()
+    if isinstance(label, str):
+        return (f"the target has {k:,} classes in {n:,} rows. {encoder.looks_like()}",) if n < ROWS_A_TEXT * k else ()
+    if n >= ROWS_A_NUMBER * k:
+        return ()
+    return (
+        f"the target has {k:,} different whole numbers in {n:,} rows: each is learned as a class of its own, and not"
+        " that one is larger than another. If they are measured or counted, put them into a few ranges first",
+    )
 
 
 def _twins(classes: Sequence[Label]) -> list[str]:
@@ -395,7 +429,16 @@ def _fit_sets(target: LabelSets, task: str | None) -> TargetEncoder:
         have, they = ("row has", "it takes") if n_unknown == 1 else ("rows have", "they take")
         notes.append(f"{n_unknown:,} {have} no value for its labels: {they} no part in loss and figures")
     notes += [*_twins(classes), *([] if target.separator else _with_bars(classes))]
-    return TargetEncoder("multi-label", classes, (*target.notes, *notes), target.separator)
+    return TargetEncoder("multi-label", classes, (*target.notes, *notes), target.separator, _no_sign(target, classes))
+
+
+def _no_sign(target: LabelSets, classes: Sequence[Label]) -> tuple[str, ...]:
+    """A warning of a sign between labels that no row has."""
+    if target.separator is None or (np.diff(target.starts) > 1).any():
+        return ()
+    signs = [sign for sign in SIGNS if any(isinstance(label, str) and sign in label for label in classes)]
+    other = f" Some hold {signs[0]!r}: --label-separator {signs[0]!r}?" if signs else ""
+    return (f"--label-separator {target.separator!r} occurs in no row, so each has one label at most.{other}",)
 
 
 def _fit_sparse(target: LabelSets, task: str | None) -> TargetEncoder:
