@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tests import plain_columns
+
 Array = Any  # of NumPy, float64
 TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "U8": "u1"}
 
@@ -41,7 +43,10 @@ def mean(z: Array, head: Any) -> Array:
 
 
 def probabilities(path: Path, x: Any) -> Array:
-    """Of each class or label, (n, K), for raw rows (n, d) in the order of the schema, or pictures (n, h, w)."""
+    """Of each class or label, (n, K), for raw rows (n, d) in the order of the schema, or pictures (n, h, w).
+
+    Rows of several kinds of columns are lists of their values, see plain_columns.
+    """
     data = path.read_bytes()
     assert hashlib.sha256(data[:-32]).digest() == data[-32:], "damaged"
     start = 8 + int.from_bytes(data[:8], "little")
@@ -53,8 +58,11 @@ def probabilities(path: Path, x: Any) -> Array:
         begin, end = (start + offset for offset in entry["data_offsets"])
         tensors[name] = np.frombuffer(data[begin:end], TYPES[entry["dtype"]]).reshape(entry["shape"])
 
-    x, encoder = np.reshape(x, (len(x), -1)), manifest["encoder"]
-    if encoder["kind"] == "standard":
+    encoder = manifest["encoder"]
+    x = x if encoder["kind"] == "columns" else np.reshape(x, (len(x), -1))
+    if encoder["kind"] == "columns":
+        x = plain_columns.features(encoder["table"], x)
+    elif encoder["kind"] == "standard":
         x = ((x - tensors["encoder.mean"]) * tensors["encoder.inverse_spread"]).astype(np.float32)
     else:
         x = x.astype(np.float32) * np.float32(encoder["scale"]) + np.float32(encoder["shift"])

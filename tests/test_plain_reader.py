@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ast
+import datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fromlogits as fl
+from fromlogits.data.encoders import FeatureEncoder
+from fromlogits.data.features import SparseFeatures
+from fromlogits.data.inputs import as_inputs
 from fromlogits.spec import HIDDEN_ACTIVATIONS
-from tests import plain_reader
+from tests import plain_columns, plain_reader
 from tests.plain_reader import probabilities
 
 RNG = np.random.default_rng(0)
@@ -73,8 +79,99 @@ def test_a_network_without_hidden_layers_is_read_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(probabilities(tmp_path / "m.safetensors", X), clf.predict_proba(X), rtol=1e-5)
 
 
-def test_the_reader_is_short_and_uses_nothing_of_ours() -> None:
-    source = Path(plain_reader.__file__).read_text(encoding="utf-8")
+ZONE = datetime.timezone(datetime.timedelta(hours=-7))
+N = 400
+
+
+def _gaps(values: list[Any], every: int) -> list[Any]:
+    return [None if row % every == 0 else value for row, value in enumerate(values)]
+
+
+MOMENTS = [
+    datetime.datetime(1969, 12, 30) + datetime.timedelta(days=row, minutes=37 * row, seconds=row) for row in range(N)
+]
+COLUMNS: dict[str, list[Any]] = {
+    "number": (RNG.normal(size=N) * 1e3 + 7).tolist(),
+    "number with gaps": _gaps(RNG.normal(size=N).tolist(), 9),
+    "whole": RNG.integers(-500, 500, N).tolist(),
+    "yes or no": _gaps((RNG.random(N) < 0.3).tolist(), 11),
+    "category": [["red", " green ", "1.0", "01", "1e3"][k] for k in RNG.integers(0, 5, N)],
+    "category with gaps": _gaps([["é", "数", "", "x|y"][k] for k in RNG.integers(0, 4, N)], 7),
+    "towns": _gaps([f"town {k}" for k in (RNG.pareto(1, N) * 20).astype(int)], 50),
+    "rating": _gaps(RNG.integers(1, 6, N).tolist(), 13),
+    "grade": RNG.integers(0, 4, N).tolist(),
+    "date": [moment.date() for moment in MOMENTS],
+    "date with gaps": _gaps([str(moment.date()) for moment in MOMENTS], 8),
+    "moment": MOMENTS,
+    "moment of a zone": [moment.replace(tzinfo=ZONE).isoformat() for moment in MOMENTS],
+    "time": _gaps([moment.time() for moment in MOMENTS], 6),
+}
+LATER: dict[str, list[Any]] = {
+    "number": [None, -1.5, 2], "number with gaps": [3, 0.1, None], "whole": [1, None, 1e6],
+    "yes or no": [True, None, False], "category": ["1000", None, "pink"], "category with gaps": ["x|y", "never", " "],
+    "towns": ["town 3", "never", None], "rating": [2, 9, None], "grade": [0, 7, None],
+    "date": [datetime.date(2400, 2, 29), None, datetime.date(1, 1, 1)],
+    "date with gaps": ["2024-12-31 23:59", None, "1600-02-29"],
+    "moment": [datetime.datetime(2024, 2, 29, 23, 59, 59, 999_999), None, datetime.datetime(1900, 1, 1)],
+    "moment of a zone": ["2024-01-01T00:00:00+14:00", "2024-12-31T23:00:00-12:00", None],
+    "time": [datetime.time(23, 59, 59, 1), None, datetime.time(0)],
+}  # fmt: skip
+
+
+def _frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+
+
+def _rows(columns: dict[str, list[Any]]) -> list[tuple[Any, ...]]:
+    return list(zip(*columns.values(), strict=True))
+
+
+@pytest.mark.parametrize("names", [*([name] for name in COLUMNS), list(COLUMNS)], ids=lambda names: names[-1])
+def test_the_features_of_columns_are_those_of_the_page_bit_for_bit(names: list[str]) -> None:
+    columns = {name: COLUMNS[name] for name in names} | {"gap": [*[None] * 3, *[1.5, 2.5] * 200][:N]}
+    encoder = FeatureEncoder.fit(as_inputs(_frame(columns)))
+    assert encoder.table is not None
+    assert encoder.schema.names == tuple(columns)
+
+    for some in (columns, {name: (LATER | {"gap": [None, 2, 3]})[name] for name in columns}):
+        encoded = encoder.encode(as_inputs(_frame(some)))
+        ours = encoded.dense() if isinstance(encoded, SparseFeatures) else encoded.values
+        theirs = plain_columns.features(encoder.table.to_json(), _rows(some))
+        assert theirs.dtype == ours.dtype == np.float32
+        np.testing.assert_array_equal(theirs, ours)
+
+
+@pytest.mark.parametrize("way", ["one network", *MEMBERS])
+def test_the_reader_reads_tables_of_every_kind_of_column(way: str, tmp_path: Path) -> None:
+    y = np.stack([np.arange(N) % 2, np.arange(N) % 3 == 0], axis=1).astype(int)
+    clf = fl.Classifier(hidden_layer_sizes=(6, 5), max_epochs=4, random_state=0, **MEMBERS.get(way, {}))
+    clf.fit(_frame(COLUMNS), y).save(tmp_path / "m.safetensors")
+
+    for columns in (COLUMNS, LATER):
+        theirs = probabilities(tmp_path / "m.safetensors", _rows(columns))
+        np.testing.assert_allclose(theirs, clf.predict_proba(_frame(columns)), rtol=1e-5, atol=1e-7)
+
+
+def test_the_reader_reads_values_that_share_a_feature_and_rows_encoded_sparse(tmp_path: Path) -> None:
+    towns = [f"town {k}" for k in (RNG.pareto(1, 5 * N) * 200).astype(int)]
+    y = [len(town) % 3 for town in towns]
+    clf = fl.Classifier(hidden_layer_sizes=(6,), max_epochs=4, random_state=0).fit(pd.DataFrame({"town": towns}), y)
+    clf.save(tmp_path / "m.safetensors")
+
+    some = [*towns[:50], "town -1", None]
+    theirs = probabilities(tmp_path / "m.safetensors", [(town,) for town in some])
+    np.testing.assert_allclose(theirs, clf.predict_proba(pd.DataFrame({"town": some})), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("reader", "modules", "most_lines"),
+    [
+        (plain_reader, {"hashlib", "json", "math", "pathlib", "typing", "numpy", "tests"}, 70),
+        (plain_columns, {"datetime", "math", "re", "collections.abc", "typing", "numpy"}, 70),
+    ],
+)
+def test_the_reader_is_short_and_uses_nothing_of_ours(reader: ModuleType, modules: set[str], most_lines: int) -> None:
+    source = Path(str(reader.__file__)).read_text(encoding="utf-8")
     imported = {
         name.name if isinstance(node, ast.Import) else node.module
         for node in ast.walk(ast.parse(source))
@@ -82,5 +179,5 @@ def test_the_reader_is_short_and_uses_nothing_of_ours() -> None:
         for name in node.names
     }
 
-    assert imported == {"hashlib", "json", "math", "pathlib", "typing", "numpy"}
-    assert len([line for line in source.splitlines() if line.strip()]) <= 60
+    assert imported == modules
+    assert len([line for line in source.splitlines() if line.strip()]) <= most_lines
