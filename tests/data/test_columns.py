@@ -257,6 +257,15 @@ def test_lists_are_refused_with_their_row() -> None:
         fit(pd.DataFrame({"x": ["a", [1]]}))
 
 
+def test_names_are_one_line_whatever_they_are() -> None:
+    with pytest.raises(InputError) as caught:
+        fit({"a\nb": ["x"], "": ["x"], " c": ["x"], "d": ["x"]})
+
+    assert str(caught.value) == (
+        "there is no column to learn from; left out: 'a\\nb', '', ' c', d (the same value in every training row)."
+    )
+
+
 # --- later data ---
 
 

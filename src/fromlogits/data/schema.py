@@ -200,7 +200,12 @@ def pixel_grid(names: Sequence[str]) -> tuple[tuple[int, int], tuple[str, ...]] 
 def shown(names: Sequence[str], most: int = 5) -> str:
     """The first few names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(map(word, names[:most])) + more
+
+
+def word(name: str) -> str:
+    """As it is where it is a word on a line; else quoted, its line ends and other signs escaped."""
+    return name if name.isprintable() and name.strip() == name != "" else repr(name)
 
 
 def _names(key: str, value: object) -> tuple[str, ...]:
