@@ -288,6 +288,10 @@ def test_columns_are_found_by_name_and_left_out_ones_may_be_absent() -> None:
         ({"x": [math.inf], "c": ["a"], "d": ["2024-01-01"]}, "column 'x' must hold finite numbers; row 0 has infinity"),
         ({"x": [1e300], "c": ["a"], "d": ["2024-01-01"]}, "column 'x', row 0: the value lies so far from the training"),
         (
+            {"x": [1.0], "c": ["a"], "d": pl.Series([[1]], dtype=pl.Object)},
+            "column 'd' must hold dates as in 2024-01-31",
+        ),
+        (
             {"x": [1.0], "c": ["a"], "d": ["soon"]},
             "column 'd' must hold dates as in 2024-01-31 or 2024-01-31 14:30:00;",
         ),

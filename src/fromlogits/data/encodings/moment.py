@@ -174,9 +174,12 @@ def _seconds(column: Column, *, is_time: bool) -> tuple[NDArray[np.float64], NDA
         if isinstance(value, str) and not value.strip():
             is_missing[row] = True
             continue
-        if value not in known:
-            known[value] = seconds_of(value, is_time=is_time)
-        found = known[value]
+        try:
+            if value not in known:
+                known[value] = seconds_of(value, is_time=is_time)
+            found = known[value]
+        except TypeError:  # a list can't be a key
+            found = None
         if found is None:
             raise _fault(column, row, is_time)
         seconds[row] = found
