@@ -12,6 +12,7 @@ from scipy import sparse
 from fromlogits.data.encoders import FeatureEncoder
 from fromlogits.data.inputs import as_inputs, picture_shape
 from fromlogits.data.table import Matrix, Table
+from fromlogits.data.texts import texts_of
 from fromlogits.errors import InputError
 
 # --- arrays ---
@@ -209,6 +210,20 @@ def test_numbers_that_pandas_holds_as_objects_are_numbers() -> None:
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_long_integer_among_objects_is_not_rounded(library: str) -> None:
+    values = [2**60 + 1, 1, "a"]
+    frame = (
+        pd.DataFrame({"a": values}) if library == "pandas" else pl.DataFrame({"a": pl.Series(values, dtype=pl.Object)})
+    )
+    table = as_inputs(frame)
+    assert isinstance(table, Table)
+    alone = as_inputs(frame[:1])
+    assert isinstance(alone, Table)
+
+    assert texts_of(alone["a"]).distinct == texts_of(table["a"]).distinct[:1] == (str(2**60 + 1),)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -230,6 +245,7 @@ def test_columns_of_one_name_are_refused() -> None:
     for names, expected in (
         (["a", "a"], "the names of a frame's columns must differ; found 'a' 2 times."),
         ([1, "1"], "the names of a frame's columns must differ; found '1' 2 times."),
+        (["a\nb", "a\nb"], "the names of a frame's columns must differ; found 'a\\nb' 2 times."),
     ):
         with pytest.raises(InputError) as caught:
             as_inputs(pd.DataFrame([[1, 2]], columns=names))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numbers
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .numbers import EXACT_INTEGERS
 from .origin import Origin
 from .table import Column, Table, objects
 
@@ -20,18 +22,22 @@ def as_table(frame: Any) -> Table | None:
 
     try:
         native = nw.from_native(frame, pass_through=True)
-    except nw.exceptions.DuplicateError as error:
-        twice = " ".join(str(error).partition("- ")[2].split())
-        raise InputError(f"the names of a frame's columns must differ; found {twice}.") from None
+    except nw.exceptions.DuplicateError:
+        _refuse_repeated(map(str, frame.columns))
+        raise
     if isinstance(native, nw.LazyFrame):
         native = native.collect()
     if not isinstance(native, nw.DataFrame):
         return None
     columns = tuple(_column(str(name), native.get_column(name), nw) for name in native.columns)
-    for name, count in Counter(column.name for column in columns).items():
-        if count > 1:  # 1 and "1" are two columns for pandas
-            raise InputError(f"the names of a frame's columns must differ; found {name!r} {count} times.")
+    _refuse_repeated(column.name for column in columns)  # 1 and "1" are two columns for pandas
     return Table(columns, len(native), Origin())
+
+
+def _refuse_repeated(names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise InputError(f"the names of a frame's columns must differ; found {name!r} {count} times.")
 
 
 def as_values(labels: Any) -> tuple[NDArray[Any], tuple[str, ...] | None, tuple[Any, ...]] | None:
@@ -91,9 +97,15 @@ def _column(name: str, series: Any, nw: Any) -> Column:
     values = np.empty(len(series), object)
     values[:] = series.to_list()
     there = values if mask is None else values[~mask]
-    if kind != "category" and len(there) and all(isinstance(value, numbers.Real) for value in there):
+    if kind != "category" and len(there) and all(map(_is_number, there)):
         kind_of_number = bool if all(isinstance(value, bool) for value in there) else np.float64
         column = np.zeros(len(values), kind_of_number)  # numbers that pandas holds as objects
         column[slice(None) if mask is None else ~mask] = there.astype(kind_of_number)
         return Column.typed(name, column, mask)
     return Column.typed(name, values, mask, kind)
+
+
+def _is_number(value: object) -> bool:
+    """A longer integer is a text that says it: float64 would make another one of it."""
+    is_long = isinstance(value, numbers.Integral) and abs(int(value)) > EXACT_INTEGERS
+    return isinstance(value, numbers.Real) and not is_long
