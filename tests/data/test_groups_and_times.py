@@ -80,6 +80,7 @@ def test_what_is_no_time_is_refused(times: Any, says: str) -> None:
         (pd.Series(["x", None, "y"]), "groups must be known in every row; row 1 has none"),
         ([[1], [2], [3]], "groups must name the group of each of the 3 rows; got shape (3, 1)"),
         ([{}, "a", "b"], "row 0 has a dict"),
+        (["a", [1, 2], [3]], "row 1 has a list"),
     ],
 )
 def test_what_is_no_group_is_refused(groups: Any, says: str) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .classes import factorise
 from .origin import Origin
-from .table import Table
+from .table import Table, objects
 
 EPOCH = datetime.datetime(1970, 1, 1)
 MICROSECOND = datetime.timedelta(microseconds=1)
@@ -98,7 +98,10 @@ def _one_a_row(given: Any, n: int, word: str, one: str) -> tuple[NDArray[Any], s
         column = given.columns[0]
         values, missing, origin, what = column.values, column.missing, given.origin, f"column {column.name!r}"
     elif isinstance(given, (np.ndarray, list, tuple)):
-        values = np.asarray(given)
+        try:
+            values = np.asarray(given)
+        except ValueError:  # lists of different lengths are among them
+            values = objects(given, len(given))
         if isinstance(given, (list, tuple)) and values.dtype.kind in "US":  # NumPy makes text of numbers among texts
             values = np.array(given, object)
     else:
