@@ -61,6 +61,11 @@ def brief(value: object) -> str:
     return short.repr(value)
 
 
+def one_line(text: str) -> str:
+    """A text of a stranger within a line: signs that end it or move a terminal's cursor are escaped."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint to put behind an error about an unknown word: " Did you mean 'x'?" or an empty string."""
     import difflib

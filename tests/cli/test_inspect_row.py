@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import fromlogits as fl
@@ -300,6 +301,17 @@ def test_eighty_columns_are_enough(inspect: Inspect, kind: str) -> None:
     out, _ = inspect("m.safetensors t.csv --row 7")
 
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_name_with_a_line_end_stays_on_its_line(inspect: Inspect) -> None:
+    columns = {"x": np.arange(40.0), "kind": [["a\nb", "c\u2028d", "e"][k % 3] for k in range(40)]}
+    pl.DataFrame(columns).write_parquet("t.parquet")
+    assert run(shlex.split("train t.parquet --target kind --epochs 2 --layers 3 --quiet -o m.safetensors")) == 0
+    out, _ = inspect("m.safetensors t.parquet --row 0")
+
+    assert "true: a\\nb\n" in out
+    assert "\na\\nb  " in out
+    assert "\nc\\u2028d  " in out
 
 
 def test_a_long_name_is_cut(inspect: Inspect) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fromlogits.cli.columns import noticed_notes, noticed_table
 from fromlogits.cli.output import (
     Predictions,
     aligned,
@@ -102,6 +103,17 @@ def test_columns_are_aligned_and_long_lists_are_cut_in_the_middle() -> None:
     assert listed(range(0, 1000, 2), at_most=30) == "0, 2, 4, 6, 8, 10, ..., 998"
     assert len(listed([f"class {number}" for number in range(500)])) <= 90
     assert listed(["x" * 200, "y"]) == "..., y"
+
+
+def test_a_name_with_a_line_end_stays_on_its_line() -> None:
+    assert aligned([["label", "f1"], ["a\nb", "1"], ["c\u2028", "0"]]).split("\n") == [
+        "label    f1", "a\\nb      1", "c\\u2028   0",
+    ]  # fmt: skip
+    assert listed(["a\nb", "c"]) == "a\\nb, c"
+    assert noticed_notes([("a\nb", 0, 1)], "t.csv", 2) == [
+        "t.csv: values that the training hardly or never had: 'a\\nb' (1 of 2 rows)"
+    ]
+    assert noticed_table([("a\nb", 0, 1)], 2).count("\n") == 2
 
 
 def test_a_file_that_can_not_be_written_is_named_and_left_as_it_was(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..data.schema import word
+from ..errors import one_line
+
 if TYPE_CHECKING:
     from ..data.encoders import FeatureEncoder
 
@@ -47,7 +50,7 @@ def noticed_notes(noticed: Sequence[tuple[str, int, int]], file: str, n_rows: in
     unseen = [(name, count) for name, _, count in noticed if count]
     if not unseen:
         return []
-    listed = ", ".join(f"{name} ({count:,} of {n_rows:,} rows)" for name, count in unseen[:5])
+    listed = ", ".join(f"{word(name)} ({count:,} of {n_rows:,} rows)" for name, count in unseen[:5])
     more = f" and {len(unseen) - 5} more columns" if len(unseen) > 5 else ""
     return [f"{file}: values that the training hardly or never had: {listed}{more}"]
 
@@ -57,6 +60,7 @@ def as_report(noticed: Sequence[tuple[str, int, int]]) -> list[dict[str, Any]]:
 
 
 def _short(name: str) -> str:
+    name = one_line(name)
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from ..errors import FromlogitsError, InputError
+from ..errors import FromlogitsError, InputError, one_line
 from ..whole_file import check_folder, whole_file
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def per_label_table(figures: Mapping[str, Any]) -> str:
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Columns, the first to the left and the others to the right."""
+    rows = [[one_line(cell) for cell in row] for row in rows]
     wide = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     return "\n".join(
         "  ".join([row[0].ljust(wide[0]), *(cell.rjust(width) for cell, width in zip(row[1:], wide[1:], strict=True))])
@@ -125,7 +126,7 @@ def listed(names: Sequence[object], at_most: int = 90) -> str:
     """ "0 to 99", or "ant, bee, ..., yak": the first ones and the last, in at most so many characters."""
     if len(names) > 4 and all(type(name) is int for name in names) and list(names) == list(_range_of(names)):
         return f"{names[0]} to {names[-1]}"
-    texts = [str(name) for name in names]
+    texts = [one_line(str(name)) for name in names]
     if len(", ".join(texts)) <= at_most:
         return ", ".join(texts)
     room, first = at_most - len(texts[-1]) - 7, []

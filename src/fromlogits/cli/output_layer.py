@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .. import logits as from_logits
 from .. import textbook
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..heads import THRESHOLD
 from ..spec import Members
 from .output import aligned, listed
@@ -243,7 +243,7 @@ def _of(members: Members) -> str | None:
 
 def _said(answer: Any) -> str:
     """A class, or labels."""
-    return (listed(answer) or "no label") if isinstance(answer, list) else str(answer)
+    return (listed(answer) or "no label") if isinstance(answer, list) else one_line(str(answer))
 
 
 def _softmax(layer: OutputLayer) -> str:

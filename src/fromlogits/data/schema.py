@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import InputError, nearest
+from ..errors import InputError, nearest, one_line
 from .table import Inputs, Matrix, SparseMatrix, Table
 
 MAX_FEATURES = 10_000_000
@@ -204,8 +204,8 @@ def shown(names: Sequence[str], most: int = 5) -> str:
 
 
 def word(name: str) -> str:
-    """As it is where it is a word on a line; else quoted, its line ends and other signs escaped."""
-    return name if name.isprintable() and name.strip() == name != "" else repr(name)
+    """A name as it is, or quoted where it could be overlooked or taken for something else."""
+    return name if one_line(name) == name.strip() != "" else repr(name)
 
 
 def _names(key: str, value: object) -> tuple[str, ...]:
