@@ -14,6 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 import fromlogits as fl
 from fromlogits import Classifier, metrics
+from fromlogits.data.encodings.category import Category
 from fromlogits.data.targets import TargetEncoder
 from fromlogits.errors import InputError
 from fromlogits.fitting import Fit, split_off
@@ -62,6 +63,12 @@ def prepared(y: Any, weights: Any = None, **settings: Any) -> Fit:
     return quick(**settings)._prepare(X, y, sample_weight=weights)
 
 
+@pytest.fixture
+def features_scaled_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the rows weigh: to compare weights that scale the features with those that do not."""
+    monkeypatch.setattr("fromlogits.fitting.of_statistics", lambda *_: None)
+
+
 # --- rows ---
 
 
@@ -71,19 +78,13 @@ def prepared(y: Any, weights: Any = None, **settings: Any) -> Fit:
     ids=["3", "2", "labels", "unknown labels", "probabilities", "probable labels"],
 )
 def test_a_whole_weight_is_that_many_copies_in_a_full_batch(y: NDArray[Any]) -> None:
-    """Of the same features: the moments that scale them count every row that takes part once, and so differ."""
     copies = np.repeat(np.arange(N), TIMES)
     settings = {**REFERENCE, "batch_size": 10_000, "optimizer": "sgd", "learning_rate": 0.5, "spec": {"momentum": 0.9}}
     pictures = (50 * (X + 4)).clip(0, 255).astype(np.uint8).reshape(N, 2, 2)
     task = "multi-class" if y.ndim == 1 or y is SHARES else "multi-label"
 
     def fitted(rows: Any, weights: Any) -> Classifier:
-        clf = quick(**settings, task=task)
-        fit = clf._prepare(pictures[rows], y[rows], sample_weight=weights)
-        object.__setattr__(fit.features, "scale", 1 / 50)
-        object.__setattr__(fit.features, "shift", -4.0)
-        clf._run(fit)
-        return clf
+        return quick(**settings, task=task).fit(pictures[rows], y[rows], weights)
 
     weighted = fitted(np.arange(N), 2.5 * TIMES)
     repeated = fitted(copies, None)
@@ -194,6 +195,7 @@ def test_an_unknown_label_has_no_gradient() -> None:
     assert (before[0][[0, 2]] != after[0][[0, 2]]).all()
 
 
+@pytest.mark.usefixtures("features_scaled_alike")
 def test_each_separate_network_has_its_labels_weights() -> None:
     weights = RNG.gamma(1.0, size=(N, L))
     settings: dict[str, Any] = {"separate_networks": True, "task": "multi-label", "pos_weight": [1.0, 3.0, 0.5]}
@@ -227,6 +229,7 @@ def test_balanced_is_scikit_learns_formula(weights: Any) -> None:
     assert found["class_weight"] == pytest.approx(expected)
 
 
+@pytest.mark.usefixtures("features_scaled_alike")
 @pytest.mark.parametrize("y", [CLASSES, CLASSES > 0], ids=["softmax", "sigmoid"])
 def test_a_class_weight_multiplies_the_weight_of_the_rows(y: NDArray[Any]) -> None:
     of_classes = {False: 3.0, True: 0.5} if y.dtype == bool else {0: 3.0, 2: 0.5}
@@ -250,6 +253,7 @@ def test_balanced_positives_weigh_what_the_others_do() -> None:
             assert weight == pytest.approx(TIMES[y[:, k] == 0].sum() / TIMES[y[:, k] == 1].sum())
 
 
+@pytest.mark.usefixtures("features_scaled_alike")
 def test_a_positive_weight_is_the_weight_of_set_labels() -> None:
     """Of hard targets; but for the mean of the weights, which a positive weight has no part in."""
     of_labels = [2.0, 0.25, 10.0]
@@ -471,3 +475,101 @@ def test_groups_and_times_of_rows_of_weight_0_are_as_if_they_were_not_there(kind
     part = quick().fit(X[there], CLASSES[there], TIMES[there], **{name: rows[there] for name, rows in of_rows.items()})
     assert are_the_same(whole, part)
     assert whole.record_["split"]["kind"] == kind
+
+
+# --- what is learned of the features ---
+
+
+def table_of(rows: NDArray[Any]) -> pd.DataFrame:
+    """Every kind of column, with gaps; whether a column's value is rare depends on the weights."""
+    rng = np.random.default_rng(5)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 900, N), "D")
+    return pd.DataFrame({
+        "number": np.where(rng.random(N) < 0.1, np.nan, rng.gamma(2.0, size=N)),
+        "without gaps": X[:, 0],
+        "town": [None if draw < 4 else f"town {draw % 60}" for draw in rng.integers(0, 120, N)],
+        "rating": rng.integers(1, 5, N),
+        "day": days.to_series().dt.date.to_numpy(),
+    }).iloc[rows].reset_index(drop=True)  # fmt: skip
+
+
+def town_of(clf: Classifier) -> tuple[tuple[str, ...], int]:
+    """The towns that are known by name, and how many are rare."""
+    assert clf.encoder_.table is not None
+    town = clf.encoder_.table.columns[2]
+    assert isinstance(town, Category)
+    return town.values, town.n_rare
+
+
+def sparse_of(rows: NDArray[Any]) -> Any:
+    return sparse.csr_array(np.where(np.abs(X[rows]) > 1.2, X[rows] * [1, 100, 1, 1], 0))
+
+
+def gappy_of(rows: NDArray[Any]) -> NDArray[np.float64]:
+    return np.where(np.abs(X[rows]) < 0.2, np.nan, X[rows])
+
+
+FORMS: dict[str, Any] = {
+    "array": lambda rows: X[rows],
+    "array with gaps": gappy_of,
+    "frame": table_of,
+    "sparse": sparse_of,
+    "pictures": lambda rows: (50 * (X[rows] + 4)).clip(0, 255).astype(np.uint8).reshape(-1, 2, 2),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("y", [CLASSES, LABELS], ids=["classes", "labels"])
+def test_a_whole_weight_is_that_many_copies_from_the_columns_on(form: str, y: NDArray[Any]) -> None:
+    """Means, spreads, medians, rare values and the steps of a full batch."""
+    times = np.random.default_rng(9).integers(0, 5, N)
+    copies = np.repeat(np.arange(N), times)
+    settings = {**REFERENCE, "batch_size": 10_000, "optimizer": "sgd", "learning_rate": 0.5}
+    settings["task"] = "multi-label" if y.ndim == 2 else None
+    of = FORMS[form]
+
+    weighted = quick(**settings).fit(of(np.arange(N)), y, times)
+    repeated = quick(**settings).fit(of(copies), y[copies])
+    unweighted = quick(**settings).fit(of(np.arange(N)), y)
+
+    assert are_close(weighted, repeated, 1e-6)
+    logits_nc = [clf.predict_logits(of(np.arange(N))) for clf in (weighted, repeated, unweighted)]
+    assert np.allclose(logits_nc[0], logits_nc[1], rtol=0, atol=1e-5)
+    assert not np.allclose(logits_nc[0], logits_nc[2], rtol=0, atol=1e-2)
+    if form == "frame":
+        towns = [town_of(clf) for clf in (weighted, repeated, unweighted)]
+        assert towns[0] == towns[1] != towns[2]
+
+
+@pytest.mark.parametrize("form", [name for name in FORMS if name != "frame"])
+def test_only_the_ratios_of_weights_matter_to_moments(form: str) -> None:
+    weights = np.random.default_rng(2).gamma(1.0, size=N)
+    one, other = (quick(**ALL_ROWS).fit(FORMS[form](np.arange(N)), CLASSES, weights * by) for by in (1.0, 2.0**1000))
+    assert one.encoder_.to_json() == other.encoder_.to_json()
+    for name, tensor in one.encoder_.tensors().items():
+        assert np.array_equal(tensor, other.encoder_.tensors()[name])
+
+
+@pytest.mark.parametrize("setting", [{"class_weight": "balanced"}, {"class_weight": {0: 5.0}}])
+def test_weights_of_classes_do_not_scale_the_columns(setting: dict[str, Any]) -> None:
+    weighed, plain = (prepared(CLASSES, TIMES, **more).encoder.tensors() for more in (setting, {}))
+    assert all(np.array_equal(weighed[name], plain[name]) for name in plain)
+
+
+def test_weights_that_are_not_whole_leave_it_to_the_rows_which_values_are_rare() -> None:
+    table = table_of(np.arange(N))
+    weights = np.random.default_rng(2).gamma(1.0, size=N)
+    plain, weighted, scaled = (
+        town_of(quick(**ALL_ROWS).fit(table, CLASSES, weight)) for weight in (None, weights, weights / 1000)
+    )
+    assert plain == weighted == scaled
+
+
+def test_the_first_batch_of_partial_fit_is_scaled_by_its_weights() -> None:
+    copies = np.repeat(np.arange(N), TIMES)
+    weighted = quick().partial_fit(X, CLASSES, classes=[0, 1, 2], sample_weight=TIMES)
+    repeated = quick().partial_fit(X[copies], CLASSES[copies], classes=[0, 1, 2])
+    tensors = weighted.encoder_.tensors()
+    assert len(tensors) == 2
+    for name, tensor in tensors.items():
+        assert np.allclose(tensor, repeated.encoder_.tensors()[name], rtol=1e-12, atol=1e-12)

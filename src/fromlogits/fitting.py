@@ -37,7 +37,7 @@ from .spec import (
     Plan,
     one_of,
 )
-from .weights import Balance, checked, known_rows, rows_that_count, without_unknown
+from .weights import Balance, checked, known_rows, of_statistics, rows_that_count, without_unknown
 
 Settings = Mapping[str, Any]
 """The constructor's settings of a `Classifier`, by name."""
@@ -226,8 +226,9 @@ def prepare(
 
     if present is None:
         encoder = FeatureEncoder.fit(
-            inputs, rows, picture_shape=picture_shape, targets=targets, categorical=categorical, **dict(roles or {})
-        )
+            inputs, rows, picture_shape=picture_shape, targets=targets,
+            weights=of_statistics(targets, weights, rows), categorical=categorical, **dict(roles or {}),
+        )  # fmt: skip
     else:
         encoder = present.encoder
     features = encoder.encode(inputs, use_up=use_up)

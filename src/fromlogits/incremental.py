@@ -23,7 +23,7 @@ from .fitting import Settings
 from .members import Member
 from .model import MAX_HISTORY, Model
 from .training import EpochRecord, History
-from .weights import Balance, Targets, checked, rows_that_count
+from .weights import Balance, Targets, checked, of_statistics, rows_that_count
 
 CALL_FLOPS = 5_000_000_000
 """Of one call of an engine, so that Ctrl-C is heard in between."""
@@ -84,7 +84,11 @@ class Increments:
         plan, hidden = fitting.plan_of(settings, len(first.rows), target.task)
         self.plan = plan.replace({"schedule": "constant", "early_stopping": False, "calibrate": False})
         self.seed = fitting.seed_of(settings["random_state"])
-        encoder = _open_to_more(FeatureEncoder.fit(inputs, first.rows)) if present is None else present.encoder
+        if present is None:
+            each = of_statistics(first.targets, first.weights, first.rows)
+            encoder = _open_to_more(FeatureEncoder.fit(inputs, first.rows, weights=each))
+        else:
+            encoder = present.encoder
         stated = fitting.members_of(settings, target)
         network, head = fitting.network_of(settings, hidden, encoder.n_features, target, stated)
         stated.check_size(network, target.n_classes)

@@ -2,7 +2,8 @@
 
 Rows count by their own weight, times that of their class; all of these together have the mean 1 over the rows that are
 trained on, so that only their ratios matter; of rows that come call by call nobody knows it, and they are taken as they
-are. A label that is set may count otherwise than one that is not. What weighs 0, or is unknown, takes no part.
+are. A label that is set may count otherwise than one that is not. What weighs 0, or is unknown, takes no part. What is
+learned of the features counts the rows by their own weight, whatever their class.
 """
 
 from __future__ import annotations
@@ -74,6 +75,27 @@ def rows_that_count(targets: Targets, weights: Float64 | None) -> Rows:
         return np.flatnonzero(((weights > 0) & ~np.isnan(targets[:])).any(axis=1))
     counts_n = known_rows(targets)
     return np.flatnonzero(counts_n if weights is None else counts_n & (weights > 0))
+
+
+def of_statistics(targets: Targets, weights: Float64 | None, rows: Rows) -> Float64 | None:
+    """What each of these rows, which all count, does so for in what is learned of the features; None: all alike.
+
+    Of labels with weights of their own it is the mean of those that take part, so that weights which are alike within a
+    row are the row's.
+
+    Args:
+        targets, weights: of all rows.
+    """
+    if weights is None:
+        return None
+    of_rows = _of_rows(targets, weights, rows)
+    return None if (of_rows == of_rows[0]).all() else of_rows
+
+
+def _of_rows(targets: Targets, weights: Float64, rows: Rows) -> Float64:
+    """The weight of each of these rows; of one whose labels have their own, the mean of those that take part."""
+    of_rows = weights[rows]
+    return of_rows if of_rows.ndim == 1 else row_weights(np.where(np.isnan(targets[rows]), 0.0, of_rows))
 
 
 def without_unknown(targets: Targets, weights: Float64 | None = None) -> Targets:
@@ -173,10 +195,8 @@ class Balance:
         each = own.each
         if each is None:
             return own
-        of_rows = each[rows]
-        if of_rows.ndim == 2:
-            of_rows = row_weights(np.where(np.isnan(targets[rows]), 0.0, of_rows))
-        elif column is not None:
+        of_rows = _of_rows(targets, each, rows)
+        if each.ndim == 1 and column is not None:
             of_rows = np.where(np.isnan(targets[rows, column]), 0.0, of_rows)
         counted = of_rows[of_rows > 0]
         mean = exact.mean(counted) if len(counted) else 1.0

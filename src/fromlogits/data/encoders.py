@@ -26,6 +26,7 @@ from .kinds import find_out
 from .label_sets import SparseLabels
 from .memory import refuse_too_large
 from .schema import REASONS, Schema, shown
+from .statistics import in_range
 from .table import Column, Inputs, Matrix, SparseMatrix, Table
 
 Float64 = NDArray[np.float64]
@@ -79,6 +80,7 @@ class FeatureEncoder:
         *,
         picture_shape: tuple[int, ...] | None = None,
         targets: NDArray[Any] | SparseLabels | None = None,
+        weights: Float64 | None = None,
         categorical: tuple[str, ...] = (),
         **roles: tuple[str, ...],
     ) -> FeatureEncoder:
@@ -89,6 +91,8 @@ class FeatureEncoder:
             rows: the training rows.
             picture_shape: a row is a picture of this shape.
             targets: of all rows, as `TargetEncoder.encode` gives them: a column that gives them away is warned of.
+            weights: what each of the training rows counts for, finite and above 0; a whole one is that many copies of
+                the row. None: 1.
             categorical: columns that are categories, whatever they look like.
             roles: the schema's lists of names: target_names, id_names, ignored, numeric, missing_words.
 
@@ -100,17 +104,18 @@ class FeatureEncoder:
         inputs, _ = schema.match(inputs)
         if schema.picture_shape is not None:
             _refuse_gaps(inputs)
-            mean, spread = _pixel_moments(inputs, rows)
+            mean, spread = _pixel_moments(inputs, rows, weights)
             return cls(schema, "picture", scale=1 / spread, shift=-mean / spread)
         if isinstance(inputs, SparseMatrix) and inputs.density < DENSE:
-            return _fit_scaled(schema, inputs, rows)
+            return _fit_scaled(schema, inputs, rows, weights)
         if isinstance(inputs, Table):
-            return _fit_table(schema, inputs, rows, targets, categorical)
+            return _fit_table(schema, inputs, rows, targets, weights, categorical)
         if isinstance(inputs, Matrix) and inputs.has_missing:
             learned = inputs if rows is None else inputs.take(rows)
             if learned.has_missing:
-                return _fit_columns(schema, [Number.fit(learned.column(place)) for place in range(schema.n_features)])
-        return _fit_standard(schema, inputs, rows)
+                columns = (learned.column(place) for place in range(schema.n_features))
+                return _fit_columns(schema, [Number.fit(column, weights) for column in columns])
+        return _fit_standard(schema, inputs, rows, weights)
 
     @property
     def n_features(self) -> int:
@@ -420,23 +425,48 @@ def _blocks(inputs: Inputs, rows: Rows | None = None, *, start: int = 0, stop: i
         yield block_dn
 
 
-def _value_blocks(inputs: SparseMatrix, rows: Rows | None) -> Iterator[tuple[NDArray[Any], Float64]]:
-    """Columns and magnitudes of the values of some rows (None: of all), some BLOCK_VALUES at a time."""
+def _weighted_blocks(
+    inputs: Inputs, rows: Rows | None, weights: Float64 | None
+) -> Iterator[tuple[Float64, Float64 | None]]:
+    """The blocks, and what each of their rows counts for."""
+    start = 0
+    for block_dn in _blocks(inputs, rows):
+        stop = start + block_dn.shape[1]
+        yield block_dn, None if weights is None else weights[start:stop]
+        start = stop
+
+
+def _times(block_dn: Float64, weights_n: Float64 | None) -> Float64:
+    """Each row times its weight, in the memory of the block."""
+    if weights_n is not None:
+        block_dn *= weights_n
+    return block_dn
+
+
+def _value_blocks(
+    inputs: SparseMatrix, rows: Rows | None, weights: Float64 | None = None
+) -> Iterator[tuple[NDArray[Any], Float64, Float64 | float]]:
+    """Columns, magnitudes and weights of the values of some rows (None: of all), some BLOCK_VALUES at a time."""
     rows = np.arange(len(inputs)) if rows is None else rows
     n = max(1, BLOCK_VALUES * len(inputs) // max(1, len(inputs.values)))
     for first in range(0, len(rows), n):
         part = inputs.take(rows[first : first + n])
-        yield part.indices, np.abs(part.values.astype(np.float64))
+        each = 1.0 if weights is None else np.repeat(weights[first : first + n], np.diff(part.indptr))
+        yield part.indices, np.abs(part.values.astype(np.float64)), each
 
 
-def _pixel_moments(inputs: Inputs, rows: Rows | None) -> tuple[float, float]:
+def _pixel_moments(inputs: Inputs, rows: Rows | None, weights: Float64 | None) -> tuple[float, float]:
     """Mean and spread over all pixels of up to MOMENT_ROWS evenly spaced rows; a spread of 1 where all are alike."""
     rows = np.arange(inputs.n_rows) if rows is None else rows
-    rows = rows[:: max(1, len(rows) // MOMENT_ROWS)]
-    count = len(rows) * inputs.n_features
+    step = max(1, len(rows) // MOMENT_ROWS)
+    rows, weights = rows[::step], None if weights is None else in_range(weights[::step])
+    count = (len(rows) if weights is None else float(weights.sum())) * inputs.n_features
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = sum(float(block.sum()) / count for block in _blocks(inputs, rows))
-        variance = sum(float(_squares(block, mean).sum()) / count for block in _blocks(inputs, rows))
+        mean = variance = 0.0
+        for block, each in _weighted_blocks(inputs, rows, weights):
+            mean += float(_times(block, each).sum()) / count
+        for block, each in _weighted_blocks(inputs, rows, weights):
+            variance += float(_times(_squares(block, mean), each).sum()) / count
         spread = float(np.sqrt(variance))
     if not np.isfinite(spread):
         raise InputError("the pixels span too wide a range to be standardised; rescale them.")
@@ -455,15 +485,19 @@ def _fit_table(
     inputs: Table,
     rows: Rows | None,
     targets: NDArray[Any] | SparseLabels | None,
+    weights: Float64 | None,
     categorical: tuple[str, ...],
 ) -> FeatureEncoder:
-    found = find_out(inputs, rows, targets, categorical=categorical, numeric=schema.numeric)
+    found = find_out(inputs, rows, targets, weights, categorical=categorical, numeric=schema.numeric)
     if not found.names:
         raise InputError(f"there is no column to learn from; {'; '.join(found.notes + found.warnings)}.")
     if found.left_out:
         schema = replace(schema, names=found.names, n_features=len(found.names), left_out=found.left_out)
         inputs = inputs.select(found.names)
-    encoder = _fit_standard(schema, inputs, rows) if found.encodings is None else _fit_columns(schema, found.encodings)
+    if found.encodings is None:
+        encoder = _fit_standard(schema, inputs, rows, weights)
+    else:
+        encoder = _fit_columns(schema, found.encodings)
     return replace(encoder, notes=(*found.notes, *encoder.notes), warnings=found.warnings)
 
 
@@ -474,17 +508,18 @@ def _fit_columns(schema: Schema, encodings: Sequence[Encoding]) -> FeatureEncode
     return FeatureEncoder(schema, "columns", table=table)
 
 
-def _fit_standard(schema: Schema, inputs: Inputs, rows: Rows | None) -> FeatureEncoder:
-    n = inputs.n_rows if rows is None else len(rows)
+def _fit_standard(schema: Schema, inputs: Inputs, rows: Rows | None, weights: Float64 | None) -> FeatureEncoder:
+    weights = None if weights is None else in_range(weights)
+    n = float(weights.sum()) if weights is not None else inputs.n_rows if rows is None else len(rows)
     low, high = np.full(schema.n_features, np.inf), np.full(schema.n_features, -np.inf)
     mean, variance = np.zeros(schema.n_features), np.zeros(schema.n_features)
     with np.errstate(over="ignore", invalid="ignore"):
-        for block_dn in _blocks(inputs, rows):
+        for block_dn, weights_n in _weighted_blocks(inputs, rows, weights):
             np.minimum(low, block_dn.min(axis=1), out=low)
             np.maximum(high, block_dn.max(axis=1), out=high)
-            mean += block_dn.sum(axis=1) / n
-        for block_dn in _blocks(inputs, rows):
-            variance += _squares(block_dn, mean[:, None]).sum(axis=1) / n
+            mean += _times(block_dn, weights_n).sum(axis=1) / n
+        for block_dn, weights_n in _weighted_blocks(inputs, rows, weights):
+            variance += _times(_squares(block_dn, mean[:, None]), weights_n).sum(axis=1) / n
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         column = int(np.argmin(np.isfinite(variance)))
         span = f"{low[column]:g} to {high[column]:g}"
@@ -504,22 +539,23 @@ def _fit_standard(schema: Schema, inputs: Inputs, rows: Rows | None) -> FeatureE
     return FeatureEncoder(schema, "standard", mean, inverse, notes=tuple(notes))
 
 
-def _fit_scaled(schema: Schema, inputs: SparseMatrix, rows: Rows | None) -> FeatureEncoder:
+def _fit_scaled(schema: Schema, inputs: SparseMatrix, rows: Rows | None, weights: Float64 | None) -> FeatureEncoder:
     """One scale for all columns of about the same size, so that they stay comparable; for the others, one of their own.
 
     A column's size is the root of the mean square of its values that are not zero.
     """
     largest = np.zeros(schema.n_features)
-    for indices, magnitudes in _value_blocks(inputs, rows):
+    for indices, magnitudes, _ in _value_blocks(inputs, rows):
         np.maximum.at(largest, indices, magnitudes)
     is_used = largest > 0
     if not is_used.any():
         raise InputError("all features are 0 in all training rows: nothing can be learned.")
     counts, squares = np.zeros(schema.n_features), np.zeros(schema.n_features)
     unit = np.where(is_used, largest, 1.0)  # a square of 1e200 is out of range
-    for indices, magnitudes in _value_blocks(inputs, rows):
-        np.add.at(counts, indices, np.sign(magnitudes))
-        np.add.at(squares, indices, (magnitudes / unit[indices]) ** 2)
+    weights = None if weights is None else in_range(weights)
+    for indices, magnitudes, each in _value_blocks(inputs, rows, weights):
+        np.add.at(counts, indices, np.sign(magnitudes) * each)
+        np.add.at(squares, indices, (magnitudes / unit[indices]) ** 2 * each)
     size = largest[is_used] * np.sqrt(squares[is_used] / counts[is_used])
     usual = float(np.median(size))
     is_usual = (size / ALIKE <= usual) & (usual / ALIKE <= size)

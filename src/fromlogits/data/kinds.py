@@ -24,13 +24,15 @@ from .encodings.number import Number
 from .label_sets import SparseLabels
 from .numbers import CODE, TOO_LONG, number_fault
 from .schema import REASONS, shown
+from .statistics import as_counts
 from .table import Column, Table
 from .texts import Texts, texts_of
 
 FEW = 10
 """A whole number of 3 to so many values may be a rating, a count or a code, and is taken as a number and a category."""
 ROWS_A_LEVEL = 20
-"""So many rows there must be for each of its values on average; with fewer, one weight for all says more."""
+"""So many rows, or copies by a whole weight, there must be for each of its values on average; with fewer, one weight
+for all says more."""
 LEAST_A_LEVEL = 5
 """So many there must be for the rarest: a count that rarely reaches 7 is a count."""
 KEY_ROWS = 20
@@ -76,6 +78,7 @@ def find_out(
     table: Table,
     rows: NDArray[np.int64] | None,
     targets: NDArray[Any] | SparseLabels | None = None,
+    weights: NDArray[np.float64] | None = None,
     *,
     categorical: Sequence[str] = (),
     numeric: Sequence[str] = (),
@@ -86,6 +89,7 @@ def find_out(
         table: all rows; damage is refused wherever it is.
         rows: the training rows, from which everything is learned; None: all.
         targets: of all rows, class indices (n,) or a 0/1 matrix (n, labels), to warn of columns that give them away.
+        weights: what each training row counts for, above 0; None: 1.
         categorical, numeric: columns of which the user says what they are.
 
     Raises InputError for a column that can't be used, with what to do about it.
@@ -96,6 +100,7 @@ def find_out(
             found[column.name] = _encoding(
                 column,
                 column if rows is None else column.take(rows),
+                weights,
                 table,
                 is_category=column.name in categorical,
                 is_number=column.name in numeric,
@@ -105,7 +110,7 @@ def find_out(
         for name, one in found.items():
             if one is None:
                 with _naming(table[name], table):
-                    number = Number.fit(table[name] if rows is None else table[name].take(rows))
+                    number = Number.fit(table[name] if rows is None else table[name].take(rows), weights)
                 found[name] = one = "constant" if number.is_constant else number
             if isinstance(one, Encoding):
                 encodings[name] = one
@@ -133,58 +138,64 @@ def _naming(column: Column, table: Table) -> Iterator[None]:
 
 
 def _encoding(
-    column: Column, learned: Column, table: Table, *, is_category: bool, is_number: bool
+    column: Column,
+    learned: Column,
+    weights: NDArray[np.float64] | None,
+    table: Table,
+    *,
+    is_category: bool,
+    is_number: bool,
 ) -> Encoding | str | None:
     """How the column is encoded, or why it is left out; None of a plain number."""
     if learned.is_missing.all():
         return "empty"
     if is_category or column.kind == "category":
-        return _category(texts_of(learned))
+        return _category(texts_of(learned), weights)
     fault = number_fault_of(column) if column.is_numeric or is_number else None
     if fault is not None and is_number:
         raise fault
     if column.kind == "dates":
-        return _moment(column, learned, is_time=False)
+        return _moment(column, learned, weights, is_time=False)
     if column.kind == "times":
         is_time = all(
             seconds_of(value, is_time=True) is not None for value in column.values[~column.is_missing][:KEY_ROWS]
         )
-        return _moment(column, learned, is_time=True) if is_time else "durations"
+        return _moment(column, learned, weights, is_time=True) if is_time else "durations"
     if not column.is_numeric:
-        return _of_text(column, learned, table)
+        return _of_text(column, learned, weights, table)
     if fault is not None and column.values.dtype.kind == "f":
         raise fault
     if fault is not None:
-        return _of_distinct(texts_of(learned), len(learned.values))  # whole numbers beyond float64's are names
+        return _of_distinct(texts_of(learned), weights)  # whole numbers beyond float64's are names
     if not is_number and column.values.dtype.kind != "b":
         if _counts_the_rows(column, table):
             return "identifier"
-        if (levels := _levels(learned)) is not None:
+        if (levels := _levels(learned, weights)) is not None:
             return levels
-    return Number.fit(learned) if learned.is_missing.any() else None
+    return Number.fit(learned, weights) if learned.is_missing.any() else None
 
 
-def _of_text(column: Column, learned: Column, table: Table) -> Encoding | str:
+def _of_text(column: Column, learned: Column, weights: NDArray[np.float64] | None, table: Table) -> Encoding | str:
     texts = texts_of(column)
     if not texts.distinct:
         return "empty"
     is_time = seconds_of(texts.distinct[0], is_time=True) is not None
     if all(seconds_of(text, is_time=is_time) is not None for text in texts.distinct):
-        return _moment(column, learned, is_time=is_time)
+        return _moment(column, learned, weights, is_time=is_time)
     _refuse_damage(column, texts, table)
-    return _of_distinct(texts_of(learned), len(learned.values))
+    return _of_distinct(texts_of(learned), weights)
 
 
-def _moment(column: Column, learned: Column, *, is_time: bool) -> Encoding | str:
+def _moment(column: Column, learned: Column, weights: NDArray[np.float64] | None, *, is_time: bool) -> Encoding | str:
     Moment.fit(column, is_time=is_time)  # a fault in a row that is not learned from is told too
-    moment = Moment.fit(learned, is_time=is_time)
+    moment = Moment.fit(learned, weights, is_time=is_time)
     if moment.n_features:
         return moment
     return "constant"
 
 
-def _of_distinct(texts: Texts, n_rows: int) -> Encoding | str:
-    """A category, unless its values are names of rows or sentences."""
+def _of_distinct(texts: Texts, weights: NDArray[np.float64] | None) -> Encoding | str:
+    """A category, unless its values are names of rows or sentences: of the rows as they stand, whatever they weigh."""
     n_there, n_distinct = int((texts.codes >= 0).sum()), len(texts.distinct)
     if n_there == 0:
         return "empty"
@@ -193,28 +204,32 @@ def _of_distinct(texts: Texts, n_rows: int) -> Encoding | str:
         return "text"
     if n_there >= KEY_ROWS and n_distinct >= KEY_SHARE * n_there:
         return "identifier"
-    return _category(texts)
+    return _category(texts, weights)
 
 
-def _category(texts: Texts) -> Encoding | str:
-    category = Category.fit(texts)
+def _category(texts: Texts, weights: NDArray[np.float64] | None) -> Encoding | str:
+    category = Category.fit(texts, weights)
     if not category.values:
         return "rare" if category.n_rare else "empty"
     return "constant" if category.n_features == 1 else category
 
 
-def _levels(learned: Column) -> Levels | None:
-    values = learned.values if learned.missing is None else learned.values[~learned.missing]
-    if len(values) < 3 * ROWS_A_LEVEL:
+def _levels(learned: Column, weights: NDArray[np.float64] | None) -> Levels | None:
+    there = slice(None) if learned.missing is None else ~learned.missing
+    values = learned.values[there]
+    times = as_counts(None if weights is None else weights[there])
+    n = len(values) if times is None else times.sum()
+    if n < 3 * ROWS_A_LEVEL:
         return None
     distinct = np.unique(values[: FEW * ROWS_A_LEVEL])  # most columns have more, and are not sorted for it
     if len(distinct) > FEW:
         return None
-    distinct, counts = np.unique(values, return_counts=True)
-    is_fine = 3 <= len(distinct) <= FEW and len(distinct) * ROWS_A_LEVEL <= len(values)
+    distinct, places = np.unique(values, return_inverse=True)
+    counts = np.bincount(places, times)
+    is_fine = 3 <= len(distinct) <= FEW and len(distinct) * ROWS_A_LEVEL <= n
     if not is_fine or counts.min() < LEAST_A_LEVEL or (distinct != np.floor(distinct)).any():
         return None
-    return Levels(Number.fit(learned), Category(tuple(sorted(texts_of(learned).distinct))))
+    return Levels(Number.fit(learned, weights), Category(tuple(sorted(texts_of(learned).distinct))))
 
 
 def _counts_the_rows(column: Column, table: Table) -> bool:

@@ -54,9 +54,10 @@ class Texts:
     distinct: tuple[str, ...]
     codes: NDArray[np.int64]
 
-    def counts(self) -> NDArray[np.int64]:
-        """In how many rows each text stands."""
-        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.distinct))
+    def counts(self, weights: NDArray[np.float64] | None = None) -> NDArray[Any]:
+        """In how many rows each text stands; or how much these weigh together (n,)."""
+        there = self.codes >= 0
+        return np.bincount(self.codes[there], None if weights is None else weights[there], len(self.distinct))
 
 
 def texts_of(column: Column) -> Texts:

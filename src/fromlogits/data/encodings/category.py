@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..columns import ColumnFault
+from ..statistics import as_counts
 from ..table import Column
 from ..texts import Texts, texts_of
 from .base import Encoding, Slots, checked_object, stacked
@@ -23,7 +24,8 @@ from .base import Encoding, Slots, checked_object, stacked
 MANY = 50
 """From so many values on a category has a bucket for the rare ones: below, each value has rows enough to learn from."""
 SELDOM = 3
-"""A value of a category of many that fewer training rows have is rare: its weights would be noise."""
+"""A value of a category of many that fewer training rows have is rare: its weights would be noise. A whole weight of a
+row is that many rows."""
 MAX_VALUES = 50_000
 """Of one column; the others are rare."""
 MAX_CHARACTERS = 4_000_000
@@ -47,10 +49,10 @@ class Category(Encoding):
     n_missing: int = 0
 
     @classmethod
-    def fit(cls, texts: Texts) -> Category:
-        """From the training rows; raises ColumnFault where its texts are too long."""
-        counts = texts.counts()
-        seen = [(text, int(count)) for text, count in zip(texts.distinct, counts, strict=True) if count]
+    def fit(cls, texts: Texts, weights: NDArray[np.float64] | None = None) -> Category:
+        """From the training rows and what they count for (None: 1); raises ColumnFault where its texts are too long."""
+        counts = texts.counts(as_counts(weights)).tolist()
+        seen = [(text, count) for text, count in zip(texts.distinct, counts, strict=True) if count]
         kept = seen
         if len(seen) > MANY:
             kept = sorted(((text, count) for text, count in seen if count >= SELDOM), key=lambda one: (-one[1], one[0]))

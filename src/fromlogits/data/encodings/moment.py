@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError, brief
 from ..columns import ColumnFault
+from ..statistics import mean_and_spread
 from ..table import Column
 from .base import Encoding, Slots, checked_object, stacked
 
@@ -53,15 +54,14 @@ class Moment(Encoding):
     n_missing: int = 0
 
     @classmethod
-    def fit(cls, column: Column, *, is_time: bool) -> Moment:
-        """From the training rows; raises ColumnFault for a value that is no moment."""
+    def fit(cls, column: Column, weights: NDArray[np.float64] | None = None, *, is_time: bool) -> Moment:
+        """From the training rows and what they count for (None: 1); raises ColumnFault for what is no moment."""
         seconds, is_missing = _seconds(column, is_time=is_time)
         there = seconds[~is_missing]
         parts = [name for name in PARTS if not (is_time and name in ("year", "month", "weekday"))]
         parts = [name for name in parts if len(there) and _differs(name, there)]
-        days = there / DAY_S
-        mean = float(days.sum() / len(days)) if len(days) else 0.0
-        spread = float(np.sqrt(np.square(days - mean).sum() / len(days))) if len(days) else 0.0
+        weights = None if weights is None else weights[~is_missing]
+        mean, spread = mean_and_spread(there / DAY_S, weights) if len(there) else (0.0, 0.0)
         return cls(tuple(parts), is_time, mean, 1 / spread if spread > 0 else 0.0, int(is_missing.sum()))
 
     @property

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError, brief
 from ..columns import ColumnFault, number_fault_of
+from ..statistics import lower_median, mean_and_spread
 from ..table import Column
 from .base import Encoding, Slots, checked_object, stacked
 
@@ -34,21 +35,21 @@ class Number(Encoding):
     is_boolean: bool = False
 
     @classmethod
-    def fit(cls, column: Column) -> Number:
-        """From the training rows; raises ColumnFault where they span too much."""
+    def fit(cls, column: Column, weights: NDArray[np.float64] | None = None) -> Number:
+        """From the training rows and what they count for (None: 1); raises ColumnFault where they span too much."""
         is_missing = column.is_missing
         values = column.values[~is_missing].astype(np.float64)
+        weights = None if weights is None else weights[~is_missing]
         if not len(values):
             return cls(0.0, 0.0, 0.0, int(is_missing.sum()))
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = float(values.sum() / len(values))
-            spread = float(np.sqrt(np.square(values - mean).sum() / len(values)))
+        mean, spread = mean_and_spread(values, weights)
         if not math.isfinite(spread):
             span = f"{values.min():g} to {values.max():g}"
             raise ColumnFault(f" spans {span}, too wide to be standardised; rescale it")
         is_constant = bool(values.min() == values.max()) or spread == 0 or not math.isfinite(1 / spread)
         n_missing, is_boolean = int(is_missing.sum()), column.values.dtype.kind == "b"
-        return cls(mean, 0.0 if is_constant else 1 / spread, _median(values), n_missing, is_boolean)
+        median = lower_median(values, weights)
+        return cls(mean, 0.0 if is_constant else 1 / spread, median, n_missing, is_boolean)
 
     @property
     def n_features(self) -> int:
@@ -110,8 +111,3 @@ class Number(Encoding):
         if type(fields["is_boolean"]) is not bool:
             raise InputError("encoding number: is_boolean must be true or false.")
         return cls(fields["mean"], fields["inverse_spread"], fields["median"], fields["missing"], fields["is_boolean"])
-
-
-def _median(values: NDArray[np.float64]) -> float:
-    """The lower one of two, so that it is a value that occurs."""
-    return float(np.partition(values, (len(values) - 1) // 2)[(len(values) - 1) // 2])
