@@ -14,11 +14,20 @@ from sklearn import metrics as theirs
 
 from fromlogits import logits as from_logits
 from fromlogits.errors import InputError
-from fromlogits.metrics import METRICS, Task, evaluate, is_better, predicted_classes, predicted_labels, validate_metric
+from fromlogits.metrics import (
+    METRICS,
+    SHORT,
+    Task,
+    evaluate,
+    is_better,
+    predicted_classes,
+    predicted_labels,
+    validate_metric,
+)
 from fromlogits.metrics import value as metric_value
 
 Float32 = NDArray[np.float32]
-MULTI_LABEL = [name for name, metric in METRICS.items() if "multi-label" in metric.tasks]
+MULTI_LABEL = list(SHORT["multi-label"])
 
 
 def multi_label_case(n: int, c: int, seed: int, *, step: float = 0.0, share: float = 0.4) -> tuple[Float32, Float32]:
@@ -379,7 +388,8 @@ def test_better_is_higher_or_lower_as_the_metric_says_and_never_equal_or_undefin
     ("name", "task", "says"),
     [
         ("acuracy", "multi-class", "Did you mean 'accuracy'"),
-        ("macro_f1", "multi-class", "'macro_f1' is for multi-label targets, and this one is multi-class"),
+        ("micro_f1", "multi-class", "'micro_f1' is for multi-label targets, and this one is multi-class"),
+        ("ece", "multi-class", "'ece' is a figure that `evaluate` gives, and not one to choose an epoch by"),
         ("accuracy", "multi-label", "'accuracy' is for multi-class targets"),
         ("", "multi-label", "Known for multi-label: subset_accuracy"),
     ],
