@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -348,22 +349,29 @@ class Classifier(Estimator):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy; for labels, the share of rows with every label right."""
-        figures = self.evaluate(X, y, sample_weight)
-        return float(figures["accuracy" if self.target_.task == "multi-class" else "subset_accuracy"])
+        logits_nc, targets, weights = self._known(X, y, sample_weight)
+        name = "accuracy" if self.target_.task == "multi-class" else "subset_accuracy"
+        figure = metrics.value(name, self.target_.task, logits_nc, targets, weights=weights)
+        return math.nan if figure is None else figure
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Figures of these rows, as `fromlogits evaluate --json` prints them; `sample_weight` as for `fit`.
+        """Figures of these rows and their intervals, as `fromlogits evaluate --json` prints them.
 
-        `class_weight` and `pos_weight` shape the training; they have no part in figures.
+        docs/reference/metrics.md says what each is. `sample_weight` as for `fit`; `class_weight` and `pos_weight` shape
+        the training, they have no part in figures.
         """
+        logits_nc, targets, weights = self._known(X, y, sample_weight)
+        return metrics.in_full(self.target_.task, self.target_.classes, logits_nc, targets, weights=weights)
+
+    def _known(self, X: Any, y: Any, sample_weight: Any) -> tuple[Float32, NDArray[Any], NDArray[np.float64] | None]:
+        """Logits, targets and weights of rows whose target is known."""
         logits_nc = self.predict_logits(X)
         targets = self.target_.encode(y, unknown="mark")
         if len(targets) != len(logits_nc):
             raise InputError(
                 f"X and y must have the same number of rows; X has {len(logits_nc)}, y has {len(targets)}."
             )
-        weights = checked("sample_weight", sample_weight, len(targets), self.target_)
-        return metrics.evaluate(self.target_.task, self.target_.classes, logits_nc, targets, weights=weights)
+        return logits_nc, targets, checked("sample_weight", sample_weight, len(targets), self.target_)
 
     @property
     def _is_one_unit(self) -> bool:

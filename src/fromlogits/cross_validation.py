@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import fitting, metrics
-from . import logits as from_logits
 from .classifier import Classifier
 from .data import splits
 from .data.groups_and_times import as_groups, as_times, numbered
@@ -20,12 +19,6 @@ from .data.targets import TargetEncoder, as_target
 from .errors import InputError
 from .heads import HEADS
 from .weights import by_name, checked, rows_that_count, without_unknown
-
-LEVEL = 95
-"""Per cent of the resamples whose figure lies in an interval."""
-MOST_RESAMPLES, FEWEST_RESAMPLES, DRAWS = 1000, 200, 10**8
-RESAMPLE_STREAM = 7
-"""The last word of the generator's counter says what for: 1 to 6 are taken by the training and its splits."""
 
 Rows = NDArray[np.int64]
 Float32 = NDArray[np.float32]
@@ -41,7 +34,7 @@ class Fold:
         rows: that are judged, sorted. None of them took part in the training.
         n_train, n_validation: of the other rows, those trained on and those that chose the epoch.
         n_epochs, best_epoch: as the classifier's n_iter_ and best_epoch_.
-        figures: of the judged rows.
+        figures: of the judged rows, those that every training keeps.
     """
 
     number: int
@@ -62,9 +55,7 @@ class CrossValidation:
         folds: in their order.
         fold_of: the number of each row's fold from 0 (n,); -1 for rows that are not judged.
         logits: of each row by the network that was not trained on it (n, c); 0 in rows that are not judged.
-        figures: of all judged rows together.
-        intervals: by metric (low, high): the middle LEVEL % of the figure over resamples of the judged rows, or of
-            their groups, drawn with replacement. Of macro_f1 and macro_roc_auc there is none.
+        figures: of all judged rows together, in full; their intervals draw the judged rows, or groups of them.
         seed: of the folds and of every training.
     """
 
@@ -73,8 +64,13 @@ class CrossValidation:
     fold_of: Rows
     logits: Float32
     figures: dict[str, Any]
-    intervals: dict[str, tuple[float, float]]
     seed: int
+
+    @property
+    def intervals(self) -> dict[str, list[float]]:
+        """By metric [low, high] around the figure of all judged rows."""
+        intervals: dict[str, list[float]] = self.figures["intervals"]
+        return intervals
 
     @property
     def probabilities(self) -> Float32:
@@ -189,16 +185,18 @@ def cross_validate(
         record = clf.record_
         found.append(Fold(
             number + 1, judged, record["n_train"], record["n_validation"], clf.n_iter_, clf.best_epoch_,
-            metrics.evaluate(target.task, target.classes, own_nc, known[judged], weights=_of(weights, judged)),
+            metrics.evaluate(
+                target.task, target.classes, own_nc, known[judged], weights=_of(weights, judged),
+                also=(clf.plan_.metric,),
+            ),
         ))  # fmt: skip
         fold_done(found[-1])
     judged = np.flatnonzero(fold_of >= 0)
-    figures = metrics.evaluate(
-        target.task, target.classes, logits_nc[judged], known[judged], weights=_of(weights, judged)
-    )
-    units = np.arange(len(judged)) if group_of is None else np.unique(group_of[judged], return_inverse=True)[1]
-    intervals = _intervals(_parts(target.task, logits_nc[judged], known[judged], _of(weights, judged)), units, seed)
-    return CrossValidation(target, tuple(found), fold_of, logits_nc, figures, intervals, seed)
+    figures = metrics.in_full(
+        target.task, target.classes, logits_nc[judged], known[judged], weights=_of(weights, judged),
+        groups=None if group_of is None else group_of[judged], seed=seed,
+    )  # fmt: skip
+    return CrossValidation(target, tuple(found), fold_of, logits_nc, figures, seed)
 
 
 def _of(weights: Float64 | None, rows: Rows) -> Float64 | None:
@@ -225,51 +223,3 @@ def _of_all_classes(clf: Classifier, logits_nc: Float32, target: TargetEncoder) 
     whole_nc = np.full((len(logits_nc), target.n_classes), -np.inf, np.float32)
     whole_nc[:, clf.classes_] = logits_nc
     return whole_nc
-
-
-def _parts(
-    task: metrics.Task, logits_nc: Float32, targets: NDArray[Any], weights: Float64 | None
-) -> Iterator[tuple[str, Any, Any]]:
-    """(metric, numerators, denominators), both (n,), of the metrics that are a ratio of sums over rows."""
-    weights = np.ones(len(targets)) if weights is None else weights
-    if task == "multi-class":
-        codes_n = targets.argmax(axis=1) if targets.ndim == 2 else targets
-        yield "accuracy", weights * (metrics.predicted_classes(logits_nc) == codes_n), weights
-        is_known = codes_n >= 0
-        losses = np.zeros(len(targets))
-        z_nc, known = logits_nc[is_known], targets[is_known]
-        losses[is_known] = (
-            from_logits.sigmoid_losses(z_nc, (known[:, 1] if known.ndim == 2 else known)[:, None])[:, 0]
-            if z_nc.shape[1] == 1
-            else from_logits.softmax_losses(z_nc, known)
-        )
-        yield "log_loss", weights * losses, weights * is_known
-        return
-    counts_nc = np.where(np.isnan(targets), 0.0, weights if weights.ndim == 2 else weights[:, None])
-    truth_nc, predicted_nc = targets > 0.5, metrics.predicted_labels(logits_nc)
-    is_right_nc, of_rows, of_entries = truth_nc == predicted_nc, metrics.row_weights(counts_nc), counts_nc.sum(axis=1)
-    losses_nc = np.where(counts_nc > 0, from_logits.sigmoid_losses(logits_nc, targets), 0.0)
-    yield "subset_accuracy", of_rows * (is_right_nc | (counts_nc == 0)).all(axis=1), of_rows
-    yield "hamming_loss", (counts_nc * ~is_right_nc).sum(axis=1), of_entries
-    both_nc = truth_nc.astype(np.float64) + predicted_nc
-    yield "micro_f1", (counts_nc * (2 * (truth_nc & predicted_nc))).sum(axis=1), (counts_nc * both_nc).sum(axis=1)
-    yield "log_loss", (counts_nc * losses_nc).sum(axis=1), of_entries
-
-
-def _intervals(parts: Iterator[tuple[str, Any, Any]], units: Rows, seed: int) -> dict[str, tuple[float, float]]:
-    """By metric, the interval of its figure over resamples of the units (n,), rows or groups of rows."""
-    n = int(units.max()) + 1
-    sums = {name: (np.bincount(units, above), np.bincount(units, below)) for name, above, below in parts}
-    draw = np.random.Philox(key=seed, counter=[0, 0, 0, RESAMPLE_STREAM])
-    figures: dict[str, list[float]] = {name: [] for name in sums}
-    for _ in range(max(FEWEST_RESAMPLES, min(MOST_RESAMPLES, DRAWS // n))):
-        drawn = (draw.random_raw(n) % np.uint64(n)).astype(np.int64)
-        for name, (above, below) in sums.items():
-            if total := below[drawn].sum():
-                figures[name].append(float(above[drawn].sum() / total))
-    ends = ((100 - LEVEL) / 2, (100 + LEVEL) / 2)
-    return {
-        name: (float(np.percentile(values, ends[0])), float(np.percentile(values, ends[1])))
-        for name, values in figures.items()
-        if values and np.isfinite(values).all()
-    }

@@ -144,8 +144,9 @@ class Fit:
             temperature = calibration.fit_temperature(logits_nc, self.valid_targets, self.head, self.judging)
             logits_nc = calibration.apply(logits_nc, temperature)
         figures = metrics.evaluate(
-            self.target.task, self.target.classes, logits_nc, self.valid_targets, weights=self.valid_weights
-        )
+            self.target.task, self.target.classes, logits_nc, self.valid_targets, weights=self.valid_weights,
+            also=(plan.metric,),
+        )  # fmt: skip
         facts = {**model.facts, "validation": figures}
         return dataclasses.replace(model, temperature=temperature, facts=facts), networks
 

@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..whole_file import check_room
 from .display import Screen
 from .evaluate import about_weights
+from .figures import show
 from .options import (
     Categorical,
     Config,
@@ -55,7 +56,6 @@ from .output import (
     in_words,
     listed,
     naming,
-    per_label_table,
     written,
 )
 from .predict import MIN_PROBABILITY
@@ -169,23 +169,18 @@ def cv(
     classes = found.target.classes
     results.tell(f"{named(data)}: {len(dataset):,} rows; {len(classes):,} {kind}: {listed(classes)}")
     results.tell(_table(found))
-    unit = "rows" if group is None else f"groups of {group}"
     judged = report["out_of_fold"]["rows"]
-    results.tell(f"\nout of fold ({judged:,} rows, which took no part in the training that judges them):")
-    for name in _names(found):
-        low_high = found.intervals.get(name)
-        interval = "" if low_high is None else f"  [{low_high[0]:.4f}, {low_high[1]:.4f}]"
-        results.tell(f"  {name} {in_words(found.figures[name])}{interval}", "bold green")
-    results.tell(f"in brackets: the middle 95 % over resamples of the {unit}; how trainings differ is not in it")
-    if table := per_label_table(found.figures):
-        results.tell(table)
+    about = f"\nout of fold ({judged:,} rows, which took no part in the training that judges them):"
+    drawn = "other rows" if group is None else f"other groups of {group}"
+    show(results, about, found.figures, f"{drawn}; how trainings differ is not in it")
     if path is not None:
         results.tell(f"{len(dataset):,} predictions written to {path}")
     return 0
 
 
 def _names(found: CrossValidation) -> list[str]:
-    return [name for name in FIGURES if name in found.figures]
+    """Of the figures that each fold has."""
+    return [name for name in FIGURES if any(name in fold.figures for fold in found.folds)]
 
 
 def _table(found: CrossValidation) -> str:

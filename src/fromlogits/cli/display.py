@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ..errors import FromlogitsError
@@ -32,6 +32,8 @@ LINE_S = 1.0
 LONG_EPOCH_S = 5.0
 """Without a line for so long, one comes before the epoch ends."""
 REDRAW_S = 0.1
+Line = list[tuple[str, str]]
+"""Words and their style, from left to right."""
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 BARS = "▁▂▃▄▅▆▇█"
 BARS_WIDTH = 20
@@ -75,6 +77,17 @@ class Screen:
                 from rich.text import Text
 
                 self._console.print(Text(text, style))
+
+    def paint(self, lines: Iterable[Line]) -> None:
+        """Lines whose words differ in style."""
+        for line in lines:
+            with self._writing():
+                if self._console is None:
+                    print(printable("".join(text for text, _ in line)), file=self.stream, flush=True)
+                else:
+                    from rich.text import Text
+
+                    self._console.print(Text.assemble(*((printable(text), style) for text, style in line)))
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -7,13 +7,15 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..data.groups_and_times import as_groups
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
 from .columns import noticed_notes
 from .display import Screen
+from .figures import show
 from .opening import open_model, read_labelled
 from .options import Data, Json, Model, Threads, named, reads_files
-from .output import as_json, figures_text, listed, naming, per_label_table, say_of_validation, selected_on
+from .output import as_json, figures_text, listed, naming, say_of_validation, selected_on
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +40,8 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         targets = classifier.target_.encode(dataset.targets, unknown="mark")
     task, classes = classifier.target_.task, classifier.target_.classes
     weights = dataset.weights
-    figures = metrics.evaluate(task, classes, logits_nc, targets, weights=weights)
+    groups = None if dataset.groups is None else as_groups(dataset.groups, len(dataset))
+    figures = metrics.in_full(task, classes, logits_nc, targets, weights=weights, groups=groups)
     report: dict[str, Any] = {"task": task, "rows": len(dataset), "classes": list(classes), "seconds": 0.0, **figures}
 
     n_unknown, unknown = unknown_labels(dataset, classifier.target_)
@@ -55,8 +58,9 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     rows = held_out_rows(classifier, targets, dataset) if is_training_file else None
     if rows is not None:
         of_rows = None if weights is None else weights[rows]
-        held_out = metrics.evaluate(task, classes, logits_nc[rows], targets[rows], weights=of_rows)
-        report["held_out"] = {"rows": len(rows), "selected_on": True, **held_out}
+        of_group = None if groups is None else groups[rows]
+        held_out = metrics.in_full(task, classes, logits_nc[rows], targets[rows], weights=of_rows, groups=of_group)
+        report["held_out"] = {"rows": len(rows), "selected_on": selected_on(classifier.plan_), **held_out}
     report["seconds"] = round(time.perf_counter() - started, 3)
 
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
@@ -82,15 +86,12 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         results.tell(as_json(report))
         return 0
     results.tell(f"{model} on {named(data)}: {len(dataset):,} rows; {len(classes):,} {_kind(task)}: {listed(classes)}")
-    about = f"all rows, which {say}:" if is_validation_file else "all rows:"
-    results.tell(figures_text(about, figures), "bold" if rows is not None else "bold green")
+    drawn = "other rows" if groups is None else f"other groups of {classifier.encoder_.schema.group_names[0]}"
     if rows is None:
-        shown = figures
+        show(results, f"all rows, which {say}:" if is_validation_file else "all rows:", figures, drawn)
     else:
-        shown = held_out
-        results.tell(figures_text(f"held-out rows ({len(rows):,}, which {say}):", held_out), "bold green")
-    if table := per_label_table(shown):
-        results.tell(table)
+        results.tell(figures_text("all rows:", {name: figures[name] for name in metrics.SHORT[task]}), "bold")
+        show(results, f"\nheld-out rows ({len(rows):,}, which {say}):", held_out, drawn)
     return 0
 
 
@@ -147,7 +148,7 @@ def _what_to_trust(rows: NDArray[np.int64] | None, say: str) -> str:
 
 def held_out_rows(classifier: Classifier, targets: NDArray[Any], dataset: Dataset) -> NDArray[np.int64] | None:
     """The rows of the training file that were held out, found again as they were then; None if there were none."""
-    from ..data.groups_and_times import as_groups, as_times
+    from ..data.groups_and_times import as_times
     from ..fitting import split_off
 
     if targets.ndim == 1 and (targets < 0).any():

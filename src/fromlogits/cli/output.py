@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 BLOCK_ROWS = 4096
 FIGURES = (
-    "accuracy", "subset_accuracy", "hamming_loss", "micro_f1", "macro_f1", "macro_roc_auc", "log_loss",
-    "unknown_class_rows",
+    "accuracy", "balanced_accuracy", "top_3_accuracy", "top_5_accuracy", "subset_accuracy", "hamming_loss", "micro_f1",
+    "macro_f1", "macro_roc_auc", "micro_roc_auc", "macro_average_precision", "micro_average_precision", "log_loss",
+    "brier", "ece", "unknown_class_rows",
 )  # fmt: skip
+"""In the order in which they are shown."""
+MOST_ROWS = 20
+"""Of a table with a line per class or label."""
 PER_LABEL = ("label", "support", "roc_auc", "average_precision", "f1", "threshold")
 NO_PART = "took no part in the training"
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -104,12 +108,24 @@ def purpose_of_validation(plan: Plan) -> str:
 
 
 def per_label_table(figures: Mapping[str, Any]) -> str:
-    """A line per label of a multi-label task; empty for the others."""
+    """A line per label of a multi-label task, the worst of many; empty for the others."""
     labels = figures.get("per_label")
     if not isinstance(labels, list) or not labels or not all(isinstance(row, dict) for row in labels):
         return ""
-    rows = ([str(row.get("label")), *(in_words(row.get(name)) for name in PER_LABEL[1:])] for row in labels)
-    return aligned([PER_LABEL, *rows])
+    shown = worst_first(labels)[:MOST_ROWS]
+    rows = ([str(row.get("label")), *(in_words(row.get(name)) for name in PER_LABEL[1:])] for row in shown)
+    rest = len(labels) - len(shown)
+    return aligned([PER_LABEL, *rows]) + (f"\nand {rest:,} more; --json has all" if rest else "")
+
+
+def worst_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Classes or labels by their F1, of equal ones the most frequent first; those without one last."""
+
+    def place(row: Mapping[str, Any]) -> tuple[float, float]:
+        f1, support = row.get("f1"), row.get("support")
+        return math.inf if f1 is None else f1, -(support or 0)
+
+    return sorted(rows, key=place)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

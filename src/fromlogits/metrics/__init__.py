@@ -56,6 +56,8 @@ def evaluate(
     thresholds: Sequence[float] | None = None,
     weights: Float64 | None = None,
     decided: NDArray[Any] | None = None,
+    *,
+    also: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The figures that every training keeps, ready for JSON; `in_full` gives all.
 
@@ -72,6 +74,7 @@ def evaluate(
             that many copies; what weighs 0 takes no part. None: 1.
         decided: what is predicted, where neither the largest probability nor a threshold says it: class indices (n,),
             or 0/1 (n, c).
+        also: more figures of METRICS, such as the one that chose the epoch.
 
     Returns:
         Multi-class: accuracy, log_loss, and where there are any, unknown_class_rows: these count as wrong and are left
@@ -82,7 +85,7 @@ def evaluate(
         average_precision, f1, threshold.
     """
     case, _ = _case(task, logits_nc, targets, thresholds, weights, decided)
-    figures = {name: getattr(case, name) for name in SHORT[task]}
+    figures = {name: getattr(case, name) for name in FIGURES if name in (*SHORT[task], *also)}
     if isinstance(case, Classes):
         return figures | ({"unknown_class_rows": case.unknown} if case.unknown else {})
     return figures | {"per_label": case.per_label(_plain(classes))}

@@ -92,18 +92,32 @@ def intervals(
 
     A figure has none where it is undefined in a resample, equal in all, or too dear. Shares rest on no resample.
     """
-    n, k = len(case.logits_nc), case.n_classes
-    resamples = Resamples(n, groups, seed)
+    resamples = Resamples(len(case.logits_nc), groups, seed)
     sums = {name: (resamples.sums(above), resamples.sums(below)) for name, (above, below) in case.row_sums.items()}
     ends = {name: of_share(*sums.pop(name)) for name in tuple(sums) if FIGURES[name].is_share}
+    figures = resampled(case, resamples, sums)
+    ends |= {name: middle(figures_b) for name, figures_b in figures.items()}
+    found = {name: low_high for name in FIGURES if (low_high := ends.get(name)) is not None}
+    return found, {name: len(figures[name]) for name in found if name in figures}
+
+
+def resampled(
+    case: Classes | Labels, resamples: Resamples, sums: dict[str, tuple[Float64, Float64]]
+) -> dict[str, Float64]:
+    """By figure, its value in each resample; fewer of what is dear.
+
+    Args:
+        sums: of each unit, the numerators and denominators of figures that are ratios.
+    """
+    entries = len(case.logits_nc) * case.n_classes
     # How figures are computed, and the work of one resample of them.
     ways: list[tuple[Way, int]] = [
         (lambda times_bu: _ratios(sums, times_bu), resamples.n_units),
         (lambda times_bu: case.recounted(resamples.of_rows(times_bu)), case.work_of_counts),
     ]
-    if n * k * FEWEST_RESAMPLES <= WORK:
+    if entries * FEWEST_RESAMPLES <= WORK:
         rankings = case.rankings()
-        ways.append((lambda times_bu: case.reranked(rankings, resamples.of_rows(times_bu)), n * k))
+        ways.append((lambda times_bu: case.reranked(rankings, resamples.of_rows(times_bu)), entries))
     numbers = [number if (number := WORK // work) >= FEWEST_RESAMPLES else 0 for _, work in ways]
     values: dict[str, list[Float64]] = {}
     done = 0
@@ -113,10 +127,7 @@ def intervals(
                 for name, figures_b in way(times_bu[: number - done]).items():
                     values.setdefault(name, []).append(figures_b)
         done += len(times_bu)
-    resampled = {name: np.concatenate(blocks) for name, blocks in values.items()}
-    ends |= {name: middle(figures) for name, figures in resampled.items()}
-    found = {name: low_high for name in FIGURES if (low_high := ends.get(name)) is not None}
-    return found, {name: len(resampled[name]) for name in found if name in resampled}
+    return {name: np.concatenate(blocks) for name, blocks in values.items()}
 
 
 def _ratios(sums: dict[str, tuple[Float64, Float64]], times_bu: Float64) -> dict[str, Float64]:

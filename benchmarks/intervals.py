@@ -1,0 +1,99 @@
+"""How often an interval holds the figure of endless rows: `python benchmarks/intervals.py [--tables N]`.
+
+Draws many small tables of logits and targets from one known source, whose figures are those of 400 000 rows, and counts
+how often each kind of 95 % interval around a table's figure holds the source's: the middle of the resamples'
+(percentile), the same after a correction for the share of them below the figure (BC), the percentile one mirrored at
+the figure (basic), the figure ± 1.96 deviations of the resamples' (normal), and, of shares, Wilson's.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fromlogits
+from fromlogits import metrics
+from fromlogits.metrics.classes import Classes
+from fromlogits.metrics.intervals import Resamples, Z, of_share, resampled
+from fromlogits.metrics.labels import Labels
+from fromlogits.metrics.names import FIGURES
+
+NORMAL = NormalDist()
+Case = Classes | Labels
+
+
+def source(kind: str, n: int, rng: np.random.Generator) -> Case:
+    """n rows of a source whose probabilities are true (log-loss and Brier score at their best)."""
+    if kind == "10 classes":
+        logits_nc = (2.0 * rng.normal(size=(n, 10)) + np.linspace(0, 2, 10)).astype(np.float32)
+        return Classes(logits_nc, (logits_nc + rng.gumbel(size=(n, 10))).argmax(axis=1))
+    if kind == "2 classes, 95 % right":
+        logits_n1 = (5.0 * rng.normal(size=(n, 1)) + 3).astype(np.float32)
+        return Classes(logits_n1, (rng.logistic(size=n) < logits_n1[:, 0]).astype(np.int64))
+    logits_nc = (1.5 * rng.normal(size=(n, 20)) - np.linspace(0, 5, 20)).astype(np.float32)
+    return Labels(logits_nc, (rng.logistic(size=(n, 20)) < logits_nc).astype(np.float32))
+
+
+KINDS = ("10 classes", "2 classes, 95 % right", "20 labels, most rare")
+
+
+def kinds(figure: float, values: NDArray[np.float64]) -> Iterator[tuple[str, float, float]]:
+    """(kind, low, high) of each interval made of resamples."""
+    low, high = np.percentile(values, [2.5, 97.5])
+    yield "percentile", low, high
+    yield "basic", 2 * figure - high, 2 * figure - low
+    deviation = float(values.std())
+    yield "normal", figure - Z * deviation, figure + Z * deviation
+    below = float(((values < figure) + 0.5 * (values == figure)).mean())
+    if 0 < below < 1:
+        shift = 2 * NORMAL.inv_cdf(below)
+        low, high = np.percentile(values, [100 * NORMAL.cdf(shift - Z), 100 * NORMAL.cdf(shift + Z)])
+        yield "BC", low, high
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--tables", type=int, default=400)
+    parser.add_argument("--rows", type=int, nargs="+", default=[50, 200, 1000])
+    options = parser.parse_args()
+    print(f"fromlogits {fromlogits.__version__}, NumPy {np.__version__}; {options.tables} tables of each kind and size")
+    for kind in KINDS:
+        whole = source(kind, 400_000, np.random.default_rng(0))
+        task: metrics.Task = "multi-label" if isinstance(whole, Labels) else "multi-class"
+        names = [name for name, about in FIGURES.items() if about.has_interval and task in about.tasks]
+        truth = {name: getattr(whole, name) for name in names}
+        for n in options.rows:
+            held: dict[tuple[str, str], list[bool]] = defaultdict(list)
+            for table in range(options.tables):
+                case = source(kind, n, np.random.default_rng([n, table]))
+                judge(case, truth, held, table)
+            print(f"\n{kind}, {n:,} rows: per cent of the intervals that hold the true figure (they should: 95)")
+            for name in names:
+                if truth[name] is not None:
+                    of_name = {way: flags for (figure, way), flags in held.items() if figure == name}
+                    shares = "  ".join(
+                        f"{way} {100 * sum(flags) / options.tables:.1f}" for way, flags in of_name.items()
+                    )
+                    print(f"  {name:24} {truth[name]:.4f}  {shares}")
+
+
+def judge(case: Case, truth: dict[str, Any], held: dict[tuple[str, str], list[bool]], seed: int) -> None:
+    resamples = Resamples(len(case.logits_nc), None, seed)
+    for name, values in resampled(case, resamples, case.row_sums).items():
+        figure = getattr(case, name)
+        if figure is None or not np.isfinite(values).all():
+            continue
+        for way, low, high in kinds(figure, values):
+            held[name, way].append(bool(low <= truth[name] <= high))
+        if FIGURES[name].is_share and (ends := of_share(*case.row_sums[name])):
+            held[name, "Wilson"].append(bool(ends[0] <= truth[name] <= ends[1]))
+
+
+if __name__ == "__main__":
+    main()
