@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import decimal
 from collections.abc import Callable
 from typing import Any
 
@@ -207,6 +208,19 @@ def test_numbers_that_pandas_holds_as_objects_are_numbers() -> None:
 
     assert isinstance(inputs, Table)
     assert inputs["a"].values.dtype == np.float64
+
+
+def test_decimals_that_pandas_holds_as_objects_are_numbers() -> None:
+    values = [decimal.Decimal("0.1"), None, decimal.Decimal("1e3"), decimal.Decimal("NaN")]
+    inputs = as_inputs(pd.DataFrame({"a": values}))
+
+    assert isinstance(inputs, Table)
+    assert inputs["a"].values[[0, 2]].tolist() == [0.1, 1000.0]
+    assert inputs["a"].is_missing.tolist() == [False, True, False, True]
+    for value in (decimal.Decimal(2**60 + 1), decimal.Decimal("Infinity")):
+        long = as_inputs(pd.DataFrame({"a": [value]}))
+        assert isinstance(long, Table)
+        assert not long["a"].is_numeric
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

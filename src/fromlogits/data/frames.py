@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import numbers
 from collections import Counter
 from collections.abc import Iterable
@@ -107,5 +108,7 @@ def _column(name: str, series: Any, nw: Any) -> Column:
 
 def _is_number(value: object) -> bool:
     """A longer integer is a text that says it: float64 would make another one of it."""
+    if isinstance(value, decimal.Decimal):
+        return value.is_finite() and (abs(value) <= EXACT_INTEGERS or value != value.to_integral_value())
     is_long = isinstance(value, numbers.Integral) and abs(int(value)) > EXACT_INTEGERS
     return isinstance(value, numbers.Real) and not is_long
