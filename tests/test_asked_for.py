@@ -92,11 +92,12 @@ def test_the_epoch_that_is_kept_is_the_best_by_the_metric_that_was_named() -> No
         clf = fl.Classifier(
             hidden_layer_sizes=(8,), metric=metric, max_epochs=30, calibrate=False, random_state=0
         ).fit(X, Y)  # fmt: skip
-        figures = [epoch.validation for epoch in clf.history_.epochs]
+        figures: list[Any] = [epoch.validation for epoch in clf.history_.epochs]
         best = (min if metric == "hamming_loss" else max)(figures)
 
         assert len(set(figures)) > 3
         assert clf.best_epoch_ == figures.index(best) + 1
+        assert clf.validation_metrics_ is not None
         assert clf.validation_metrics_[metric] == best
 
 
