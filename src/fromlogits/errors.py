@@ -10,9 +10,11 @@
 Each message says what must be, what was found, where, and what to do next, in one line.
 """
 
+import re
 from collections.abc import Iterable
 
 MAX_WORD = 1000
+_ENDS_OR_STEERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class FromlogitsError(Exception):
@@ -63,7 +65,7 @@ def brief(value: object) -> str:
 
 def one_line(text: str) -> str:
     """A text of a stranger within a line: signs that end it or move a terminal's cursor are escaped."""
-    return text if text.isprintable() else repr(text)[1:-1]
+    return _ENDS_OR_STEERS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -309,8 +309,8 @@ def test_a_name_with_a_line_end_stays_on_its_line(inspect: Inspect) -> None:
     assert run(shlex.split("train t.parquet --target kind --epochs 2 --layers 3 --quiet -o m.safetensors")) == 0
     out, _ = inspect("m.safetensors t.parquet --row 0")
 
-    assert "true: a\\nb\n" in out
-    assert "\na\\nb  " in out
+    assert "true: a\\u000ab\n" in out
+    assert "\na\\u000ab  " in out
     assert "\nc\\u2028d  " in out
 
 

@@ -107,9 +107,9 @@ def test_columns_are_aligned_and_long_lists_are_cut_in_the_middle() -> None:
 
 def test_a_name_with_a_line_end_stays_on_its_line() -> None:
     assert aligned([["label", "f1"], ["a\nb", "1"], ["c\u2028", "0"]]).split("\n") == [
-        "label    f1", "a\\nb      1", "c\\u2028   0",
+        "label     f1", "a\\u000ab   1", "c\\u2028    0",
     ]  # fmt: skip
-    assert listed(["a\nb", "c"]) == "a\\nb, c"
+    assert listed(["a\nb", "c"]) == "a\\u000ab, c"
     assert noticed_notes([("a\nb", 0, 1)], "t.csv", 2) == [
         "t.csv: values that the training hardly or never had: 'a\\nb' (1 of 2 rows)"
     ]
