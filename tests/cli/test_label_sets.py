@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import fromlogits as fl
@@ -73,6 +75,37 @@ def test_a_model_remembers_the_separator_and_joins_its_predictions_by_it(here: H
     assert separator.join(["bus", "car"]) in predicted
     assert {label for text in predicted for label in text.split(separator)} <= {"", "bus", "car", "tram"}
     assert here.json("evaluate m.safetensors t.csv --separator ,")["rows"] == N
+
+
+FORMS = ("bars.csv", "json.csv", "bars.parquet", "lists.parquet", "lists.jsonl")
+
+
+def write_in_every_form() -> None:
+    """The same sets as texts with bars, as JSON lists in a text table, and as lists."""
+    X, sets = rows()
+    write("bars.csv")
+    write("json.csv", labels=[json.dumps(own) for own in sets])
+    named = {"a": X[:, 0], "b": X[:, 1]}
+    pq.write_table(pa.table({**named, "tags": ["|".join(own) for own in sets]}), "bars.parquet")
+    pq.write_table(pa.table({**named, "tags": sets}), "lists.parquet")
+    lines = (json.dumps({"a": x[0], "b": x[1], "tags": own}) for x, own in zip(X.tolist(), sets, strict=True))
+    Path("lists.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("trained", FORMS)
+def test_sets_are_evaluated_in_whatever_form_they_come(here: Here, trained: str) -> None:
+    write_in_every_form()
+    sign = " --label-separator '|'" if "bars" in trained else ""
+    others = [here.json(f"train {trained} --target tags{sign} --test {other} {TRAIN} --overwrite") for other in FORMS]
+    reports = [here.json(f"evaluate m.safetensors {other}") for other in FORMS]
+
+    assert len({json.dumps(report["test"] | {"selected_on": True}, sort_keys=True) for report in others}) == 1
+    assert len({report["log_loss"] for report in reports}) == 1
+    assert all("unknown_label_rows" not in report for report in reports)
+    _, err = here("evaluate m.safetensors json.csv")
+    assert "target 'tags': its JSON lists were read as sets of labels" in err
+    _, err = here("evaluate m.safetensors bars.csv")
+    assert ("its texts were read as sets of labels with '|' between them" in err) == (not sign)
 
 
 def test_a_separator_that_no_row_has_is_warned_of(here: Here) -> None:

@@ -200,6 +200,17 @@ def test_a_label_named_twice_in_a_row_counts_once_and_that_is_said() -> None:
     assert encoder.notes[0] == "1 row names a label twice, row 0 first: it counts once"
 
 
+def test_texts_and_json_lists_of_python_are_sets_to_a_model_of_sets() -> None:
+    encoder = TargetEncoder.fit([{"car", "bus"}, set(), {"tram"}])
+    expected = [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+
+    for texts in (["bus|car", "", "tram"], ['["bus", "car"]', "[]", '["tram"]']):
+        assert encoder.encode(np.array(texts, object)).tolist() == expected
+        assert encoder.encode(texts).tolist() == expected
+    with pytest.raises(InputError, match=r"no label of the file is known to the model: the first is bus;car at row 0"):
+        encoder.encode(["bus;car", "bus;car"])
+
+
 def test_labels_that_were_not_trained_are_left_out_and_counted() -> None:
     encoder = TargetEncoder.fit([{"a", "b"}, {"a"}])
     target = as_target([{"a", "z"}, {"y"}, {"b"}], ravel=False)

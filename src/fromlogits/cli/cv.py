@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..data.label_sets import SIGN
 from ..data.reading import Reading, one_character
 from ..errors import InputError
 from ..whole_file import check_room
@@ -235,7 +236,7 @@ def _write(found: CrossValidation, dataset: Dataset, path: Path, *, overwrite: b
         found.probabilities,
         None,
         is_multi_label=found.target.task == "multi-label",
-        separator=found.target.separator or "|",
+        separator=found.target.separator or SIGN,
         is_there=None if is_judged.all() else is_judged,
     )
     with (

@@ -25,6 +25,7 @@ def open_model(path: str, threads: str | None) -> Classifier:
 
 def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Dataset:
     """A file with its targets, columns by the names that the model knows."""
+    from ..data.label_sets import SIGN, LabelSets
     from ..data.sources import read
 
     schema = classifier.encoder_.schema
@@ -47,6 +48,9 @@ def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Datase
         # A label's name is what the star of "label:*" stood for; the columns are the ones that were trained on.
         names = tuple(str(name) for name in classifier.target_.classes)
         dataset = dataclasses.replace(dataset, targets=dataclasses.replace(targets, label_names=names))
+    if isinstance(targets, LabelSets) and targets.separator is not None and classifier.target_.separator is None:
+        said = f"target {targets.names[0]!r}: its texts were read as sets of labels with {SIGN!r} between them"
+        dataset = dataclasses.replace(dataset, notes=(*dataset.notes, said))
     return dataset
 
 
@@ -81,11 +85,14 @@ def read_labelled_or_not(classifier: Classifier, path: str, reading: Reading) ->
 
 def _as_trained(reading: Reading, classifier: Classifier) -> Reading:
     """What is said about the file, and what the model remembers of its training file's columns."""
-    schema = classifier.encoder_.schema
+    from ..data.label_sets import SIGN
+
+    schema, target = classifier.encoder_.schema, classifier.target_
+    has_sets = target.task == "multi-label" and len(schema.target_names) == 1
     remembered = (name for name in schema.numeric if name in (schema.names or ()))
     return dataclasses.replace(
         reading,
-        label_separator=classifier.target_.separator,
+        label_separator=(target.separator or SIGN) if has_sets else None,
         missing=reading.missing or schema.missing_words,
         numeric=tuple(dict.fromkeys((*reading.numeric, *remembered))),
         as_text=classifier.encoder_.text_names,

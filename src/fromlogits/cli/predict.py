@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from ..data.inputs import as_inputs
+from ..data.label_sets import SIGN
 from ..data.reading import Reading
 from ..errors import InputError
 from ..whole_file import check_room
@@ -74,7 +75,7 @@ def predict(
                 classifier._probabilities(logits_nc),
                 logits_nc if logits else None,
                 is_multi_label=classifier.target_.task == "multi-label",
-                separator=classifier.target_.separator or "|",
+                separator=classifier.target_.separator or SIGN,
             )
             start = stop
 

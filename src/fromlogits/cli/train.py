@@ -161,7 +161,9 @@ def train(
         "features": dataset.feature_names,
         "first_index": getattr(dataset.features, "first_index", None),
         "n_features": dataset.features.n_features,
-        "reading": dataclasses.replace(reading, as_text=_text_names(dataset)),
+        "reading": dataclasses.replace(
+            reading, as_text=_text_names(dataset), label_separator=_separator(dataset, reading)
+        ),
     }
     valid_data = read(valid, **alike) if valid is not None else None
     test_data = read(test, **alike) if test is not None else None
@@ -266,6 +268,15 @@ def _text_names(dataset: Dataset) -> tuple[str, ...]:
     features = dataset.features
     columns = features.columns if isinstance(features, Table) else ()
     return tuple(column.name for column in columns if not column.is_numeric)
+
+
+def _separator(dataset: Dataset, reading: Reading) -> str | None:
+    """The sign between labels in a validation or test file, which may write the sets in another form."""
+    from ..data.label_sets import SIGN, LabelSets
+
+    targets = dataset.targets
+    has_sets = isinstance(targets, LabelSets) and targets.is_several and bool(targets.names)
+    return reading.label_separator or (SIGN if has_sets else None)
 
 
 def say_of_test(dataset: Dataset, valid: Dataset | None, test: Dataset, plan: Plan) -> str:

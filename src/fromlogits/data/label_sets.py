@@ -23,6 +23,10 @@ ROWS = (*SETS, list, tuple, np.ndarray)
 """What may hold the labels of a row."""
 
 
+SIGN = "|"
+"""Between the labels of a row where no other sign is known: in predictions, and in texts that a model reads."""
+
+
 @dataclass(frozen=True)
 class LabelSets(Target):
     """Labels, any count a row: `values` (int64, or an object array of str) has those of all rows one after the other.
@@ -291,12 +295,14 @@ def of_texts(texts: NDArray[Any], separator: str, unknown: Sequence[str], name: 
     return replace(of_rows((rows[code] for code in codes.tolist()), (name,), origin), separator=separator)
 
 
-def json_lists(texts: NDArray[Any], missing: NDArray[np.bool_] | None) -> list[Any] | None:
+def json_lists(
+    texts: NDArray[Any], missing: NDArray[np.bool_] | None = None, unknown: Sequence[str] = ()
+) -> list[Any] | None:
     """The lists that all these texts are, None where one is missing; None where some text is no JSON list."""
     found: dict[Any, Any] = {}
     rows: list[Any] = []
     for row, text in enumerate(texts):
-        if (missing is not None and missing[row]) or not text.strip():
+        if (missing is not None and missing[row]) or not text.strip() or text.strip() in unknown:
             rows.append(None)
             continue
         if text not in found:

@@ -63,7 +63,7 @@ def _hint(word: str, names: Sequence[str]) -> str:
 def target_of_sets(
     column: Column, table: Table, reading: Reading, *, is_text_file: bool
 ) -> tuple[Target, tuple[str, ...]] | None:
-    """Sets of labels in one column: lists, texts that `reading.label_separator` divides, or texts that are JSON lists.
+    """Sets of labels in one column: lists, texts that are JSON lists, or texts that `reading.label_separator` divides.
 
     Returns:
         The sets, and what has to be said about them; None of a column that holds one class a row.
@@ -75,12 +75,14 @@ def target_of_sets(
     if values.dtype == object and any(isinstance(value, list) for value in values):
         return label_sets.of_rows(values, (name,), table.origin), ()
     separator = reading.label_separator
-    if separator is None:
-        lists = label_sets.json_lists(values, missing) if values.dtype == object else None
-        if lists is None:
-            return None
+    lists = label_sets.json_lists(values, missing, reading.missing) if values.dtype == object else None
+    if lists is not None:
         note = f"target {name!r}: its JSON lists were read as sets of labels"
         return label_sets.of_rows(lists, (name,), table.origin), (note,)
+    if separator is None:
+        return None
+    if values.dtype.kind in "iu" and table.origin.is_for_model:
+        values = values.astype(str).astype(object)  # a label in each row
     if values.dtype != object:
         raise InputError(f"--label-separator is for a column of texts; {name!r} holds {values.dtype} values.")
     texts = values.copy()

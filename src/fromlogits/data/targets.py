@@ -117,7 +117,8 @@ class TargetEncoder:
         if isinstance(target, LabelSets):
             return self._encode_sets(target, unknown)
         if self.task == "multi-label":
-            return self._encode_matrix(target)
+            has_texts = target.values.ndim == 1 and target.values.dtype == object
+            return self._encode_sets(self._sets_in(target), unknown) if has_texts else self._encode_matrix(target)
         if target.values.ndim == 2:
             return self._encode_columns(target)
         return self._encode_labels(target, unknown)
@@ -127,6 +128,13 @@ class TargetEncoder:
         if isinstance(targets, SparseLabels) or targets.ndim == 1:
             return targets
         return np.asarray(targets.argmax(axis=1) if self.task == "multi-class" else targets > 0.5)
+
+    def _sets_in(self, target: Target) -> LabelSets:
+        """Sets of labels that are written as texts: as JSON lists, or as predictions are."""
+        lists, names = label_sets.json_lists(target.values), target.names or ("y",)
+        if lists is not None:
+            return label_sets.of_rows(lists, names, target.origin)
+        return label_sets.of_texts(target.values, self.separator or label_sets.SIGN, (), names[0], target.origin)
 
     def _encode_sets(self, target: LabelSets, unknown: str) -> NDArray[Any] | SparseLabels:
         if self.task == "multi-class" and target.n_labels is None:
