@@ -252,6 +252,27 @@ def test_a_column_that_gives_the_target_away_is_warned_of_by_name() -> None:
     assert [words.split(" gives")[0] for words in fit(flags, targets=labels).warnings] == ["column 'flag'"]
 
 
+def test_a_category_that_was_asked_for_and_has_rare_values_alone_is_warned_of(tmp_path: Path) -> None:
+    names = [f"n{row // 2}" for row in range(120)]
+    frame = pd.DataFrame({"x": np.sin(np.arange(120)), "name": names})
+
+    said = "so there is nothing to learn from"
+    assert fit(frame).notes == ("left out: name (no value that three training rows share)",)
+    typed = fit(frame.astype({"name": "category"}))
+    assert (typed.notes, typed.schema.left_out) == ((), {"name": "rare"})
+    assert typed.warnings == (
+        f"left out: name, though the categorical type asks for it: no value stands in 3 training rows, {said}",
+    )
+    frame.assign(y=0).to_csv(tmp_path / "t.csv", index=False)
+    told = FeatureEncoder.fit(rows_of(tmp_path / "t.csv"), categorical=("name",))
+    assert told.warnings == (
+        f"left out: name, though --categorical name asks for it: no value stands in 3 training rows, {said}",
+    )
+    frame.iloc[[0, 1, 2, 3], 1] = "often"
+    kept = fit(frame.astype({"name": "category"}))
+    assert (kept.warnings, kept.schema.left_out) == ((), {})
+
+
 def test_lists_are_refused_with_their_row() -> None:
     with pytest.raises(InputError, match=r"column 'x' must hold numbers or texts; row 1 has \[1\], a list\."):
         fit(pd.DataFrame({"x": ["a", [1]]}))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .columns import ColumnFault, number_fault_of
 from .encodings.base import Encoding
-from .encodings.category import Category
+from .encodings.category import SELDOM, Category
 from .encodings.levels import Levels
 from .encodings.moment import Moment, seconds_of
 from .encodings.number import Number
@@ -117,12 +117,16 @@ def find_out(
         _check_size(encodings, table)
     left_out = {name: one for name, one in found.items() if isinstance(one, str)}
     names = tuple(name for name in found if name not in left_out)
+    asked = [
+        name for name, why in left_out.items()
+        if why == "rare" and (name in categorical or table[name].kind == "category")
+    ]  # fmt: skip
     return Found(
         names,
         tuple(encodings.values()) or None,
         left_out,
-        _notes(left_out),
-        _warnings(table, rows, targets, names, left_out),
+        notes_of({name: why for name, why in left_out.items() if name not in asked}),
+        (*_of_asked(asked, table), *_warnings(table, rows, targets, names, left_out)),
     )
 
 
@@ -299,11 +303,25 @@ def _check_size(encodings: Mapping[str, Encoding], table: Table) -> None:
 # --- words ---
 
 
-def _notes(left_out: Mapping[str, str]) -> tuple[str, ...]:
+def notes_of(left_out: Mapping[str, str]) -> tuple[str, ...]:
+    """What is said of columns that are left out; of identifiers a warning says more."""
     return tuple(
         f"left out: {shown(names)} ({REASONS[reason]})"
         for reason in REASONS
         if reason != "identifier" and (names := [name for name, why in left_out.items() if why == reason])
+    )
+
+
+def _of_asked(names: Sequence[str], table: Table) -> tuple[str, ...]:
+    """A warning of categories that were asked for and have rare values alone."""
+    if not names:
+        return ()
+    option = shlex.quote(",".join(names))
+    how = f"--categorical {option} asks" if table.origin.has_options else "the categorical type asks"
+    one = len(names) == 1
+    return (
+        f"left out: {shown(names)}, though {how} for {'it' if one else 'them'}: no value stands in {SELDOM} training"
+        " rows, so there is nothing to learn from",
     )
 
 
@@ -318,11 +336,11 @@ def _warnings(
     if keys := [name for name, why in left_out.items() if why == "identifier"]:
         one = len(keys) == 1
         name = shlex.quote(keys[0])
-        how = f"--categorical {name} keeps the values that three rows share"
+        how = f"--categorical {name} keeps the values that {SELDOM} rows share"
         if table[keys[0]].is_numeric:
             how = f"--numeric {name} keeps it" if table.origin.has_options else "a column of floats is kept"
         elif not table.origin.has_options:
-            how = "a categorical type keeps the values that three rows share"
+            how = f"a categorical type keeps the values that {SELDOM} rows share"
         said.append(
             f"left out: {shown(keys)}, as {'it has' if one else 'they have'} a different value"
             f" in nearly every row and name{'s' * one} the row; {how}"
