@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import warnings
 from collections.abc import Callable
@@ -340,6 +341,23 @@ def test_an_impossible_setting_is_refused_in_one_line(settings: dict[str, Any], 
 def test_an_unknown_parameter_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match="Did you mean 'dropout'"):
         fl.Classifier().set_params(droput=0.1)
+
+
+def test_an_unknown_keyword_of_the_constructor_is_refused_with_the_nearest() -> None:
+    for setting, expected in (("hiden", "hidden_layer_sizes"), ("droput", "dropout"), ("epochs", "max_epochs")):
+        with pytest.raises(InputError, match=rf"^Classifier has no setting '{setting}'\. Did you mean '{expected}'\?"):
+            fl.Classifier(**{setting: 3})
+    with pytest.raises(TypeError, match="Known: network, "):
+        fl.Classifier(units=3)  # type: ignore[call-arg]
+    settings = inspect.signature(fl.Classifier).parameters
+    assert list(settings) == list(fl.Classifier().get_params())
+
+    class Wider(fl.Classifier):
+        def __init__(self, *, extra: int = 1, **settings: Any) -> None:
+            super().__init__(**settings)
+            self.extra = extra
+
+    assert Wider(extra=3, max_epochs=5).max_epochs == 5
     with pytest.raises(TypeError):
         fl.Classifier(time_limit=3)  # type: ignore[call-arg]
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 MAX_WORD = 1000
 _ENDS_OR_STEERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+MIN_BEGINNING = 4
 
 
 class FromlogitsError(Exception):
@@ -74,5 +75,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
     if len(word) > MAX_WORD:  # the time goes with the product of the lengths
         return ""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.61)
+    names = list(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.61)
+    if not close and len(word) >= MIN_BEGINNING:  # "hiden" is near no name, but near the beginning of one
+        beginnings = {name[: len(word) + 1]: name for name in reversed(names)}
+        close = [beginnings[one] for one in difflib.get_close_matches(word, list(beginnings), n=1, cutoff=0.8)]
     return f" Did you mean {close[0]!r}?" if close else ""

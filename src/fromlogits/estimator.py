@@ -23,6 +23,24 @@ class Estimator(ABC):
     _model: Model
     _engine: str
 
+    def __new__(cls, *positional: Any, **settings: Any) -> Self:
+        """Refuses an unknown setting with the nearest known one, as `set_params` does."""
+        parameters = inspect.signature(cls.__init__).parameters
+        known = cls._parameter_names()
+        takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+        for name in () if takes_any else settings:
+            if name not in known:
+                raise UnknownArgument(  # a TypeError too, as Python's own
+                    f"{cls.__name__} has no setting {name!r}.{nearest(name, known)} Known: {', '.join(known)}."
+                )
+        return super().__new__(cls)
+
+    def __init_subclass__(cls) -> None:
+        """Its signature is that of its settings, not of `__new__`."""
+        super().__init_subclass__()
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+
     @classmethod
     def _parameter_names(cls) -> list[str]:
         return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
@@ -155,7 +173,7 @@ class Estimator(ABC):
 
 
 class UnknownArgument(InputError, TypeError):
-    """A keyword that a method does not have."""
+    """A keyword that a method, or the constructor, does not have."""
 
 
 def _is_fitted_attribute(name: str) -> bool:
