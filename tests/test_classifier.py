@@ -346,7 +346,8 @@ def test_an_unknown_parameter_is_refused_with_the_nearest() -> None:
 def test_an_unknown_keyword_of_the_constructor_is_refused_with_the_nearest() -> None:
     for setting, expected in (("hiden", "hidden_layer_sizes"), ("droput", "dropout"), ("epochs", "max_epochs")):
         with pytest.raises(InputError, match=rf"^Classifier has no setting '{setting}'\. Did you mean '{expected}'\?"):
-            fl.Classifier(**{setting: 3})
+            unknown: dict[str, Any] = {setting: 3}
+            fl.Classifier(**unknown)
     with pytest.raises(TypeError, match="Known: network, "):
         fl.Classifier(units=3)  # type: ignore[call-arg]
     settings = inspect.signature(fl.Classifier).parameters

@@ -8,11 +8,13 @@ import io
 import math
 import multiprocessing
 import pickle
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("sklearn")
@@ -603,6 +605,24 @@ def test_partial_fit_refuses_what_it_cannot_do(settings: dict[str, Any], message
     X, y = blobs(3)
     with pytest.raises(InputError, match=message):
         quick(**settings).partial_fit(X, y, [0, 1, 2])
+
+
+def test_partial_fit_says_which_columns_its_first_batch_left_out() -> None:
+    frame = pd.DataFrame({"x": np.sin(np.arange(40)), "same": ["a"] * 40, "key": np.arange(40)})
+    y = np.arange(40) % 2
+    clf = fl.Classifier()
+    with pytest.warns(UserWarning) as caught:
+        clf.partial_fit(frame, y, classes=[0, 1])
+
+    assert [str(one.message).partition(": ")[2] for one in caught] == [
+        "left out: same (the same value in every training row).",
+        "left out: key, as it has a different value in nearly every row and names the row; a column of floats is kept.",
+    ]
+    assert {one.filename for one in caught} == {__file__}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf.partial_fit(frame, y)
+        fl.Classifier().partial_fit(frame[["x"]], y, classes=[0, 1])
 
 
 def test_partial_fit_needs_the_classes_and_the_settings_it_began_with() -> None:

@@ -225,11 +225,11 @@ class Classifier(Estimator):
 
         The first call decides: it fits the scaling of the columns (numbers that are all alike in it are not scaled),
         what each column of a frame is (one of words that are all alike in it is left out for good, and values that it
-        lacks are unseen ones), and what a preset makes of the number of rows it makes of its rows. From then on only
-        `learning_rate`, `n_jobs` and what speaks of `fit` alone may change. There is no validation:
-        `early_stopping=True` and `calibrate=True` are refused, and `max_epochs`, `patience`, `validation_fraction`,
-        `metric` and `warm_start` speak of `fit`. The learning rate is constant; a schedule is refused. `history_` has a
-        record for each call.
+        lacks are unseen ones; a warning names what is left out), and what a preset makes of the number of rows it makes
+        of its rows. From then on only `learning_rate`, `n_jobs` and what speaks of `fit` alone may change. There is no
+        validation: `early_stopping=True` and `calibrate=True` are refused, and `max_epochs`, `patience`,
+        `validation_fraction`, `metric` and `warm_start` speak of `fit`. The learning rate is constant; a schedule is
+        refused. `history_` has a record for each call.
 
         Args:
             X, y: as `fit` takes them; a batch may lack classes.
@@ -248,6 +248,8 @@ class Classifier(Estimator):
         if increments is None:
             present = self._model if self.__sklearn_is_fitted__() else None
             increments = Increments(settings, X, y, classes, sample_weight, present)
+            for words in increments.warnings:
+                warnings.warn(words, stacklevel=2)
         batch = increments.encoded(settings, X, y, classes, sample_weight)
         vars(self).pop("_increments", None)  # an exception leaves them in the middle of a step
         self._become(increments.take(settings, *batch))

@@ -15,6 +15,7 @@ from .cores import n_threads
 from .data.encoders import FeatureEncoder
 from .data.features import EncodedRows
 from .data.inputs import as_inputs
+from .data.kinds import notes_of
 from .data.memory import refuse_too_many_parameters
 from .data.targets import TargetEncoder, as_target
 from .engines.base import Engine, Weights
@@ -66,6 +67,9 @@ class Increments:
         settings: of the classifier.
         X, y, classes, sample_weight: of the first batch, as `Classifier.partial_fit` takes them.
         present: the model to go on from; None begins anew.
+
+    Attributes:
+        warnings: what the first batch decided about the columns and should not be overlooked.
     """
 
     def __init__(
@@ -84,9 +88,12 @@ class Increments:
         plan, hidden = fitting.plan_of(settings, len(first.rows), target.task)
         self.plan = plan.replace({"schedule": "constant", "early_stopping": False, "calibrate": False})
         self.seed = fitting.seed_of(settings["random_state"])
+        self.warnings: tuple[str, ...] = ()
         if present is None:
             each = of_statistics(first.targets, first.weights, first.rows)
             encoder = _open_to_more(FeatureEncoder.fit(inputs, first.rows, weights=each))
+            decided = (*notes_of(encoder.schema.left_out), *encoder.warnings)
+            self.warnings = tuple(f"partial_fit, by its first batch: {words.rstrip('.')}." for words in decided)
         else:
             encoder = present.encoder
         stated = fitting.members_of(settings, target)

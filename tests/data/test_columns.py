@@ -261,12 +261,12 @@ def test_a_category_that_was_asked_for_and_has_rare_values_alone_is_warned_of(tm
     typed = fit(frame.astype({"name": "category"}))
     assert (typed.notes, typed.schema.left_out) == ((), {"name": "rare"})
     assert typed.warnings == (
-        f"left out: name, though the categorical type asks for it: no value stands in 3 training rows, {said}",
+        f"left out: name, though the categorical type asks for it: no value stands in three training rows, {said}",
     )
     frame.assign(y=0).to_csv(tmp_path / "t.csv", index=False)
     told = FeatureEncoder.fit(rows_of(tmp_path / "t.csv"), categorical=("name",))
     assert told.warnings == (
-        f"left out: name, though --categorical name asks for it: no value stands in 3 training rows, {said}",
+        f"left out: name, though --categorical name asks for it: no value stands in three training rows, {said}",
     )
     frame.iloc[[0, 1, 2, 3], 1] = "often"
     kept = fit(frame.astype({"name": "category"}))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .columns import ColumnFault, number_fault_of
 from .encodings.base import Encoding
-from .encodings.category import SELDOM, Category
+from .encodings.category import Category
 from .encodings.levels import Levels
 from .encodings.moment import Moment, seconds_of
 from .encodings.number import Number
@@ -320,8 +320,8 @@ def _of_asked(names: Sequence[str], table: Table) -> tuple[str, ...]:
     how = f"--categorical {option} asks" if table.origin.has_options else "the categorical type asks"
     one = len(names) == 1
     return (
-        f"left out: {shown(names)}, though {how} for {'it' if one else 'them'}: no value stands in {SELDOM} training"
-        " rows, so there is nothing to learn from",
+        f"left out: {shown(names)}, though {how} for {'it' if one else 'them'}: no value stands in three"
+        " training rows, so there is nothing to learn from",
     )
 
 
@@ -336,11 +336,11 @@ def _warnings(
     if keys := [name for name, why in left_out.items() if why == "identifier"]:
         one = len(keys) == 1
         name = shlex.quote(keys[0])
-        how = f"--categorical {name} keeps the values that {SELDOM} rows share"
+        how = f"--categorical {name} keeps the values that three rows share"
         if table[keys[0]].is_numeric:
             how = f"--numeric {name} keeps it" if table.origin.has_options else "a column of floats is kept"
         elif not table.origin.has_options:
-            how = f"a categorical type keeps the values that {SELDOM} rows share"
+            how = "a categorical type keeps the values that three rows share"
         said.append(
             f"left out: {shown(keys)}, as {'it has' if one else 'they have'} a different value"
             f" in nearly every row and name{'s' * one} the row; {how}"
