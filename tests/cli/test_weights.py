@@ -90,6 +90,41 @@ def test_what_rows_count_for_is_said(here: Here) -> None:
     assert "\nclass_weight  1 for no, 2.5 for yes\n" in out
 
 
+def test_weighted_figures_say_so(here: Here) -> None:
+    write("t.csv")
+    write("plain.csv", without="count")
+    train = "train t.csv --target kind --weights count --epochs 2 -o m.safetensors"
+    out, _ = here(f"{train} --test plain.csv")
+    assert "validation (12 rows, weighted, which chose the epoch): " in out
+    assert "test (150 rows, which took no part in the training): " in out
+    out, _ = here(f"{train} --test t.csv --valid plain.csv --overwrite")
+    assert "validation (150 rows, which chose the epoch): " in out
+    assert "test (150 rows, weighted, which the network was trained on): " in out
+    assert "\nvalidation (150 rows, which" in here("inspect m.safetensors")[0]
+    here(f"{train} --overwrite")
+    assert "\nvalidation (12 rows, weighted, which" in here("inspect m.safetensors")[0]
+    out, _ = here("evaluate m.safetensors t.csv")
+    assert "all rows, weighted: " in out
+    assert "held-out rows (12, weighted, which chose the epoch): " in out
+    assert "all rows: " in here("evaluate m.safetensors plain.csv")[0]
+    out, _ = here("cv t.csv --target kind --weights count --epochs 2")
+    assert " rows, weighted, which took no part in the training that judges them" in out
+
+
+def test_a_note_that_holds_of_several_files_is_said_once_of_all(here: Here) -> None:
+    for name, extra in (("t.csv", ""), ("test.csv", "yes\n")):
+        rows = "".join(f"{row},{('yes', 'no')[row % 3 % 2]},{'ab'[row % 2]}\n" for row in range(40))
+        Path(name).write_text(f"size,smoker,kind\n{rows}{extra}\n", encoding="utf-8")
+    Path("other.csv").write_text(f"size,smoker,kind\n{rows}", encoding="utf-8")
+    _, err = here("train t.csv --target kind --test test.csv --valid other.csv --epochs 1")
+
+    said = [line for line in err.splitlines() if "was read as" in line]
+    assert said == [
+        "note: t.csv, other.csv: column 'smoker' was read as 'yes' = 1 and 'no' = 0.",
+        "note: test.csv: column 'smoker' was read as 'yes', 'y' = 1 and 'no' = 0.",
+    ]
+
+
 def test_predictions_have_nothing_to_do_with_weights(here: Here) -> None:
     write("t.csv")
     write("plain.csv", without="count")

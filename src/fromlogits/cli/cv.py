@@ -54,6 +54,7 @@ from .output import (
     as_json,
     check_output,
     delimiter_of,
+    if_weighted,
     in_words,
     listed,
     naming,
@@ -171,7 +172,8 @@ def cv(
     results.tell(f"{named(data)}: {len(dataset):,} rows; {len(classes):,} {kind}: {listed(classes)}")
     results.tell(_table(found))
     judged = report["out_of_fold"]["rows"]
-    about = f"\nout of fold ({judged:,} rows, which took no part in the training that judges them):"
+    weighted = if_weighted(dataset)
+    about = f"\nout of fold ({judged:,} rows{weighted}, which took no part in the training that judges them):"
     drawn = "other rows" if group is None else f"other groups of {group}"
     show(results, about, found.figures, f"{drawn}; how trainings differ is not in it")
     if path is not None:

@@ -15,7 +15,7 @@ from .display import Screen
 from .figures import show
 from .opening import open_model, read_labelled
 from .options import Data, Json, Model, Threads, named, reads_files
-from .output import as_json, figures_text, listed, naming, say_of_validation, selected_on
+from .output import as_json, figures_text, if_weighted, listed, naming, say_of_validation, selected_on
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,12 +86,20 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         results.tell(as_json(report))
         return 0
     results.tell(f"{model} on {named(data)}: {len(dataset):,} rows; {len(classes):,} {_kind(task)}: {listed(classes)}")
+    weighted = if_weighted(dataset)
     drawn = "other rows" if groups is None else f"other groups of {classifier.encoder_.schema.group_names[0]}"
     if rows is None:
-        show(results, f"all rows, which {say}:" if is_validation_file else "all rows:", figures, drawn)
+        show(
+            results,
+            f"all rows{weighted}, which {say}:" if is_validation_file else f"all rows{weighted}:",
+            figures,
+            drawn,
+        )
     else:
-        results.tell(figures_text("all rows:", {name: figures[name] for name in metrics.SHORT[task]}), "bold")
-        show(results, f"\nheld-out rows ({len(rows):,}, which {say}):", held_out, drawn)
+        results.tell(
+            figures_text(f"all rows{weighted}:", {name: figures[name] for name in metrics.SHORT[task]}), "bold"
+        )
+        show(results, f"\nheld-out rows ({len(rows):,}{weighted}, which {say}):", held_out, drawn)
     return 0
 
 

@@ -118,8 +118,9 @@ def inspect(
     if table := _members_table(classifier, members):
         results.tell(f"\n{table}")
     figures = record["validation"]
+    weighted = ", weighted" if record.get("weights", {}).get("rows") and record["split"]["kind"] != "given" else ""
     if isinstance(figures, dict):
-        results.tell(figures_text(f"\nvalidation ({held_out} rows, which {say}):", figures))
+        results.tell(figures_text(f"\nvalidation ({held_out} rows{weighted}, which {say}):", figures))
         if table := per_label_table(figures):
             results.tell(f"\n{table}")
     return 0

@@ -19,6 +19,7 @@ from ..whole_file import check_folder, whole_file
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..data.sources import Dataset
     from ..data.table import Column
     from ..spec import Plan
 
@@ -87,6 +88,23 @@ def figures_text(about: str, figures: Mapping[str, Any], wide: int = 100) -> str
             else:
                 lines[-1] += f"{' ' if lines[-1] is about else '  '}{figure}"
     return "\n".join(lines)
+
+
+def if_weighted(dataset: Dataset | None) -> str:
+    """What follows a count of rows whose figures count each by its weight."""
+    return "" if dataset is None or dataset.weights is None else ", weighted"
+
+
+def joined_notes(datasets: Sequence[Dataset]) -> list[str]:
+    """The notes on several files; what begins with a file's name and holds of others too is said once, of all."""
+    files: dict[str, dict[str, None]] = {}
+    for dataset in datasets:
+        name = "" if dataset.arrived is None else f"{dataset.arrived.path.name}: "
+        for note in dataset.notes:
+            own = files.setdefault(note.removeprefix(name), {})
+            if name and note.startswith(name):
+                own[name.removesuffix(": ")] = None
+    return [f"{', '.join(names)}: {words}" if names else words for words, names in files.items()]
 
 
 def selected_on(plan: Plan) -> bool:

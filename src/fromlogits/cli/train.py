@@ -57,6 +57,8 @@ from .output import (
     as_json,
     check_output,
     figures_text,
+    if_weighted,
+    joined_notes,
     listed,
     naming,
     per_label_table,
@@ -184,14 +186,16 @@ def train(
         results.tell(found(data, dataset, fit), "bold")
     else:
         progress.say(found(data, dataset, fit), "bold")
-    later = [note for other in (valid_data, test_data) if other is not None for note in other.notes]
-    for name, other in ((valid, valid_data), (test, test_data)):
-        if name is not None and other is not None:
-            later += noticed_notes(fit.encoder.noticed(as_inputs(other.features)), named(name), len(other))
-    for note in dict.fromkeys((*dataset.notes, *later, *fit.summary.notes)):
+    files = [
+        (name, other) for name, other in ((data, dataset), (valid, valid_data), (test, test_data)) if name and other
+    ]
+    notes = joined_notes([other for _, other in files])
+    for name, other in files[1:]:
+        notes += noticed_notes(fit.encoder.noticed(as_inputs(other.features)), named(name), len(other))
+    for note in dict.fromkeys((*notes, *fit.summary.notes)):
         progress.say(f"note: {note.rstrip('.')}.")
-    for file, other in ((data, dataset), (valid, valid_data), (test, test_data)):
-        if file is not None and other is not None and (words := about_weights(file, other, weights)):
+    for words in dict.fromkeys(about_weights(name, other, weights) for name, other in files):
+        if words:
             progress.say(f"note: {words}.")
     for words in fit.summary.warnings:
         progress.tell(f"warning: {words.rstrip('.')}.", "yellow")
@@ -253,7 +257,10 @@ def train(
         if json:
             results.tell(as_json(report))
         else:
-            says = {"validation": say_of_validation(recipe), "test": test_say}
+            says = {
+                "validation": f"{if_weighted(valid_data or dataset)}, which {say_of_validation(recipe)}",
+                "test": f"{if_weighted(test_data)}, which {test_say}",
+            }
             rows = shlex.join(
                 ["DATA" if (test or valid or data) == STDIN else test or valid or data, *reading.options()]
             )
@@ -492,7 +499,7 @@ def _tell(results: Screen, classifier: Classifier, report: dict[str, Any], says:
     for name, say in says.items():
         figures = report.get(name)
         if figures is not None:
-            results.tell(figures_text(f"{name} ({figures['rows']:,} rows, which {say}):", figures), "bold green")
+            results.tell(figures_text(f"{name} ({figures['rows']:,} rows{say}):", figures), "bold green")
             if table := per_label_table(figures):
                 results.tell(table)
     results.tell(f"\nsaved as {report['model']} after {duration(report['seconds'])}; now:")

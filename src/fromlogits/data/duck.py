@@ -172,9 +172,7 @@ def _is_there(child: Any, n: int) -> NDArray[np.bool_] | None:
     return None if is_there is None or is_there.all() else is_there
 
 
-def _values(
-    child: Any, kind: str, n: int, known: dict[bytes, str], is_there: NDArray[np.bool_] | None
-) -> NDArray[Any]:
+def _values(child: Any, kind: str, n: int, known: dict[bytes, str], is_there: NDArray[np.bool_] | None) -> NDArray[Any]:
     if kind == "bool":
         return _bits(child.buffer(1), child.offset, n)
     if kind == "object":
