@@ -112,7 +112,7 @@ def test_weighted_figures_say_so(here: Here) -> None:
 
 
 def test_a_note_that_holds_of_several_files_is_said_once_of_all(here: Here) -> None:
-    for name, extra in (("t.csv", ""), ("test.csv", "yes\n")):
+    for name, extra in (("t.csv", ""), ("test.csv", "1,y,a")):
         rows = "".join(f"{row},{('yes', 'no')[row % 3 % 2]},{'ab'[row % 2]}\n" for row in range(40))
         Path(name).write_text(f"size,smoker,kind\n{rows}{extra}\n", encoding="utf-8")
     Path("other.csv").write_text(f"size,smoker,kind\n{rows}", encoding="utf-8")
