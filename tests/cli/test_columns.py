@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fromlogits as fl
@@ -66,6 +67,31 @@ def test_the_columns_are_told_before_the_training(command: Command) -> None:
     assert [column["column"] for column in resolved["columns"]] == ["size", "opinion", "zone", "day", "key"]
     assert resolved["schema"]["left_out"] == {"key": "identifier"}
     assert len(resolved["warnings"]) == 1
+
+
+def test_yes_and_no_of_a_typed_file_are_read_as_the_model_learned_them(command: Command) -> None:
+    rng = np.random.default_rng(0)
+    on, x = rng.random(60) < 0.5, rng.normal(size=60).round(3)
+    frames = {
+        kind: pd.DataFrame({"x": x, "smoker": values, "kind": np.where(on, "a", "b")})
+        for kind, values in (("words", np.where(on, "yes", "no")), ("booleans", on))
+    }
+    for kind, frame in frames.items():
+        frame.to_parquet(f"{kind}.parquet")
+    frames["words"].to_csv("words.csv", index=False)
+    said = {
+        "words": "note: column 'smoker' was read as 'yes' = 1 and 'no' = 0, as the model learned it.",
+        "booleans": "note: column 'smoker' was read as True = 'yes' and False = 'no', as the model learned it.",
+    }
+    for trained, later in (("words.csv", "words"), ("booleans.parquet", "words"), ("words.parquet", "booleans")):
+        _, err = command(
+            f"train {trained} --target kind --test {later}.parquet --epochs 1 -o m.safetensors --overwrite"
+        )
+        assert said[later] in err
+        for verb in ("evaluate", "predict"):
+            out, err = command(f"{verb} m.safetensors {later}.parquet")
+            assert said[later] in err
+        assert out == command(f"predict m.safetensors {trained}")[0]
 
 
 def test_a_later_file_is_read_as_the_training_was(command: Command) -> None:

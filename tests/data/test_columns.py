@@ -333,6 +333,44 @@ def test_a_column_of_another_kind_is_refused_by_name(later: Any, expected: str) 
         assert str(caught.value).startswith(expected)
 
 
+WORDS = [("yes", "no"), ("True", "False"), ("T", "F"), (" Y", "n ")]
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("other", [{}, {"c": ["a", "b", "b"] * 20}], ids=["numbers alone", "a category beside"])
+@pytest.mark.parametrize("has_gap", [False, True])
+def test_yes_and_no_are_one_as_words_and_as_booleans(
+    words: tuple[str, str], library: Any, other: dict[str, list[str]], has_gap: bool
+) -> None:
+    is_on: list[bool | None] = [row % 3 == 0 for row in range(60)]
+    texts: list[str | None] = [words[0] if on else words[1] for on in is_on]
+    if has_gap:
+        is_on[7] = texts[7] = None
+    x = np.sin(np.arange(60))
+    typed, worded = library({"x": x, "on": is_on, **other}), library({"x": x, "on": texts, **other})
+    yes, no = (word.strip() for word in words)
+
+    of_booleans, of_words = fit(typed), fit(worded)
+    np.testing.assert_array_equal(encode(of_booleans, worded), encode(of_booleans, typed))
+    np.testing.assert_array_equal(encode(of_words, typed), encode(of_words, worded))
+    said = of_booleans.conversions(as_inputs(worded))
+    assert said == (f"column 'on' was read as {yes!r} = 1 and {no!r} = 0, as the model learned it",)
+    assert of_booleans.encode_with_notes(as_inputs(worded))[1] == said
+    said = of_words.conversions(as_inputs(typed))
+    assert said == (f"column 'on' was read as True = {yes!r} and False = {no!r}, as the model learned it",)
+    assert of_words.noticed(as_inputs(typed)) == of_words.noticed(as_inputs(worded))
+    assert of_booleans.conversions(as_inputs(typed)) == of_words.conversions(as_inputs(worded)) == ()
+
+
+def test_booleans_are_not_read_as_words_of_which_there_are_others() -> None:
+    encoder = fit({"x": np.sin(np.arange(60)), "on": ["yes", "no", "maybe"] * 20})
+    frame = as_inputs(pl.DataFrame({"x": [0.0, 1.0], "on": [True, False]}))
+
+    assert encoder.conversions(frame) == ()
+    assert encoder.noticed(frame)[1] == ("on", 0, 2)
+
+
 def test_numbers_and_texts_of_one_value_are_one_category() -> None:
     encoder = fit({"c": ["1", "2", "x"] * 5})
 

@@ -51,7 +51,7 @@ def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Datase
     if isinstance(targets, LabelSets) and targets.separator is not None and classifier.target_.separator is None:
         said = f"target {targets.names[0]!r}: its texts were read as sets of labels with {SIGN!r} between them"
         dataset = dataclasses.replace(dataset, notes=(*dataset.notes, said))
-    return dataset
+    return _with_conversions(dataset, classifier)
 
 
 def read_unlabelled(classifier: Classifier, path: str, reading: Reading, keep: Sequence[str] = ()) -> Dataset:
@@ -59,7 +59,7 @@ def read_unlabelled(classifier: Classifier, path: str, reading: Reading, keep: S
     from ..data.sources import read
 
     schema = classifier.encoder_.schema
-    return read(
+    dataset = read(
         path,
         target=schema.target_names or None,
         ids=schema.id_names,
@@ -73,6 +73,16 @@ def read_unlabelled(classifier: Classifier, path: str, reading: Reading, keep: S
         first_index=schema.first_index,
         n_features=schema.n_features,
     )
+    return _with_conversions(dataset, classifier)
+
+
+def _with_conversions(dataset: Dataset, classifier: Classifier) -> Dataset:
+    """The same, and said of it what columns are read as."""
+    from ..data.table import Table
+
+    if not isinstance(dataset.features, Table):
+        return dataset
+    return dataclasses.replace(dataset, notes=(*dataset.notes, *classifier.encoder_.conversions(dataset.features)))
 
 
 def read_labelled_or_not(classifier: Classifier, path: str, reading: Reading) -> tuple[Dataset, str]:

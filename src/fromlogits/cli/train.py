@@ -191,6 +191,7 @@ def train(
     ]
     notes = joined_notes([other for _, other in files])
     for name, other in files[1:]:
+        notes += fit.encoder.conversions(as_inputs(other.features))
         notes += noticed_notes(fit.encoder.noticed(as_inputs(other.features)), named(name), len(other))
     for note in dict.fromkeys((*notes, *fit.summary.notes)):
         progress.say(f"note: {note.rstrip('.')}.")

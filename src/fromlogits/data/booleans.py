@@ -1,4 +1,4 @@
-"""Columns of yes and no in a text file: one mapping to 1 and 0, which is shown."""
+"""Columns of yes and no: words in one mapping to 1 and 0, which is shown, or typed, and which of them a model knows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,28 @@ WORDS = {"true": 1, "false": 0, "yes": 1, "no": 0}
 LETTERS = ({"t": 1, "f": 0}, {"y": 1, "n": 0})
 DIGITS = {"1": 1, "0": 0}
 MAX_SPELLINGS = 100
+
+
+def as_learned(column: Column, words: tuple[str, ...] | None) -> tuple[Column, str] | None:
+    """A column of yes and no as a model learned it, and the mapping in words; None where nothing has to be changed.
+
+    Args:
+        column: of a source with types.
+        words: the values of the category that the model learned; None of a number, which yes and no are too.
+    """
+    if words is None:
+        if column.values.dtype != object or column.kind not in ("", "category"):
+            return None
+        there = column.values if column.missing is None else column.values[~column.missing]
+        return as_booleans(column) if all(isinstance(value, str) for value in there) else None
+    if column.values.dtype.kind != "b" or len(words) != 2:
+        return None
+    known = as_booleans(Column(column.name, np.array(words, object)))
+    if known is None or known[0].values.sum() != 1:
+        return None
+    yes = int(known[0].values.argmax())
+    values = np.where(column.values, words[yes], words[1 - yes]).astype(object)
+    return Column(column.name, values, column.missing), f"True = {words[yes]!r} and False = {words[1 - yes]!r}"
 
 
 def as_booleans(column: Column) -> tuple[Column, str] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, brief
 from . import csr
+from .booleans import as_learned
 from .columns import ColumnFault, refuse_unusable
 from .encodings.base import Encoding
+from .encodings.category import Category
 from .encodings.number import Number
 from .encodings.table import TableEncoding
 from .features import EncodedRows, Features, SparseFeatures
@@ -208,8 +211,28 @@ class FeatureEncoder:
                 raise InputError(f"{said}. The model needs it.") from None
         return found
 
+    def conversions(self, inputs: Inputs) -> tuple[str, ...]:
+        """What is said of columns that are read as the model learned them, though their type is another."""
+        return self._as_learned(self.schema.match(inputs)[0])[1]
+
+    def _as_learned(self, inputs: Inputs) -> tuple[Inputs, tuple[str, ...]]:
+        """Yes and no as words where the model learned a number, or typed where it learned the words, are the same."""
+        if not isinstance(inputs, Table) or self.kind == "picture":
+            return inputs, ()
+        columns, notes = list(inputs.columns), []
+        for place, column in enumerate(columns):
+            encoding = None if self.table is None else self.table.columns[place]
+            if isinstance(encoding, (Number, Category, NoneType)):
+                words = encoding.values if isinstance(encoding, Category) else None
+                if (learned := as_learned(column, words)) is not None:
+                    columns[place], said = learned
+                    notes.append(f"column {column.name!r} was read as {said}, as the model learned it")
+        return replace(inputs, columns=tuple(columns)) if notes else inputs, tuple(notes)
+
     def _matched(self, inputs: Inputs) -> tuple[Inputs, tuple[str, ...]]:
         inputs, notes = self.schema.match(inputs)
+        inputs, converted = self._as_learned(inputs)
+        notes = (*notes, *converted)
         if self.kind == "picture":
             _refuse_gaps(inputs, is_for_model=True)
         elif isinstance(inputs, Table) and self.table is None:
