@@ -227,6 +227,18 @@ def dates_model() -> None:
     bytes_of(TRAINED["d"], "d.safetensors")
 
 
+def opinions_model() -> None:
+    """o.safetensors, trained on a column of yes and no."""
+    if "o" not in TRAINED:
+        rows = "".join(f"{row % 7},{('yes', 'no')[row % 3 % 2]},{'ab'[row % 2]}\n" for row in range(40))
+        text(f"size,smoker,kind\n{rows}", "opinions.csv")()
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert run(shlex.split("train opinions.csv --target kind --epochs 2 -o o.safetensors --quiet")) == 0
+        TRAINED["o"] = Path("o.safetensors").read_bytes()
+        Path("opinions.csv").unlink()
+    bytes_of(TRAINED["o"], "o.safetensors")
+
+
 def damaged_model(change: Callable[[bytearray], bytes | bytearray]) -> Callable[[], None]:
     def make() -> None:
         model()
@@ -604,6 +616,18 @@ CASES: dict[str, list[Case]] = {
             "column 'size' can't be categorical: it is numeric already.",
         ),
         Case(
+            "a word in a column of yes and no",
+            several(opinions_model, text("size,smoker\n1,yes\n2,perhaps\n3,no\n")),
+            "predict o.safetensors t.csv",
+            "column 'smoker' must hold numbers, or yes and no; t.csv line 3 has 'perhaps'. --missing perhaps if it stands for no value; the model needs the column.",
+        ),
+        Case(
+            "a code in a column of numbers that the model knows",
+            several(model, text("size,weight\n1,2\n2,007\n3,4\n")),
+            "predict m.safetensors t.csv",
+            "column 'weight' must hold numbers; t.csv line 3 has '007', which has a leading zero: a code, not a number. --numeric weight reads it as numbers all the same.",
+        ),
+        Case(
             "an id that is numeric too",
             table,
             f"{TRAIN} --id size --numeric size",
@@ -637,13 +661,13 @@ CASES: dict[str, list[Case]] = {
             "a number where the model knows dates",
             several(dates_model, text("day,kind\n7,a\n8,b\n")),
             "evaluate d.safetensors t.csv",
-            "column 'day' must hold dates as in 2024-01-31 or 2024-01-31 14:30:00; t.csv line 2 has '7'. The model needs it.",
+            "column 'day' must hold dates as in 2024-01-31 or 2024-01-31 14:30:00; t.csv line 2 has '7'. --missing 7 if it stands for no value; the model needs the column.",
         ),
         Case(
             "a date that no calendar has",
             several(dates_model, text("day,kind\n2024-01-01,a\n2024-02-30,b\n")),
             "predict d.safetensors t.csv",
-            "column 'day' must hold dates as in 2024-01-31 or 2024-01-31 14:30:00; t.csv line 3 has '2024-02-30'. The model needs it.",
+            "column 'day' must hold dates as in 2024-01-31 or 2024-01-31 14:30:00; t.csv line 3 has '2024-02-30'. --missing 2024-02-30 if it stands for no value; the model needs the column.",
         ),
         Case(
             "words for nothing in a file of numbers",
@@ -1296,7 +1320,7 @@ CASES: dict[str, list[Case]] = {
             "a test file with a word in a number column",
             several(with_line(5, "1,heavy,a"), renamed("t.csv", "test.csv"), table),
             f"{TRAIN} --test test.csv",
-            "column 'weight' must hold numbers; test.csv line 5 has 'heavy', which is not a number. The model needs it.",
+            "column 'weight' must hold numbers; test.csv line 5 has 'heavy', which is not a number. --missing heavy if it stands for no value; the model needs the column.",
         ),
         Case("no such test file", table, f"{TRAIN} --test tset.csv", "no such file: tset.csv. Did you mean 't.csv'?"),
         Case(
@@ -1812,7 +1836,7 @@ CASES: dict[str, list[Case]] = {
             "a word in a number column of rows to predict",
             several(model, with_line(5, "1,heavy,a")),
             "predict m.safetensors t.csv",
-            "column 'weight' must hold numbers; t.csv line 5 has 'heavy', which is not a number. The model needs it.",
+            "column 'weight' must hold numbers; t.csv line 5 has 'heavy', which is not a number. --missing heavy if it stands for no value; the model needs the column.",
         ),
         Case(
             "a column to keep that is not there",

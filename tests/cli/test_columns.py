@@ -94,6 +94,18 @@ def test_yes_and_no_of_a_typed_file_are_read_as_the_model_learned_them(command: 
         assert out == command(f"predict m.safetensors {trained}")[0]
 
 
+def test_words_for_a_missing_value_add_to_those_that_the_model_remembers(command: Command) -> None:
+    rows = [f"{row % 7},{'ab'[row % 2]}" for row in range(40)]
+    Path("t.csv").write_text("\n".join(["size,kind", *rows, "NA,a"]) + "\n", encoding="utf-8")
+    command("train t.csv --target kind --missing NA --epochs 1 -o m.safetensors")
+    for name, lines in (("words.csv", ["1", "NA", "abc"]), ("gaps.csv", ["1", '""', '""'])):
+        Path(name).write_text("\n".join(["size", *lines]) + "\n", encoding="utf-8")
+
+    worded, err = command("predict m.safetensors words.csv --missing abc")
+    assert "'NA', 'abc' stand for a missing value" in err
+    assert worded == command("predict m.safetensors gaps.csv")[0]
+
+
 def test_a_later_file_is_read_as_the_training_was(command: Command) -> None:
     table("t.csv", 200, 0)
     table("later.csv", 60, 1, ("yes", "no"))  # which on its own would be read as 1 and 0

@@ -333,6 +333,32 @@ def test_a_column_of_another_kind_is_refused_by_name(later: Any, expected: str) 
         assert str(caught.value).startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        (
+            {"x": [1.0, math.inf]},
+            "column 'x' must hold finite numbers; row 1 has infinity. Put NaN or None there where",
+        ),
+        ({"x": ["1", "abc"]}, "column 'x' must hold numbers; row 1 has 'abc', which is not a number. Put NaN or None"),
+        ({"x": ["a", "b", "c", "d"]}, "column 'x' must hold numbers; row 0 has 'a', which is not a number. The model"),
+        ({"on": ["yes", "perhaps"]}, "column 'on' must hold yes and no; row 1 has 'perhaps'. Put NaN or None there"),
+        (
+            {"on": ["perhaps", "1"]},
+            "column 'on' must hold yes and no; row 0 has 'perhaps'. Put NaN or None there where",
+        ),
+        ({"x": ["yes", "7"]}, "column 'x' must hold numbers; row 0 has 'yes', which is not a number. Put NaN or None"),
+    ],
+)
+def test_what_a_model_refuses_comes_with_what_to_do(later: dict[str, Any], expected: str) -> None:
+    encoder = fit({"x": [*np.sin(np.arange(29)), None], "on": [row % 3 == 0 for row in range(30)]})
+    n = len(next(iter(later.values())))
+    for use in (encoder.encode, encoder.noticed):
+        with pytest.raises(InputError) as caught:
+            use(as_inputs(pl.DataFrame({"x": [1.0] * n, "on": [True] * n, **later})))
+        assert str(caught.value).startswith(expected)
+
+
 WORDS = [("yes", "no"), ("True", "False"), ("T", "F"), (" Y", "n ")]
 
 

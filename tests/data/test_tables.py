@@ -153,7 +153,8 @@ def test_a_column_that_the_model_knows_must_be_there_and_hold_numbers(write: Wri
         " (2 of 3 columns are missing.)"
     )
     assert str(word.value) == (
-        "column 'x' must hold numbers; t.csv line 2 has 'one', which is not a number. The model needs it."
+        "column 'x' must hold numbers; t.csv line 2 has 'one', which is not a number. --missing one if it"
+        " stands for no value; the model needs the column."
     )
 
 

@@ -103,7 +103,7 @@ def _as_trained(reading: Reading, classifier: Classifier) -> Reading:
     return dataclasses.replace(
         reading,
         label_separator=(target.separator or SIGN) if has_sets else None,
-        missing=reading.missing or schema.missing_words,
+        missing=tuple(dict.fromkeys((*schema.missing_words, *reading.missing))),
         numeric=tuple(dict.fromkeys((*reading.numeric, *remembered))),
         as_text=classifier.encoder_.text_names,
     )

@@ -12,6 +12,11 @@ DIGITS = {"1": 1, "0": 0}
 MAX_SPELLINGS = 100
 
 
+def is_boolean_word(text: str) -> bool:
+    """Whether it is one of the whole words; a letter may be anything."""
+    return text.strip().lower() in WORDS
+
+
 def as_learned(column: Column, words: tuple[str, ...] | None) -> tuple[Column, str] | None:
     """A column of yes and no as a model learned it, and the mapping in words; None where nothing has to be changed.
 

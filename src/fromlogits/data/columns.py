@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 import re
 import shlex
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..errors import InputError
-from .numbers import ANY_NUMBER, CODE, EXACT_INTEGERS, TOO_LONG, number_fault
+from .booleans import DIGITS, is_boolean_word
+from .numbers import ANY_NUMBER, CODE, EXACT_INTEGERS, NOT_A_NUMBER, NOT_FINITE, TOO_LONG, number_fault
 from .origin import Origin
 from .reading import Reading
 from .schema import shown
 from .table import Column, Table
+
+MOST_WORDS, MAX_WORD = 3, 60
+"""So few and short are words among numbers that stand for a missing value."""
 
 
 def as_said(table: Table, reading: Reading) -> tuple[Table, tuple[str, ...]]:
@@ -52,13 +57,22 @@ class ColumnFault(Exception):
         after: what follows the row.
         cure: what can be done beside leaving the column out; to stand before that.
         is_infinite: the value is a number that is not finite.
+        word: the value, where it is a text that may stand for none.
     """
 
     def __init__(
-        self, before: str, row: int | None = None, after: str = "", cure: str = "", *, is_infinite: bool = False
+        self,
+        before: str,
+        row: int | None = None,
+        after: str = "",
+        cure: str = "",
+        *,
+        is_infinite: bool = False,
+        word: str = "",
     ) -> None:
         super().__init__(before, row, after, cure)
         self.is_infinite = is_infinite
+        self.word = word
         self.before = before
         self.row = row
         self.after = after
@@ -68,6 +82,14 @@ class ColumnFault(Exception):
         """The sentence, without its end; rows are counted from `start`."""
         where = "" if self.row is None else origin.where(start + self.row)
         return f"{name}{self.before}{where}{self.after}"
+
+    def cure_for_model(self, name: str, origin: Origin) -> str:
+        """What to do about the column of this name, which a model needs."""
+        if self.after.endswith((CODE, TOO_LONG)) and origin.has_options:
+            return f"--numeric {shlex.quote(name)} reads it as numbers all the same."
+        if self.word or self.is_infinite:
+            return f"{origin.how_to_miss(self.word)}; the model needs the column."
+        return "The model needs it."
 
 
 def refuse_unusable(table: Table, *, is_for_model: bool = False, may_miss: bool = True) -> None:
@@ -81,17 +103,17 @@ def refuse_unusable(table: Table, *, is_for_model: bool = False, may_miss: bool 
     (name, first), others = faults[0], [name for name, _ in faults[1:]]
     more = f" {len(others)} more can't be used either: {shown(others)}." if others else ""
     if is_for_model or table.origin.is_for_model:
-        cure = f"The model needs {'them' if others else 'it'}."
+        cure = "The model needs them." if others else first.cure_for_model(name, table.origin)
     else:
         cure = table.origin.how_to_leave_out([name, *others], is_infinite=first.is_infinite)
+        if table.origin.takes_options and first.after.endswith((CODE, TOO_LONG)):
+            cure = f"--numeric {shlex.quote(name)} reads it as numbers all the same; {cure}"
     said = first.told(f"column {name!r}", table.origin)
-    if table.origin.takes_options and said.endswith((CODE, TOO_LONG)):
-        cure = f"--numeric {shlex.quote(name)} reads it as numbers all the same; {cure}"
     raise InputError(f"{said}.{more} {cure}")
 
 
-def number_fault_of(column: Column, *, may_miss: bool = True) -> ColumnFault | None:
-    """Why a column does not hold finite numbers that float64 tells apart; None where it does."""
+def number_fault_of(column: Column, *, may_miss: bool = True, is_boolean: bool = False) -> ColumnFault | None:
+    """Why a column does not hold finite numbers that float64 tells apart, or yes and no; None where it does."""
     values, is_missing = column.values, column.missing
     if is_missing is not None and not may_miss:
         if is_missing.all():
@@ -102,7 +124,7 @@ def number_fault_of(column: Column, *, may_miss: bool = True) -> ColumnFault | N
     if is_missing is not None and is_missing.all():
         return None
     if not column.is_numeric:
-        return _text_fault(column)
+        return _text_fault(column, is_boolean=is_boolean)
     if values.dtype.kind == "f":
         is_wrong = ~np.isfinite(values)
     elif values.dtype.itemsize < 8 or (values.max() <= EXACT_INTEGERS and values.min() >= -EXACT_INTEGERS):
@@ -120,13 +142,32 @@ def number_fault_of(column: Column, *, may_miss: bool = True) -> ColumnFault | N
     return ColumnFault(" must hold numbers; ", row, f" has {values[row]}{number_fault(str(values[row]))}")
 
 
-def _text_fault(column: Column) -> ColumnFault:
-    """The first value that is no number; the first one where all would be."""
+def _text_fault(column: Column, *, is_boolean: bool) -> ColumnFault:
+    """The first value that is no number, nor yes or no among such; the first one where all would be numbers."""
     values, is_missing = column.values, column.missing
     first = 0 if is_missing is None else int(np.argmin(is_missing))
     if column.kind in ("dates", "times"):
         return ColumnFault(f" must hold numbers; it holds {column.kind}, such as {values[first]} at ", first)
+    rows: dict[str, int] = {}
     for row, value in enumerate(values):
-        if (is_missing is None or not is_missing[row]) and (fault := number_fault(str(value))):
-            return ColumnFault(" must hold numbers; ", row, f" has {str(value)[:60]!r}{fault}")
-    return ColumnFault(f" must hold numbers; it holds text, such as {values[first]!r} at ", first)
+        if (is_missing is None or not is_missing[row]) and str(value).strip():
+            rows.setdefault(str(value), row)
+    faults = {text: fault for text in rows if (fault := number_fault(text))}
+    if not faults:
+        return ColumnFault(f" must hold numbers; it holds text, such as {values[first]!r} at ", first)
+    others = [text for text in faults if not is_boolean_word(text)]
+    numbers = {text.strip() for text in rows if text not in faults}
+    if others and (is_boolean or (len(others) < len(faults) and numbers <= DIGITS.keys())):
+        word = others[0]
+        what = " must hold yes and no; " if is_boolean else " must hold numbers, or yes and no; "
+        return ColumnFault(what, rows[word], f" has {word[:60]!r}", word=_for_nothing(others))
+    text, fault = next(iter(faults.items()))
+    may_miss = fault in (NOT_A_NUMBER, NOT_FINITE)
+    word = _for_nothing(list(faults)) if may_miss else ""
+    return ColumnFault(" must hold numbers; ", rows[text], f" has {text[:60]!r}{fault}", word=word)
+
+
+def _for_nothing(words: Sequence[str]) -> str:
+    """The first of few words, which then may stand for a missing value; "" of many or of a long one."""
+    word = words[0].strip()
+    return word if len(words) <= MOST_WORDS and len(word) <= MAX_WORD else ""

@@ -208,7 +208,7 @@ class FeatureEncoder:
                 found.append((column.name, *encoding.noticed(column)))
             except ColumnFault as fault:
                 said = fault.told(f"column {column.name!r}", inputs.origin)
-                raise InputError(f"{said}. The model needs it.") from None
+                raise InputError(f"{said}. {fault.cure_for_model(column.name, inputs.origin)}") from None
         return found
 
     def conversions(self, inputs: Inputs) -> tuple[str, ...]:

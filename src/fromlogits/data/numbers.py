@@ -19,6 +19,9 @@ THOUSANDS = r"\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}\s*"
 CODE = ", which has a leading zero: a code, not a number"
 TOO_LONG = ", an integer too long for float64, which is exact below 2^53"
 
+NOT_A_NUMBER = ", which is not a number"
+NOT_FINITE = ", which is not a finite number"
+
 _CODE = re.compile(r"[+-]?0[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 _NOT_FINITE = re.compile(r"[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
@@ -41,13 +44,13 @@ def number_fault(text: str) -> str:
     """Why a text is no number, to be put behind it in a message; "" when it is one."""
     text = text.strip(" \t\n\r\f\v")
     if _NOT_FINITE.fullmatch(text):
-        return ", which is not a finite number"
+        return NOT_FINITE
     if _CODE.fullmatch(text):
         return CODE
     if _DECIMAL_COMMA.fullmatch(text):
         return "; --decimal , says that a comma stands before decimals"
     if not re.fullmatch(NUMBER, text):
-        return ", which is not a number"
+        return NOT_A_NUMBER
     if not math.isfinite(float(text)):
         return ", which float64 can only hold as infinity"
     if re.fullmatch(INTEGER, text) and abs(int(text)) > EXACT_INTEGERS:

@@ -39,6 +39,10 @@ class Origin:
             otherwise = "replace infinity by NaN where the value is unknown"
         return f"Drop {repr(columns[0]) if one else 'them'} from X, or {otherwise}."
 
+    def how_to_miss(self, word: str) -> str:
+        """What to do about a value that stands for none, in a column that a model needs; "" as a word: no word."""
+        return "Put NaN or None there where the value is unknown"
+
     def take(self, rows: NDArray[Any]) -> Origin:
         return _Taken(self, rows)
 
@@ -58,6 +62,11 @@ class FileRows(Origin):
         otherwise = "Write no value where it is unknown; " if is_infinite else ""
         which = shlex.quote(",".join(columns))
         return f"{otherwise}--ignore {which} leaves {'it' if len(columns) == 1 else 'them'} out."
+
+    def how_to_miss(self, word: str) -> str:
+        if not word:
+            return "Write no value where it is unknown"
+        return f"--missing {shlex.quote(word)} if it stands for no value"
 
 
 class TextLines(FileRows):
@@ -109,6 +118,9 @@ class _Taken(Origin):
 
     def how_to_leave_out(self, columns: Sequence[str], *, is_infinite: bool = False) -> str:
         return self.whole.how_to_leave_out(columns, is_infinite=is_infinite)
+
+    def how_to_miss(self, word: str) -> str:
+        return self.whole.how_to_miss(word)
 
 
 class QuoteError(Exception):

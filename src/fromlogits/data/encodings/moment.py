@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError, brief
-from ..columns import ColumnFault
+from ..columns import MAX_WORD, ColumnFault
 from ..statistics import mean_and_spread
 from ..table import Column
 from .base import Encoding, Slots, checked_object, stacked
@@ -188,8 +188,9 @@ def _seconds(column: Column, *, is_time: bool) -> tuple[NDArray[np.float64], NDA
 
 def _fault(column: Column, row: int, is_time: bool) -> ColumnFault:
     what = "times of day as in 14:30 or 14:30:00" if is_time else "dates as in 2024-01-31 or 2024-01-31 14:30:00"
-    value = str(column.values[row])[:60]
-    return ColumnFault(f" must hold {what}; ", row, f" has {value!r}")
+    value = column.values[row]
+    word = value.strip() if isinstance(value, str) and len(value) <= MAX_WORD else ""
+    return ColumnFault(f" must hold {what}; ", row, f" has {str(value)[:60]!r}", word=word)
 
 
 def seconds_of(value: object, *, is_time: bool) -> float | None:

@@ -62,7 +62,7 @@ class Number(Encoding):
         return self.inverse_spread == 0
 
     def encode(self, column: Column) -> Slots:
-        if (fault := number_fault_of(column)) is not None:
+        if (fault := number_fault_of(column, is_boolean=self.is_boolean)) is not None:
             raise fault
         is_missing = column.is_missing
         with np.errstate(over="ignore", invalid="ignore"):
@@ -77,7 +77,7 @@ class Number(Encoding):
         return stacked((0, encoded), (1, is_missing)) if self.n_missing else stacked((0, encoded))
 
     def noticed(self, column: Column) -> tuple[int, int]:
-        if (fault := number_fault_of(column)) is not None:
+        if (fault := number_fault_of(column, is_boolean=self.is_boolean)) is not None:
             raise fault
         return int(column.is_missing.sum()), 0
 

@@ -90,7 +90,8 @@ class TableEncoding:
                 try:
                     slots = encoding.encode(column.part(first, last))
                 except ColumnFault as fault:
-                    raise InputError(f"{fault.told(name, origin, first)}. The model needs it.") from None
+                    cure = fault.cure_for_model(column.name, origin)
+                    raise InputError(f"{fault.told(name, origin, first)}. {cure}") from None
                 here = slice(at, at + encoding.n_slots)
                 features[:, here] = slots.features + np.int32(offset)
                 values[:, here] = slots.values
