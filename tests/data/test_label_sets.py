@@ -371,3 +371,13 @@ def test_json_lines_bring_back_the_very_labels(rows: list[list[str]]) -> None:
 
     back = np.split(target.values, target.starts[1:-1])
     assert [part.tolist() for part in back] == rows
+
+
+def test_sparse_labels_come_back_as_the_target_that_they_were() -> None:
+    sets: list[Any] = [{2, 0}, None, set(), {1}, None]
+    encoder = TargetEncoder.fit(sets, "multi-label")
+    sparse_labels = encoder.encode_rows(sets)
+    assert isinstance(sparse_labels, SparseLabels)
+    again = TargetEncoder.fit(sparse_labels.as_sets(), "multi-label")
+    assert (again.task, again.classes) == ("multi-label", (0, 1, 2))
+    assert np.array_equal(again.encode(sparse_labels.as_sets()), encoder.encode(sets), equal_nan=True)

@@ -135,6 +135,16 @@ class SparseLabels:
         starts, places = csr.taken(self.starts, rows)
         return SparseLabels(starts, self.columns[places], self.n_labels)
 
+    def as_sets(self) -> LabelSets:
+        """The same as a target that is still to be encoded, its labels the numbers of the columns."""
+        is_label, is_known_n = self.columns >= 0, self.is_known
+        starts = np.concatenate([[0], is_label.cumsum()])[self.starts]
+        is_unknown = None if is_known_n.all() else ~is_known_n
+        return LabelSets(
+            self.columns[is_label].astype(np.int64), starts=starts, is_several=True, is_unknown=is_unknown,
+            n_labels=self.n_labels,
+        )  # fmt: skip
+
     @property
     def is_known(self) -> NDArray[np.bool_]:
         """(n,): whether the row's labels are known."""

@@ -458,7 +458,7 @@ def _fit_sparse(target: LabelSets, task: str | None) -> TargetEncoder:
         target.one_a_row()
         return TargetEncoder("multi-class", _enough(classes))
     counts = np.bincount(target.values, minlength=target.n_labels)
-    return TargetEncoder("multi-label", classes, tuple(_of_counts(classes, counts, len(target))))
+    return TargetEncoder("multi-label", classes, tuple(_of_counts(classes, counts, target.n_known)))
 
 
 def _enough(classes: tuple[Label, ...]) -> tuple[Label, ...]:
