@@ -77,10 +77,9 @@ def main() -> None:
             for name in names:
                 if truth[name] is not None:
                     of_name = {way: flags for (figure, way), flags in held.items() if figure == name}
-                    shares = "  ".join(
-                        f"{way} {100 * sum(flags) / options.tables:.1f}" for way, flags in of_name.items()
-                    )
-                    print(f"  {name:24} {truth[name]:.4f}  {shares}")
+                    shares = (f"{way} {100 * sum(flags) / len(flags):.1f}" for way, flags in of_name.items())
+                    defined = max((len(flags) for flags in of_name.values()), default=0)
+                    print(f"  {name:24} {truth[name]:.4f}  {'  '.join(shares)}  (of {defined} tables)")
 
 
 def judge(case: Case, truth: dict[str, Any], held: dict[tuple[str, str], list[bool]], seed: int) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import intervals
 from .classes import Classes, predicted_classes
-from .intervals import LEVEL, intervals
+from .intervals import LEVEL
 from .labels import Labels, has_unknown, predicted_labels, row_weights
 from .names import FIGURES, METRICS, SHORT, Metric, Task, is_better, validate_metric
 from .sets import coverage, covered, label_recall, set_size
@@ -125,7 +126,7 @@ def in_full(
     figures["intervals"], figures["resamples"] = {}, {}
     if len(case.logits_nc):
         of_part = groups if groups is None or part_n is None else groups[part_n]
-        figures["intervals"], figures["resamples"] = intervals(case, of_part, seed)
+        figures["intervals"], figures["resamples"] = intervals.around(case, of_part, seed)
     if isinstance(case, Labels):
         return figures | {"per_label": case.in_full(names)}
     matrix = case.confusion if len(names) <= MOST_CONFUSED else None

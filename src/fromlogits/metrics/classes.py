@@ -300,9 +300,8 @@ class Classes:
 
 
 def macro_of_ranks(rankings: Sequence[Ranking], times_bn: Float64) -> dict[str, Float64]:
-    figures_bk2 = np.array([[ranking.resampled(times_n) for ranking in rankings] for times_n in times_bn])
-    names = ("macro_roc_auc", "macro_average_precision")
-    return {name: mean_of_defined(figures_bk2[:, :, k]) for k, name in enumerate(names)}
+    aucs_bk = np.array([[ranking.resampled(times_n) for ranking in rankings] for times_n in times_bn])
+    return {"macro_roc_auc": mean_of_defined(aucs_bk)}
 
 
 def mean_of_defined(figures_bk: Float64) -> Float64:

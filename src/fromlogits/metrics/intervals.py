@@ -80,7 +80,7 @@ class Resamples:
         return ((halves * np.uint64(limit)) >> np.uint64(32)).astype(np.int64)
 
 
-def intervals(
+def around(
     case: Classes | Labels, groups: Units | None = None, seed: int = 0
 ) -> tuple[dict[str, list[float]], dict[str, int]]:
     """By figure its interval [low, high], and on how many resamples it rests.
@@ -143,8 +143,8 @@ def middle(figures: Float64) -> list[float] | None:
     """
     if not np.isfinite(figures).all():
         return None
-    low, high = np.percentile(figures, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return None if low == high else [_digits(low), _digits(high)]
+    low, high = map(_digits, np.percentile(figures, [(100 - LEVEL) / 2, (100 + LEVEL) / 2]))
+    return None if low == high else [low, high]
 
 
 def of_share(above_u: Float64, below_u: Float64) -> list[float] | None:

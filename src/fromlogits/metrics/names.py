@@ -91,7 +91,7 @@ FIGURES: dict[str, Metric] = {
         BOTH, True,
         "mean, over the classes or labels that are true in any row, of Σ (recall_k − recall_{k−1}) · precision_k over"
         " the distinct probabilities",
-        "none is true in any row", "`average_precision_score(average=\"macro\")`",
+        "none is true in any row", "`average_precision_score(average=\"macro\")`", has_interval=False,
     ),
     "micro_average_precision": Metric(
         BOTH, True, "the same sum over all entries, row by class or label", "nothing is true",

@@ -43,19 +43,15 @@ class Ranking:
         self.place_n, self.counts_n = _places(steps, scores_n), counts_n
         self.true = np.flatnonzero(truth_n)
 
-    def resampled(self, times_n: Float64) -> tuple[float, float]:
-        """ROC AUC and average precision where each row is there so many times; NaN where undefined."""
+    def resampled(self, times_n: Float64) -> float:
+        """ROC AUC where each row is there so many times; NaN where undefined."""
         counts_n = times_n if self.counts_n is None else times_n * self.counts_n
         new = np.bincount(self.place_n, counts_n, self.number)[::-1]
         new_hits = np.bincount(self.place_n[self.true], counts_n[self.true], self.number)[::-1]
-        hits, both = np.cumsum(new_hits), np.cumsum(new)
-        if not hits[-1] > 0:
-            return np.nan, np.nan
+        new_misses, hits = new - new_hits, np.cumsum(new_hits)
+        pairs = hits[-1] * new_misses.sum()
         # Not by @: OpenBLAS would share such short sums with other threads, and wait for them on a busy machine.
-        precision = float((new_hits * (hits / np.maximum(both, TINY))).sum() / hits[-1])
-        misses = both[-1] - hits[-1]
-        in_order = ((new - new_hits) * (hits - new_hits / 2)).sum()
-        return float(in_order / (hits[-1] * misses)) if misses > 0 else np.nan, precision
+        return float((new_misses * (hits - new_hits / 2)).sum() / pairs) if pairs > 0 else np.nan
 
 
 def _steps(scores: Float32, truth: Bools, counts: Float64 | None) -> Float32:
