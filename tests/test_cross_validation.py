@@ -170,3 +170,31 @@ def test_rows_of_weight_0_are_as_if_they_were_not_there() -> None:
     assert (whole.fold_of[weights == 0] == -1).all()
     unweighted = cross_validate(clf, features[there], labels[there], n_folds=3)
     assert unweighted.figures["log_loss"] != part.figures["log_loss"]
+
+
+@pytest.mark.parametrize("weights", [None, "rows", "labels"])
+def test_sets_of_labels_are_judged_as_their_matrix(weights: str | None) -> None:
+    """They stay sparse; a row of which nothing is known takes no part."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 4))
+    matrix = (x[:, :3] + rng.normal(size=(150, 3)) > [0, 0.8, 1.5]).astype(float)
+    matrix[::10] = np.nan
+    sets: list[Any] = [None if np.isnan(row[0]) else set(np.flatnonzero(row).tolist()) for row in matrix]
+    weight = {None: None, "rows": rng.integers(0, 3, 150), "labels": rng.random((150, 3))}[weights]
+    of_sets, of_matrix = (
+        cross_validate(quick(pos_weight={0: 2}), x, y, n_folds=3, sample_weight=weight) for y in (sets, matrix)
+    )
+    assert np.array_equal(of_sets.fold_of, of_matrix.fold_of)
+    assert np.array_equal(of_sets.logits, of_matrix.logits)
+    assert (of_sets.figures, of_sets.intervals) == (of_matrix.figures, of_matrix.intervals)
+    assert [fold.figures for fold in of_sets.folds] == [fold.figures for fold in of_matrix.folds]
+    assert (of_sets.fold_of[::10] == -1).all()
+
+
+def test_intervals_are_the_same_from_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 4))
+    y = (x[:, :3] + rng.normal(size=(150, 3)) > [0, 0.8, 1.5]).astype(int)
+    whole = cross_validate(quick(task="multi-label"), x, y, n_folds=3)
+    monkeypatch.setattr("fromlogits.cross_validation.BLOCK_VALUES", 21)
+    assert cross_validate(quick(task="multi-label"), x, y, n_folds=3).intervals == whole.intervals

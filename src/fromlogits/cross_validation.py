@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,11 @@ from .classifier import Classifier
 from .data import splits
 from .data.groups_and_times import as_groups, as_times, numbered
 from .data.inputs import as_inputs
+from .data.label_sets import SparseLabels
+from .data.table import Inputs
 from .data.targets import TargetEncoder, as_target
 from .errors import InputError
+from .fitting import Fit
 from .heads import HEADS
 from .weights import by_name, checked, rows_that_count, without_unknown
 
@@ -98,7 +102,61 @@ class CrossValidation:
         return found
 
 
-def cross_validate(
+@dataclass(frozen=True, eq=False)
+class Division:
+    """Rows divided into folds, and how each is trained for; everything is checked, nothing learned yet.
+
+    Attributes:
+        settings: of the classifier, with one seed for all.
+        inputs, targets, weights, groups, times: of all rows.
+        about: the columns, as `fitting.prepare` takes it.
+        fold_of: as in `CrossValidation`.
+    """
+
+    settings: dict[str, Any]
+    inputs: Inputs
+    target: TargetEncoder
+    targets: NDArray[Any] | SparseLabels
+    weights: Float64 | None
+    groups: Rows | None
+    times: NDArray[Any] | None
+    about: dict[str, Any]
+    fold_of: Rows
+    n_folds: int
+
+    def judged(self, number: int) -> Rows:
+        """The rows that fold `number`, from 0, judges."""
+        return np.flatnonzero(self.fold_of == number)
+
+    def trained_on(self, number: int) -> Rows:
+        """The rows that its network is trained on, some of which choose the epoch."""
+        if self.times is not None:
+            return np.flatnonzero(self.takes_part & (self.fold_of < number))
+        return np.flatnonzero(self.takes_part & (self.fold_of != number))
+
+    @cached_property
+    def takes_part(self) -> NDArray[np.bool_]:
+        is_there = np.zeros(len(self.targets), bool)
+        is_there[rows_that_count(self.targets, self.weights)] = True
+        return is_there
+
+    def prepared(self, number: int) -> tuple[Classifier, Fit]:
+        """A new classifier, and the training of it that is ready to run; InputError, which names the fold."""
+        rows = self.trained_on(number)
+        targets = self.targets.take(rows, axis=0)
+        clf = Classifier(**_by_number(self.settings, self.target, targets))
+        more: dict[str, Any] = {"sample_weight": _of(self.weights, rows)}
+        if fitting.holds_out(self.settings, int(self.takes_part.sum()), self.target.task):
+            more |= {"groups": None if self.groups is None else self.groups[rows],
+                     "times": None if self.times is None else self.times[rows]}  # fmt: skip
+        y = targets.as_sets() if isinstance(targets, SparseLabels) else targets
+        try:
+            return clf, clf._prepare(self.inputs.take(rows), y, **self.about, **more)
+        except InputError as error:
+            raise InputError(f"fold {number + 1} of {self.n_folds}: {error}") from None
+
+
+def divided(
     classifier: Classifier,
     X: Any,
     y: Any,
@@ -110,13 +168,9 @@ def cross_validate(
     picture_shape: tuple[int, ...] | None = None,
     numeric: tuple[str, ...] = (),
     categorical: tuple[str, ...] = (),
-    fold_done: Callable[[Fold], None] = lambda fold: None,
-) -> CrossValidation:
-    """Train a classifier with these settings for each fold, on the other rows, and judge it by the fold.
-
-    Each training is that of `Classifier.fit` on its rows with the classifier's settings and one seed; the rows that
-    choose its epoch come out of its own rows. Folds are stratified, or made of whole groups. With times, a fold is
-    judged after a training on all earlier rows; the first rows are then trained on only.
+) -> Division:
+    """The rows in folds: stratified, or of whole groups. With times, a fold is judged after a training on all earlier
+    rows; the first rows are then trained on only.
 
     Args:
         classifier: its settings count; it is not fitted.
@@ -125,11 +179,8 @@ def cross_validate(
         n_folds: at least 2.
         picture_shape: a row is a picture of this shape.
         numeric, categorical: columns of a table that are numbers, or categories, whatever they look like.
-        fold_done: is told of each fold.
 
-    Raises:
-        InputError: data or a setting is not what it must be.
-        DivergedError: a training's loss stopped being finite.
+    Raises InputError for data or a setting that is not what it must be.
     """
     if groups is not None and times is not None:
         raise InputError("groups (--group) and times (--time-column) both say which rows make a fold; give one.")
@@ -139,49 +190,64 @@ def cross_validate(
     inputs = as_inputs(X)
     y = as_target(y, ravel=settings["task"] != "multi-label")
     target = TargetEncoder.fit(y, settings["task"])
-    targets = target.encode(y)
+    targets = target.encode_rows(y)
     n = len(targets)
     if len(inputs) != n:
         raise InputError(f"X and y must have the same number of rows; X has {len(inputs)}, y has {n}.")
     group_of = None if groups is None else as_groups(groups, n)
     time_of = None if times is None else as_times(times, n)
-    settings |= {"random_state": fitting.seed_of(settings["random_state"]), "task": target.task}
-    seed: int = settings["random_state"]
+    seed = fitting.seed_of(settings["random_state"])
+    settings |= {"random_state": seed, "task": target.task}
     weights = checked("sample_weight", sample_weight, n, target)
     counting = rows_that_count(targets, weights)
-    takes_part, fold_of = np.zeros(n, bool), np.full(n, -1, np.int64)
-    takes_part[counting] = True
+    fold_of = np.full(n, -1, np.int64)
     if time_of is not None:
         fold_of[counting] = splits.time_folds(time_of[counting], n_folds)
     else:
         examples = target.strata(without_unknown(targets, weights)).take(counting, axis=0)
         own_groups = None if group_of is None else numbered(group_of[counting])
         fold_of[counting] = splits.folds(examples, target.n_classes, n_folds, seed, own_groups)
-    holds_out = fitting.holds_out(settings, len(counting), target.task)
+    about = {"picture_shape": picture_shape, "roles": {"numeric": numeric}, "categorical": categorical}
+    return Division(settings, inputs, target, targets, weights, group_of, time_of, about, fold_of, n_folds)
 
-    found, known, logits_nc = [], targets.copy(), np.zeros((0, 0), np.float32)
-    for number in range(n_folds):
-        rows = np.flatnonzero(takes_part & (fold_of < number if time_of is not None else fold_of != number))
-        judged = np.flatnonzero(fold_of == number)
-        clf = Classifier(**_by_number(settings, target, targets[rows]))
-        extra: dict[str, Any] = {"sample_weight": None if weights is None else weights[rows]}
-        if holds_out:
-            extra |= {"groups": None if group_of is None else group_of[rows],
-                      "times": None if time_of is None else time_of[rows]}  # fmt: skip
-        try:
-            fit = clf._prepare(
-                inputs.take(rows), targets[rows], picture_shape=picture_shape, roles={"numeric": numeric},
-                categorical=categorical, **extra,
-            )  # fmt: skip
-        except InputError as error:
-            raise InputError(f"fold {number + 1} of {n_folds}: {error}") from None
+
+def cross_validate(classifier: Classifier, X: Any, y: Any, **about: Any) -> CrossValidation:
+    """Train a classifier with these settings for each fold, on the other rows, and judge it by the fold.
+
+    Each training is that of `Classifier.fit` on its rows with the classifier's settings and one seed; the rows that
+    choose its epoch come out of its own rows.
+
+    Args:
+        classifier, X, y, about: as `divided` takes them.
+
+    Raises:
+        InputError: data or a setting is not what it must be.
+        DivergedError: a training's loss stopped being finite.
+    """
+    return trained(divided(classifier, X, y, **about))
+
+
+def trained(
+    division: Division,
+    *,
+    fold_begins: Callable[[Fit], None] = lambda fit: None,
+    fold_done: Callable[[Fold], None] = lambda fold: None,
+) -> CrossValidation:
+    """What `cross_validate` does once the rows are divided; `fold_begins` and `fold_done` are told of each fold."""
+    target, targets, weights, fold_of = division.target, division.targets, division.weights, division.fold_of
+    found, known = [], targets if isinstance(targets, SparseLabels) else targets.copy()
+    logits_nc = np.zeros((0, 0), np.float32)
+    for number in range(division.n_folds):
+        judged = division.judged(number)
+        clf, fit = division.prepared(number)
+        fold_begins(fit)
         clf._run(fit)
-        own_nc = _of_all_classes(clf, clf.predict_logits(inputs.take(judged)), target)
+        own_nc = _of_all_classes(clf, clf.predict_logits(division.inputs.take(judged)), target)
         if not len(logits_nc):
-            logits_nc = np.zeros((n, own_nc.shape[1]), np.float32)
+            logits_nc = np.zeros((len(targets), own_nc.shape[1]), np.float32)
         logits_nc[judged] = own_nc
-        if targets.ndim == 1:
-            known[judged] = np.where(np.isin(targets[judged], clf.classes_), targets[judged], -1)
+        if not isinstance(known, SparseLabels) and known.ndim == 1:
+            known[judged] = np.where(np.isin(known[judged], clf.classes_), known[judged], -1)
         record = clf.record_
         found.append(Fold(
             number + 1, judged, record["n_train"], record["n_validation"], clf.n_iter_, clf.best_epoch_,
@@ -190,23 +256,24 @@ def cross_validate(
                 also=(clf.plan_.metric,),
             ),
         ))  # fmt: skip
+        del fit, clf, own_nc
         fold_done(found[-1])
     judged = np.flatnonzero(fold_of >= 0)
     figures = metrics.in_full(
         target.task, target.classes, logits_nc[judged], known[judged], weights=_of(weights, judged),
-        groups=None if group_of is None else group_of[judged], seed=seed,
+        groups=None if division.groups is None else division.groups[judged], seed=division.settings["random_state"],
     )  # fmt: skip
-    return CrossValidation(target, tuple(found), fold_of, logits_nc, figures, seed)
+    return CrossValidation(target, tuple(found), fold_of, logits_nc, figures, division.settings["random_state"])
 
 
 def _of(weights: Float64 | None, rows: Rows) -> Float64 | None:
     return None if weights is None else weights[rows]
 
 
-def _by_number(settings: dict[str, Any], target: TargetEncoder, targets: NDArray[Any]) -> dict[str, Any]:
+def _by_number(settings: dict[str, Any], target: TargetEncoder, targets: NDArray[Any] | SparseLabels) -> dict[str, Any]:
     """The settings for a training whose classes are numbers: those of weights by name then name these."""
     named = {}
-    if isinstance(settings["class_weight"], Mapping) and targets.ndim == 1:
+    if isinstance(settings["class_weight"], Mapping) and not isinstance(targets, SparseLabels) and targets.ndim == 1:
         by_class = by_name("class_weight", settings["class_weight"], target)
         named["class_weight"] = {number: float(by_class[number]) for number in np.unique(targets).tolist()}
     if isinstance(settings["pos_weight"], Mapping) and target.task == "multi-label":

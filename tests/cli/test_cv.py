@@ -86,3 +86,76 @@ def test_ctrl_c_writes_nothing(
     assert run(shlex.split(f"{DIGITS} -o {tmp_path / 'out.csv'} --quiet")) == 130
     assert capsys.readouterr().err == "fromlogits: stopped by Ctrl-C; nothing was written.\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_says_the_folds_and_trains_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the folds, the network and the plan it says what the run then has."""
+    path = tmp_path / "out.csv"
+    report = done(DIGITS, capsys)
+    monkeypatch.setattr(fl.Classifier, "_run", None)
+    dry = done(f"{DIGITS} -o {path} --dry-run", capsys)
+
+    for name in ("task", "rows", "classes", "seed"):
+        assert dry[name] == report[name]
+    for counts, fold in zip(dry["folds"], report["folds"], strict=True):
+        assert counts == {name: fold[name] for name in ("rows", "training_rows", "validation_rows")}
+    assert [layer["units"] for layer in dry["network"]["layers"]] == [10, 10]
+    assert (dry["plan"]["max_epochs"], dry["output"]) == (3, str(path))
+
+    assert run(shlex.split(f"{DIGITS} -o {path} --dry-run")) == 0
+    out, err = capsys.readouterr()
+    assert "examples/digits.csv: 1,797 pictures of 8x8; 10 classes in column 'digit': 0 to 9\n" in out
+    assert "\nfold  training rows  validation rows  judged rows\n1             1,078 " in out
+    assert f"\nwould write {path}\n" in out
+    assert err == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_names_classes_and_columns_and_finds_what_is_wrong_with_a_fold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "t.csv"
+    lines = [f"row {row},{row % 7},{'xyz'[row % 3]},{'ab'[row % 2]}" for row in range(120)]
+    table.write_text("\n".join(["nr,size,town,kind", *lines]) + "\n")
+    assert run(shlex.split(f"cv {table} --target kind --folds 2 --dry-run")) == 0
+    out, err = capsys.readouterr()
+    assert "2 classes in column 'kind': a, b\n" in out
+    assert "town    category of 3 values" in out
+    assert err.count("warning: left out: nr, as it has a different value in nearly every row") == 1
+
+    table.write_text("\n".join(["nr,size,kind", *(f"{row},{row % 7},{'ab'[row > 40]}" for row in range(120))]) + "\n")
+    command = f"cv {table} --target kind --folds 3 --time-column nr --dry-run"
+    assert run(shlex.split(command)) == 2
+    assert "fold 1 of 3: the target must have at least 2 classes" in capsys.readouterr().err
+
+
+def test_rows_count_by_their_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the folds' figures and in all; a row of weight 0 is in no fold, and its prediction is empty."""
+    table, path = tmp_path / "t.csv", tmp_path / "out.csv"
+    counts = [row % 4 for row in range(160)]
+    lines = [
+        f"{row * 37 % 101},{row * 53 % 97},{count},{'yn'[row * 37 % 101 + row % 7 > 50]}"
+        for row, count in enumerate(counts)
+    ]
+    table.write_text("\n".join(["size,length,count,kind", *lines]) + "\n")
+    command = f"cv {table} --target kind --folds 2 --epochs 5 --layers 4"
+    report = done(f"{command} --weights count -o {path}", capsys)
+
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    truth = [line.rpartition(",")[2] for line in lines]
+    assert [bool(row["prediction"]) for row in rows] == [count > 0 for count in counts]
+    right = sum(count * (row["prediction"] == kind) for row, kind, count in zip(rows, truth, counts, strict=True))
+    assert report["out_of_fold"]["rows"] == sum(fold["rows"] for fold in report["folds"]) == 120
+    assert report["out_of_fold"]["accuracy"] == pytest.approx(right / sum(counts), rel=1e-15)
+
+    unweighted = done(f"{command} --ignore count", capsys)
+    assert unweighted["out_of_fold"]["rows"] == 160
+    assert unweighted["out_of_fold"]["log_loss"] != report["out_of_fold"]["log_loss"]
+
+    assert run(shlex.split(f"{command} --weights count --quiet")) == 0
+    assert "count" not in capsys.readouterr().err
+    assert run(shlex.split(f"{command} --weights count")) == 0
+    assert f"note: {table}: rows count by their 'count', from 0 to 3, 40 of them 0.\n" in capsys.readouterr().err
+    assert run(shlex.split(f"{command} --weights size,length")) == 2

@@ -602,10 +602,10 @@ def test_debug_shows_the_traceback_of_an_error_and_nothing_else_does(here: Here)
 
 
 def test_an_unexpected_exception_is_one_line_and_exit_1(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*args: object) -> None:
+    def broken(*args: object, **options: object) -> None:
         raise ZeroDivisionError("a fault\nof ours")
 
-    monkeypatch.setattr(train_verb, "listed_names", broken)
+    monkeypatch.setattr(train_verb, "check_output", broken)
     code, out, err = here("train t.csv --target kind")
 
     assert (code, out) == (1, "")
@@ -627,10 +627,10 @@ def test_an_unexpected_exception_is_one_line_and_exit_1(here: Here, monkeypatch:
 def test_what_goes_wrong_has_its_exit_code(
     here: Here, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, line: str
 ) -> None:
-    def broken(*args: object) -> None:
+    def broken(*args: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr(train_verb, "listed_names", broken)
+    monkeypatch.setattr(train_verb, "check_output", broken)
 
     assert here("train t.csv --target kind") == (code, "", f"fromlogits: {line}\n")
 

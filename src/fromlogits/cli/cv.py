@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..data.label_sets import SIGN
-from ..data.reading import Reading, one_character
+from ..data.reading import Reading
 from ..errors import InputError
 from ..whole_file import check_room
+from .columns import columns_table
 from .display import Screen
 from .evaluate import about_weights
 from .figures import show
-from .options import (
-    Categorical,
-    Config,
-    Data,
-    Epochs,
-    Group,
-    Ids,
-    Ignore,
-    ImageShape,
-    Json,
-    LabelSeparator,
-    Layers,
-    Metric,
-    Overwrite,
-    Preset,
-    Seed,
-    SeparateNetworks,
-    Sets,
-    Targets,
-    Task,
-    Threads,
-    TimeColumn,
-    Weights,
-    listed_names,
-    named,
-    picture_shape,
-    reads_files,
-    with_categories,
-)
+from .options import Data, DryRun, Json, Overwrite, Quiet, Recipe, describes_training, named, reads_files
 from .output import (
     FIGURES,
     Predictions,
@@ -61,86 +34,66 @@ from .output import (
     written,
 )
 from .predict import MIN_PROBABILITY
+from .train import found as found_in
+from .train import layers, resolved, steps
 
 if TYPE_CHECKING:
-    from ..cross_validation import CrossValidation, Fold
+    from ..cross_validation import CrossValidation, Division, Fold
     from ..data.sources import Dataset
+    from ..fitting import Fit
 
 
+@describes_training
 @reads_files
 def cv(
     data: Data,
+    recipe: Recipe,
     reading: Reading,
-    targets: Targets = None,
-    label_separator: LabelSeparator = None,
     folds: Annotated[str, typer.Option("--folds", metavar="N", help="How many folds [5].")] = "5",
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write each row's prediction to this .csv or .tsv."),
     ] = None,
-    layers: Layers = None,
-    preset: Preset = None,
-    epochs: Epochs = None,
-    seed: Seed = None,
-    threads: Threads = None,
-    metric: Metric = None,
-    task: Task = None,
-    separate_networks: SeparateNetworks = False,
-    ids: Ids = None,
-    weights: Weights = None,
-    ignore: Ignore = None,
-    categorical: Categorical = None,
-    group: Group = None,
-    time_column: TimeColumn = None,
-    image_shape: ImageShape = None,
-    sets: Sets = None,
-    config: Config = None,
+    dry_run: DryRun = False,
     json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress; warnings and results only.")] = False,
+    quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> int:
     """Say how good a training on DATA is: each fold of the rows is judged by a network trained on the others."""
     started = time.perf_counter()
-    from .. import Classifier
-    from ..cross_validation import cross_validate
+    from ..cross_validation import divided, trained
     from ..data.sources import read
-    from ..settings import collect
 
     if not (folds.isdecimal() and 2 <= int(folds) < 10**9):
         raise InputError(f"--folds must be a whole number from 2; got {folds!r}.")
-    by_flag = {
-        "--layers": layers,
-        "--preset": preset,
-        "--epochs": epochs,
-        "--seed": seed,
-        "--threads": threads,
-        "--metric": metric,
-        "--task": task,
-        "--separate-networks": "true" if separate_networks else None,
-    }
-    classifier = Classifier(**collect(by_flag, sets or (), config))
+    classifier = recipe.classifier()
     path = None if output is None else Path(output)
     if path is not None:
         delimiter_of(path)
         check_output(path, overwrite=overwrite, inputs=[data])
-    separator = one_character("--label-separator", label_separator)
-    reading = dataclasses.replace(with_categories(reading, categorical), label_separator=separator)
-    dataset = read(
-        data,
-        target=",".join(targets) if targets else None,
-        ids=listed_names(ids),
-        ignore=listed_names(ignore),
-        weights=weights,
-        group=group,
-        time=time_column,
-        picture_shape=picture_shape(image_shape),
-        reading=reading,
-    )
+    asked = recipe.asked(reading)
+    dataset = read(data, **asked)
     progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)
-    for note in dataset.notes:
-        progress.say(f"note: {note.rstrip('.')}.")
-    if words := about_weights(data, dataset, weights):
-        progress.say(f"note: {words}.")
+    said: set[str] = set()
+
+    def note(words: str) -> None:
+        if words not in said:
+            said.add(words)
+            progress.say(f"note: {words.rstrip('.')}.")
+
+    for words in dataset.notes:
+        note(words)
+    if words := about_weights(data, dataset, recipe.weights):
+        note(words)
+
+    def fold_begins(fit: Fit) -> None:
+        """What was noticed about the columns, which each training learns anew."""
+        for words in fit.encoder.notes:
+            note(words)
+        for words in fit.encoder.warnings:
+            if words not in said:
+                said.add(words)
+                progress.tell(f"warning: {words.rstrip('.')}.", "yellow")
 
     def fold_done(fold: Fold) -> None:
         progress.say(
@@ -148,13 +101,18 @@ def cv(
             f" judged after {time.perf_counter() - started:.1f} s"
         )
 
+    with naming(data):
+        division = divided(
+            classifier, dataset.features, dataset.targets, n_folds=int(folds), sample_weight=dataset.weights,
+            groups=dataset.groups, times=dataset.times, picture_shape=dataset.picture_shape,
+            numeric=asked["reading"].numeric, categorical=asked["reading"].as_text,
+        )  # fmt: skip
     try:
         with naming(data):
-            found = cross_validate(
-                classifier, dataset.features, dataset.targets, n_folds=int(folds), sample_weight=dataset.weights,
-                groups=dataset.groups, times=dataset.times, picture_shape=dataset.picture_shape,
-                numeric=reading.numeric, categorical=reading.as_text, fold_done=fold_done,
-            )  # fmt: skip
+            if dry_run:
+                results.tell(_planned(division, data, dataset, path, fold_begins, is_json=json))
+                return 0
+            found = trained(division, fold_begins=fold_begins, fold_done=fold_done)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("nothing was written") from None
     for words in found.target.warnings:
@@ -174,11 +132,48 @@ def cv(
     judged = report["out_of_fold"]["rows"]
     weighted = if_weighted(dataset)
     about = f"\nout of fold ({judged:,} rows{weighted}, which took no part in the training that judges them):"
-    drawn = "other rows" if group is None else f"other groups of {group}"
+    drawn = "other rows" if recipe.group is None else f"other groups of {recipe.group}"
     show(results, about, found.figures, f"{drawn}; how trainings differ is not in it")
     if path is not None:
         results.tell(f"{len(dataset):,} predictions written to {path}")
     return 0
+
+
+def _planned(
+    division: Division,
+    data: str,
+    dataset: Dataset,
+    path: Path | None,
+    fold_begins: Callable[[Fit], None],
+    *,
+    is_json: bool,
+) -> str:
+    """What --dry-run prints: the folds, and of the first one the columns and the network."""
+    folds: list[dict[str, int]] = []
+    about: dict[str, Any] = {}
+    for number in range(division.n_folds):
+        _, fit = division.prepared(number)
+        fold_begins(fit)
+        if not number:
+            about, summary = resolved(fit), fit.summary
+            words = [found_in(data, dataset, fit, division.target), columns_table(fit.encoder), layers(summary)]
+        n_train, n_valid = fit.summary.n_train, fit.summary.n_valid
+        folds.append({"rows": len(division.judged(number)), "training_rows": n_train, "validation_rows": n_valid})
+    if is_json:
+        return as_json({
+            "task": division.target.task,
+            "rows": len(dataset),
+            "classes": list(division.target.classes),
+            "folds": folds,
+            **about,
+            "output": None if path is None else str(path),
+        })  # fmt: skip
+    rows = [["fold", "training rows", "validation rows", "judged rows"]]
+    for number, fold in enumerate(folds, 1):
+        counts = fold["training_rows"], fold["validation_rows"], fold["rows"]
+        rows.append([f"{count:,}" for count in (number, *counts)])
+    words += [aligned(rows), steps(summary)]
+    return "\n\n".join(text.rstrip() for text in words if text) + (f"\nwould write {path}" if path else "")
 
 
 def _names(found: CrossValidation) -> list[str]:

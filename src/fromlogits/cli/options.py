@@ -7,15 +7,17 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..data.reading import FORMS, Reading, one_character
 from ..errors import InputError
 from ..settings import SETTINGS
 
 if TYPE_CHECKING:
-    from ..data.reading import Reading
+    from ..classifier import Classifier
 
 
 def setting_option(flag: str, help: str | None = None, default: str | None = None) -> Any:
@@ -50,78 +52,130 @@ Model = Annotated[
 Threads = Annotated[str | None, setting_option("--threads")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output file that exists.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; warnings and results only.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, print what would be done, train nothing.")]
 
-Targets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--target",
-        metavar="COLUMN",
-        help='The column to predict; several ("car,bus" or "label:*") are 0/1 labels. Only tables need it.',
-    ),
-]
-LabelSeparator = Annotated[
-    str | None,
-    typer.Option(
-        "--label-separator",
-        metavar="SIGN",
-        help='The target column holds sets of labels with this sign between them, as in "car|bus".',
-    ),
-]
-Layers = Annotated[
-    str | None,
-    setting_option(
-        "--layers", help='Hidden units as in "25,15", or the whole network as in "25 relu, 15 relu, 10 linear"'
-    ),
-]
-Preset = Annotated[str | None, setting_option("--preset")]
-Epochs = Annotated[str | None, setting_option("--epochs")]
-Seed = Annotated[str | None, setting_option("--seed", default="0")]
-Metric = Annotated[str | None, setting_option("--metric")]
-Task = Annotated[str | None, setting_option("--task")]
-SeparateNetworks = Annotated[bool, switch_option("--separate-networks")]
-Ids = Annotated[
-    list[str] | None,
-    typer.Option("--id", metavar="COLUMNS", help="Columns that name a row: kept in predictions, not learned from."),
-]
-Weights = Annotated[
-    str | None,
-    typer.Option("--weights", metavar="COLUMN", help="The column that says what each row counts for; no feature."),
-]
-Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="COLUMNS", help="Columns to leave out.")]
-Categorical = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--categorical", metavar="COLUMNS", help="Columns that are categories, though they look like numbers."
-    ),
-]
-Group = Annotated[
-    str | None,
-    typer.Option(
-        "--group",
-        metavar="COLUMN",
-        help="Rows with one value of this column, such as a patient's, stay together when rows are held out.",
-    ),
-]
-TimeColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--time-column",
-        metavar="COLUMN",
-        help="Hold out the last rows by this column of numbers or dates (2026-11-27, 2026-11-27T17:30:00).",
-    ),
-]
-ImageShape = Annotated[
-    str | None, typer.Option("--image-shape", metavar="8x8", help="Each row is a picture of this height and width.")
-]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its name, as in dropout=0.2."),
-]
-Config = Annotated[
-    str | None,
-    typer.Option("--config", metavar="FILE", help="Settings from a TOML or JSON file; the command line wins."),
-]
-"""The options by which a training is described."""
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is typed to describe a training: each field is an option."""
+
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target",
+            metavar="COLUMN",
+            help='The column to predict; several ("car,bus" or "label:*") are 0/1 labels. Only tables need it.',
+        ),
+    ] = None
+    label_separator: Annotated[
+        str | None,
+        typer.Option(
+            "--label-separator",
+            metavar="SIGN",
+            help='The target column holds sets of labels with this sign between them, as in "car|bus".',
+        ),
+    ] = None
+    layers: Annotated[
+        str | None,
+        setting_option(
+            "--layers", help='Hidden units as in "25,15", or the whole network as in "25 relu, 15 relu, 10 linear"'
+        ),
+    ] = None
+    preset: Annotated[str | None, setting_option("--preset")] = None
+    epochs: Annotated[str | None, setting_option("--epochs")] = None
+    seed: Annotated[str | None, setting_option("--seed", default="0")] = None
+    threads: Threads = None
+    metric: Annotated[str | None, setting_option("--metric")] = None
+    task: Annotated[str | None, setting_option("--task")] = None
+    separate_networks: Annotated[bool, switch_option("--separate-networks")] = False
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="COLUMNS", help="Columns that name a row: kept in predictions, not learned from."),
+    ] = None
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", metavar="COLUMN", help="The column that says what each row counts for; no feature."),
+    ] = None
+    ignore: Annotated[list[str] | None, typer.Option("--ignore", metavar="COLUMNS", help="Columns to leave out.")] = (
+        None
+    )
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--categorical", metavar="COLUMNS", help="Columns that are categories, though they look like numbers."
+        ),
+    ] = None
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="COLUMN",
+            help="Rows with one value of this column, such as a patient's, stay together when rows are held out.",
+        ),
+    ] = None
+    time_column: Annotated[
+        str | None,
+        typer.Option(
+            "--time-column",
+            metavar="COLUMN",
+            help="Hold out the last rows by this column of numbers or dates (2026-11-27, 2026-11-27T17:30:00).",
+        ),
+    ] = None
+    image_shape: Annotated[
+        str | None, typer.Option("--image-shape", metavar="8x8", help="Each row is a picture of this height and width.")
+    ] = None
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its name, as in dropout=0.2."),
+    ] = None
+    config: Annotated[
+        str | None,
+        typer.Option("--config", metavar="FILE", help="Settings from a TOML or JSON file; the command line wins."),
+    ] = None
+
+    def classifier(self) -> Classifier:
+        """With the settings, not fitted."""
+        from .. import Classifier
+        from ..settings import collect
+
+        by_flag = {
+            "--layers": self.layers,
+            "--preset": self.preset,
+            "--epochs": self.epochs,
+            "--seed": self.seed,
+            "--threads": self.threads,
+            "--metric": self.metric,
+            "--task": self.task,
+            "--separate-networks": "true" if self.separate_networks else None,
+        }
+        return Classifier(**collect(by_flag, self.sets or (), self.config))
+
+    def asked(self, reading: Reading) -> dict[str, Any]:
+        """What `data.sources.read` is asked for."""
+        names = listed_names(self.categorical)
+        return {
+            "target": ",".join(self.target) if self.target else None,
+            "ids": listed_names(self.ids),
+            "ignore": listed_names(self.ignore),
+            "weights": self.weights,
+            "group": self.group,
+            "time": self.time_column,
+            "picture_shape": _picture_shape(self.image_shape),
+            "reading": dataclasses.replace(
+                reading,
+                label_separator=one_character("--label-separator", self.label_separator),
+                as_text=names,
+                is_about_columns=reading.is_about_columns or bool(names),
+            ),
+        }
+
+
+def describes_training(verb: Callable[..., int]) -> Callable[..., int]:
+    """The verb with the options of a `Recipe`, which it gets as one, in the place of its parameter `recipe`."""
+    hints = typing.get_type_hints(Recipe, include_extras=True)
+    options = [_parameter(field.name, hints[field.name], field.default) for field in dataclasses.fields(Recipe)]
+    return _with_options(verb, "recipe", options, lambda said: Recipe(**said))
 
 
 READING: dict[str, tuple[Any, str, str, str]] = {
@@ -148,49 +202,54 @@ READING: dict[str, tuple[Any, str, str, str]] = {
 
 
 def reads_files(verb: Callable[..., int]) -> Callable[..., int]:
-    """The verb with the options about how files are read, which it gets as one `Reading`."""
-    from ..data.reading import FORMS, Reading
+    """The verb with the options about how files are read, its last ones, which it gets as one `Reading`."""
 
+    def option(kind: Any, flag: str, metavar: str, words: str) -> Any:
+        return Annotated[kind | None, typer.Option(flag, metavar=metavar, help=words.format(forms=", ".join(FORMS)))]
+
+    def made(said: dict[str, Any]) -> Reading:
+        return Reading.of_options(**said | {name: listed_names(said[name]) for name in ("missing", "numeric")})
+
+    options = [_parameter(name, option(*about), None) for name, about in READING.items()]
+    return _with_options(verb, "reading", options, made, is_last=True)
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+
+
+def _with_options(
+    verb: Callable[..., int],
+    group: str,
+    options: list[inspect.Parameter],
+    made: Callable[[dict[str, Any]], Any],
+    *,
+    is_last: bool = False,
+) -> Callable[..., int]:
+    """The verb with these options instead of its parameter `group`, which is made of them."""
     signature = inspect.signature(verb)
     hints = typing.get_type_hints(verb, include_extras=True)
-    of_verb = [
-        parameter.replace(annotation=hints[name])
-        for name, parameter in signature.parameters.items()
-        if name != "reading"
-    ]
-    options = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            default=None,
-            annotation=Annotated[
-                kind | None, typer.Option(flag, metavar=metavar, help=words.format(forms=", ".join(FORMS)))
-            ],
-        )
-        for name, (kind, flag, metavar, words) in READING.items()
-    ]
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        if name != group:
+            parameters.append(parameter.replace(annotation=hints[name]))
+        elif not is_last:
+            parameters += options
+    if is_last:
+        parameters += options
 
     @functools.wraps(verb)
-    def with_reading(**arguments: Any) -> int:
-        said = {name: arguments.pop(name) for name in READING}
-        for name in ("missing", "numeric"):
-            said[name] = listed_names(said[name])
-        return verb(**arguments, reading=Reading.of_options(**said))
+    def with_group(**arguments: Any) -> int:
+        said = {option.name: arguments.pop(option.name) for option in options}
+        return verb(**arguments, **{group: made(said)})
 
-    parameters = [*of_verb, *options]
-    with_reading.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    with_reading.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    del with_reading.__wrapped__
-    return with_reading
+    with_group.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_group.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del with_group.__wrapped__
+    return with_group
 
 
-def with_categories(reading: Reading, categorical: list[str] | None) -> Reading:
-    """The reading with what --categorical says."""
-    names = listed_names(categorical)
-    return dataclasses.replace(reading, as_text=names, is_about_columns=reading.is_about_columns or bool(names))
-
-
-def picture_shape(text: str | None) -> tuple[int, ...] | None:
+def _picture_shape(text: str | None) -> tuple[int, ...] | None:
     """What --image-shape says."""
     if text is None:
         return None

@@ -17,41 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..data.reading import Reading, one_character
+from ..data.reading import Reading
 from ..errors import FromlogitsError, InputError
 from .columns import columns_table, noticed_notes
 from .display import Screen, display_for, duration, how_it_ended
 from .evaluate import about_weights, unknown_labels
-from .options import (
-    STDIN,
-    Categorical,
-    Config,
-    Data,
-    Epochs,
-    Group,
-    Ids,
-    Ignore,
-    ImageShape,
-    Json,
-    LabelSeparator,
-    Layers,
-    Metric,
-    Overwrite,
-    Preset,
-    Seed,
-    SeparateNetworks,
-    Sets,
-    Targets,
-    Task,
-    Threads,
-    TimeColumn,
-    Weights,
-    listed_names,
-    named,
-    picture_shape,
-    reads_files,
-    with_categories,
-)
+from .options import STDIN, Data, DryRun, Json, Overwrite, Quiet, Recipe, describes_training, named, reads_files
 from .output import (
     NO_PART,
     as_json,
@@ -70,6 +41,7 @@ from .output import (
 if TYPE_CHECKING:
     from ..classifier import Classifier
     from ..data.sources import Dataset
+    from ..data.targets import TargetEncoder
     from ..fitting import Fit, FitSummary
     from ..spec import Plan
     from ..training import StopOnSignal
@@ -79,12 +51,12 @@ MAX_TABLE_LAYERS = 12
 TRAINED_ON = "the network was trained on"
 
 
+@describes_training
 @reads_files
 def train(
     data: Data,
+    recipe: Recipe,
     reading: Reading,
-    targets: Targets = None,
-    label_separator: LabelSeparator = None,
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", metavar="MODEL", help="Where to save the model [named after the data]."),
@@ -96,81 +68,43 @@ def train(
     test: Annotated[
         str | None, typer.Option("--test", metavar="FILE", help="After the training, report figures on these rows.")
     ] = None,
-    layers: Layers = None,
-    preset: Preset = None,
-    epochs: Epochs = None,
-    seed: Seed = None,
-    threads: Threads = None,
-    metric: Metric = None,
-    task: Task = None,
-    separate_networks: SeparateNetworks = False,
-    ids: Ids = None,
-    weights: Weights = None,
-    ignore: Ignore = None,
-    categorical: Categorical = None,
-    group: Group = None,
-    time_column: TimeColumn = None,
-    image_shape: ImageShape = None,
-    sets: Sets = None,
-    config: Config = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print what would be done, train nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress; warnings and results only.")] = False,
+    quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> int:
     """Train a classifier on DATA and save it as one file."""
     started = time.perf_counter()
-    from .. import Classifier
     from ..data.duplicates import SeenRows
     from ..data.inputs import as_inputs
     from ..data.sources import read
     from ..model_file import check_writable
-    from ..settings import collect
 
-    by_flag = {
-        "--layers": layers,
-        "--preset": preset,
-        "--epochs": epochs,
-        "--seed": seed,
-        "--threads": threads,
-        "--metric": metric,
-        "--task": task,
-        "--separate-networks": "true" if separate_networks else None,
-    }
-    reading = dataclasses.replace(reading, label_separator=one_character("--label-separator", label_separator))
-    classifier = Classifier(**collect(by_flag, sets or (), config))
+    classifier = recipe.classifier()
     path = Path(output) if output is not None else default_name(data)
     check_output(path, overwrite=overwrite, inputs=[name for name in (data, valid, test) if name is not None])
-    asked: dict[str, Any] = {
-        "target": ",".join(targets) if targets else None,
-        "ids": listed_names(ids),
-        "ignore": listed_names(ignore),
-        "weights": weights,
-        "group": group,
-        "time": time_column,
-        "picture_shape": picture_shape(image_shape),
-        "reading": with_categories(reading, categorical),
-    }
+    asked = recipe.asked(reading)
     dataset = read(data, **asked)
     alike = {
         **asked,
         "ids": (),
-        "ignore": (*asked["ids"], *asked["ignore"], *(name for name in (group, time_column) if name is not None)),
+        "ignore": (*asked["ids"], *asked["ignore"], *(name for name in (asked["group"], asked["time"]) if name)),
         "group": None,
         "time": None,
         "features": dataset.feature_names,
         "first_index": getattr(dataset.features, "first_index", None),
         "n_features": dataset.features.n_features,
         "reading": dataclasses.replace(
-            reading, as_text=_text_names(dataset), label_separator=_separator(dataset, reading)
+            asked["reading"],
+            as_text=_text_names(dataset),
+            label_separator=_separator(dataset, reading),
+            is_about_columns=reading.is_about_columns,
         ),
     }
     valid_data = read(valid, **alike) if valid is not None else None
     test_data = read(test, **alike) if test is not None else None
     fit = _prepare(classifier, dataset, valid_data, asked)
-    recipe = fit.summary.plan
+    training_plan = fit.summary.plan
     duplicates: dict[str, int] = {}
     seen = SeenRows(fit.features, fit.rows, is_sparse=fit.encoder.kind == "scaled")
     if fit.valid_features is not None:
@@ -183,9 +117,9 @@ def train(
 
     progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)
     if dry_run and not json:
-        results.tell(found(data, dataset, fit), "bold")
+        results.tell(found(data, dataset, fit, fit.target), "bold")
     else:
-        progress.say(found(data, dataset, fit), "bold")
+        progress.say(found(data, dataset, fit, fit.target), "bold")
     files = [
         (name, other) for name, other in ((data, dataset), (valid, valid_data), (test, test_data)) if name and other
     ]
@@ -195,21 +129,21 @@ def train(
         notes += noticed_notes(fit.encoder.noticed(as_inputs(other.features)), named(name), len(other))
     for note in dict.fromkeys((*notes, *fit.summary.notes)):
         progress.say(f"note: {note.rstrip('.')}.")
-    for words in dict.fromkeys(about_weights(name, other, weights) for name, other in files):
+    for words in dict.fromkeys(about_weights(name, other, recipe.weights) for name, other in files):
         if words:
             progress.say(f"note: {words}.")
     for words in fit.summary.warnings:
         progress.tell(f"warning: {words.rstrip('.')}.", "yellow")
-    for other in (valid_data, test_data):
-        if other is not None and (words := unknown_labels(other, fit.target)[1]):
+    for _, other in files[1:]:
+        if words := unknown_labels(other, fit.target)[1]:
             progress.tell(f"warning: {words}", "yellow")
     if valid is not None and valid_data is not None and valid_data.digest == dataset.digest:
         progress.tell(
             f"warning: --valid {named(valid)} holds the very rows that are trained on: they don't say how good the"
-            f" network is on new ones{', nor which epoch is best' if recipe.early_stopping else ''}.",
+            f" network is on new ones{', nor which epoch is best' if training_plan.early_stopping else ''}.",
             "yellow",
         )
-    test_say = NO_PART if test_data is None else say_of_test(dataset, valid_data, test_data, recipe)
+    test_say = NO_PART if test_data is None else say_of_test(dataset, valid_data, test_data, training_plan)
     if test is not None and test_say != NO_PART:
         progress.tell(
             f"warning: --test {named(test)} holds the very rows which {test_say}: its figures don't say how good the"
@@ -235,16 +169,16 @@ def train(
 
     def heard() -> None:
         if not classifier.__sklearn_is_fitted__():
-            what = "the best epoch so far" if recipe.early_stopping else "what was reached"
+            what = "the best epoch so far" if training_plan.early_stopping else "what was reached"
             with contextlib.suppress(RuntimeError):  # it came while another line was being written
                 progress.say(f"stopping after this step; {what} will be saved (Ctrl-C again gives up)")
 
     with _stop_on_signals(heard) as stop:
         try:
-            with display_for(progress, recipe, fit.summary.n_networks) as display:
+            with display_for(progress, training_plan, fit.summary.n_networks) as display:
                 classifier._run(fit, observer=display, stop=lambda: stop.reason)
                 display.finished(classifier.history_)
-            progress.say(f"{how_it_ended(classifier.members_, recipe, fit.summary.n_networks)}\n")
+            progress.say(f"{how_it_ended(classifier.members_, training_plan, fit.summary.n_networks)}\n")
             path = _save(classifier, path, data, is_named=output is not None, overwrite=overwrite)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("nothing was saved") from None
@@ -259,7 +193,7 @@ def train(
             results.tell(as_json(report))
         else:
             says = {
-                "validation": f"{if_weighted(valid_data or dataset)}, which {say_of_validation(recipe)}",
+                "validation": f"{if_weighted(valid_data or dataset)}, which {say_of_validation(training_plan)}",
                 "test": f"{if_weighted(test_data)}, which {test_say}",
             }
             rows = shlex.join(
@@ -387,7 +321,7 @@ def _stop_on_signals(heard: Callable[[], None]) -> Iterator[StopOnSignal]:
 # --- words ---
 
 
-def found(data: str, dataset: Dataset, fit: Fit) -> str:
+def found(data: str, dataset: Dataset, fit: Fit, target: TargetEncoder) -> str:
     """What the file holds, in a sentence."""
     from ..data.table import SparseMatrix
 
@@ -404,33 +338,44 @@ def found(data: str, dataset: Dataset, fit: Fit) -> str:
         rows = f"rows of {summary.network.n_features:,} numbers"
     names = targets.names if targets is not None else ()
     column = f" in column {names[0]!r}" if len(names) == 1 else ""
-    kind = "classes" if summary.task == "multi-class" else "labels"
-    return f"{named(data)}: {len(dataset):,} {rows}; {len(summary.classes):,} {kind}{column}: {listed(summary.classes)}"
+    kind = "classes" if target.task == "multi-class" else "labels"
+    return f"{named(data)}: {len(dataset):,} {rows}; {target.n_classes:,} {kind}{column}: {listed(target.classes)}"
 
 
 def plan(summary: FitSummary, valid: str | None = None, test: str | None = None, n_test: int | None = None) -> str:
     """What will be done, a few lines."""
-    from ..spec import Members
-
-    recipe, network = summary.plan, summary.network
-    if len(network.layers) <= MAX_TABLE_LAYERS:
-        layers = f"{network}\n"
-    else:
-        layers = f"{len(network.layers)} layers, {network.n_parameters:,} parameters"
-    if summary.members != Members():
-        in_all = network.n_parameters * summary.n_networks
-        layers += f"\n{summary.members.describe(network, len(summary.classes))}: {in_all:,} parameters in all\n"
     rows = f"{summary.n_train:,} rows to train on"
     if summary.n_valid:
-        rows += f", {summary.n_valid:,}{f' of {valid}' if valid else ''} {purpose_of_validation(recipe)}"
+        rows += f", {summary.n_valid:,}{f' of {valid}' if valid else ''} {purpose_of_validation(summary.plan)}"
     else:
         rows += ", none held out"
     if test is not None:
         rows += f"; {n_test:,} of {test} to test it"
+    return f"{layers(summary)}\n{rows}\n{steps(summary)}"
+
+
+def layers(summary: FitSummary) -> str:
+    """The network, layer by layer, and how many there are of it."""
+    from ..spec import Members
+
+    network = summary.network
+    if len(network.layers) <= MAX_TABLE_LAYERS:
+        words = f"{network}\n"
+    else:
+        words = f"{len(network.layers)} layers, {network.n_parameters:,} parameters"
+    if summary.members != Members():
+        in_all = network.n_parameters * summary.n_networks
+        words += f"\n{summary.members.describe(network, len(summary.classes))}: {in_all:,} parameters in all\n"
+    return words
+
+
+def steps(summary: FitSummary) -> str:
+    """How it is trained."""
+    recipe = summary.plan
     rate = f"learning rate {recipe.learning_rate:g}" + (", cosine" if recipe.schedule == "cosine" else "")
     threads = f"{summary.n_threads} thread{'s' * (summary.n_threads > 1)}"
     return (
-        f"{layers}\n{rows}\n{recipe.optimizer}, {rate}; batches of {recipe.batch_size:,},"
+        f"{recipe.optimizer}, {rate}; batches of {recipe.batch_size:,},"
         f" at most {recipe.max_epochs:,} epochs, seed {summary.seed}, {threads}"
     )
 
@@ -445,6 +390,15 @@ def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
         "validation_rows": summary.n_valid,
         "test_rows": n_test,
         "classes": list(summary.classes),
+        **resolved(fit),
+        "model": str(path),
+    }
+
+
+def resolved(fit: Fit) -> dict[str, Any]:
+    """The network, how it would be trained, and what each column is taken for."""
+    summary = fit.summary
+    return {
         "network": summary.network.to_json(),
         "members": summary.members.to_json(),
         "parameters": summary.network.n_parameters * summary.n_networks,
@@ -456,7 +410,6 @@ def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
         "schema": fit.encoder.schema.to_json(),
         "columns": fit.encoder.described(),
         "warnings": list(summary.warnings),
-        "model": str(path),
     }
 
 
