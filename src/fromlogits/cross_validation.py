@@ -259,14 +259,16 @@ def trained(
         del fit, clf, own_nc
         fold_done(found[-1])
     judged = np.flatnonzero(fold_of >= 0)
+    whole = slice(None) if len(judged) == len(fold_of) else judged  # a slice is no copy
+    seed: int = division.settings["random_state"]
     figures = metrics.in_full(
-        target.task, target.classes, logits_nc[judged], known[judged], weights=_of(weights, judged),
-        groups=None if division.groups is None else division.groups[judged], seed=division.settings["random_state"],
+        target.task, target.classes, logits_nc[whole], known[whole], weights=_of(weights, whole),
+        groups=None if division.groups is None else division.groups[whole], seed=seed,
     )  # fmt: skip
-    return CrossValidation(target, tuple(found), fold_of, logits_nc, figures, division.settings["random_state"])
+    return CrossValidation(target, tuple(found), fold_of, logits_nc, figures, seed)
 
 
-def _of(weights: Float64 | None, rows: Rows) -> Float64 | None:
+def _of(weights: Float64 | None, rows: Rows | slice) -> Float64 | None:
     return None if weights is None else weights[rows]
 
 

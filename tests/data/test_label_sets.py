@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -381,3 +382,34 @@ def test_sparse_labels_come_back_as_the_target_that_they_were() -> None:
     again = TargetEncoder.fit(sparse_labels.as_sets(), "multi-label")
     assert (again.task, again.classes) == ("multi-label", (0, 1, 2))
     assert np.array_equal(again.encode(sparse_labels.as_sets()), encoder.encode(sets), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        np.s_[:], np.s_[2:4], np.s_[[4, 0]], np.s_[:, 0], np.s_[:, np.int64(2)], np.s_[:, -1], np.s_[:, 1:3],
+        np.s_[1:, :1], np.s_[:, 3:1], np.s_[:, -2:], np.s_[:, ::2], np.s_[:, [2, 0]], np.s_[[3, 1, 1], 1:],
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_part_of_sparse_labels_is_that_of_their_matrix(key: Any) -> None:
+    sets: list[Any] = [{2, 0}, None, set(), {1}, {0, 1, 2}]
+    encoder = TargetEncoder.fit(sets, "multi-label")
+    sparse_labels, matrix = encoder.encode_rows(sets), encoder.encode(sets)
+    assert isinstance(sparse_labels, SparseLabels)
+    part = sparse_labels[key]
+    assert part.dtype == np.float32
+    assert np.array_equal(part, matrix[key], equal_nan=True) and part.shape == matrix[key].shape
+
+
+def test_a_part_of_sparse_labels_takes_memory_for_its_labels_alone() -> None:
+    """A slice of a million labels does not make the rows of all."""
+    wide = SparseLabels(np.arange(4, dtype=np.int64), np.array([0, 5, 999_999], np.int32), 1_000_000)
+    tracemalloc.start()
+    part = wide[:, 999_990:]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.argwhere(part).tolist() == [[2, 9]]
+    assert peak < 100_000
+    with pytest.raises(IndexError):
+        wide[:, 1_000_000]

@@ -112,7 +112,7 @@ def train(
     if test_data is not None:
         with naming(test):  # a fault is told now, not after the training
             duplicates["test"] = seen.count(fit.encoder.encode_parts(as_inputs(test_data.features)))
-            fit.target.encode(test_data.targets, unknown="mark")
+            fit.target.encode_rows(test_data.targets, unknown="mark")
     check_writable(path, _file_bytes(fit), overwrite=overwrite)
 
     progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)

@@ -116,19 +116,20 @@ class SparseLabels:
         return len(self), self.n_labels
 
     def __getitem__(self, key: Any) -> NDArray[np.float32]:
+        """In memory for the labels that are asked for: one, consecutive ones, or else all."""
         rows, label = key if isinstance(key, tuple) else (key, slice(None))
+        is_one = isinstance(label, (int, np.integer))
+        is_span = isinstance(label, slice) and label.step in (None, 1)
+        labels = range(self.n_labels)[label if is_one or is_span else slice(None)]
+        span = range(labels, labels + 1) if isinstance(labels, int) else labels
         chosen = np.arange(len(self))[rows]
         starts, places = csr.taken(self.starts, chosen)
         at, columns = csr.rows_of_values(starts), self.columns[places]
-        if isinstance(label, (int, np.integer)):
-            column_n = np.zeros(len(chosen), np.float32)
-            column_n[at[columns == label]] = 1
-            column_n[at[columns < 0]] = np.nan
-            return column_n
-        part = np.zeros((len(chosen), self.n_labels), np.float32)
-        part[at, columns] = 1
+        is_there = (columns >= span.start) & (columns < span.stop)
+        part = np.zeros((len(chosen), len(span)), np.float32)
+        part[at[is_there], columns[is_there] - span.start] = 1
         part[at[columns < 0]] = np.nan
-        return part[:, label]
+        return part[:, 0] if is_one else part if is_span else part[:, label]
 
     def take(self, rows: NDArray[np.int64], axis: int = 0) -> SparseLabels:
         """Some rows, sparse as they are; an array has a method of this name, too."""
