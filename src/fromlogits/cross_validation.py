@@ -16,8 +16,9 @@ from .classifier import Classifier
 from .data import splits
 from .data.groups_and_times import as_groups, as_times, numbered
 from .data.inputs import as_inputs
+from .data.kinds import of_identifiers, row_numbers
 from .data.label_sets import SparseLabels
-from .data.table import Inputs
+from .data.table import Inputs, Table
 from .data.targets import TargetEncoder, as_target
 from .errors import InputError
 from .fitting import Fit
@@ -111,6 +112,8 @@ class Division:
         inputs, targets, weights, groups, times: of all rows.
         about: the columns, as `fitting.prepare` takes it.
         fold_of: as in `CrossValidation`.
+        warnings: what should not be overlooked. A column that counts the rows, as an identifier does, is left out:
+            the rows of one training alone would not show it.
     """
 
     settings: dict[str, Any]
@@ -123,6 +126,7 @@ class Division:
     about: dict[str, Any]
     fold_of: Rows
     n_folds: int
+    warnings: tuple[str, ...]
 
     def judged(self, number: int) -> Rows:
         """The rows that fold `number`, from 0, judges."""
@@ -207,8 +211,14 @@ def divided(
         examples = target.strata(without_unknown(targets, weights)).take(counting, axis=0)
         own_groups = None if group_of is None else numbered(group_of[counting])
         fold_of[counting] = splits.folds(examples, target.n_classes, n_folds, seed, own_groups)
+    warnings: tuple[str, ...] = ()
+    if isinstance(inputs, Table) and (names := row_numbers(inputs, categorical=categorical, numeric=numeric)):
+        warnings = (of_identifiers(inputs, names),)
+        if len(names) == inputs.n_features:
+            raise InputError(f"there is no column to learn from; {warnings[0]}.")
+        inputs = inputs.select([column.name for column in inputs.columns if column.name not in names])
     about = {"picture_shape": picture_shape, "roles": {"numeric": numeric}, "categorical": categorical}
-    return Division(settings, inputs, target, targets, weights, group_of, time_of, about, fold_of, n_folds)
+    return Division(settings, inputs, target, targets, weights, group_of, time_of, about, fold_of, n_folds, warnings)
 
 
 def cross_validate(classifier: Classifier, X: Any, y: Any, **about: Any) -> CrossValidation:

@@ -12,6 +12,7 @@ import pytest
 
 import fromlogits as fl
 from fromlogits import cross_validation
+from fromlogits.cli import cv as cv_verb
 from fromlogits.cli.main import run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -70,6 +71,20 @@ def test_rows_that_no_fold_judges_are_empty(tmp_path: Path, capsys: pytest.Captu
     assert [bool(row["probability:b"]) for row in rows] == [row >= 30 for row in range(120)]
 
 
+@pytest.mark.parametrize("most", [1, 100])
+def test_predictions_written_in_parts_are_the_same(
+    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "t.csv"
+    lines = [f"row {row},{row * 37 % 101},{int(row * 37 % 101 > 50)},{row % 2}" for row in range(60)]
+    table.write_text("\n".join(["name,size,car,bus", *lines]) + "\n")
+    command = f"cv {table} --target car,bus --id name --folds 2 --epochs 1"
+    done(f"{command} -o {tmp_path / 'whole.csv'}", capsys)
+    monkeypatch.setattr(cv_verb, "PART_VALUES", most)
+    done(f"{command} -o {tmp_path / 'parts.csv'}", capsys)
+    assert (tmp_path / "parts.csv").read_text() == (tmp_path / "whole.csv").read_text()
+
+
 def test_ctrl_c_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +139,15 @@ def test_a_dry_run_names_classes_and_columns_and_finds_what_is_wrong_with_a_fold
     assert "2 classes in column 'kind': a, b\n" in out
     assert "town    category of 3 values" in out
     assert err.count("warning: left out: nr, as it has a different value in nearly every row") == 1
+
+    numbered = tmp_path / "numbered.csv"
+    numbered.write_text(table.read_text().replace("row ", ""))
+    dry = done(f"cv {numbered} --target kind --folds 2 --dry-run", capsys)
+    assert [column["column"] for column in dry["columns"] if column["what"] != "left out"] == ["size", "town"]
+    assert run(shlex.split(f"cv {numbered} --target kind --folds 2 --epochs 1")) == 0
+    assert capsys.readouterr().err.count("warning: left out: nr, as it has a different value") == 1
+    dry = done(f"cv {numbered} --target kind --folds 2 --dry-run --numeric nr", capsys)
+    assert [column["column"] for column in dry["columns"]] == ["nr", "size", "town"]
 
     table.write_text("\n".join(["nr,size,kind", *(f"{row},{row % 7},{'ab'[row > 40]}" for row in range(120))]) + "\n")
     command = f"cv {table} --target kind --folds 3 --time-column nr --dry-run"

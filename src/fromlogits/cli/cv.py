@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import sys
 import time
@@ -36,6 +37,9 @@ from .output import (
 from .predict import MIN_PROBABILITY
 from .train import found as found_in
 from .train import layers, resolved, steps
+
+PART_VALUES = 1 << 22
+"""Predictions that are written at a time."""
 
 if TYPE_CHECKING:
     from ..cross_validation import CrossValidation, Division, Fold
@@ -86,14 +90,17 @@ def cv(
     if words := about_weights(data, dataset, recipe.weights):
         note(words)
 
+    def warn(words: str) -> None:
+        if words not in said:
+            said.add(words)
+            progress.tell(f"warning: {words.rstrip('.')}.", "yellow")
+
     def fold_begins(fit: Fit) -> None:
         """What was noticed about the columns, which each training learns anew."""
         for words in fit.encoder.notes:
             note(words)
         for words in fit.encoder.warnings:
-            if words not in said:
-                said.add(words)
-                progress.tell(f"warning: {words.rstrip('.')}.", "yellow")
+            warn(words)
 
     def fold_done(fold: Fold) -> None:
         progress.say(
@@ -107,6 +114,8 @@ def cv(
             groups=dataset.groups, times=dataset.times, picture_shape=dataset.picture_shape,
             numeric=asked["reading"].numeric, categorical=asked["reading"].as_text,
         )  # fmt: skip
+    for words in division.warnings:
+        warn(words)
     try:
         with naming(data):
             if dry_run:
@@ -225,19 +234,22 @@ def _write(found: CrossValidation, dataset: Dataset, path: Path, *, overwrite: b
     """The out-of-fold predictions, in the form of `fromlogits predict`."""
     least = len(dataset) * (2 + MIN_PROBABILITY * len(found.target.classes))
     check_room("the predictions need at least", path.resolve().parent, least)
-    is_judged = found.fold_of >= 0
-    predictions = Predictions(
-        dataset.ids.columns,
-        found.predicted,
-        found.target.classes,
-        found.probabilities,
-        None,
-        is_multi_label=found.target.task == "multi-label",
-        separator=found.target.separator or SIGN,
-        is_there=None if is_judged.all() else is_judged,
-    )
+    is_judged, columns = found.fold_of >= 0, dataset.ids.columns
+    most_rows = max(1, PART_VALUES // len(found.target.classes))
     with (
         written(path, overwrite=overwrite) as stream,
         io.TextIOWrapper(stream, encoding="utf-8", newline="") as text,
     ):
-        predictions.write(text, delimiter_of(path))
+        for start in range(0, len(dataset), most_rows):
+            rows = slice(start, min(start + most_rows, len(dataset)))
+            part = dataclasses.replace(found, logits=found.logits[rows], fold_of=found.fold_of[rows])
+            Predictions(
+                [column.part(rows.start, rows.stop) for column in columns],
+                part.predicted,
+                found.target.classes,
+                part.probabilities,
+                None,
+                is_multi_label=found.target.task == "multi-label",
+                separator=found.target.separator or SIGN,
+                is_there=None if is_judged.all() else is_judged[rows],
+            ).write(text, delimiter_of(path), has_header=start == 0)

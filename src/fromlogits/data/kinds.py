@@ -236,6 +236,15 @@ def _levels(learned: Column, weights: NDArray[np.float64] | None) -> Levels | No
     return Levels(Number.fit(learned, weights), Category(tuple(sorted(texts_of(learned).distinct))))
 
 
+def row_numbers(table: Table, *, categorical: Sequence[str] = (), numeric: Sequence[str] = ()) -> tuple[str, ...]:
+    """The columns that count the rows of the table, which some of its rows alone do not show."""
+    return tuple(
+        column.name
+        for column in table.columns
+        if column.is_numeric and column.name not in (*categorical, *numeric) and _counts_the_rows(column, table)
+    )
+
+
 def _counts_the_rows(column: Column, table: Table) -> bool:
     """Whole numbers that run on from row to row, in any order. Of a source with types, only its integers."""
     values = column.values
@@ -334,17 +343,7 @@ def _warnings(
 ) -> tuple[str, ...]:
     said = []
     if keys := [name for name, why in left_out.items() if why == "identifier"]:
-        one = len(keys) == 1
-        name = shlex.quote(keys[0])
-        how = f"--categorical {name} keeps the values that three rows share"
-        if table[keys[0]].is_numeric:
-            how = f"--numeric {name} keeps it" if table.origin.has_options else "a column of floats is kept"
-        elif not table.origin.has_options:
-            how = "a categorical type keeps the values that three rows share"
-        said.append(
-            f"left out: {shown(keys)}, as {'it has' if one else 'they have'} a different value"
-            f" in nearly every row and name{'s' * one} the row; {how}"
-        )
+        said.append(of_identifiers(table, keys))
     if targets is not None:
         n_labels = 1 if targets.ndim == 1 else targets.shape[1]
         for name in names if n_labels * len(names) <= MAX_COMPARISONS else ():
@@ -355,6 +354,21 @@ def _warnings(
                     f" {table.origin.how_to_leave_out([name])}"
                 )
     return tuple(said)
+
+
+def of_identifiers(table: Table, names: Sequence[str]) -> str:
+    """What is said of columns that are left out because they name the row."""
+    one = len(names) == 1
+    name = shlex.quote(names[0])
+    how = f"--categorical {name} keeps the values that three rows share"
+    if table[names[0]].is_numeric:
+        how = f"--numeric {name} keeps it" if table.origin.has_options else "a column of floats is kept"
+    elif not table.origin.has_options:
+        how = "a categorical type keeps the values that three rows share"
+    return (
+        f"left out: {shown(names)}, as {'it has' if one else 'they have'} a different value"
+        f" in nearly every row and name{'s' * one} the row; {how}"
+    )
 
 
 def _of_each_label(targets: NDArray[Any] | SparseLabels) -> Iterator[NDArray[Any]]:
