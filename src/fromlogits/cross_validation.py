@@ -148,6 +148,11 @@ class Division:
         """A new classifier, and the training of it that is ready to run; InputError, which names the fold."""
         rows = self.trained_on(number)
         targets = self.targets.take(rows, axis=0)
+        if not isinstance(targets, SparseLabels) and targets.ndim == 1 and (targets == targets[0]).all():
+            raise InputError(
+                f"fold {number + 1} of {self.n_folds}: the target must have at least 2 classes; all {len(rows):,} rows"
+                f" to train on are of class {self.target.classes[targets[0]]!r}."
+            )
         clf = Classifier(**_by_number(self.settings, self.target, targets))
         more: dict[str, Any] = {"sample_weight": _of(self.weights, rows)}
         if fitting.holds_out(self.settings, int(self.takes_part.sum()), self.target.task):

@@ -1449,6 +1449,18 @@ CASES: dict[str, list[Case]] = {
             "t.csv: groups (--group) and times (--time-column) both say which rows make a fold; give one.",
         ),
         Case(
+            "a fold whose training lacks a class, in a dry run",
+            text("size,day,kind\n" + "".join(f"{row % 7},{row},{'ab'[row > 20]}\n" for row in range(40))),
+            "cv t.csv --target kind --time-column day --folds 3 --dry-run",
+            "t.csv: fold 1 of 3: the target must have at least 2 classes; all 10 rows to train on are of class 'a'.",
+        ),
+        Case(
+            "folds of nothing but a row's number",
+            text("number,kind\n" + "".join(f"{row},{'ab'[row % 2]}\n" for row in range(40))),
+            "cv t.csv --target kind",
+            "t.csv: there is no column to learn from; left out: number, as it has a different value in nearly every row and names the row; --numeric number keeps it.",
+        ),
+        Case(
             "predictions to a file of another kind",
             table,
             "cv t.csv --target kind -o out.json",
