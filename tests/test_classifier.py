@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -341,6 +342,41 @@ def test_an_impossible_setting_is_refused_in_one_line(settings: dict[str, Any], 
 def test_an_unknown_parameter_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match="Did you mean 'dropout'"):
         fl.Classifier().set_params(droput=0.1)
+
+
+def test_a_value_that_the_training_never_had_is_warned_of_once_a_call() -> None:
+    frame = pd.DataFrame({"x": np.sin(np.arange(90)), "c": ["a", "b", "c"] * 30, "r": [1, 2, 3] * 30})
+    y = np.arange(90) % 2
+    clf = fl.Classifier(max_epochs=1).fit(frame, y)
+    later = frame.assign(c=["a", "z", None] * 30, r=[1, 2, 7] * 30)
+    for call in (clf.predict, clf.predict_proba, clf.predict_logits, clf.decision_function, clf.predict_log_proba):
+        with pytest.warns(UserWarning) as caught:
+            call(later)
+        assert [str(one.message) for one in caught] == [
+            "values that the training never had count for nothing: column 'c' (30 of 90 rows), column 'r' (30 of 90"
+            " rows)"
+        ]
+        assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"column 'c' \(30 of 90 rows\)") as caught:
+        clf.score(later, y)
+    assert (len(caught), caught[0].filename) == (1, __file__)
+
+
+def test_values_as_the_training_had_them_are_not_warned_of() -> None:
+    names = [f"n{row % 60 if row < 200 else row}" for row in range(240)]
+    frame = pd.DataFrame({"x": np.sin(np.arange(240)), "c": ["a", "b", "b", "a"] * 60, "town": names})
+    clf = fl.Classifier(max_epochs=1).fit(frame, np.arange(240) % 2)
+
+    clf.predict(frame)
+    clf.predict(frame.assign(c=None, town="elsewhere", x=np.nan))  # gaps, and a town that shares the rare ones' feature
+
+
+def test_a_column_that_is_read_as_it_was_learned_is_warned_of() -> None:
+    frame = pd.DataFrame({"x": np.sin(np.arange(60)), "on": np.arange(60) % 3 == 0})
+    clf = fl.Classifier(max_epochs=1).fit(frame, np.arange(60) % 2)
+    with pytest.warns(UserWarning, match="column 'on' was read as 'yes' = 1 and 'no' = 0, as the model learned it"):
+        found = clf.predict_proba(frame.assign(on=np.where(frame.on, "yes", "no")))
+    assert np.array_equal(found, clf.predict_proba(frame))
 
 
 def test_an_unknown_keyword_of_the_constructor_is_refused_with_the_nearest() -> None:

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from . import callbacks as callback
 from . import few_rows, fitting, members, metrics, training
 from .cores import check_n_jobs, n_threads
+from .data.encoders import Surprises
 from .data.inputs import as_inputs
 from .decisions import calibration
 from .errors import InputError
-from .estimator import Estimator, not_fitted
+from .estimator import Estimator, not_fitted, warn_caller
 from .fitting import Fit, FitSummary
 from .heads import HEADS
 from .incremental import Increments
@@ -311,21 +312,34 @@ class Classifier(Estimator):
         Args:
             X: rows as `fit` took them; columns are matched by name.
             calibrated: divided by the temperature; False gives what the network computed.
+
+        A UserWarning, one a call, counts the rows with a value of a category that the training never had and no
+        feature stands for (a category of many values has a feature for the rare ones); another names columns of yes
+        and no that are read as the model learned them. A missing value is no surprise.
         """
+        logits_nc, surprises = self._logits(X, calibrated=calibrated)
+        for words in surprises:
+            warn_caller(words)
+        return logits_nc
+
+    def _logits(self, X: Any, *, calibrated: bool = True) -> tuple[Float32, tuple[str, ...]]:
+        """The logits, and what in the rows is not as the training had it."""
         self._check_fitted()
         check_n_jobs(self.n_jobs)
         temperature = self.temperature_ if calibrated else 1.0
         few_nc = few_rows.logits(X, self.encoder_, self._networks.only, temperature)
         if few_nc is not None:
-            return few_nc
-        parts = list(self._logits_in_parts(X, temperature))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+            return few_nc, ()
+        surprises = Surprises()
+        parts = list(self._logits_in_parts(X, temperature, surprises))
+        logits_nc = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return logits_nc, surprises.told(len(logits_nc))
 
-    def _logits_in_parts(self, X: Any, temperature: float) -> Iterator[Float32]:
+    def _logits_in_parts(self, X: Any, temperature: float, surprises: Surprises | None = None) -> Iterator[Float32]:
         """The logits of some consecutive rows at a time, in little memory; a row's bits are the same in every part."""
         self._networks.use_threads(n_threads(self.n_jobs))
         most_rows = max(1, PART_VALUES // self.target_.n_classes)
-        for part in self.encoder_.encode_parts(as_inputs(X), most_rows):
+        for part in self.encoder_.encode_parts(as_inputs(X), most_rows, surprises):
             yield calibration.apply(self._networks.of(part), temperature)
 
     def predict_proba(self, X: Any) -> Float32:
@@ -351,7 +365,8 @@ class Classifier(Estimator):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy; for labels, the share of rows with every label right."""
-        logits_nc, targets, weights = self._known(X, y, sample_weight)
+        logits_nc = self.predict_logits(X)
+        targets, weights = self._known(len(logits_nc), y, sample_weight)
         name = "accuracy" if self.target_.task == "multi-class" else "subset_accuracy"
         figure = metrics.value(name, self.target_.task, logits_nc, targets, weights=weights)
         return math.nan if figure is None else figure
@@ -362,18 +377,18 @@ class Classifier(Estimator):
         docs/reference/metrics.md says what each is. `sample_weight` as for `fit`; `class_weight` and `pos_weight` shape
         the training, they have no part in figures.
         """
-        logits_nc, targets, weights = self._known(X, y, sample_weight)
+        return self._figures(self.predict_logits(X), y, sample_weight)
+
+    def _figures(self, logits_nc: Float32, y: Any, sample_weight: Any) -> dict[str, Any]:
+        targets, weights = self._known(len(logits_nc), y, sample_weight)
         return metrics.in_full(self.target_.task, self.target_.classes, logits_nc, targets, weights=weights)
 
-    def _known(self, X: Any, y: Any, sample_weight: Any) -> tuple[Float32, NDArray[Any], NDArray[np.float64] | None]:
-        """Logits, targets and weights of rows whose target is known."""
-        logits_nc = self.predict_logits(X)
+    def _known(self, n: int, y: Any, sample_weight: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+        """Targets and weights of n rows."""
         targets = self.target_.encode(y, unknown="mark")
-        if len(targets) != len(logits_nc):
-            raise InputError(
-                f"X and y must have the same number of rows; X has {len(logits_nc)}, y has {len(targets)}."
-            )
-        return logits_nc, targets, checked("sample_weight", sample_weight, len(targets), self.target_)
+        if len(targets) != n:
+            raise InputError(f"X and y must have the same number of rows; X has {n}, y has {len(targets)}.")
+        return targets, checked("sample_weight", sample_weight, n, self.target_)
 
     @property
     def _is_one_unit(self) -> bool:

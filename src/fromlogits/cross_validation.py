@@ -257,7 +257,7 @@ def trained(
         clf, fit = division.prepared(number)
         fold_begins(fit)
         clf._run(fit)
-        own_nc = _of_all_classes(clf, clf.predict_logits(division.inputs.take(judged)), target)
+        own_nc = _of_all_classes(clf, clf._logits(division.inputs.take(judged))[0], target)
         if not len(logits_nc):
             logits_nc = np.zeros((len(targets), own_nc.shape[1]), np.float32)
         logits_nc[judged] = own_nc

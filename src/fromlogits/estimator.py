@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import warnings
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from .model import Model
 
 OF_ONE_FIT = ("_model", "_engine", "_networks", "_increments")
 """What is fitted beside the attributes whose names end in an underscore."""
+PACKAGE = __name__.partition(".")[0]
 ROUTED = ("fit", "partial_fit", "score")
 """Methods with arguments beside X and y."""
 
@@ -178,6 +180,14 @@ class UnknownArgument(InputError, TypeError):
 
 def _is_fitted_attribute(name: str) -> bool:
     return (name.endswith("_") and not name.startswith("_")) or name in OF_ONE_FIT
+
+
+def warn_caller(words: str) -> None:
+    """A UserWarning at the line that called into this library, however deep inside it is found out."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(words, stacklevel=level)
 
 
 def not_fitted(message: str) -> NotFittedError:

@@ -114,7 +114,7 @@ def cv(
             groups=dataset.groups, times=dataset.times, picture_shape=dataset.picture_shape,
             numeric=asked["reading"].numeric, categorical=asked["reading"].as_text,
         )  # fmt: skip
-    for words in division.warnings:
+    for words in (*division.target.warnings, *division.warnings):
         warn(words)
     try:
         with naming(data):
@@ -124,8 +124,6 @@ def cv(
             found = trained(division, fold_begins=fold_begins, fold_done=fold_done)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("nothing was written") from None
-    for words in found.target.warnings:
-        progress.tell(f"warning: {words.rstrip('.')}.", "yellow")
     if path is not None:
         _write(found, dataset, path, overwrite=overwrite)
     report = _report(found, len(dataset), time.perf_counter() - started)

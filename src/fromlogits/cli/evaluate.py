@@ -36,7 +36,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     dataset = read_labelled(classifier, data, reading)
     with naming(data):
         noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
-        logits_nc = classifier.predict_logits(dataset.features)
+        logits_nc, _ = classifier._logits(dataset.features)
         targets = classifier.target_.encode(dataset.targets, unknown="mark")
     task, classes = classifier.target_.task, classifier.target_.classes
     weights = dataset.weights

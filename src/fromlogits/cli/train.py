@@ -124,12 +124,12 @@ def train(
         (name, other) for name, other in ((data, dataset), (valid, valid_data), (test, test_data)) if name and other
     ]
     notes = joined_notes([other for _, other in files])
-    for name, other in files[1:]:
-        notes += fit.encoder.conversions(as_inputs(other.features))
-        notes += noticed_notes(fit.encoder.noticed(as_inputs(other.features)), named(name), len(other))
+    for name, later in files[1:]:
+        notes += fit.encoder.conversions(as_inputs(later.features))
+        notes += noticed_notes(fit.encoder.noticed(as_inputs(later.features)), named(name), len(later))
     for note in dict.fromkeys((*notes, *fit.summary.notes)):
         progress.say(f"note: {note.rstrip('.')}.")
-    for words in dict.fromkeys(about_weights(name, other, recipe.weights) for name, other in files):
+    for words in dict.fromkeys(about_weights(name, one, recipe.weights) for name, one in files):
         if words:
             progress.say(f"note: {words}.")
     for words in fit.summary.warnings:
@@ -184,7 +184,8 @@ def train(
             raise KeyboardInterrupt("nothing was saved") from None
         report = _report(classifier, len(dataset), path, time.perf_counter() - started)
         if test_data is not None:
-            figures = classifier.evaluate(test_data.features, test_data.targets, test_data.weights)
+            logits_nc, _ = classifier._logits(test_data.features)
+            figures = classifier._figures(logits_nc, test_data.targets, test_data.weights)
             marked = {} if test_say == NO_PART else {"selected_on": True}
             count = unknown_labels(test_data, fit.target)[0]
             report["test"] = {"rows": n_test, **marked, **figures, **({"unknown_label_rows": count} if count else {})}

@@ -8,8 +8,10 @@ some columns are no numbers, or values are missing, each column has an encoding 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import NoneType
 from typing import Any, Literal, NoReturn
 
@@ -44,6 +46,28 @@ FLOAT32_LEAST, FLOAT32_MOST = float(np.finfo(np.float32).smallest_subnormal), fl
 BLOCK_ROWS = 512  # rows that are float64 at a time: 3 MB for 785 columns
 BLOCK_VALUES = 1 << 18  # values of sparse rows that are float64 at a time: 2 MB
 SPARSE = 0.2  # below this share of values that are not zero, training rows are left sparse
+
+
+@dataclass
+class Surprises:
+    """What in later rows is not as the training had it.
+
+    Attributes:
+        conversions: of columns that are read as the model learned them, a sentence each.
+        unseen: column -> rows with a value that the training never had and no feature stands for.
+    """
+
+    conversions: tuple[str, ...] = ()
+    unseen: Counter[str] = field(default_factory=Counter)
+
+    def told(self, n_rows: int) -> tuple[str, ...]:
+        """In words, of so many rows."""
+        if not self.unseen:
+            return self.conversions
+        counts = self.unseen.most_common()
+        listed = ", ".join(f"{name} ({count:,} of {n_rows:,} rows)" for name, count in counts[:5])
+        more = f" and {len(counts) - 5} more columns" if len(counts) > 5 else ""
+        return (*self.conversions, f"values that the training never had count for nothing: {listed}{more}")
 
 
 @dataclass(frozen=True)
@@ -157,20 +181,27 @@ class FeatureEncoder:
         refuse_too_large(inputs.n_rows, inputs.n_features, "features")
         return Features(features.dense()), notes
 
-    def encode_parts(self, inputs: Inputs, most_rows: int = MANY_ROWS) -> Iterator[EncodedRows]:
+    def encode_parts(
+        self, inputs: Inputs, most_rows: int = MANY_ROWS, surprises: Surprises | None = None
+    ) -> Iterator[EncodedRows]:
         """The features of all rows, at most so many consecutive rows at a time; their memory is bounded.
 
         Their form is the encoder's alone: how many other rows and zeros there are changes no bits of a prediction.
+        What is not as in the training is added to the surprises.
         """
+        if surprises is not None:
+            surprises.conversions += self.conversions(inputs)
         inputs, _ = self._matched(inputs)
         if self._stays_as_it_is(inputs):
             pictures = self._as_it_is(inputs)
             for start in range(0, len(pictures), most_rows):
                 yield Features(pictures.values[start : start + most_rows], self.scale, self.shift)
             return
-        encode: Callable[[Inputs, int, int], EncodedRows] = {
-            "scaled": self._encode_sparse, "columns": self._encode_columns,
-        }.get(self.kind, self._encode_dense)  # fmt: skip
+        unseen = None if surprises is None else surprises.unseen
+        of_kind: dict[str, Callable[[Inputs, int, int], EncodedRows]] = {
+            "scaled": self._encode_sparse, "columns": partial(self._encode_columns, unseen=unseen),
+        }  # fmt: skip
+        encode = of_kind.get(self.kind, self._encode_dense)
         width = self.n_features
         if self.table is not None and self.table.is_sparse:
             width = 2 * self.table.n_slots
@@ -239,12 +270,12 @@ class FeatureEncoder:
             refuse_unusable(inputs, is_for_model=True)
         return inputs, notes
 
-    def _encode_columns(self, inputs: Inputs, start: int, stop: int) -> EncodedRows:
+    def _encode_columns(self, inputs: Inputs, start: int, stop: int, unseen: Counter[str] | None = None) -> EncodedRows:
         assert self.table is not None
         if isinstance(inputs, SparseMatrix):
             inputs, start, stop = Matrix(inputs.dense(slice(start, stop)), origin=inputs.origin), 0, stop - start
         names = [self.schema.name_of(place) for place in range(self.schema.n_features)]
-        return self.table.encode(_columns(inputs), names, inputs.origin, start, stop)
+        return self.table.encode(_columns(inputs), names, inputs.origin, start, stop, unseen)
 
     def _stays_as_it_is(self, inputs: Inputs) -> bool:
         return isinstance(inputs, Matrix) and self.kind == "picture" and inputs.values.dtype == np.uint8

@@ -20,10 +20,12 @@ class Slots:
     Attributes:
         features: int32 (n, slots), which of the column's features; ascending in a row where values are not 0.
         values: float32 (n, slots); 0 where the slot is not needed.
+        n_unseen: rows whose value the training never had, and which therefore have no feature.
     """
 
     features: NDArray[np.int32]
     values: NDArray[np.float32]
+    n_unseen: int = 0
 
 
 class Encoding(ABC):

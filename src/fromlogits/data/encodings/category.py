@@ -7,7 +7,7 @@ takes such rows sparse, so that a category of 50 000 values costs what one of 50
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -71,15 +71,12 @@ class Category(Encoding):
         return 1
 
     def encode(self, column: Column) -> Slots:
-        places = self.places(column)
-        return stacked((np.maximum(places, 0), places >= 0))
-
-    def places(self, column: Column) -> NDArray[np.int64]:
-        """Which feature a row has; -1 where none."""
         rare = len(self.values) if self.n_rare else -1
         missing = len(self.values) + (self.n_rare > 0) if self.n_missing else -1
         codes, known = self._codes(column)
-        return np.append(np.where(known < 0, rare, known), missing)[codes]
+        places = np.append(np.where(known < 0, rare, known), missing)[codes]
+        slots = stacked((np.maximum(places, 0), places >= 0))
+        return slots if self.n_rare else replace(slots, n_unseen=int(np.append(known < 0, False)[codes].sum()))
 
     def noticed(self, column: Column) -> tuple[int, int]:
         """Rare values of the training rows are not held by name and count as unseen too."""

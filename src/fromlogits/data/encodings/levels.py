@@ -38,6 +38,7 @@ class Levels(Encoding):
         return Slots(
             np.hstack([number.features, category.features + np.int32(self.number.n_features)]),
             np.hstack([number.values, category.values]),
+            category.n_unseen,
         )
 
     def noticed(self, column: Column) -> tuple[int, int]:

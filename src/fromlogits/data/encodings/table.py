@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,7 +54,13 @@ class TableEncoding:
         return list(accumulate((one.n_features for one in self.columns[:-1]), initial=0))
 
     def encode(
-        self, columns: Sequence[Column], names: Sequence[str], origin: Origin, start: int, stop: int
+        self,
+        columns: Sequence[Column],
+        names: Sequence[str],
+        origin: Origin,
+        start: int,
+        stop: int,
+        unseen: Counter[str] | None = None,
     ) -> EncodedRows:
         """Rows from start to stop.
 
@@ -62,10 +69,11 @@ class TableEncoding:
             names: of the columns, as a message has them.
             origin: of the rows.
             start, stop: rows.
+            unseen: the rows with a value that the training never had are added to it, by the name in `names`.
 
         Raises InputError for a value of another kind than in training.
         """
-        blocks = self._blocks(columns, names, origin, start, stop)
+        blocks = self._blocks(columns, names, origin, start, stop, unseen)
         if self.is_sparse:
             return _sparse(blocks, self.n_features)
         refuse_too_large(stop - start, self.n_features, "features")
@@ -78,7 +86,13 @@ class TableEncoding:
         return Features(encoded_nd)
 
     def _blocks(
-        self, columns: Sequence[Column], names: Sequence[str], origin: Origin, start: int, stop: int
+        self,
+        columns: Sequence[Column],
+        names: Sequence[str],
+        origin: Origin,
+        start: int,
+        stop: int,
+        unseen: Counter[str] | None,
     ) -> Iterator[tuple[Any, Any]]:
         """Features and values (rows, slots) of some rows at a time; a value of 0 is no feature."""
         for first in range(start, stop, BLOCK_ROWS):
@@ -92,6 +106,8 @@ class TableEncoding:
                 except ColumnFault as fault:
                     cure = fault.cure_for_model(column.name, origin)
                     raise InputError(f"{fault.told(name, origin, first)}. {cure}") from None
+                if unseen is not None and slots.n_unseen:
+                    unseen[name] += slots.n_unseen
                 here = slice(at, at + encoding.n_slots)
                 features[:, here] = slots.features + np.int32(offset)
                 values[:, here] = slots.values
