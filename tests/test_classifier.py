@@ -147,7 +147,10 @@ def test_own_validation_rows_are_used_and_none_are_held_out() -> None:
     x, y = blobs(3)
     clf = quick().fit(x[:200], y[:200], X_val=x[200:], y_val=y[200:])
     assert (clf.record_["n_train"], clf.record_["n_validation"]) == (200, 40)
-    assert clf.validation_metrics_ == clf.evaluate(x[200:], y[200:])
+    figures = clf.evaluate(x[200:], y[200:])
+    assert clf.validation_metrics_ == {name: figures[name] for name in ("accuracy", "log_loss")}
+    judged = quick(metric="brier").fit(x[:200], y[:200], X_val=x[200:], y_val=y[200:]).validation_metrics_
+    assert judged is not None and list(judged) == ["accuracy", "log_loss", "brier"]
     with pytest.raises(InputError, match="X_val and y_val come together"):
         quick().fit(x, y, X_val=x)
 
@@ -322,7 +325,7 @@ def test_threads_can_be_changed_after_fit() -> None:
         ({"random_state": -1}, "random_state"),
         ({"random_state": "x"}, "random_state"),
         ({"metric": "acuracy"}, "Did you mean 'accuracy'"),
-        ({"metric": "macro_f1"}, "is for multi-label targets"),
+        ({"metric": "micro_f1"}, "is for multi-label targets"),
         ({"spec": {"shedule": "cosine"}}, "Did you mean 'schedule'"),
         ({"spec": {"dropout": 0.5}}, "spec takes schedule"),
         ({"task": "regression"}, "multi-class"),

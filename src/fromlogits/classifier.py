@@ -377,9 +377,7 @@ class Classifier(Estimator):
         docs/reference/metrics.md says what each is. `sample_weight` as for `fit`; `class_weight` and `pos_weight` shape
         the training, they have no part in figures.
         """
-        return self._figures(self.predict_logits(X), y, sample_weight)
-
-    def _figures(self, logits_nc: Float32, y: Any, sample_weight: Any) -> dict[str, Any]:
+        logits_nc = self.predict_logits(X)
         targets, weights = self._known(len(logits_nc), y, sample_weight)
         return metrics.in_full(self.target_.task, self.target_.classes, logits_nc, targets, weights=weights)
 

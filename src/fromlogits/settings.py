@@ -230,8 +230,9 @@ SETTINGS: tuple[Setting, ...] = (
         "metric",
         WORD,
         "log_loss",
-        "what the validation rows are judged by: log_loss or accuracy; for labels log_loss, macro_f1, micro_f1,"
-        " macro_roc_auc, subset_accuracy or hamming_loss",
+        "what the validation rows are judged by: log_loss, brier, macro_f1, macro_roc_auc or macro_average_precision;"
+        " for classes also accuracy, balanced_accuracy, top_3_accuracy or top_5_accuracy; for labels also micro_f1,"
+        " subset_accuracy or hamming_loss",
         flag="--metric",
     ),
     Setting(

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
         "docs/reference/make_settings_md.py",
         "docs/reference/make_command_line_md.py",
         "docs/reference/make_hostile_files_md.py",
+        "docs/reference/make_metrics_md.py",
         "docs/reference/make_speed_md.py",
         "docs/reference/make_tables_md.py",
         "docs/guide/make_separate_or_joint_md.py",

@@ -203,7 +203,7 @@ def test_evaluating_the_validation_file_says_that_it_chose_the_epoch(here: Here)
         "warning: this is the file that the training was validated on (copy.csv): these rows chose the epoch, so the"
         " figures are a little too good.\n"
     )
-    assert "\nall rows, which chose the epoch: accuracy " in out
+    assert "\nall rows, which chose the epoch:\n  accuracy " in out
     assert here.json("evaluate t.safetensors copy.csv")["selected_on"] is True
     assert "\nvalidation (30 rows, which chose the epoch): accuracy " in here("inspect t.safetensors")[1]
 
@@ -224,7 +224,7 @@ def test_what_the_held_out_rows_did_is_said(here: Here, settings: str, purpose: 
     assert f"180 rows to train on, 20 {purpose}\n" in err
     assert f"\nvalidation (20 rows, which {say}): accuracy " in out
     assert warned.endswith(f"on new ones, and they {say}.\n")
-    assert f"\nheld-out rows (20, which {say}): accuracy " in evaluated
+    assert f"\nheld-out rows (20, which {say}):\n  accuracy " in evaluated
     assert f"\nvalidation   20 more rows {say}\n" in inspected
     assert f"\nvalidation (20 rows, which {say}): accuracy " in inspected
     assert ("5, the last is kept; ended by" in inspected) == (settings == "early_stopping=false")
@@ -248,8 +248,13 @@ def test_evaluating_the_training_file_tells_the_held_out_rows_apart(here: Here) 
 
     assert code == 0
     assert err.startswith("warning: the model was trained on this very file (t.csv)")
-    assert list(report) == ["task", "rows", "classes", "seconds", "accuracy", "log_loss", "held_out"]
-    assert report["held_out"] == validation
+    assert list(report) == [
+        "task", "rows", "classes", "seconds", "accuracy", "balanced_accuracy", "top_3_accuracy", "top_5_accuracy",
+        "macro_f1", "macro_roc_auc", "micro_roc_auc", "macro_average_precision", "micro_average_precision", "log_loss",
+        "brier", "ece", "ece_by_chance", "intervals", "resamples", "per_class", "confusion", "most_confused",
+        "held_out",
+    ]  # fmt: skip
+    assert report["held_out"] | validation == report["held_out"]
 
 
 def test_evaluating_other_rows_gives_their_figures_alone(here: Here) -> None:
@@ -296,7 +301,10 @@ def test_labels_are_named_by_what_the_star_matched(here: Here) -> None:
 
     assert report["classes"] == ["car", "bus"]
     assert [row["label"] for row in report["validation"]["per_label"]] == ["car", "bus"]
-    assert evaluated["held_out"] == report["validation"]
+    of_labels = evaluated["held_out"].pop("per_label")
+    for label, trained in zip(of_labels, report["validation"].pop("per_label"), strict=True):
+        assert label | trained == label
+    assert evaluated["held_out"] | report["validation"] == evaluated["held_out"]
     assert list(rows[0]) == ["prediction", "probability:car", "probability:bus"]
     for row in rows:
         held = [label for label in ("car", "bus") if float(row[f"probability:{label}"]) > 0.5]

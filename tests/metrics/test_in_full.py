@@ -194,7 +194,7 @@ def test_what_is_decided_by_a_rule_is_what_is_judged() -> None:
     logits_nc, targets_nc = label_case(90, 4, seed=7)
     decided_nc = np.random.default_rng(2).integers(0, 2, (90, 4))
     for judged in (evaluate, in_full):
-        figures = judged("multi-label", range(4), logits_nc, targets_nc, weights=weights_n, decided=decided_nc)  # type: ignore[operator]
+        figures = judged("multi-label", range(4), logits_nc, targets_nc, weights=weights_n, decided=decided_nc)
         assert figures["macro_f1"] == pytest.approx(
             theirs.f1_score(targets_nc, decided_nc, sample_weight=weights_n, average="macro", zero_division=0)
         )
@@ -260,11 +260,11 @@ def test_an_unknown_label_takes_no_part() -> None:
     columns = [is_known_nc[:, k] for k in range(3)]
     each = [theirs.average_precision_score(targets_nc[rows, k], logits_nc[rows, k]) for k, rows in enumerate(columns)]
     assert figures["macro_average_precision"] == pytest.approx(np.mean(each), rel=1e-12)
-    each = [
-        calibration_error(from_logits.sigmoid(logits_nc[rows, k]), targets_nc[rows, k].astype(float))[0]  # type: ignore[misc]
+    errors = [
+        calibration_error(from_logits.sigmoid(logits_nc[rows, k]), targets_nc[rows, k].astype(float))[0]
         for k, rows in enumerate(columns)
     ]
-    assert figures["ece"] == pytest.approx(np.mean(each), rel=1e-12)
+    assert figures["ece"] == pytest.approx(np.mean(np.array(errors, float)), rel=1e-12)
     assert figures["per_label"][3]["ece"] is None
     guessed_nc = np.where(is_known_nc, targets_nc, np.float32(1))
     by_weight = in_full("multi-label", range(4), logits_nc, guessed_nc, weights=is_known_nc.astype(float))
@@ -342,7 +342,7 @@ def test_pooled_ranks_are_scikit_learns_on_small_cases(rows: list[tuple[int, boo
 
 
 def test_the_calibration_error_of_bins_that_are_known() -> None:
-    p_n = np.repeat(np.float32([0.25, 0.75]), 100)
+    p_n = np.repeat(np.array([0.25, 0.75], np.float32), 100)
     truth_n = np.concatenate([np.arange(100) < 35, np.arange(100) < 70]).astype(float)
     ece, by_chance = calibration_error(p_n, truth_n)
     assert ece == pytest.approx((0.10 + 0.05) / 2)
@@ -353,7 +353,7 @@ def test_the_calibration_error_of_bins_that_are_known() -> None:
 def test_bins_hold_equal_mass_and_equal_probabilities_share_one() -> None:
     p_n = np.linspace(0.01, 0.99, 1500, dtype=np.float32)
     truth_n = np.random.default_rng(0).random(1500) < p_n
-    by_bin = [abs((truth_n[part] - p_n[part].astype(float)).sum()) for part in np.split(np.arange(1500), 15)]
+    by_bin = [abs(float((truth_n[part] - p_n[part].astype(float)).sum())) for part in np.split(np.arange(1500), 15)]
     assert calibration_error(p_n, truth_n.astype(float))[0] == pytest.approx(sum(by_bin) / 1500, rel=1e-12)
     same_n = np.full(1500, np.float32(0.4))
     assert calibration_error(same_n, truth_n.astype(float))[0] == pytest.approx(
@@ -362,16 +362,15 @@ def test_bins_hold_equal_mass_and_equal_probabilities_share_one() -> None:
 
 
 def test_true_probabilities_leave_the_error_of_chance() -> None:
-    errors, chances = [], []
+    found = []
     for seed in range(300):
         rng = np.random.default_rng(seed)
         p_n = rng.random(300).astype(np.float32)
-        error, by_chance = calibration_error(p_n, (rng.random(300) < p_n).astype(float), rng.gamma(1.0, size=300))
-        errors.append(error)
-        chances.append(by_chance)
-    deviation = np.std(errors, ddof=1) / math.sqrt(300)
+        found.append(calibration_error(p_n, (rng.random(300) < p_n).astype(float), rng.gamma(1.0, size=300)))
+    errors, chances = np.array(found, np.float64).T
+    deviation = float(np.std(errors, ddof=1)) / math.sqrt(300)
     # Three standard errors of the mean, and 2 %: Σ w·(t − p) of some twenty rows is not quite normal.
-    assert np.mean(errors) == pytest.approx(np.mean(chances), abs=3 * deviation + 0.02 * np.mean(chances))
+    assert np.mean(errors) == pytest.approx(np.mean(chances), abs=3 * deviation + 0.02 * float(np.mean(chances)))
 
 
 # --- prediction sets ---

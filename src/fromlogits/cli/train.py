@@ -75,6 +75,7 @@ def train(
 ) -> int:
     """Train a classifier on DATA and save it as one file."""
     started = time.perf_counter()
+    from .. import metrics
     from ..data.duplicates import SeenRows
     from ..data.inputs import as_inputs
     from ..data.sources import read
@@ -185,7 +186,11 @@ def train(
         report = _report(classifier, len(dataset), path, time.perf_counter() - started)
         if test_data is not None:
             logits_nc, _ = classifier._logits(test_data.features)
-            figures = classifier._figures(logits_nc, test_data.targets, test_data.weights)
+            known = classifier.target_.encode(test_data.targets, unknown="mark")
+            figures = metrics.evaluate(
+                classifier.target_.task, classifier.target_.classes, logits_nc, known, weights=test_data.weights,
+                also=(training_plan.metric,),
+            )  # fmt: skip
             marked = {} if test_say == NO_PART else {"selected_on": True}
             count = unknown_labels(test_data, fit.target)[0]
             report["test"] = {"rows": n_test, **marked, **figures, **({"unknown_label_rows": count} if count else {})}

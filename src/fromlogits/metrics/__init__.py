@@ -23,9 +23,9 @@ from .names import FIGURES, METRICS, SHORT, Metric, Task, is_better, validate_me
 from .sets import coverage, covered, label_recall, set_size
 
 __all__ = [
-    "FIGURES", "LEVEL", "METRICS", "SHORT", "Metric", "Task", "coverage", "covered", "evaluate", "has_unknown",
-    "in_full", "is_better", "label_recall", "predicted_classes", "predicted_labels", "row_weights", "set_size",
-    "validate_metric", "value",
+    "FIGURES", "LEVEL", "METRICS", "MOST_CONFUSED", "SHORT", "Metric", "Task", "coverage", "covered", "evaluate",
+    "has_unknown", "in_full", "is_better", "label_recall", "predicted_classes", "predicted_labels", "row_weights",
+    "set_size", "validate_metric", "value",
 ]  # fmt: skip
 
 Float32 = NDArray[np.float32]
