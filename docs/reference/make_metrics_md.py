@@ -47,6 +47,7 @@ A row counts once there, whatever it weighs.
 ## Intervals
 
 `intervals` holds [low, high] by figure: in 95 of 100 tables of such rows, about, it should hold the figure of endlessly many.
+On 50 rows it is too short, and of `macro_f1` with rare labels on 200 too: the decision below has the measurement.
 It says what other rows would change, and nothing of what another training would.
 `resamples` says on how many resamples of the rows each rests: {MOST_RESAMPLES:,}, fewer where they are dear, and at least {FEWEST_RESAMPLES}; of thousands of labels or classes there is none for ranks.
 With a group column, groups are drawn instead of rows; of more than {MOST_UNITS:,} rows, random hands of rows are.

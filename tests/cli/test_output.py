@@ -95,6 +95,13 @@ def test_figures_wrap_between_figures_and_undefined_is_said() -> None:
     assert (in_words(1234), in_words(True), in_words("car")) == ("1,234", "True", "car")
 
 
+def test_lists_of_numbers_are_on_one_line_and_strings_as_they_are() -> None:
+    value = {"matrix": [[1, -2.5], [3e-9, 4]], "names": ["[\n  1\n]", "b"], "none": [], "mixed": [1, None]}
+    text = as_json(value)
+    assert json.loads(text) == value
+    assert "[\n    [1, -2.5],\n    [3e-09, 4]\n  ]" in text
+
+
 def test_columns_are_aligned_and_long_lists_are_cut_in_the_middle() -> None:
     assert aligned([["label", "f1"], ["a", "0.5000"]]) == "label      f1\na      0.5000"
     assert listed(range(10)) == "0 to 9"

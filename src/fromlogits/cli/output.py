@@ -7,6 +7,7 @@ import csv
 import json
 import math
 import os
+import re
 import shlex
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,22 +35,25 @@ MOST_ROWS = 20
 """Of a table with a line per class or label."""
 PER_LABEL = ("label", "support", "roc_auc", "average_precision", "f1", "threshold")
 NO_PART = "took no part in the training"
+NUMBERS = re.compile(r"\[\n +[-+.\deE]+(?:,\n +[-+.\deE]+)*\n *\]")
+"""A list of numbers over several lines, which no string holds: a line's end is escaped there."""
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
 def as_json(value: object, *, is_wide: bool = False) -> str:
-    """One JSON object; NumPy's scalars are welcome, NaN is an error.
+    """One JSON object; NumPy's scalars are welcome, NaN is an error. A list of numbers alone is on one line.
 
     Args:
         is_wide: on one line, for many rows.
     """
-    return json.dumps(
+    text = json.dumps(
         value,
         indent=None if is_wide else 2,
         ensure_ascii=False,
         allow_nan=False,
         default=lambda scalar: scalar.item() if hasattr(scalar, "item") else str(scalar),
     )
+    return NUMBERS.sub(lambda numbers: re.sub(r"\n *", " ", numbers[0]).replace("[ ", "[").replace(" ]", "]"), text)
 
 
 def json_numbers(value: Any) -> Any:
