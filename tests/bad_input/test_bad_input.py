@@ -1532,13 +1532,19 @@ CASES: dict[str, list[Case]] = {
             "an unknown metric",
             table,
             f"{TRAIN} --metric acuracy",
-            "no metric is called 'acuracy'. Did you mean 'accuracy'? Known for multi-class: accuracy, log_loss.",
+            "no metric is called 'acuracy'. Did you mean 'accuracy'? Known for multi-class: accuracy, balanced_accuracy, top_3_accuracy, top_5_accuracy, macro_f1, macro_roc_auc, macro_average_precision, log_loss, brier.",
         ),
         Case(
             "a metric of the other task",
             table,
-            f"{TRAIN} --metric macro_roc_auc",
-            "metric 'macro_roc_auc' is for multi-label targets, and this one is multi-class. Known for multi-class: accuracy, log_loss.",
+            f"{TRAIN} --metric micro_f1",
+            "metric 'micro_f1' is for multi-label targets, and this one is multi-class. Known for multi-class: accuracy, balanced_accuracy, top_3_accuracy, top_5_accuracy, macro_f1, macro_roc_auc, macro_average_precision, log_loss, brier.",
+        ),
+        Case(
+            "a figure that chooses no epoch",
+            table,
+            f"{TRAIN} --metric ece",
+            "metric 'ece' is a figure that `evaluate` gives, and not one to choose an epoch by. Known for multi-class: accuracy, balanced_accuracy, top_3_accuracy, top_5_accuracy, macro_f1, macro_roc_auc, macro_average_precision, log_loss, brier.",
         ),
         Case(
             "layers that can't be read",
