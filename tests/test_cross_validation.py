@@ -191,12 +191,3 @@ def test_sets_of_labels_are_judged_as_their_matrix(weights: str | None) -> None:
     assert (of_sets.figures, of_sets.intervals) == (of_matrix.figures, of_matrix.intervals)
     assert [fold.figures for fold in of_sets.folds] == [fold.figures for fold in of_matrix.folds]
     assert (of_sets.fold_of[::10] == -1).all()
-
-
-def test_intervals_are_the_same_from_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(150, 4))
-    y = (x[:, :3] + rng.normal(size=(150, 3)) > [0, 0.8, 1.5]).astype(int)
-    whole = cross_validate(quick(task="multi-label"), x, y, n_folds=3)
-    monkeypatch.setattr("fromlogits.cross_validation.BLOCK_VALUES", 21)
-    assert cross_validate(quick(task="multi-label"), x, y, n_folds=3).intervals == whole.intervals

@@ -141,6 +141,7 @@ def test_the_features_of_columns_are_those_of_the_page_bit_for_bit(names: list[s
         np.testing.assert_array_equal(theirs, ours)
 
 
+@pytest.mark.filterwarnings("ignore:values that the training never had")
 @pytest.mark.parametrize("way", ["one network", *MEMBERS])
 def test_the_reader_reads_tables_of_every_kind_of_column(way: str, tmp_path: Path) -> None:
     y = np.stack([np.arange(N) % 2, np.arange(N) % 3 == 0], axis=1).astype(int)

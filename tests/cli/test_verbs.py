@@ -507,7 +507,7 @@ def test_a_class_name_can_not_steer_the_terminal(here: Here) -> None:
     report = here.json("evaluate t.safetensors t.csv")
 
     assert not {"\x1b", "\x9b"} & set(out + err + inspected)
-    assert "classes: \\x1b[2J\\x9b1m, b, c" in inspected
+    assert "classes: \\u001b[2J\\u009b1m, b, c" in inspected
     assert report["classes"] == ["\x1b[2J\x9b1m", "b", "c"]
 
 

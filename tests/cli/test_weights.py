@@ -105,8 +105,8 @@ def test_weighted_figures_say_so(here: Here) -> None:
     assert "\nvalidation (12 rows, weighted, which" in here("inspect m.safetensors")[0]
     out, _ = here("evaluate m.safetensors t.csv")
     assert "all rows, weighted: " in out
-    assert "held-out rows (12, weighted, which chose the epoch): " in out
-    assert "all rows: " in here("evaluate m.safetensors plain.csv")[0]
+    assert "held-out rows (12, weighted, which chose the epoch):" in out
+    assert "\nall rows:" in here("evaluate m.safetensors plain.csv")[0]
     out, _ = here("cv t.csv --target kind --weights count --epochs 2")
     assert " rows, weighted, which took no part in the training that judges them" in out
 
