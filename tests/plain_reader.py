@@ -67,7 +67,8 @@ def probabilities(path: Path, x: Any) -> Array:
     z = rounds.swapaxes(1, 2).reshape(n_rounds, x.shape[-2], -1)
     softmaxes = spec["head"] == "softmax"
     z = mean(z, softmax if softmaxes else sigmoid) if n_rounds > 1 else z[0]
-    z = z / manifest["calibration"]["temperature"]
+    z = z / tensors.get("calibration.temperatures", manifest["calibration"]["temperature"])
+    z = z + tensors.get("calibration.biases", 0)
     if softmaxes:
         return softmax(z)
     is_yes_or_no = manifest["target"]["task"] == "multi-class"

@@ -126,10 +126,16 @@ def test_calibration_lives_in_the_logits_and_can_be_undone() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(600, 20)), rng.integers(0, 2, 600)  # nothing to learn: the network is overconfident
     clf = quick(early_stopping=False, max_epochs=60).fit(x, y)
-    assert clf.temperature_ > 2
+    by = clf.calibration_
+    assert (by.temperatures > 2).all()
     raw = clf.predict_logits(x, calibrated=False)
-    np.testing.assert_allclose(clf.predict_logits(x), raw.astype(float) / clf.temperature_, rtol=1e-7)
-    assert quick(calibrate=False, max_epochs=2).fit(x, y).temperature_ == 1.0
+    bias = 0.0 if by.biases is None else by.biases
+    np.testing.assert_allclose(clf.predict_logits(x), raw.astype(float) / clf.temperature_ + bias, rtol=1e-7)
+    losses = clf.record_["calibration"]["log_loss"]
+    assert losses[clf.record_["calibration"]["kind"]] == min(losses.values()) < losses["none"]
+
+    plain = quick(calibrate=False, max_epochs=2).fit(x, y)
+    assert plain.calibration_.is_nothing and plain.temperature_ == 1.0 and "calibration" not in plain.record_
 
 
 def test_without_early_stopping_and_calibration_every_row_is_trained_on() -> None:

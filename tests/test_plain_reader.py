@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import fromlogits as fl
+from fromlogits.decisions.calibration import Calibration
 from fromlogits.spec import HIDDEN_ACTIVATIONS
 from tests import plain_reader
 from tests.plain_reader import probabilities
@@ -66,6 +68,19 @@ def test_the_reader_reads_several_networks(name: str, way: str, tmp_path: Path) 
     np.testing.assert_allclose(theirs, clf.predict_proba(rows), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", ["two classes", "labels"])
+def test_a_calibration_of_each_unit_is_read_too(name: str, tmp_path: Path) -> None:
+    rows, y = TARGETS[name]
+    clf = fl.Classifier(hidden_layer_sizes=(6,), max_epochs=4, random_state=0).fit(rows, y)
+    c = clf.network_.n_outputs
+    clf._become(replace(clf._model, calibration=Calibration(np.linspace(0.5, 2, c), np.linspace(-1, 0.3, c))))
+    clf.save(tmp_path / "m.safetensors")
+
+    theirs = probabilities(tmp_path / "m.safetensors", rows)
+
+    np.testing.assert_allclose(theirs, clf.predict_proba(rows), rtol=1e-5, atol=1e-7)
+
+
 def test_a_network_without_hidden_layers_is_read_too(tmp_path: Path) -> None:
     clf = fl.Classifier(hidden_layer_sizes=(), max_epochs=2, random_state=0).fit(X, THREE)
     clf.save(tmp_path / "m.safetensors")
@@ -83,4 +98,4 @@ def test_the_reader_is_short_and_uses_nothing_of_ours() -> None:
     }
 
     assert imported == {"hashlib", "json", "math", "pathlib", "typing", "numpy"}
-    assert len([line for line in source.splitlines() if line.strip()]) <= 60
+    assert len([line for line in source.splitlines() if line.strip()]) <= 61

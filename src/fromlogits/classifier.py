@@ -63,8 +63,9 @@ class Classifier(Estimator):
         warm_start: a second `fit` goes on from the present parameters, with the columns, classes and scaling of the
             first and, where random_state is None, its seed, so that the same rows are held out of the same table. Its
             epochs count from 1. What does not fit them is refused.
-        calibrate: fit one temperature on the held-out rows. With early_stopping=False and calibrate=False every row
-            is trained on for exactly max_epochs.
+        calibrate: fit a temperature on the held-out rows, or with sigmoid units one and a bias for each label, as far
+            as cross-fitting shows that the log loss gets smaller. With early_stopping=False and calibrate=False every
+            row is trained on for exactly max_epochs.
         task: None, "multi-class" or "multi-label"; needed where a target can be read both ways.
         engine: "native" (C++), or "reference" (NumPy float64, slow: the specification).
         n_jobs: threads; None or -1 takes every core this process may use. The bits do not depend on it.
@@ -78,7 +79,10 @@ class Classifier(Estimator):
         network_: the trained `Network`, of several each one; print it. history_: a `training.History`, of several
         networks that of the first; loss_curve_: its losses. n_iter_: epochs run; best_epoch_: the one kept, from 1; of
         several networks the largest. members_: every network, with its label, seed, metric and history: the first for
-        each label, then the second of an ensemble, and so on. temperature_: 1.0 without calibration.
+        each label, then the second of an ensemble, and so on. calibration_: what `predict_logits` does to the logits:
+        `temperatures`, that divide them, and `biases`, that are added then, or None. temperature_: one number for all
+        of them, 1.0 without calibration, or an array of each label's. record_: how it was trained; "calibration" in it
+        has the cross-fitted log losses.
         validation_metrics_: figures of the held-out rows (they chose the epoch), or None. seed_: the seed used.
 
     Example:
@@ -220,7 +224,7 @@ class Classifier(Estimator):
 
         The optimizer remembers from call to call, so rows in parts that are multiples of `batch_size` give the bits
         that they give at once. Rows that are sorted should be shuffled before. After `fit`, a pickle or `load` it goes
-        on from that network with a new optimizer, and the temperature is 1 again.
+        on from that network with a new optimizer, and nothing is calibrated any more.
 
         The first call decides: it fits the scaling of the columns (numbers that are all alike in it are not scaled),
         what each column of a frame is (one of words that are all alike in it is left out for good, and values that it
@@ -287,7 +291,8 @@ class Classifier(Estimator):
         self._model, self._engine, self._networks = model, engine, networks
         self.network_, self.head_, self.plan_ = model.network, model.head, model.plan
         self.encoder_, self.target_ = model.encoder, model.target
-        self.temperature_, self.record_ = model.temperature, model.record
+        self.calibration_, self.temperature_ = model.calibration, model.calibration.temperature
+        self.record_ = model.record
         self.classes_ = model.target.classes_array
         self.n_features_in_ = model.encoder.schema.n_features
         if model.encoder.schema.names is not None:
@@ -307,23 +312,23 @@ class Classifier(Estimator):
 
         Args:
             X: rows as `fit` took them; columns are matched by name.
-            calibrated: divided by the temperature; False gives what the network computed.
+            calibrated: as `calibration_` makes them; False gives what the network computed.
         """
         self._check_fitted()
         check_n_jobs(self.n_jobs)
-        temperature = self.temperature_ if calibrated else 1.0
-        few_nc = few_rows.logits(X, self.encoder_, self._networks.only, temperature)
+        by = self.calibration_ if calibrated else calibration.NOTHING
+        few_nc = few_rows.logits(X, self.encoder_, self._networks.only, by)
         if few_nc is not None:
             return few_nc
-        parts = list(self._logits_in_parts(X, temperature))
+        parts = list(self._logits_in_parts(X, by))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _logits_in_parts(self, X: Any, temperature: float) -> Iterator[Float32]:
+    def _logits_in_parts(self, X: Any, by: calibration.Calibration) -> Iterator[Float32]:
         """The logits of some consecutive rows at a time, in little memory; a row's bits are the same in every part."""
         self._networks.use_threads(n_threads(self.n_jobs))
         most_rows = max(1, PART_VALUES // self.target_.n_classes)
         for part in self.encoder_.encode_parts(as_inputs(X), most_rows):
-            yield calibration.apply(self._networks.of(part), temperature)
+            yield by.apply(self._networks.of(part))
 
     def predict_proba(self, X: Any) -> Float32:
         """Probabilities, float32 (n, K): of the classes, summing to 1, or of each label on its own."""

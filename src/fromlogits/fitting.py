@@ -92,7 +92,7 @@ class Fit:
     valid_weights: NDArray[np.float64] | None
     """What the validation rows count for in figures; None: 1."""
     judging: NDArray[np.float64] | None
-    """And where an epoch or a temperature is chosen."""
+    """And where an epoch or a calibration is chosen."""
     weighed: dict[str, Any] | None
     """What the record says of weights, where there are any."""
     encoder: FeatureEncoder
@@ -137,24 +137,27 @@ class Fit:
         networks = members.Logits(engines, self.head, model.members)
         if self.valid_features is None or self.valid_targets is None:
             return model, networks
-        temperature = 1.0
         networks.use_threads(self.summary.n_threads)
         logits_nc = networks.of(self.valid_features, self.valid_rows)
+        calibrated: dict[str, Any] = {}
         if plan.calibrate:
-            temperature = calibration.fit_temperature(logits_nc, self.valid_targets, self.head, self.judging)
-            logits_nc = calibration.apply(logits_nc, temperature)
+            fitted = calibration.fit(logits_nc, self.valid_targets, self.head, self.judging)
+            model = dataclasses.replace(model, calibration=fitted.calibration)
+            calibrated = {"calibration": fitted.to_json()}
+            logits_nc = model.calibration.apply(logits_nc)
         figures = metrics.evaluate(
             self.target.task, self.target.classes, logits_nc, self.valid_targets, weights=self.valid_weights
         )
-        facts = {**model.facts, "validation": figures}
-        return dataclasses.replace(model, temperature=temperature, facts=facts), networks
+        facts = {**model.facts, "validation": figures, **calibrated}
+        return dataclasses.replace(model, facts=facts), networks
 
     def model_of(self, trained: Sequence[Member]) -> Model:
         """The model of these members, round by round, as it is before it is calibrated and judged."""
         a_round = self.summary.members.a_round(self.target.n_classes)
         kept = Members(len(trained) // a_round, self.summary.members.separate_networks)
         return Model(
-            self.summary.network, self.head, self.summary.plan, self.encoder, self.target, kept, tuple(trained), 1.0,
+            self.summary.network, self.head, self.summary.plan, self.encoder, self.target, kept, tuple(trained),
+            calibration.NOTHING,
             facts={
                 "preset": self.summary.preset,
                 "seed": self.summary.seed,
@@ -465,7 +468,7 @@ def unseen(
         "preset": settings["preset"], "seed": seed, "n_train": 0, "n_validation": 0, "split": {"kind": "none"},
         "data_sha256": None, "validation": None,
     }  # fmt: skip
-    return Model(network, head, plan, encoder, target, stated, trained, 1.0, facts)
+    return Model(network, head, plan, encoder, target, stated, trained, calibration.NOTHING, facts)
 
 
 def members_of(settings: Settings, target: TargetEncoder) -> Members:

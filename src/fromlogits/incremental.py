@@ -17,6 +17,7 @@ from .data.features import EncodedRows
 from .data.inputs import as_inputs
 from .data.memory import refuse_too_many_parameters
 from .data.targets import TargetEncoder, as_target
+from .decisions.calibration import NOTHING
 from .engines.base import Engine, Weights
 from .errors import DivergedError, InputError
 from .fitting import Settings
@@ -92,9 +93,9 @@ class Increments:
         if present is not None:
             fitting.refuse_another(network, stated, present)
             facts = {**present.facts, "preset": settings["preset"], "seed": self.seed, "n_validation": 0}
-            self.model = dataclasses.replace(
-                present, plan=self.plan, temperature=1.0, facts={**facts, "split": {"kind": "none"}, "validation": None}
-            )
+            facts |= {"split": {"kind": "none"}, "validation": None}
+            facts.pop("calibration", None)
+            self.model = dataclasses.replace(present, plan=self.plan, calibration=NOTHING, facts=facts)
         else:
             self.model = fitting.unseen(network, head, self.plan, encoder, target, stated, self.seed, settings)
         self.engines: list[Engine] = []

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from . import _core
 from .data.encoders import FeatureEncoder
 from .data.targets import TargetEncoder
+from .decisions.calibration import Calibration, check_record
 from .errors import InputError, brief
 from .heads import HEADS
 from .members import Member
@@ -37,8 +38,9 @@ class Model:
         network: of each member.
         members: how many there are, and for what.
         trained: each of them, round by round.
-        temperature: what the logits are divided by; 1.0 without calibration.
-        facts: preset, seed, rows, split and the figures of the held-out rows; plain JSON.
+        calibration: what becomes of the logits before they are anyone's.
+        facts: preset, seed, rows, split, the figures of the held-out rows and how they chose the
+            calibration; plain JSON.
         versions: of what wrote it.
     """
 
@@ -49,7 +51,7 @@ class Model:
     target: TargetEncoder
     members: Members
     trained: tuple[Member, ...]
-    temperature: float
+    calibration: Calibration
     facts: dict[str, Any]
     versions: dict[str, str] = field(default_factory=_versions)
 
@@ -86,7 +88,7 @@ class Model:
             "plan": self.plan.to_json(),
             "encoder": self.encoder.to_json(),
             "columns": self.encoder.described(),
-            "temperature": self.temperature,
+            **self.calibration.describe(),
             "record": self.record,
             "versions": self.versions,
         }
@@ -105,7 +107,7 @@ class Model:
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """The manifest and the tensors of the file."""
-        tensors: dict[str, NDArray[Any]] = dict(self.encoder.tensors())
+        tensors: dict[str, NDArray[Any]] = {**self.encoder.tensors(), **self.calibration.tensors()}
         for number in range(len(self.network.layers)):
             weights, biases = zip(*(one.parameters[number] for one in self.trained), strict=True)
             tensors[f"layer.{number}.weights"] = weights[0] if self.is_one_network else np.stack(weights)
@@ -118,7 +120,7 @@ class Model:
             "spec": spec,
             "encoder": self.encoder.to_json(),
             "target": self.target.to_json(),
-            "calibration": {"temperature": self.temperature},
+            "calibration": self.calibration.to_json(),
             "record": self._record(MAX_HISTORY // len(self.trained)),
         }
         return manifest, tensors
@@ -163,7 +165,9 @@ class Model:
             layers[f"layer.{number}.weights"] = (np.float32, (*in_front, h, d))
             layers[f"layer.{number}.biases"] = (np.float32, (*in_front, h))
         model_file.check_tensors({name: t for name, t in tensors.items() if name.startswith("layer.")}, layers)
-        rest = {name: tensor for name, tensor in tensors.items() if name not in layers}
+        of_calibration = {name: tensor for name, tensor in tensors.items() if name.startswith("calibration.")}
+        known = layers.keys() | of_calibration.keys()
+        rest = {name: tensor for name, tensor in tensors.items() if name not in known}
         encoder = FeatureEncoder.from_json(fields["encoder"], rest)
         if encoder.n_features != network.n_features:
             raise InputError(
@@ -174,15 +178,16 @@ class Model:
             raise InputError(f"the network has {network.n_outputs} outputs for {target.n_classes} classes.")
         if (head == "softmax") != (target.task == "multi-class" and network.n_outputs > 1):
             raise InputError(f"head {head} does not fit a {target.task} target with {network.n_outputs} outputs.")
-        temperature = json_object("calibration", fields["calibration"], {"temperature"})["temperature"]
-        if not _is_number(temperature) or not 1e-6 < temperature < 1e6:
-            raise InputError(f"the temperature must be a positive number; it is {brief(temperature)}.")
+        n_units = target.n_classes if members.separate_networks else network.n_outputs
+        calibration = Calibration.from_json(fields["calibration"], of_calibration, n_units, head)
         versions = fields["versions"]
         if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
             raise InputError("versions must be an object of texts.")
         facts, trainings = _checked_record(fields["record"], count if has_members else None)
         if "weights" in facts:
             _check_weights(facts["weights"], target)
+        if "calibration" in facts:
+            check_record(facts["calibration"])
         labels = target.classes if members.separate_networks else (None,)
         each = {name: tensors[name] if has_members else tensors[name][np.newaxis] for name in layers}
         trained = tuple(
@@ -198,7 +203,7 @@ class Model:
             )
             for number, training in enumerate(trainings)
         )
-        return cls(network, head, plan, encoder, target, members, trained, float(temperature), facts, versions)
+        return cls(network, head, plan, encoder, target, members, trained, calibration, facts, versions)
 
 
 def _check_members(members: Members, network: Network, target: TargetEncoder, is_stated: bool) -> None:
@@ -252,19 +257,25 @@ def _is_count(value: object, most: int = 2**62) -> bool:
     return type(value) is int and 0 <= value <= most
 
 
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
 STOPPED_BY = ("max_epochs", "patience", "callback", "interrupt", "terminate", "partial_fit")
 FACTS: dict[str, Callable[[Any], bool]] = {
     "preset": lambda v: isinstance(v, str),
     "seed": lambda v: _is_count(v, 2**63 - 1),
     "n_train": _is_count,
     "n_validation": _is_count,
-    "split": lambda v: isinstance(v, dict),
+    "split": _is_object,
     "data_sha256": lambda v: v is None or isinstance(v, str),
     "validation": lambda v: v is None or isinstance(v, dict),
 }
 """The keys of a training record that are of the whole classifier, and what their values must be."""
+OPTIONAL_FACTS = ("weights", "calibration")
+"""Those that stand there only where something was weighed, or calibrated."""
 WEIGHTS = {"rows", "class_weight", "pos_weight"}
-"""The keys of its "weights", which stands there only where something was weighed."""
+"""The keys of its "weights"."""
 TRAINING: dict[str, Callable[[Any], bool]] = {
     "best_epoch": _is_count,
     "stopped_by": lambda v: v in STOPPED_BY,
@@ -280,9 +291,7 @@ OF_MEMBERS: dict[str, Callable[[Any], bool]] = {
 
 def _checked_record(value: object, count: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The facts, and the training of each of `count` networks; None: of the one network, without a list around it."""
-    facts = FACTS | (
-        {"weights": lambda v: isinstance(v, dict)} if isinstance(value, dict) and "weights" in value else {}
-    )
+    facts = FACTS | {name: _is_object for name in OPTIONAL_FACTS if isinstance(value, dict) and name in value}
     if count is None:
         record = _checked("record", value, facts | TRAINING)
         _check_history(record["history"])

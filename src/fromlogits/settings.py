@@ -269,7 +269,11 @@ SETTINGS: tuple[Setting, ...] = (
         "in Python, a second fit goes on from the parameters, columns and classes of the first; a command trains once",
     ),
     Setting(
-        "calibrate", SWITCH, "true", "fit one temperature on the validation rows, so that probabilities are honest"
+        "calibrate",
+        SWITCH,
+        "true",
+        "fit a temperature, or a temperature and a bias for each label, on the validation rows, where that makes the"
+        " log loss smaller",
     ),
     Setting(
         "task",

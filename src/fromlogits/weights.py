@@ -153,7 +153,7 @@ class Balance:
         return by_class_n if weights is None else by_class_n * weights
 
     def judging(self, targets: NDArray[Any], weights: Float64 | None) -> Float64 | None:
-        """What validation rows count for where an epoch or a temperature is chosen: the same as in the training."""
+        """What validation rows count for where an epoch or a calibration is chosen: the same as in the training."""
         weights = self.with_classes(targets, weights)
         if self.of_positives is None:
             return weights

@@ -13,6 +13,7 @@ import pytest
 
 import fromlogits as fl
 from fromlogits.cli.main import run
+from fromlogits.decisions.calibration import Calibration
 
 Inspect = Callable[[str], tuple[str, str]]
 ALL_DIGITS = round(24 * math.log10(2), 2)
@@ -82,7 +83,7 @@ def labels(more: str = "") -> tuple[fl.Classifier, np.ndarray[Any, Any]]:
 
 def with_temperature(classifier: fl.Classifier, temperature: float) -> None:
     """m.safetensors again, calibrated so."""
-    classifier._become(dataclasses.replace(classifier._model, temperature=temperature))
+    classifier._become(dataclasses.replace(classifier._model, calibration=Calibration.of(temperature)))
     classifier.save("m.safetensors", overwrite=True)
 
 

@@ -21,6 +21,7 @@ from .options import DATA_HELP, Json, Model, reads_files
 from .output import (
     aligned,
     as_json,
+    calibration_text,
     figures_text,
     in_words,
     json_numbers,
@@ -28,6 +29,7 @@ from .output import (
     naming,
     per_label_table,
     say_of_validation,
+    temperature_and_bias,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +102,8 @@ def inspect(
         ("validation", f"{held_out} {more} rows {say}" if record["n_validation"] else "no rows were held out"),
         ("epochs", epochs),
         ("seed", str(record["seed"])),
-        ("temperature", f"{held['temperature']:.4f}"),
+        ("calibration", calibration_text(record, is_one_unit=classifier._is_one_unit)),
+        *temperature_and_bias(held["temperature"], held["bias"]),
     ]
     for setting in ("class_weight", "pos_weight"):
         if each := record.get("weights", {}).get(setting):

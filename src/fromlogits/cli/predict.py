@@ -65,7 +65,7 @@ def predict(
 
     def parts() -> Iterator[Predictions]:
         start = 0
-        for logits_nc in classifier._logits_in_parts(dataset.features, classifier.temperature_):
+        for logits_nc in classifier._logits_in_parts(dataset.features, classifier.calibration_):
             stop = start + len(logits_nc)
             yield Predictions(
                 [column.part(start, stop) for column in copied],

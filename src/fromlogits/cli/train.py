@@ -55,6 +55,7 @@ from .options import (
 from .output import (
     NO_PART,
     as_json,
+    calibration_text,
     check_output,
     figures_text,
     listed,
@@ -456,6 +457,7 @@ def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> 
         "best_epoch": classifier.best_epoch_,
         "seed": classifier.seed_,
         **({"members": _members(classifier)} if len(classifier.members_) > 1 else {}),
+        "calibration": record.get("calibration"),
         "validation": validation,
     }
 
@@ -484,6 +486,8 @@ def _tell(results: Screen, classifier: Classifier, report: dict[str, Any], says:
             results.tell(figures_text(f"{name} ({figures['rows']:,} rows, which {say}):", figures), "bold green")
             if table := per_label_table(figures):
                 results.tell(table)
+    if report["calibration"] is not None:
+        results.tell(f"calibration: {calibration_text(classifier.record_, is_one_unit=classifier._is_one_unit)}")
     results.tell(f"\nsaved as {report['model']} after {duration(report['seconds'])}; now:")
     model = shlex.quote(report["model"])
     for verb, more in (("evaluate", f" {rows}"), ("predict", f" {rows}"), ("inspect", "")):
