@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import struct
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import fromlogits as fl
+from fromlogits.decisions.calibration import Calibration
 from fromlogits.errors import ModelFileError
 
 Change = Callable[[dict[str, Any]], None]
@@ -69,6 +71,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, (y, way) in members.items():
         clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, **way)
         clf.fit(X, y).save(folder / name)
+    clf = fl.load(folder / "labels")
+    of_units = Calibration(np.array([0.5, 1.0, 2.0]), np.array([-1.0, 0.0, 1.0]))
+    dataclasses.replace(clf._model, calibration=of_units).save(folder / "units")
     weighted: dict[str, tuple[Any, dict[str, Any]]] = {
         "weighted": (which, {"class_weight": "balanced"}),
         "weighted labels": (labels, {"pos_weight": 2}),
@@ -76,7 +81,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, (y, way) in weighted.items():
         clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, **way)
         clf.fit(X, y, np.arange(40)).save(folder / name)
-    return {name: folder / name for name in (*targets, *members, *weighted)}
+    return {name: folder / name for name in (*targets, *members, *weighted, "units")}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +103,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("picture", at("encoder", "kind", value="standard"), "expected the tensors"),
         ("words", at("calibration", "temperature", value=0.0), "temperature must be"),
         ("words", at("calibration", "temperature", value=-1), "temperature must be"),
+        ("words", at("calibration", "temperature", value=True), "temperature must be"),
+        ("words", at("calibration", "temperature", value=None), "calibration: expected the tensors"),
+        ("labels", at("calibration", "temperature", value=None), "calibration: expected the tensors"),
+        ("units", at("calibration", "temperature", value=1.0), "calibration: expected the tensors"),
+        ("units", at("calibration", "more", value=1.0), "calibration: missing keys"),
+        ("units", at("target", "classes", value=[0, 1]), "3 outputs for 2 classes"),
+        ("labels", at("record", "calibration", value=1), "calibration can't be 1"),
+        ("labels", at("record", "calibration", value={}), "missing keys"),
+        ("labels", at("record", "calibration", "kind", value="platt"), "kind must be one of"),
+        ("labels", at("record", "calibration", "folds", value=0), "folds can't be 0"),
+        ("labels", at("record", "calibration", "folds", value=True), "folds can't be"),
+        ("labels", at("record", "calibration", "log_loss", value={"platt": 1.0}), "log_loss must be numbers"),
+        ("labels", at("record", "calibration", "log_loss", value={"none": "1"}), "log_loss must be numbers"),
+        ("labels", at("record", "calibration", "log_loss", value=[]), "log_loss must be numbers"),
         ("words", at("encoder", "schema", "n_features", value=3), "encoder.*must be 3 finite"),
         ("words", at("encoder", "schema", "group_names", value="patient"), "group_names must be a list of names"),
         ("words", at("encoder", "schema", "group_names", value=["a", "b"]), "group_names must hold one name or none"),
