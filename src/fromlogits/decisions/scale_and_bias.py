@@ -24,7 +24,7 @@ BIAS_PRIOR = 16.0
 BINS = 96
 """Groups of near logits, of which a fit that decides takes all rows of a label as one."""
 WIDEST = 12.0
-"""They lie evenly between −8 and 8, calibrated, where the loss bends; beyond, it is a line and one group is enough."""
+"""They lie evenly between −12 and 12, calibrated, with an edge at 0; beyond, the loss is all but a line."""
 NEARLY, EXACT = 1e-6, 1e-20
 """So near the minimum, in nats of the sum over rows: where a fit decides, and where it stays."""
 
