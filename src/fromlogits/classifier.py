@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import callbacks as callback
-from . import few_rows, fitting, members, metrics, training
+from . import few_rows, fitting, members, training
 from .cores import check_n_jobs, n_threads
 from .data.inputs import as_inputs
 from .decisions import calibration
+from .decisions.rules import checked_share, checked_top, top
 from .errors import InputError
 from .estimator import Estimator, not_fitted
 from .fitting import Fit, FitSummary
@@ -52,6 +53,13 @@ class Classifier(Estimator):
         patience: epochs.
         validation_fraction: share of rows held out, unless `fit` is given X_val and y_val.
         metric: "log_loss", "accuracy", or for labels "macro_f1" and others: judges the held-out rows.
+        decide_for: what `predict` decides for, chosen on the held-out rows; None: the largest probability, or above
+            0.5. "f1", "f2", "f0.5", "balanced_accuracy" or "accuracy", of each label on its own, of the second of two
+            classes, or as a mean over more classes ("macro_f1" says so for two as well); "micro_f1", of labels
+            together; "recall>=0.9" or "precision>=0.9", of labels or the second of two classes. Or costs[true,
+            decided], of classes (K, K) or {true: {decided: cost}}, of labels (2, 2), (L, 2, 2) or {label: (2, 2)}:
+            the smallest expected cost decides, and no rows choose. Where other decisions gain nothing on rows that did
+            not choose them, the natural ones stay.
         class_weight: of one class per row: "balanced", or {class: weight}, where a class that is not named counts 1. It
             multiplies the weight of the rows; "balanced" makes the classes weigh the same in sum: n / (K · n_c).
         pos_weight: of labels: what a 1 counts beside a 0 in the loss: one number, one for each label, {label: weight},
@@ -82,7 +90,9 @@ class Classifier(Estimator):
         each label, then the second of an ensemble, and so on. calibration_: what `predict_logits` does to the logits:
         `temperatures`, that divide them, and `biases`, that are added then, or None. temperature_: one number for all
         of them, 1.0 without calibration, or an array of each label's. record_: how it was trained; "calibration" in it
-        has the cross-fitted log losses.
+        has the cross-fitted log losses. thresholds_: of labels (L,), of two classes (1,) of the second: what a
+        probability has to exceed; None where the classes are decided for otherwise. decision_: what `decide_for`
+        gained, cross-fitted ("figures"), or None.
         validation_metrics_: figures of the held-out rows (they chose the epoch), or None. seed_: the seed used.
 
     Example:
@@ -110,6 +120,7 @@ class Classifier(Estimator):
         patience: int | None = None,
         validation_fraction: float | None = None,
         metric: str | None = None,
+        decide_for: Any = None,
         class_weight: Any = None,
         pos_weight: Any = None,
         separate_networks: bool = False,
@@ -137,6 +148,7 @@ class Classifier(Estimator):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.metric = metric
+        self.decide_for = decide_for
         self.class_weight = class_weight
         self.pos_weight = pos_weight
         self.separate_networks = separate_networks
@@ -231,8 +243,8 @@ class Classifier(Estimator):
         lacks are unseen ones), and what a preset makes of the number of rows it makes of its rows. From then on only
         `learning_rate`, `n_jobs` and what speaks of `fit` alone may change. There is no validation:
         `early_stopping=True` and `calibrate=True` are refused, and `max_epochs`, `patience`, `validation_fraction`,
-        `metric` and `warm_start` speak of `fit`. The learning rate is constant; a schedule is refused. `history_` has a
-        record for each call.
+        `metric` and `warm_start` speak of `fit`. Of `decide_for` it takes costs alone, which need no rows to choose.
+        The learning rate is constant; a schedule is refused. `history_` has a record for each call.
 
         Args:
             X, y: as `fit` takes them; a batch may lack classes.
@@ -294,6 +306,8 @@ class Classifier(Estimator):
         self.calibration_, self.temperature_ = model.calibration, model.calibration.temperature
         self.record_ = model.record
         self.classes_ = model.target.classes_array
+        self.thresholds_ = model.rule.thresholds
+        self.decision_: dict[str, Any] | None = model.facts.get("decision")
         self.n_features_in_ = model.encoder.schema.n_features
         if model.encoder.schema.names is not None:
             self.feature_names_in_ = np.array(model.encoder.schema.names, dtype=object)
@@ -337,14 +351,40 @@ class Classifier(Estimator):
     def predict_log_proba(self, X: Any) -> Float32:
         """Logarithms of `predict_proba`, from the logits: finite where a probability rounds to 0."""
         logits_nc = self.predict_logits(X)
-        return HEADS[self.head_].log_probabilities(self._both_sides(logits_nc))
+        return HEADS[self.head_].log_probabilities(self._model.both_sides(logits_nc))
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row (ties: the lowest index), or a 0/1 matrix: probability above 0.5.
+    def predict(self, X: Any, abstain_below: float | None = None) -> NDArray[Any]:
+        """The class of each row (n,), or a 0/1 matrix (n, L).
 
-        It decides by the probabilities that `predict_proba` returns, so the two always agree.
+        The most probable class (ties: the lowest index), or the labels whose probability exceeds 0.5, unless
+        `decide_for` asked for something else: then what exceeds `thresholds_`, or costs least. It decides by the
+        probabilities that `predict_proba` returns, so the two always agree.
+
+        Args:
+            X: rows as `fit` took them.
+            abstain_below: a probability: a decision that is less likely to be right is not made. None stands for the
+                class then, in an array of objects; NaN for the answer to a label (p is the probability that yes is
+                right, 1 − p that no is), in one of floats.
         """
-        return self._decide(self.predict_logits(X))
+        least = None if abstain_below is None else checked_share("abstain_below", abstain_below)
+        return self._decide(self.predict_logits(X), least)
+
+    def predict_top(self, X: Any, k: int) -> tuple[NDArray[Any], Float32]:
+        """The k most probable classes or labels of each row, best first, and their probabilities, both (n, k).
+
+        By the probabilities alone (ties: the lowest index): `decide_for` has no part in it.
+
+        Args:
+            X: rows as `fit` took them.
+            k: from 1 to the number of classes or labels.
+        """
+        self._check_fitted()
+        k = checked_top("k", k, self.target_.n_classes)
+        return self._top(self.predict_proba(X), k)
+
+    def _top(self, probabilities_nk: Float32, k: int) -> tuple[NDArray[Any], Float32]:
+        places = top(probabilities_nk, k)
+        return self.classes_[places], np.take_along_axis(probabilities_nk, places, axis=1)
 
     def decision_function(self, X: Any) -> Float32:
         """The logits; two classes: (n,), positive for classes_[1]."""
@@ -368,23 +408,30 @@ class Classifier(Estimator):
                 f"X and y must have the same number of rows; X has {len(logits_nc)}, y has {len(targets)}."
             )
         weights = checked("sample_weight", sample_weight, len(targets), self.target_)
-        return metrics.evaluate(self.target_.task, self.target_.classes, logits_nc, targets, weights=weights)
+        return self._model.figures(logits_nc, targets, weights)
 
     @property
     def _is_one_unit(self) -> bool:
         return self.target_.task == "multi-class" and self.network_.n_outputs == 1
 
-    def _both_sides(self, logits_nc: Float32) -> Float32:
-        """One unit's logit as the two classes' logits: −z and z."""
-        return np.hstack([-logits_nc, logits_nc]) if self._is_one_unit else logits_nc
-
     def _probabilities(self, logits_nc: Float32) -> Float32:
-        return HEADS[self.head_].probabilities(self._both_sides(logits_nc))
+        return self._model.probabilities(logits_nc)
 
-    def _decide(self, logits_nc: Float32) -> NDArray[Any]:
+    def _decide(self, logits_nc: Float32, abstain_below: float | None = None) -> NDArray[Any]:
+        """As `predict` does."""
+        probabilities_nk = self._probabilities(logits_nc)
+        decided = self._model.rule.decide(probabilities_nk)
         if self.target_.task == "multi-label":
-            return HEADS["sigmoid"].decide(logits_nc)
-        return np.asarray(self.classes_[metrics.predicted_classes(logits_nc)])
+            if abstain_below is None:
+                return decided
+            right_nl = np.where(decided == 1, probabilities_nk, 1.0 - probabilities_nk.astype(np.float64))
+            return np.where(right_nl < abstain_below, np.nan, decided)
+        if abstain_below is None:
+            return np.asarray(self.classes_[decided])
+        right_n = np.take_along_axis(probabilities_nk, decided[:, None], axis=1)[:, 0].astype(np.float64)
+        classes = self.classes_[decided].astype(object)
+        classes[right_n < abstain_below] = None
+        return np.asarray(classes)
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
@@ -415,6 +462,7 @@ def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifi
     clf = Classifier(
         network=Network(model.network.layers),
         task=model.target.task,
+        decide_for=None if model.decision is None else model.decision.decide_for,
         separate_networks=model.members.separate_networks,
         ensemble=model.members.ensemble if model.members.ensemble > 1 else None,
         class_weight=_by_class(model, "class_weight"),

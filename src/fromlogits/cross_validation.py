@@ -17,6 +17,7 @@ from .data import splits
 from .data.groups_and_times import as_groups, as_times, numbered
 from .data.inputs import as_inputs
 from .data.targets import TargetEncoder, as_target
+from .decisions.objectives import Costs, resolve
 from .errors import InputError
 from .heads import HEADS
 from .weights import by_name, checked, rows_that_count, without_unknown
@@ -62,6 +63,7 @@ class CrossValidation:
         folds: in their order.
         fold_of: the number of each row's fold from 0 (n,); -1 for rows that are not judged.
         logits: of each row by the network that was not trained on it (n, c); 0 in rows that are not judged.
+        decided: by the same network's rule: the number of the row's class (n,), or 0 and 1 (n, L); 0 where not judged.
         figures: of all judged rows together.
         intervals: by metric (low, high): the middle LEVEL % of the figure over resamples of the judged rows, or of
             their groups, drawn with replacement. Of macro_f1 and macro_roc_auc there is none.
@@ -72,6 +74,7 @@ class CrossValidation:
     folds: tuple[Fold, ...]
     fold_of: Rows
     logits: Float32
+    decided: NDArray[np.int64]
     figures: dict[str, Any]
     intervals: dict[str, tuple[float, float]]
     seed: int
@@ -88,9 +91,7 @@ class CrossValidation:
     @property
     def predicted(self) -> NDArray[Any]:
         """As `Classifier.predict` returns them: classes (n,), or 0 and 1 (n, L)."""
-        if self.target.task == "multi-label":
-            return HEADS["sigmoid"].decide(self.logits)
-        return np.asarray(self.target.classes_array[metrics.predicted_classes(self.logits)])
+        return self.decided if self.target.task == "multi-label" else self.target.classes_array[self.decided]
 
     def over_folds(self) -> dict[str, tuple[float, float]]:
         """By metric: the mean of the folds' figures, and their standard deviation (divisor folds - 1)."""
@@ -164,6 +165,7 @@ def cross_validate(
     holds_out = fitting.holds_out(settings, len(counting), target.task)
 
     found, known, logits_nc = [], targets.copy(), np.zeros((0, 0), np.float32)
+    decided = np.zeros(targets.shape if target.task == "multi-label" else n, np.int64)
     for number in range(n_folds):
         rows = np.flatnonzero(takes_part & (fold_of < number if time_of is not None else fold_of != number))
         judged = np.flatnonzero(fold_of == number)
@@ -180,25 +182,33 @@ def cross_validate(
         except InputError as error:
             raise InputError(f"fold {number + 1} of {n_folds}: {error}") from None
         clf._run(fit)
-        own_nc = _of_all_classes(clf, clf.predict_logits(inputs.take(judged)), target)
+        logits_of_fold = clf.predict_logits(inputs.take(judged))
+        own_nc = _of_all_classes(clf, logits_of_fold, target)
         if not len(logits_nc):
             logits_nc = np.zeros((n, own_nc.shape[1]), np.float32)
         logits_nc[judged] = own_nc
+        decided[judged] = clf._decide(logits_of_fold)  # of classes their numbers, which are the targets here
         if targets.ndim == 1:
             known[judged] = np.where(np.isin(targets[judged], clf.classes_), targets[judged], -1)
         record = clf.record_
         found.append(Fold(
             number + 1, judged, record["n_train"], record["n_validation"], clf.n_iter_, clf.best_epoch_,
-            metrics.evaluate(target.task, target.classes, own_nc, known[judged], weights=_of(weights, judged)),
+            metrics.evaluate(
+                target.task, target.classes, own_nc, known[judged], _thresholds(clf), _of(weights, judged),
+                decided[judged],
+            ),
         ))  # fmt: skip
         fold_done(found[-1])
     judged = np.flatnonzero(fold_of >= 0)
+    common = _thresholds(clf) if settings["decide_for"] is None else None  # else each fold has its own
     figures = metrics.evaluate(
-        target.task, target.classes, logits_nc[judged], known[judged], weights=_of(weights, judged)
+        target.task, target.classes, logits_nc[judged], known[judged], common, _of(weights, judged), decided[judged]
     )
     units = np.arange(len(judged)) if group_of is None else np.unique(group_of[judged], return_inverse=True)[1]
-    intervals = _intervals(_parts(target.task, logits_nc[judged], known[judged], _of(weights, judged)), units, seed)
-    return CrossValidation(target, tuple(found), fold_of, logits_nc, figures, intervals, seed)
+    parts = _parts(target.task, logits_nc[judged], known[judged], decided[judged], _of(weights, judged))
+    return CrossValidation(
+        target, tuple(found), fold_of, logits_nc, decided, figures, _intervals(parts, units, seed), seed
+    )
 
 
 def _of(weights: Float64 | None, rows: Rows) -> Float64 | None:
@@ -207,13 +217,20 @@ def _of(weights: Float64 | None, rows: Rows) -> Float64 | None:
 
 def _by_number(settings: dict[str, Any], target: TargetEncoder, targets: NDArray[Any]) -> dict[str, Any]:
     """The settings for a training whose classes are numbers: those of weights by name then name these."""
-    named = {}
+    named: dict[str, Any] = {}
     if isinstance(settings["class_weight"], Mapping) and targets.ndim == 1:
         by_class = by_name("class_weight", settings["class_weight"], target)
         named["class_weight"] = {number: float(by_class[number]) for number in np.unique(targets).tolist()}
     if isinstance(settings["pos_weight"], Mapping) and target.task == "multi-label":
         named["pos_weight"] = by_name("pos_weight", settings["pos_weight"], target).tolist()
+    costs = resolve(settings["decide_for"], target.task, target.classes)
+    if isinstance(costs, Costs):
+        named["decide_for"] = costs.among(np.unique(targets).tolist()) if targets.ndim == 1 else costs.to_json()
     return settings | named
+
+
+def _thresholds(clf: Classifier) -> list[float] | None:
+    return None if clf.thresholds_ is None else clf.thresholds_.tolist()
 
 
 def _of_all_classes(clf: Classifier, logits_nc: Float32, target: TargetEncoder) -> Float32:
@@ -228,13 +245,13 @@ def _of_all_classes(clf: Classifier, logits_nc: Float32, target: TargetEncoder) 
 
 
 def _parts(
-    task: metrics.Task, logits_nc: Float32, targets: NDArray[Any], weights: Float64 | None
+    task: metrics.Task, logits_nc: Float32, targets: NDArray[Any], decided: Rows, weights: Float64 | None
 ) -> Iterator[tuple[str, Any, Any]]:
     """(metric, numerators, denominators), both (n,), of the metrics that are a ratio of sums over rows."""
     weights = np.ones(len(targets)) if weights is None else weights
     if task == "multi-class":
         codes_n = targets.argmax(axis=1) if targets.ndim == 2 else targets
-        yield "accuracy", weights * (metrics.predicted_classes(logits_nc) == codes_n), weights
+        yield "accuracy", weights * (decided == codes_n), weights
         is_known = codes_n >= 0
         losses = np.zeros(len(targets))
         z_nc, known = logits_nc[is_known], targets[is_known]
@@ -246,7 +263,7 @@ def _parts(
         yield "log_loss", weights * losses, weights * is_known
         return
     counts_nc = np.where(np.isnan(targets), 0.0, weights if weights.ndim == 2 else weights[:, None])
-    truth_nc, predicted_nc = targets > 0.5, metrics.predicted_labels(logits_nc)
+    truth_nc, predicted_nc = targets > 0.5, decided == 1
     is_right_nc, of_rows, of_entries = truth_nc == predicted_nc, metrics.row_weights(counts_nc), counts_nc.sum(axis=1)
     losses_nc = np.where(counts_nc > 0, from_logits.sigmoid_losses(logits_nc, targets), 0.0)
     yield "subset_accuracy", of_rows * (is_right_nc | (counts_nc == 0)).all(axis=1), of_rows

@@ -21,7 +21,9 @@ from .data.label_sets import SparseLabels
 from .data.memory import refuse_too_many_parameters
 from .data.splits import held_out
 from .data.targets import TargetEncoder, as_target
-from .decisions import calibration
+from .decisions import calibration, thresholds
+from .decisions.decision import Decision
+from .decisions.objectives import Costs, Objective, resolve
 from .engines import ENGINES
 from .engines.base import Engine, Weights
 from .errors import InputError, nearest
@@ -95,6 +97,9 @@ class Fit:
     """And where an epoch or a calibration is chosen."""
     weighed: dict[str, Any] | None
     """What the record says of weights, where there are any."""
+    decides_for: Objective | Costs | None
+    tilt: NDArray[np.float64] | None
+    """How much more each class, or each label's 1, weighs in the training than in figures; None: the same."""
     encoder: FeatureEncoder
     target: TargetEncoder
     head: HeadName
@@ -135,20 +140,20 @@ class Fit:
         )  # fmt: skip
         model = self.model_of(trained)
         networks = members.Logits(engines, self.head, model.members)
+        if isinstance(self.decides_for, Costs):
+            model = dataclasses.replace(model, decision=Decision.of_costs(self.decides_for))
         if self.valid_features is None or self.valid_targets is None:
             return model, networks
         networks.use_threads(self.summary.n_threads)
         logits_nc = networks.of(self.valid_features, self.valid_rows)
-        calibrated: dict[str, Any] = {}
         if plan.calibrate:
             fitted = calibration.fit(logits_nc, self.valid_targets, self.head, self.judging)
-            model = dataclasses.replace(model, calibration=fitted.calibration)
-            calibrated = {"calibration": fitted.to_json()}
+            facts = {**model.facts, "calibration": fitted.to_json()}
+            model = dataclasses.replace(model, calibration=fitted.calibration, facts=facts)
             logits_nc = model.calibration.apply(logits_nc)
-        figures = metrics.evaluate(
-            self.target.task, self.target.classes, logits_nc, self.valid_targets, weights=self.valid_weights
-        )
-        facts = {**model.facts, "validation": figures, **calibrated}
+        if self.decides_for is not None:
+            model = decided(model, self.decides_for, logits_nc, self.valid_targets, self.valid_weights, self.tilt)
+        facts = {**model.facts, "validation": model.figures(logits_nc, self.valid_targets, self.valid_weights)}
         return dataclasses.replace(model, facts=facts), networks
 
     def model_of(self, trained: Sequence[Member]) -> Model:
@@ -169,6 +174,31 @@ class Fit:
                 **({} if self.weighed is None else {"weights": self.weighed}),
             },
         )  # fmt: skip
+
+
+def decided(
+    model: Model,
+    what_for: Objective | Costs,
+    logits_nc: NDArray[np.float32],
+    targets: NDArray[Any],
+    weights: NDArray[np.float64] | None,
+    tilt: NDArray[np.float64] | None,
+) -> Model:
+    """The model with a decision rule that these rows choose, and what it gains in its record.
+
+    Args:
+        logits_nc: calibrated, of rows that the network was not trained on.
+        targets, weights: as for `metrics.evaluate`.
+        tilt: as for `thresholds.HeldOut`.
+    """
+    natural = dataclasses.replace(model, decision=None).rule
+    truth = targets.argmax(axis=1) if model.target.task == "multi-class" and targets.ndim == 2 else targets
+    fitted = thresholds.fit(
+        what_for, natural, thresholds.HeldOut(model.probabilities(logits_nc), truth, weights, tilt),
+        model.target.task, model.target.classes, model.facts["seed"],
+    )  # fmt: skip
+    facts = {**model.facts, "decision": fitted.to_json()}
+    return dataclasses.replace(model, decision=Decision(what_for, fitted.rule), facts=facts)
 
 
 def prepare(
@@ -221,8 +251,14 @@ def prepare(
         raise InputError("no row takes part: in each of them every label is unknown or weighs 0.")
     plan, hidden = plan_of(settings, n_counting, target.task)
     seed, threads = seed_of(settings["random_state"]), n_threads(settings["n_jobs"])
+    decides_for = resolve(settings["decide_for"], target.task, target.classes)
 
     split = _split(plan, seed, X_val is not None, valid_digest, groups is not None, times is not None)
+    if split["kind"] == "none" and isinstance(decides_for, Objective):
+        raise InputError(
+            f"decide_for={decides_for.name!r} (--decide-for) is chosen on validation rows; with early_stopping=false"
+            " and calibrate=false none are held out. Leave one of them on, or give X_val and y_val (--valid)."
+        )
     group_of = None if groups is None else as_groups(groups, n)
     time_of = None if times is None else as_times(times, n)
     rows, held = split_off(split, targets, weights, target, group_of, time_of)
@@ -306,6 +342,8 @@ def prepare(
         valid_weights,
         judging,
         None if weights is None and balance.is_even else {"rows": weights is not None, **balance.to_json()},
+        decides_for,
+        balance.of_classes if target.task == "multi-class" else balance.of_positives,
         encoder,
         target,
         head,

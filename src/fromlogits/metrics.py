@@ -90,6 +90,7 @@ def evaluate(
     targets: NDArray[Any],
     thresholds: Sequence[float] | None = None,
     weights: Float64 | None = None,
+    decided: NDArray[Any] | None = None,
 ) -> dict[str, Any]:
     """All figures of the task, ready for JSON.
 
@@ -104,6 +105,8 @@ def evaluate(
         thresholds: multi-label: of each label's probability; 0.5 unless told.
         weights: what each row counts for, (n,), or multi-label each entry, (n, c); finite, at least 0. A whole one is
             that many copies; what weighs 0 takes no part. None: 1.
+        decided: what is predicted, where neither the largest probability nor a threshold says it: class indices (n,),
+            or 0/1 (n, c); a label has a threshold then only if one is given.
 
     Returns:
         Multi-class: accuracy, log_loss, and where there are any, unknown_class_rows: these count as wrong and are left
@@ -113,7 +116,7 @@ def evaluate(
         log_loss (per entry), and per_label with label, support (the weight of the rows that have it), roc_auc,
         average_precision, f1, threshold.
     """
-    labels = _case(task, logits_nc, targets, thresholds, weights)
+    labels = _case(task, logits_nc, targets, thresholds, weights, decided)
     if isinstance(labels, _Classes):
         unknown = int(np.count_nonzero(labels.codes_n < 0))
         figures: dict[str, Any] = {"accuracy": labels.accuracy, "log_loss": labels.log_loss}
@@ -126,7 +129,7 @@ def evaluate(
             "roc_auc": roc_auc,
             "average_precision": average_precision,
             "f1": counts.f1,
-            "threshold": float(threshold),
+            "threshold": None if threshold is None else float(threshold),
         }
         for label, counts, (roc_auc, average_precision), threshold in zip(
             classes, labels.counts, labels.ranked, labels.thresholds, strict=True
@@ -160,25 +163,34 @@ def _case(
     targets: NDArray[Any],
     thresholds: Sequence[float] | None,
     weights: Float64 | None,
+    decided: NDArray[Any] | None = None,
 ) -> _Classes | _Labels:
     """The rows that take part, ready to be judged."""
     if weights is not None and not (part_n := (weights if weights.ndim == 1 else weights.max(axis=1)) > 0).all():
         logits_nc, targets, weights = logits_nc[part_n], targets[part_n], weights[part_n]
+        decided = None if decided is None else decided[part_n]
     if task == "multi-class":
-        return _Classes(logits_nc, targets, weights)
-    return _Labels(logits_nc, targets, thresholds, weights)
+        return _Classes(logits_nc, targets, weights, decided)
+    return _Labels(logits_nc, targets, thresholds, weights, decided)
 
 
 class _Classes:
     """One class per row; each metric of the task is an attribute."""
 
-    def __init__(self, logits_nc: Float32, targets: NDArray[Any], weights_n: Float64 | None = None) -> None:
-        self.logits_nc, self.targets, self.weights_n = logits_nc, targets, weights_n
+    def __init__(
+        self,
+        logits_nc: Float32,
+        targets: NDArray[Any],
+        weights_n: Float64 | None = None,
+        decided_n: NDArray[Any] | None = None,
+    ) -> None:
+        self.logits_nc, self.targets, self.weights_n, self.decided_n = logits_nc, targets, weights_n, decided_n
         self.codes_n = targets.argmax(axis=1) if targets.ndim == 2 else targets
 
     @property
     def accuracy(self) -> float | None:
-        return _share(predicted_classes(self.logits_nc) == self.codes_n, self.weights_n)
+        decided_n = predicted_classes(self.logits_nc) if self.decided_n is None else self.decided_n
+        return _share(decided_n == self.codes_n, self.weights_n)
 
     @property
     def log_loss(self) -> float | None:
@@ -200,9 +212,11 @@ class _Labels:
         targets_nc: NDArray[Any],
         thresholds: Sequence[float] | None = None,
         weights: Float64 | None = None,
+        decided_nc: NDArray[Any] | None = None,
     ) -> None:
-        self.logits_nc, self.targets_nc, self.weights = logits_nc, targets_nc, weights
-        self.thresholds = [THRESHOLD] * logits_nc.shape[1] if thresholds is None else thresholds
+        self.logits_nc, self.targets_nc, self.weights, self.decided_nc = logits_nc, targets_nc, weights, decided_nc
+        usual = [THRESHOLD if decided_nc is None else None] * logits_nc.shape[1]
+        self.thresholds: Sequence[float | None] = usual if thresholds is None else thresholds
 
     @cached_property
     def counts_nc(self) -> Float64 | None:
@@ -225,7 +239,9 @@ class _Labels:
 
     @cached_property
     def predicted_nc(self) -> Bools:
-        return predicted_labels(self.logits_nc, self.thresholds)
+        if self.decided_nc is not None:
+            return np.asarray(self.decided_nc, bool)
+        return predicted_labels(self.logits_nc, self.thresholds)  # type: ignore[arg-type]  # all are given
 
     @cached_property
     def counts(self) -> list[_Counts]:

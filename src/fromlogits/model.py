@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import _core
+from . import _core, metrics
 from .data.encoders import FeatureEncoder
 from .data.targets import TargetEncoder
-from .decisions.calibration import Calibration, check_record
+from .decisions import rules
+from .decisions.calibration import Calibration
+from .decisions.calibration import check_record as check_calibration
+from .decisions.decision import Decision
+from .decisions.decision import check_record as check_decision
+from .decisions.rules import Rule
 from .errors import InputError, brief
 from .heads import HEADS
 from .members import Member
@@ -42,6 +47,7 @@ class Model:
         facts: preset, seed, rows, split, the figures of the held-out rows and how they chose the
             calibration; plain JSON.
         versions: of what wrote it.
+        decision: how rows are decided where `decide_for` asked for it; None: naturally.
     """
 
     network: Network
@@ -54,10 +60,41 @@ class Model:
     calibration: Calibration
     facts: dict[str, Any]
     versions: dict[str, str] = field(default_factory=_versions)
+    decision: Decision | None = None
 
     @property
     def is_one_network(self) -> bool:
         return self.members == Members()
+
+    @property
+    def rule(self) -> Rule:
+        """How rows are decided."""
+        if self.decision is not None:
+            return self.decision.rule
+        return rules.natural(self.target.task, self.target.n_classes, self.network.n_outputs)
+
+    def probabilities(self, logits_nc: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of each class or label, (n, K): as users see them."""
+        return HEADS[self.head].probabilities(self.both_sides(logits_nc))
+
+    def both_sides(self, logits_nc: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One unit's logit as the two classes' logits: −z and z."""
+        is_one_unit = self.target.task == "multi-class" and self.network.n_outputs == 1
+        return np.hstack([-logits_nc, logits_nc]) if is_one_unit else logits_nc
+
+    def figures(
+        self, logits_nc: NDArray[np.float32], targets: NDArray[Any], weights: NDArray[np.float64] | None = None
+    ) -> dict[str, Any]:
+        """Of rows as this model decides them; the arguments are those of `metrics.evaluate`."""
+        rule, decided, thresholds = self.rule, None, None
+        if self.target.task == "multi-label":
+            thresholds = rule.thresholds
+        elif self.decision is not None:
+            decided = rule.decide(self.probabilities(logits_nc))
+        return metrics.evaluate(
+            self.target.task, self.target.classes, logits_nc, targets,
+            thresholds=None if thresholds is None else thresholds.tolist(), weights=weights, decided=decided,
+        )  # fmt: skip
 
     @property
     def record(self) -> dict[str, Any]:
@@ -89,6 +126,7 @@ class Model:
             "encoder": self.encoder.to_json(),
             "columns": self.encoder.described(),
             **self.calibration.describe(),
+            "decision": None if self.decision is None else self.decision.to_json(),
             "record": self.record,
             "versions": self.versions,
         }
@@ -123,6 +161,8 @@ class Model:
             "calibration": self.calibration.to_json(),
             "record": self._record(MAX_HISTORY // len(self.trained)),
         }
+        if self.decision is not None:
+            manifest["decision"] = self.decision.to_json()
         return manifest, tensors
 
     @classmethod
@@ -148,7 +188,8 @@ class Model:
         from . import model_file
 
         keys = {"versions", "spec", "encoder", "target", "calibration", "record"}
-        fields = json_object("manifest", manifest, keys)
+        decides = "decision" in manifest
+        fields = json_object("manifest", manifest, keys | ({"decision"} if decides else set()))
         has_members = isinstance(fields["spec"], dict) and "members" in fields["spec"]
         spec = json_object("spec", fields["spec"], {"network", "head", "plan", *(["members"] * has_members)})
         network, plan, head = Network.from_json(spec["network"]), Plan.from_json(spec["plan"]), spec["head"]
@@ -180,6 +221,9 @@ class Model:
             raise InputError(f"head {head} does not fit a {target.task} target with {network.n_outputs} outputs.")
         n_units = target.n_classes if members.separate_networks else network.n_outputs
         calibration = Calibration.from_json(fields["calibration"], of_calibration, n_units, head)
+        decision = Decision.from_json(fields["decision"], target.task, target.classes) if decides else None
+        if decision is not None and head == "sigmoid" and decision.rule.thresholds is None:
+            raise InputError(f"sigmoid units are decided by thresholds, not by the rule {decision.rule.kind!r}.")
         versions = fields["versions"]
         if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
             raise InputError("versions must be an object of texts.")
@@ -187,7 +231,9 @@ class Model:
         if "weights" in facts:
             _check_weights(facts["weights"], target)
         if "calibration" in facts:
-            check_record(facts["calibration"])
+            check_calibration(facts["calibration"])
+        if "decision" in facts:
+            check_decision(facts["decision"])
         labels = target.classes if members.separate_networks else (None,)
         each = {name: tensors[name] if has_members else tensors[name][np.newaxis] for name in layers}
         trained = tuple(
@@ -203,7 +249,7 @@ class Model:
             )
             for number, training in enumerate(trainings)
         )
-        return cls(network, head, plan, encoder, target, members, trained, calibration, facts, versions)
+        return cls(network, head, plan, encoder, target, members, trained, calibration, facts, versions, decision)
 
 
 def _check_members(members: Members, network: Network, target: TargetEncoder, is_stated: bool) -> None:
@@ -272,8 +318,8 @@ FACTS: dict[str, Callable[[Any], bool]] = {
     "validation": lambda v: v is None or isinstance(v, dict),
 }
 """The keys of a training record that are of the whole classifier, and what their values must be."""
-OPTIONAL_FACTS = ("weights", "calibration")
-"""Those that stand there only where something was weighed, or calibrated."""
+OPTIONAL_FACTS = ("weights", "calibration", "decision")
+"""Those that stand there only where something was weighed, calibrated, or decided for."""
 WEIGHTS = {"rows", "class_weight", "pos_weight"}
 """The keys of its "weights"."""
 TRAINING: dict[str, Callable[[Any], bool]] = {

@@ -20,6 +20,7 @@ from .options import (
     Categorical,
     Config,
     Data,
+    DecideFor,
     Epochs,
     Group,
     Ids,
@@ -82,6 +83,7 @@ def cv(
     seed: Seed = None,
     threads: Threads = None,
     metric: Metric = None,
+    decide_for: DecideFor = None,
     task: Task = None,
     separate_networks: SeparateNetworks = False,
     ids: Ids = None,
@@ -113,6 +115,7 @@ def cv(
         "--seed": seed,
         "--threads": threads,
         "--metric": metric,
+        "--decide-for": decide_for,
         "--task": task,
         "--separate-networks": "true" if separate_networks else None,
     }

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None, json: Json = False) -> int:
     """Say how good MODEL is on DATA, its target known."""
     started = time.perf_counter()
-    from .. import metrics
-
     classifier = open_model(model, threads)
     dataset = read_labelled(classifier, data, reading)
     with naming(data):
@@ -38,16 +36,19 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         targets = classifier.target_.encode(dataset.targets, unknown="mark")
     task, classes = classifier.target_.task, classifier.target_.classes
     weights = dataset.weights
-    figures = metrics.evaluate(task, classes, logits_nc, targets, weights=weights)
+    figures = classifier._model.figures(logits_nc, targets, weights)
     report: dict[str, Any] = {"task": task, "rows": len(dataset), "classes": list(classes), "seconds": 0.0, **figures}
 
     n_unknown, unknown = unknown_labels(dataset, classifier.target_)
     if n_unknown:
         report["unknown_label_rows"] = n_unknown
-    say = say_of_validation(classifier.plan_)
+    decides = bool(classifier.decision_ and classifier.decision_["folds"])
+    say = say_of_validation(classifier.plan_, decides=decides)
     split = classifier.record_["split"]
     is_validation_file = (
-        selected_on(classifier.plan_) and split.get("kind") == "given" and split.get("data_sha256") == dataset.digest
+        selected_on(classifier.plan_, decides=decides)
+        and split.get("kind") == "given"
+        and split.get("data_sha256") == dataset.digest
     )
     if is_validation_file:
         report["selected_on"] = True
@@ -55,7 +56,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     rows = held_out_rows(classifier, targets, dataset) if is_training_file else None
     if rows is not None:
         of_rows = None if weights is None else weights[rows]
-        held_out = metrics.evaluate(task, classes, logits_nc[rows], targets[rows], weights=of_rows)
+        held_out = classifier._model.figures(logits_nc[rows], targets[rows], of_rows)
         report["held_out"] = {"rows": len(rows), "selected_on": True, **held_out}
     report["seconds"] = round(time.perf_counter() - started, 3)
 

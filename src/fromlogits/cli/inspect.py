@@ -22,6 +22,7 @@ from .output import (
     aligned,
     as_json,
     calibration_text,
+    decision_text,
     figures_text,
     in_words,
     json_numbers,
@@ -87,7 +88,10 @@ def inspect(
     for what, names in columns:
         if names:
             lines.append((what, listed(names)))
-    held_out, say = in_words(record["n_validation"]), say_of_validation(classifier.plan_)
+    held_out, say = (
+        in_words(record["n_validation"]),
+        say_of_validation(classifier.plan_, decides=bool(classifier.decision_ and classifier.decision_["folds"])),
+    )
     digest = record["split"].get("data_sha256")
     more = "of the same" if digest is not None and digest == record["data_sha256"] else "more"
     if len(classifier.members_) > 1:
@@ -105,6 +109,9 @@ def inspect(
         ("calibration", calibration_text(record, is_one_unit=classifier._is_one_unit)),
         *temperature_and_bias(held["temperature"], held["bias"]),
     ]
+    if decision := classifier._model.decision:
+        words = decision_text(decision.decide_for, classifier.thresholds_, classifier.decision_)
+        lines.append(("decides for", words))
     for setting in ("class_weight", "pos_weight"):
         if each := record.get("weights", {}).get(setting):
             lines.append(

@@ -77,6 +77,7 @@ Preset = Annotated[str | None, setting_option("--preset")]
 Epochs = Annotated[str | None, setting_option("--epochs")]
 Seed = Annotated[str | None, setting_option("--seed", default="0")]
 Metric = Annotated[str | None, setting_option("--metric")]
+DecideFor = Annotated[str | None, setting_option("--decide-for")]
 Task = Annotated[str | None, setting_option("--task")]
 SeparateNetworks = Annotated[bool, switch_option("--separate-networks")]
 Ids = Annotated[

@@ -114,22 +114,45 @@ def _from_to(values: Any) -> str:
     return f"{min(values):.4f} to {max(values):.4f}, one for each label"
 
 
-def selected_on(plan: Plan) -> bool:
-    """Whether validation rows have a say in the model."""
-    return plan.early_stopping or plan.calibrate
+def selected_on(plan: Plan, *, decides: bool = False) -> bool:
+    """Whether validation rows have a say in the model; `decides`: they chose its decisions."""
+    return plan.early_stopping or plan.calibrate or decides
 
 
-def say_of_validation(plan: Plan) -> str:
+def say_of_validation(plan: Plan, *, decides: bool = False) -> str:
     """What the validation rows did, to follow "rows, which"."""
     if plan.early_stopping:
         return "chose the epoch"
-    return "calibrated it" if plan.calibrate else NO_PART
+    if plan.calibrate:
+        return "calibrated it"
+    return "chose its decisions" if decides else NO_PART
 
 
-def purpose_of_validation(plan: Plan) -> str:
+def purpose_of_validation(plan: Plan, *, decides: bool = False) -> str:
     """What the validation rows are for, to follow a number of rows."""
     jobs = ["choose the best epoch"] * plan.early_stopping + ["calibrate"] * plan.calibrate
-    return f"to {' and '.join(jobs) or 'judge it'}"
+    jobs += ["choose the decisions"] * decides
+    return f"to {listed_with_and(jobs) or 'judge it'}"
+
+
+def listed_with_and(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([*([", ".join(parts[:-1])] if len(parts) > 1 else []), *parts[-1:]])
+
+
+def decision_text(decide_for: Any, thresholds: NDArray[Any] | None, record: Mapping[str, Any] | None) -> str:
+    """How rows are decided, and what it gains: "f1, thresholds 0.12 to 0.5; macro_f1 0.61 -> 0.67, cross-fitted"."""
+    words = [decide_for if isinstance(decide_for, str) else "the smallest expected cost"]
+    kept = record is None or record["kept"]
+    if kept and thresholds is not None:
+        low, high = thresholds.min(), thresholds.max()
+        words[0] += f", threshold {low:.4g}" if low == high else f", thresholds {low:.4g} to {high:.4g}"
+    if record is not None:
+        for name, both in record["figures"].items():
+            words.append(f"{name} {in_words(both['natural'])} -> {in_words(both['decided'])}")
+        words[-1] += ", cross-fitted" if record["folds"] else ""
+        words += record["notes"]
+    return "; ".join(words)
 
 
 def per_label_table(figures: Mapping[str, Any]) -> str:
@@ -175,12 +198,15 @@ class Predictions:
 
     Args:
         copied: columns of the input, to stand in front.
-        predicted: classes (n,), or 0/1 (n, L) for labels.
+        predicted: classes (n,), None where none is decided for; or 0/1 (n, L) for labels, NaN where neither is.
         classes: class or label names.
         probabilities: (n, K).
         logits: (n, c) to be shown as well, or None.
         is_multi_label: whether `predicted` is a matrix of labels.
         separator: the sign between the labels of a row.
+        top: the most probable classes or labels (n, k), best first, and their probabilities, to stand instead of all;
+            None: all.
+        says_undecided: a column has the labels without an answer.
         is_there: (n,) whether a row has a prediction; its cells are empty where not. None: all have.
     """
 
@@ -194,11 +220,14 @@ class Predictions:
         *,
         is_multi_label: bool,
         separator: str = "|",
+        top: tuple[NDArray[Any], NDArray[Any]] | None = None,
+        says_undecided: bool = False,
         is_there: NDArray[Any] | None = None,
     ) -> None:
         self.copied, self.predicted, self.classes = copied, predicted, classes
         self.probabilities, self.logits = probabilities, logits
         self.is_multi_label, self.separator, self.is_there = is_multi_label, separator, is_there
+        self.top, self.says_undecided = top, says_undecided
         # One unit for two classes: its logit speaks for the second.
         units = classes[-1:] if logits is not None and logits.shape[1] < len(classes) else classes
         self.logit_names = [str(name) for name in units] if logits is not None else []
@@ -209,8 +238,8 @@ class Predictions:
     @property
     def own_names(self) -> list[str]:
         """Of the columns that the input does not have."""
-        names = ["prediction", *(f"probability:{name}" for name in self.classes)]
-        return [*names, *(f"logit:{name}" for name in self.logit_names)]
+        k = None if self.top is None else self.top[0].shape[1]
+        return own_names(self.classes, self.logit_names, k, says_undecided=self.says_undecided)
 
     def write(self, stream: TextIO, delimiter: str, *, has_header: bool = True) -> None:
         """A line per row, below a header if it is the first part. Numbers are the shortest for the same float32."""
@@ -219,10 +248,16 @@ class Predictions:
             writer.writerow([*(column.name for column in self.copied), *self.own_names])
         for start in range(0, len(self), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
-            columns = [[self._joined(row) for row in self.predicted[part]]]
-            for values in (self.probabilities, self.logits):
-                if values is not None:
-                    columns += values[part].astype("U").T.tolist()
+            columns = [[self._joined(row, 1) for row in self.predicted[part]]]
+            if self.says_undecided:
+                columns.append([self._joined(row != row, True) for row in self.predicted[part]])
+            if self.top is None:
+                columns += self.probabilities[part].astype("U").T.tolist()
+            else:
+                for names_n, values_n in zip(self.top[0][part].T, self.top[1][part].T, strict=True):
+                    columns += [[str(name) for name in names_n], values_n.astype("U").tolist()]
+            if self.logits is not None:
+                columns += self.logits[part].astype("U").T.tolist()
             if self.is_there is not None:
                 there = self.is_there[part].tolist()
                 columns = [[cell if is_there else "" for cell, is_there in zip(column, there, strict=True)]
@@ -230,12 +265,14 @@ class Predictions:
             columns = [*(_texts(column, part) for column in self.copied), *columns]
             writer.writerows(zip(*columns, strict=True))
 
-    def _joined(self, row: Any) -> str:
-        return (
-            self.separator.join(str(name) for name, is_on in zip(self.classes, row, strict=True) if is_on)
-            if self.is_multi_label
-            else str(row)
-        )
+    def _joined(self, row: Any, answer: int) -> str:
+        """The labels with this answer; or a class, empty for none."""
+        if self.is_multi_label:
+            return self.separator.join(map(str, self._with(row, answer)))
+        return "" if row is None else str(row)
+
+    def _with(self, row: Any, answer: int) -> list[Any]:
+        return [name for name, one in zip(self.classes, row, strict=True) if one == answer]
 
     def as_objects(self) -> list[dict[str, Any]]:
         """A JSON object per row; the prediction of labels is a list."""
@@ -243,16 +280,31 @@ class Predictions:
         for row in range(len(self)):
             predicted = self.predicted[row]
             entry: dict[str, Any] = {column.name: _value(column, row) for column in self.copied}
-            entry["prediction"] = (
-                [name for name, is_on in zip(self.classes, predicted, strict=True) if is_on]
-                if self.is_multi_label
-                else predicted
-            )
-            entry["probability"] = _named(self.classes, self.probabilities[row])
+            entry["prediction"] = self._with(predicted, 1) if self.is_multi_label else predicted
+            if self.says_undecided:
+                entry["undecided"] = self._with(predicted != predicted, True)
+            if self.top is None:
+                entry["probability"] = _named(self.classes, self.probabilities[row])
+            else:
+                what = "label" if self.is_multi_label else "class"
+                best = zip(self.top[0][row], self.top[1][row], strict=True)
+                entry["top"] = [{what: name, "probability": float(str(value))} for name, value in best]
             if self.logits is not None:
                 entry["logit"] = _named(self.logit_names, self.logits[row])
             rows.append(entry)
         return rows
+
+
+def own_names(
+    classes: Sequence[Any], logit_names: Sequence[str], top: int | None, *, says_undecided: bool
+) -> list[str]:
+    """The columns of predictions that the input does not have."""
+    names = ["prediction", *(["undecided"] * says_undecided)]
+    if top is None:
+        names += [f"probability:{name}" for name in classes]
+    else:
+        names += [f"top_{rank}{what}" for rank in range(1, top + 1) for what in ("", "_probability")]
+    return [*names, *(f"logit:{name}" for name in logit_names)]
 
 
 def _named(names: Sequence[Any], values: NDArray[Any]) -> dict[str, float | None]:

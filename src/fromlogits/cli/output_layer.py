@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from .. import logits as from_logits
 from .. import textbook
 from ..errors import InputError
-from ..heads import THRESHOLD
 from ..spec import Members
 from .output import aligned, listed, temperature_and_bias
 from .rounding import DIGITS, digits_lost, ulps
@@ -86,6 +85,7 @@ class OutputLayer:
     shifted: NDArray[np.float64]
     exps: NDArray[np.float64]
     probabilities: NDArray[np.float32]
+    thresholds: NDArray[np.float64] | None
     predicted: Any
     target: Any
     truth: Array | None
@@ -96,6 +96,11 @@ class OutputLayer:
     def others(self) -> float:
         """The sum of exp, the largest logit's 1 left out."""
         return float(np.delete(self.exps, self.logits.argmax()).sum())
+
+    def threshold(self, unit: int) -> np.float64:
+        """What the unit's probability has to exceed; of a sigmoid unit."""
+        assert self.thresholds is not None
+        return np.float64(self.thresholds[unit])
 
     @property
     def unit_probabilities(self) -> NDArray[np.float32]:
@@ -159,6 +164,7 @@ def lay_open(classifier: Classifier, dataset: Dataset, row: int, truth: Array | 
         shifted,
         np.exp(shifted),
         probabilities,
+        classifier.thresholds_,
         held,
         true,
         truth,
@@ -199,7 +205,8 @@ def as_report(layer: OutputLayer) -> dict[str, Any]:
             unit |= {"below_max": layer.shifted[k], "exp": layer.exps[k], "probability": layer.probabilities[k]}
         else:
             a = layer.unit_probabilities[k]
-            unit |= {"exp": layer.exps[k], "probability": a, "threshold": THRESHOLD, "answer": bool(a > THRESHOLD)}
+            threshold = layer.threshold(k)
+            unit |= {"exp": layer.exps[k], "probability": a, "threshold": threshold, "answer": bool(a > threshold)}
             loss = layer.losses[k] if layer.losses else None
             unit["target"] = None if layer.truth is None or loss is None else bool(layer.truth[k])
             unit["loss"] = None if loss is None else _loss(loss)
@@ -278,9 +285,10 @@ def _sigmoid(layer: OutputLayer) -> str:
     shown = _shown(layer)
     for k in shown:
         a = layer.unit_probabilities[k]
+        threshold = layer.threshold(k)
         raw = [f"{layer.raw[k]:.4f}"] * has_raw
-        numbers = (*raw, f"{layer.logits[k]:.4f}", f"{layer.exps[k]:.6g}", f"{a:.6g}", f"{THRESHOLD:g}")
-        rows.append((_name(layer.names[k]), *numbers, _yes(a > THRESHOLD)))
+        numbers = (*raw, f"{layer.logits[k]:.4f}", f"{layer.exps[k]:.6g}", f"{a:.6g}", f"{threshold:.6g}")
+        rows.append((_name(layer.names[k]), *numbers, _yes(a > threshold)))
     table = aligned(rows)
     if layer.is_multi_label:
         return table + _left_out(layer, shown)

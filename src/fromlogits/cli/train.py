@@ -27,6 +27,7 @@ from .options import (
     Categorical,
     Config,
     Data,
+    DecideFor,
     Epochs,
     Group,
     Ids,
@@ -57,6 +58,7 @@ from .output import (
     as_json,
     calibration_text,
     check_output,
+    decision_text,
     figures_text,
     listed,
     naming,
@@ -101,6 +103,7 @@ def train(
     seed: Seed = None,
     threads: Threads = None,
     metric: Metric = None,
+    decide_for: DecideFor = None,
     task: Task = None,
     separate_networks: SeparateNetworks = False,
     ids: Ids = None,
@@ -125,6 +128,7 @@ def train(
     from ..data.duplicates import SeenRows
     from ..data.inputs import as_inputs
     from ..data.sources import read
+    from ..decisions.objectives import Objective
     from ..model_file import check_writable
     from ..settings import collect
 
@@ -135,6 +139,7 @@ def train(
         "--seed": seed,
         "--threads": threads,
         "--metric": metric,
+        "--decide-for": decide_for,
         "--task": task,
         "--separate-networks": "true" if separate_networks else None,
     }
@@ -203,7 +208,11 @@ def train(
             f" network is on new ones{', nor which epoch is best' if recipe.early_stopping else ''}.",
             "yellow",
         )
-    test_say = NO_PART if test_data is None else say_of_test(dataset, valid_data, test_data, recipe)
+    test_say = (
+        NO_PART
+        if test_data is None
+        else say_of_test(dataset, valid_data, test_data, recipe, decides=isinstance(fit.decides_for, Objective))
+    )
     if test is not None and test_say != NO_PART:
         progress.tell(
             f"warning: --test {named(test)} holds the very rows which {test_say}: its figures don't say how good the"
@@ -217,7 +226,7 @@ def train(
         progress.tell(f"warning: {say_of_duplicates(duplicates['test'], n_test, 'test')}.", "yellow")
     table = columns_table(fit.encoder)
     words = f"{table}\n\n" if table else ""
-    words += plan(fit.summary, valid, test, n_test)
+    words += plan(fit.summary, valid, test, n_test, decides=isinstance(fit.decides_for, Objective))
     if dry_run:
         results.tell(
             as_json({**_resolved(fit, path, n_test), "duplicates": duplicates})
@@ -252,7 +261,7 @@ def train(
         if json:
             results.tell(as_json(report))
         else:
-            says = {"validation": say_of_validation(recipe), "test": test_say}
+            says = {"validation": say_of_validation(recipe, decides=_decides(classifier)), "test": test_say}
             rows = shlex.join(
                 ["DATA" if (test or valid or data) == STDIN else test or valid or data, *reading.options()]
             )
@@ -269,11 +278,11 @@ def _text_names(dataset: Dataset) -> tuple[str, ...]:
     return tuple(column.name for column in columns if not column.is_numeric)
 
 
-def say_of_test(dataset: Dataset, valid: Dataset | None, test: Dataset, plan: Plan) -> str:
+def say_of_test(dataset: Dataset, valid: Dataset | None, test: Dataset, plan: Plan, *, decides: bool = False) -> str:
     """What the test rows did in the training, to follow "rows, which": nothing, one hopes."""
     if test.digest == dataset.digest:
         return TRAINED_ON
-    return say_of_validation(plan) if valid is not None and test.digest == valid.digest else NO_PART
+    return say_of_validation(plan, decides=decides) if valid is not None and test.digest == valid.digest else NO_PART
 
 
 def say_of_duplicates(count: int, n_rows: int, what: str) -> str:
@@ -390,7 +399,14 @@ def found(data: str, dataset: Dataset, fit: Fit) -> str:
     return f"{named(data)}: {len(dataset):,} {rows}; {len(summary.classes):,} {kind}{column}: {listed(summary.classes)}"
 
 
-def plan(summary: FitSummary, valid: str | None = None, test: str | None = None, n_test: int | None = None) -> str:
+def plan(
+    summary: FitSummary,
+    valid: str | None = None,
+    test: str | None = None,
+    n_test: int | None = None,
+    *,
+    decides: bool = False,
+) -> str:
     """What will be done, a few lines."""
     from ..spec import Members
 
@@ -404,7 +420,9 @@ def plan(summary: FitSummary, valid: str | None = None, test: str | None = None,
         layers += f"\n{summary.members.describe(network, len(summary.classes))}: {in_all:,} parameters in all\n"
     rows = f"{summary.n_train:,} rows to train on"
     if summary.n_valid:
-        rows += f", {summary.n_valid:,}{f' of {valid}' if valid else ''} {purpose_of_validation(recipe)}"
+        rows += (
+            f", {summary.n_valid:,}{f' of {valid}' if valid else ''} {purpose_of_validation(recipe, decides=decides)}"
+        )
     else:
         rows += ", none held out"
     if test is not None:
@@ -445,7 +463,7 @@ def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
 def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> dict[str, Any]:
     """What --json prints, without the test rows' figures."""
     figures, record = classifier.validation_metrics_, classifier.record_
-    has_say = selected_on(classifier.plan_)
+    has_say = selected_on(classifier.plan_, decides=_decides(classifier))
     validation = None if figures is None else {"rows": record["n_validation"], "selected_on": has_say, **figures}
     return {
         "task": classifier.target_.task,
@@ -458,8 +476,21 @@ def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> 
         "seed": classifier.seed_,
         **({"members": _members(classifier)} if len(classifier.members_) > 1 else {}),
         "calibration": record.get("calibration"),
+        **({} if classifier._model.decision is None else {"decision": _decision(classifier)}),
         "validation": validation,
     }
+
+
+def _decides(classifier: Classifier) -> bool:
+    """Whether validation rows chose its decisions."""
+    return bool(classifier.decision_ and classifier.decision_["folds"])
+
+
+def _decision(classifier: Classifier) -> dict[str, Any]:
+    """What was decided for and what it gains."""
+    decision = classifier._model.decision
+    assert decision is not None
+    return {"decide_for": decision.decide_for, **(classifier.decision_ or {})}
 
 
 def _members(classifier: Classifier) -> list[dict[str, Any]]:
@@ -488,6 +519,9 @@ def _tell(results: Screen, classifier: Classifier, report: dict[str, Any], says:
                 results.tell(table)
     if report["calibration"] is not None:
         results.tell(f"calibration: {calibration_text(classifier.record_, is_one_unit=classifier._is_one_unit)}")
+    if decision := classifier._model.decision:
+        words = decision_text(decision.decide_for, classifier.thresholds_, classifier.decision_)
+        results.tell(f"decides for: {words}", "bold green")
     results.tell(f"\nsaved as {report['model']} after {duration(report['seconds'])}; now:")
     model = shlex.quote(report["model"])
     for verb, more in (("evaluate", f" {rows}"), ("predict", f" {rows}"), ("inspect", "")):

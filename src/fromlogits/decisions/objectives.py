@@ -101,6 +101,10 @@ class Costs:
     def to_json(self) -> Any:
         return self.values.tolist()
 
+    def among(self, codes: Sequence[int]) -> dict[int, dict[int, float]]:
+        """Of some classes alone, by their numbers."""
+        return {true: {decided: float(self.values[true, decided]) for decided in codes} for true in codes}
+
 
 def resolve(decide_for: Any, task: Task, classes: Sequence[Any]) -> Objective | Costs | None:
     """What `decide_for` asks of this target; None where it asks nothing.

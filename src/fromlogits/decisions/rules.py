@@ -22,6 +22,8 @@ Task = Literal["multi-class", "multi-label"]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Codes = NDArray[np.int64]
+LARGEST = 1e30
+"""Of a number that a rule decides by."""
 BLOCK = 1 << 16
 """Probabilities that are weighed at a time, so that they stay in a core's cache."""
 
@@ -170,9 +172,9 @@ def from_json(value: object, task: Task, n_classes: int) -> Rule:
             raise InputError(f"the decision rule {kind!r} is for two classes; the target has {n_classes:,}.")
         rule = SecondClass(float(taken("threshold", (), 0, 1)))
     elif kind == Scores.kind:
-        rule = Scores(taken("factors", (n_classes,), 0, 1e30), taken("charges", (n_classes,), -1e30, 1e30))
+        rule = Scores(taken("factors", (n_classes,), 0, LARGEST), taken("charges", (n_classes,), -LARGEST, LARGEST))
     else:
-        rule = SmallestCost(taken("costs", (n_classes, n_classes), -1e30, 1e30))
+        rule = SmallestCost(taken("costs", (n_classes, n_classes), -LARGEST, LARGEST))
     if fields:
         raise InputError(f"the decision rule {kind!r} has unknown keys {brief(sorted(map(str, fields))[:5])}.")
     return rule
@@ -202,3 +204,34 @@ def _by_blocks(probabilities_nk: Float32, decide: Callable[[Float64], Any]) -> C
 
 def _slices(n: int, size: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, n, size))
+
+
+# --- beside a rule ---
+
+
+def top(probabilities_nk: Float32, k: int) -> Codes:
+    """The places of the k largest of each row, (n, k), best first; of equal ones the lowest first."""
+    left_nk = probabilities_nk.copy()
+    rows, places = np.arange(len(left_nk)), np.empty((len(left_nk), k), np.int64)
+    for rank in range(k):
+        places[:, rank] = left_nk.argmax(axis=1)
+        left_nk[rows, places[:, rank]] = -1.0
+    return places
+
+
+def checked_top(name: str, k: Any, n_classes: int) -> int:
+    """How many are asked for; InputError unless there are so many."""
+    k = k.item() if isinstance(k, np.integer) else k
+    if type(k) is not int or not 1 <= k <= n_classes:
+        raise InputError(
+            f"{name} must be a whole number from 1 to {n_classes:,}, as many as there are; got {brief(k)}."
+        )
+    return k
+
+
+def checked_share(name: str, value: Any) -> float:
+    """A probability; InputError unless it is one."""
+    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 1:
+        raise InputError(f"{name} must be a probability from 0 to 1; got {brief(value)}.")
+    return float(value)
