@@ -191,7 +191,7 @@ def test_partial_fit_takes_costs_and_refuses_what_rows_would_choose() -> None:
     clf = small([[0, 1], [4, 0]], max_epochs=None).partial_fit(X, y)
     assert clf.thresholds_.tolist() == [0.2] * 4  # type: ignore[union-attr]
     clf.set_params(decide_for=None).partial_fit(X, y)
-    assert clf.thresholds_.tolist() == [0.5] * 4  # type: ignore[union-attr]
+    assert clf.thresholds_.tolist() == [0.5] * 4
     fitted = small("f1").fit(X, y)
     with pytest.raises(InputError, match="holds no rows out to choose decisions"):
         fitted.partial_fit(X, y)

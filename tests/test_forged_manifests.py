@@ -81,7 +81,17 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, (y, way) in weighted.items():
         clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, **way)
         clf.fit(X, y, np.arange(40)).save(folder / name)
-    return {name: folder / name for name in (*targets, *members, *weighted, "units")}
+    decided: dict[str, tuple[Any, Any]] = {
+        "decided": (which, "f1"),
+        "costs": (which, [[0, 1, 2], [1, 0, 2], [5, 5, 0]]),
+        "decided labels": (labels, "recall>=0.5"),
+        "costs of labels": (labels, [[0, 1], [2, 0]]),
+        "decided two": (which > 0, "f1"),
+    }
+    for name, (y, decide_for) in decided.items():
+        clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, decide_for=decide_for)
+        clf.fit(X, y).save(folder / name)
+    return {name: folder / name for name in (*targets, *members, *weighted, *decided, "units")}
 
 
 @pytest.mark.parametrize(
@@ -173,6 +183,36 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("weighted", at("record", "weights", "pos_weight", value=[1.0, 1.0, 1.0]), "pos_weight must be 3 numbers"),
         ("weighted labels", at("record", "weights", "class_weight", value=[1.0] * 3), "class_weight must be 3 numbers"),
         ("weighted labels", at("record", "weights", "pos_weight", value={}), "pos_weight must be 3 numbers"),
+        ("words", at("decision", value=None), "decision must be an object"),
+        ("words", at("decision", value={}), "decision must be an object"),
+        ("words", at("decision", value={"decide_for": "f1"}), "decision has the keys"),
+        ("decided", at("decision", "more", value=1), "decision has the keys"),
+        ("decided", at("decision", "decide_for", value="f0"), "decide_for must be accuracy"),
+        ("decided", at("decision", "decide_for", value="x" * 1_000_000), "decide_for must be accuracy"),
+        ("decided", at("decision", "decide_for", value="recall>=0.5"), "for two classes"),
+        ("decided", at("decision", "decide_for", value={"a": 1}), "must be a name or costs"),
+        ("decided", at("decision", "decide_for", value=[[0, 1, 2]] * 3), "the decision has the keys"),
+        ("decided", at("decision", "rule", value={"kind": "thresholds", "thresholds": [0.5] * 3}), "can't be 'thres"),
+        ("decided", at("decision", "rule", value={"kind": "scores", "factors": [1], "charges": [1]}), "shape"),
+        ("costs", at("decision", "decide_for", value=[[0, 1], [1, 0]]), "decision's costs must be numbers of shape"),
+        ("costs", at("decision", "decide_for", 0, 1, value="1"), "decision's costs must be numbers of shape"),
+        ("costs", at("decision", "decide_for", 0, 1, value=1e31), "decision's costs must be numbers of shape"),
+        ("costs", at("decision", "decide_for", 0, 0, value=9), "not gains"),
+        ("costs", at("decision", "decide_for", value="f1"), "the decision has the keys"),
+        ("costs of labels", at("decision", "decide_for", value=[[0, 1], [2, 0]]), "decision's costs must be numbers"),
+        ("decided labels", at("decision", "rule", "thresholds", value=[0.5, 0.5]), "shape"),
+        ("decided labels", at("decision", "rule", "thresholds", 0, value=-0.1), "from 0 to 1"),
+        ("decided labels", at("decision", "rule", value={"kind": "largest"}), "can't be 'largest'"),
+        ("decided two", at("decision", "rule", value={"kind": "largest"}), "decided by thresholds"),
+        ("decided two", at("decision", "rule", "threshold", value=None), "from 0 to 1"),
+        ("decided", at("record", "decision", value=1), "decision can't be 1"),
+        ("decided", at("record", "decision", "kept", value=1), "kept can't be 1"),
+        ("decided", at("record", "decision", "folds", value=-1), "folds must be at least 0"),
+        ("decided", at("record", "decision", "figures", value={}), "some figures must be there"),
+        ("decided", at("record", "decision", "figures", "x", value={"natural": 1}), "must be natural and decided"),
+        ("decided", at("record", "decision", "figures", "macro_f1", "natural", value="1"), "'macro_f1' can't be '1'"),
+        ("decided", at("record", "decision", "notes", value=["x" * 100_000]), "notes must be a few texts"),
+        ("decided", at("record", "decision", "more", value=1), "must have the keys"),
         ("words", at("encoder", "schema", "weight_names", value=["a", "b"]), "weight_names must hold one name or none"),
         ("words", at("encoder", "schema", "weight_names", value="a"), "list of names"),
     ],

@@ -179,6 +179,8 @@ def _or_none(kind: Kind) -> Kind:
             return None
         try:
             return kind.read(value)
+        except InputError:  # a file's fault has its own words
+            raise
         except ValueError as error:
             raise ValueError(f"{error}, or none") from None
 
