@@ -33,13 +33,14 @@ MAY_IMPORT = {
     "weights": "exact metrics engines data",
     "members": "training engines heads spec data",
     "model": "model_file members training decisions metrics engines heads spec data _core",
-    "fitting": "weights cores model members training decisions metrics engines heads spec presets data",
+    "fitting": "calibrating weights cores model members training decisions metrics engines heads spec presets data",
     "few_rows": "decisions engines data",
     "incremental": "weights cores fitting training members model decisions engines data",
     "callbacks": "fitting members model training engines",
     "estimator": "callbacks model",
-    "classifier": "callbacks weights cores estimator few_rows incremental fitting model members training decisions"
-    " metrics engines heads spec data",
+    "calibrating": "weights model decisions metrics spec data",
+    "classifier": "callbacks calibrating weights cores estimator few_rows incremental fitting model members training"
+    " decisions metrics engines heads spec data",
     "cross_validation": "classifier weights fitting decisions metrics heads logits data",
     "export": "classifier model_file heads logits spec data",
     "reports": "classifier decisions metrics heads logits spec data",

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import calibrating, few_rows, fitting, members, training
 from . import callbacks as callback
-from . import few_rows, fitting, members, training
 from .cores import check_n_jobs, n_threads
+from .data.groups_and_times import as_groups
 from .data.inputs import as_inputs
 from .decisions import calibration
 from .decisions.rules import checked_share, checked_top, top
+from .decisions.sets import PredictionSets, checked_coverage
 from .errors import InputError
-from .estimator import Estimator, not_fitted
+from .estimator import Estimator, NamedAsASetting, not_fitted
 from .fitting import Fit, FitSummary
 from .heads import HEADS
 from .incremental import Increments
@@ -92,7 +94,8 @@ class Classifier(Estimator):
         of them, 1.0 without calibration, or an array of each label's. record_: how it was trained; "calibration" in it
         has the cross-fitted log losses. thresholds_: of labels (L,), of two classes (1,) of the second: what a
         probability has to exceed; None where the classes are decided for otherwise. decision_: what `decide_for`
-        gained, cross-fitted ("figures"), or None.
+        gained, cross-fitted ("figures"), or None. sets_: a `decisions.sets.PredictionSets` where rows were kept for
+        them, or None.
         validation_metrics_: figures of the held-out rows (they chose the epoch), or None. seed_: the seed used.
 
     Example:
@@ -269,6 +272,74 @@ class Classifier(Estimator):
         self._increments = increments
         return self
 
+    @NamedAsASetting
+    def calibrate(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        coverage: float | None = None,
+        method: str | None = None,
+        groups: Any = None,
+        random_state: Any = None,
+    ) -> Classifier:
+        """Choose the temperature anew, and make prediction sets, on rows that the training never saw.
+
+        With a coverage half of the rows (more where it needs more) are drawn for the sets and have no say in the
+        temperature; without one all of them have. What was calibrated before is gone; the networks stay as they are.
+
+        Args:
+            X, y: as `fit` takes them. Rows that were trained on, or chose the epoch, void the guarantee of sets.
+            sample_weight: as for `fit`. Sets are made from rows that count alike; a row of weight 0 takes no part.
+            coverage: what `predict_set` grants unless told, in (0, 1): 0.9 needs at least 9 rows for the sets, 0.99 99.
+            method: of sets of classes: "lac" (None), the smallest sets, or "aps", larger ones that are right more
+                evenly over easy and hard rows (docs/decisions/0019-prediction-sets.md).
+            groups: (n,) the group of each row: whole groups are kept for the sets, none in part.
+            random_state: the seed of that draw; None: the one that the model was trained with.
+
+        Raises:
+            InputError: data or an argument is not what it must be; the classifier is as it was.
+        """
+        self._become(self._calibrated(
+            X, y, sample_weight, coverage=coverage, method=method, groups=groups, random_state=random_state
+        ).model, engine=self._engine)  # fmt: skip
+        return self
+
+    def _calibrated(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        random_state: Any = None,
+        coverage: float | None = None,
+        **about: Any,
+    ) -> calibrating.Calibrated:
+        """What `calibrate` becomes; `about` as for `calibrating.calibrate`."""
+        self._check_fitted()
+        coverage = None if coverage is None else checked_coverage(coverage)
+        logits_nc = self.predict_logits(X, calibrated=False)
+        targets = self._encoded(y, len(logits_nc))
+        return calibrating.calibrate(
+            self._model,
+            logits_nc,
+            targets,
+            checked("sample_weight", sample_weight, len(targets), self.target_),
+            coverage=coverage,
+            seed=self.seed_ if random_state is None else fitting.seed_of(random_state),
+            groups=None if groups is None else as_groups(groups, len(targets)),
+            **about,
+        )
+
+    def _encoded(self, y: Any, n: int) -> NDArray[Any]:
+        """The targets of n rows."""
+        targets = self.target_.encode(y, unknown="mark")
+        if len(targets) != n:
+            raise InputError(f"X and y must have the same number of rows; X has {n}, y has {len(targets)}.")
+        return targets
+
     def _prepare(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None, **about: Any) -> Fit:
         """What `fit` does before the first step; `about` as for `fitting.prepare`."""
         present = self._model if self.warm_start and self.__sklearn_is_fitted__() else None
@@ -304,7 +375,7 @@ class Classifier(Estimator):
         self.network_, self.head_, self.plan_ = model.network, model.head, model.plan
         self.encoder_, self.target_ = model.encoder, model.target
         self.calibration_, self.temperature_ = model.calibration, model.calibration.temperature
-        self.record_ = model.record
+        self.record_, self.sets_ = model.record, model.sets
         self.classes_ = model.target.classes_array
         self.thresholds_ = model.rule.thresholds
         self.decision_: dict[str, Any] | None = model.facts.get("decision")
@@ -386,6 +457,39 @@ class Classifier(Estimator):
         places = top(probabilities_nk, k)
         return self.classes_[places], np.take_along_axis(probabilities_nk, places, axis=1)
 
+    def predict_set(self, X: Any, coverage: float | None = None) -> NDArray[np.bool_]:
+        """The classes that a row may have, with a guarantee: bool (n, K), its columns named by `classes_`.
+
+        Of rows drawn like those that were kept for it, at least this share have their class in their set, on average
+        over the drawing of both, whatever the network is. The predicted class is in every set. Of labels, it is the
+        mean share of a row's labels that its set holds, over rows that have one.
+
+            [clf.classes_[row].tolist() for row in clf.predict_set(X)]
+
+        Args:
+            X: rows as `fit` took them.
+            coverage: in (0, 1); None: what `calibrate` (or `train --coverage`) was asked for. n kept rows grant
+                n / (n + 1) at most.
+
+        Raises:
+            InputError: no rows were kept for sets, or too few for this coverage.
+        """
+        sets = self._sets_for(coverage)
+        wanted = None if coverage is None else float(coverage)
+        return np.concatenate([sets.of(part, wanted) for part in self._logits_in_parts(X, self.calibration_)])
+
+    def _sets_for(self, coverage: Any) -> PredictionSets:
+        """The sets, if they grant this coverage."""
+        self._check_fitted()
+        if self.sets_ is None:
+            raise InputError(
+                "this model has no rows kept for prediction sets; keep some: clf.calibrate(X, y, coverage=0.9) on rows"
+                " that the training never saw (fromlogits calibrate MODEL DATA -o NEW --coverage 0.9), or"
+                " fromlogits train --coverage 0.9."
+            )
+        self.sets_.threshold(None if coverage is None else checked_coverage(coverage))
+        return self.sets_
+
     def decision_function(self, X: Any) -> Float32:
         """The logits; two classes: (n,), positive for classes_[1]."""
         logits_nc = self.predict_logits(X)
@@ -402,11 +506,7 @@ class Classifier(Estimator):
         `class_weight` and `pos_weight` shape the training; they have no part in figures.
         """
         logits_nc = self.predict_logits(X)
-        targets = self.target_.encode(y, unknown="mark")
-        if len(targets) != len(logits_nc):
-            raise InputError(
-                f"X and y must have the same number of rows; X has {len(logits_nc)}, y has {len(targets)}."
-            )
+        targets = self._encoded(y, len(logits_nc))
         weights = checked("sample_weight", sample_weight, len(targets), self.target_)
         return self._model.figures(logits_nc, targets, weights)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import members, metrics, presets, training
+from . import calibrating, members, metrics, presets, training
 from .cores import n_threads
 from .data.encoders import FeatureEncoder
 from .data.features import EncodedRows
@@ -24,6 +24,7 @@ from .data.targets import TargetEncoder, as_target
 from .decisions import calibration, thresholds
 from .decisions.decision import Decision
 from .decisions.objectives import Costs, Objective, resolve
+from .decisions.sets import Method, PredictionSets, check_enough, checked_coverage
 from .engines import ENGINES
 from .engines.base import Engine, Weights
 from .errors import InputError, nearest
@@ -63,6 +64,8 @@ class FitSummary:
     classes: tuple[Any, ...]
     n_train: int
     n_valid: int
+    n_kept: int
+    """Rows that are kept for prediction sets."""
     picture_shape: tuple[int, ...] | None
     plan: Plan
     preset: str
@@ -74,6 +77,21 @@ class FitSummary:
     @property
     def n_networks(self) -> int:
         return self.members.count(len(self.classes))
+
+
+@dataclass(frozen=True)
+class KeptRows:
+    """Rows of the training data that nothing is learned from or chosen by, but prediction sets.
+
+    Attributes:
+        rows: their numbers.
+        targets: as `PredictionSets.fit` takes them.
+    """
+
+    rows: NDArray[np.int64]
+    targets: NDArray[Any]
+    method: Method
+    coverage: float
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,7 @@ class Fit:
     decides_for: Objective | Costs | None
     tilt: NDArray[np.float64] | None
     """How much more each class, or each label's 1, weighs in the training than in figures; None: the same."""
+    kept: KeptRows | None
     encoder: FeatureEncoder
     target: TargetEncoder
     head: HeadName
@@ -142,19 +161,29 @@ class Fit:
         networks = members.Logits(engines, self.head, model.members)
         if isinstance(self.decides_for, Costs):
             model = dataclasses.replace(model, decision=Decision.of_costs(self.decides_for))
-        if self.valid_features is None or self.valid_targets is None:
-            return model, networks
         networks.use_threads(self.summary.n_threads)
-        logits_nc = networks.of(self.valid_features, self.valid_rows)
-        if plan.calibrate:
-            fitted = calibration.fit(logits_nc, self.valid_targets, self.head, self.judging)
+        if self.valid_features is not None and self.valid_targets is not None:
+            model = self._judged(model, networks, self.valid_features, self.valid_targets)
+        if self.kept is not None:
+            logits_nc = model.calibration.apply(networks.of(self.features, self.kept.rows))
+            sets = PredictionSets.fit(self.kept.method, self.kept.coverage, logits_nc, self.kept.targets)
+            model = dataclasses.replace(model, sets=sets)
+        return model, networks
+
+    def _judged(
+        self, model: Model, networks: members.Logits, valid_features: EncodedRows, valid_targets: NDArray[Any]
+    ) -> Model:
+        """Calibrated and with a decision rule, as far as it is to be, and with the figures of the validation rows."""
+        logits_nc = networks.of(valid_features, self.valid_rows)
+        if self.summary.plan.calibrate:
+            fitted = calibration.fit(logits_nc, valid_targets, self.head, self.judging)
             facts = {**model.facts, "calibration": fitted.to_json()}
             model = dataclasses.replace(model, calibration=fitted.calibration, facts=facts)
             logits_nc = model.calibration.apply(logits_nc)
         if self.decides_for is not None:
-            model = decided(model, self.decides_for, logits_nc, self.valid_targets, self.valid_weights, self.tilt)
-        facts = {**model.facts, "validation": model.figures(logits_nc, self.valid_targets, self.valid_weights)}
-        return dataclasses.replace(model, facts=facts), networks
+            model = decided(model, self.decides_for, logits_nc, valid_targets, self.valid_weights, self.tilt)
+        facts = {**model.facts, "validation": model.figures(logits_nc, valid_targets, self.valid_weights)}
+        return dataclasses.replace(model, facts=facts)
 
     def model_of(self, trained: Sequence[Member]) -> Model:
         """The model of these members, round by round, as it is before it is calibrated and judged."""
@@ -212,6 +241,7 @@ def prepare(
     sample_weight_val: Any = None,
     groups: Any = None,
     times: Any = None,
+    coverage: float | None = None,
     picture_shape: tuple[int, ...] | None = None,
     data_digest: str | None = None,
     valid_digest: str | None = None,
@@ -225,6 +255,7 @@ def prepare(
     Args:
         settings: of the classifier.
         X, y, X_val, y_val, sample_weight, sample_weight_val, groups, times: as `Classifier.fit` takes them.
+        coverage: of prediction sets, for which some of the rows are then kept. None: no sets.
         picture_shape: a row is a picture of this shape.
         data_digest, valid_digest: SHA-256 of the files of (X, y) and (X_val, y_val), by which `evaluate` knows them.
         roles: what the schema remembers of the columns: the names of `schema.NAME_LISTS`.
@@ -261,6 +292,15 @@ def prepare(
         )
     group_of = None if groups is None else as_groups(groups, n)
     time_of = None if times is None else as_times(times, n)
+    kept: KeptRows | None = None
+    if coverage is not None:
+        split["sets"] = _rows_for_sets(checked_coverage(coverage), plan, seed, n_counting, times is not None)
+        method = calibrating.method_for(target, None)
+        kept_rows = _taking_part(split, targets, weights, group_of)[1]
+        assert kept_rows is not None
+        kept_targets = calibrating.targets_of(kept_rows, targets, weights, target)
+        check_enough(coverage, calibrating.n_telling(kept_targets), method)
+        kept = KeptRows(kept_rows, kept_targets, method, float(coverage))
     rows, held = split_off(split, targets, weights, target, group_of, time_of)
 
     if present is None:
@@ -315,6 +355,7 @@ def prepare(
         target.classes,
         len(rows),
         n_valid,
+        0 if kept is None else len(kept.rows),
         encoder.schema.picture_shape,
         plan,
         settings["preset"],
@@ -325,6 +366,7 @@ def prepare(
             *target.notes,
             *_of_weights(weights, n - n_counting, target, rows, targets),
             *_about_split(target, targets, rows, held, group_of, time_of),
+            *_about_kept(target, targets, rows, kept, group_of),
             *balance.notes,
             *notes,
         ),
@@ -344,6 +386,7 @@ def prepare(
         None if weights is None and balance.is_even else {"rows": weights is not None, **balance.to_json()},
         decides_for,
         balance.of_classes if target.task == "multi-class" else balance.of_positives,
+        kept,
         encoder,
         target,
         head,
@@ -387,13 +430,15 @@ def split_off(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
     """(training rows, held-out rows or None), both sorted, of the rows that take part: as if the others were not there.
 
+    Rows that are kept for prediction sets take no part.
+
     Args:
         split: as the training record describes it; see `splits.held_out`.
         targets, weights: of all rows.
         target: of which they are.
         groups, times: the number of each row's group, and a number for each row's time.
     """
-    counting = rows_that_count(targets, weights)
+    counting = _taking_part(split, targets, weights, groups)[0]
     examples = target.strata(without_unknown(targets, weights))
     if len(counting) < len(targets):
         examples = examples.take(counting, axis=0)
@@ -403,6 +448,60 @@ def split_off(
     if held is None:
         return counting, None
     return np.delete(counting, held), counting[held]
+
+
+def _taking_part(
+    split: Mapping[str, Any],
+    targets: NDArray[Any] | SparseLabels,
+    weights: NDArray[np.float64] | None,
+    groups: NDArray[np.int64] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """(rows to train on or to hold out, rows kept for prediction sets or None), both sorted."""
+    counting = rows_that_count(targets, weights)
+    if calibrating.is_kept_split(split.get("sets"), len(counting)):
+        return calibrating.keep_rows(counting, split["sets"], groups)
+    return counting, None
+
+
+def _rows_for_sets(coverage: float, plan: Plan, seed: int, n: int, has_times: bool) -> dict[str, Any]:
+    """How many rows are kept for prediction sets, as the training record says it."""
+    if has_times:
+        raise InputError(
+            "prediction sets (--coverage) promise something for rows that are drawn like those they are made from,"
+            " which rows held out by time (--time-column) are not. Leave one of them out, or calibrate the model on"
+            " later rows (fromlogits calibrate)."
+        )
+    n_kept = calibrating.rows_to_keep(coverage, n, plan.validation_fraction)
+    if n_kept > n / 2:
+        raise InputError(
+            f"a coverage of {coverage:g} needs at least {n_kept:,} rows kept for the sets, more than half of the {n:,}"
+            " there are. Give more rows, or ask for less."
+        )
+    return {"rows": n_kept, "seed": seed}
+
+
+def _about_kept(
+    target: TargetEncoder,
+    targets: NDArray[Any] | SparseLabels,
+    rows: NDArray[np.int64],
+    kept: KeptRows | None,
+    group_of: NDArray[np.int64] | None,
+) -> list[str]:
+    """What has to be said of rows that are kept for prediction sets."""
+    if kept is None:
+        return []
+    notes = [f"kept for prediction sets, and used for nothing else: {len(kept.rows):,} rows drawn by the seed"]
+    if group_of is not None:
+        notes[0] += (
+            f", of {len(np.unique(group_of[kept.rows])):,} whole groups; the coverage is promised for rows that are"
+            " drawn one by one, and rows of a group are not"
+        )
+    if not isinstance(targets, SparseLabels) and targets.ndim == 1:
+        left, own = (np.bincount(targets[some], minlength=target.n_classes) for some in (rows, kept.rows))
+        gone = [repr(target.classes[k]) for k in np.flatnonzero((left == 0) & (own > 0)).tolist()]
+        if gone:
+            notes.append(f"in those rows only, so not learned: {', '.join(gone[:5])}{', …' if len(gone) > 5 else ''}")
+    return notes
 
 
 def _about_split(

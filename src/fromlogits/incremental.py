@@ -96,9 +96,9 @@ class Increments:
             fitting.refuse_another(network, stated, present)
             facts = {**present.facts, "preset": settings["preset"], "seed": self.seed, "n_validation": 0}
             facts |= {"split": {"kind": "none"}, "validation": None}
-            for chosen in ("calibration", "decision"):
+            for chosen in ("calibration", "decision", "calibrated"):
                 facts.pop(chosen, None)
-            self.model = dataclasses.replace(present, plan=self.plan, calibration=NOTHING, facts=facts)
+            self.model = dataclasses.replace(present, plan=self.plan, calibration=NOTHING, sets=None, facts=facts)
         else:
             self.model = fitting.unseen(network, head, self.plan, encoder, target, stated, self.seed, settings)
         self.engines: list[Engine] = []

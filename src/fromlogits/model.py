@@ -21,6 +21,7 @@ from .decisions.calibration import check_record as check_calibration
 from .decisions.decision import Decision
 from .decisions.decision import check_record as check_decision
 from .decisions.rules import Rule
+from .decisions.sets import PredictionSets
 from .errors import InputError, brief
 from .heads import HEADS
 from .members import Member
@@ -48,6 +49,7 @@ class Model:
             calibration; plain JSON.
         versions: of what wrote it.
         decision: how rows are decided where `decide_for` asked for it; None: naturally.
+        sets: from rows kept for them, or None.
     """
 
     network: Network
@@ -61,6 +63,7 @@ class Model:
     facts: dict[str, Any]
     versions: dict[str, str] = field(default_factory=_versions)
     decision: Decision | None = None
+    sets: PredictionSets | None = None
 
     @property
     def is_one_network(self) -> bool:
@@ -127,6 +130,7 @@ class Model:
             "columns": self.encoder.described(),
             **self.calibration.describe(),
             "decision": None if self.decision is None else self.decision.to_json(),
+            "sets": None if self.sets is None else self.sets.to_json(),
             "record": self.record,
             "versions": self.versions,
         }
@@ -163,6 +167,9 @@ class Model:
         }
         if self.decision is not None:
             manifest["decision"] = self.decision.to_json()
+        if self.sets is not None:
+            manifest["sets"] = self.sets.to_json()
+            tensors |= self.sets.tensors()
         return manifest, tensors
 
     @classmethod
@@ -188,8 +195,8 @@ class Model:
         from . import model_file
 
         keys = {"versions", "spec", "encoder", "target", "calibration", "record"}
-        decides = "decision" in manifest
-        fields = json_object("manifest", manifest, keys | ({"decision"} if decides else set()))
+        optional = {"decision", "sets"} & manifest.keys()
+        fields = json_object("manifest", manifest, keys | optional)
         has_members = isinstance(fields["spec"], dict) and "members" in fields["spec"]
         spec = json_object("spec", fields["spec"], {"network", "head", "plan", *(["members"] * has_members)})
         network, plan, head = Network.from_json(spec["network"]), Plan.from_json(spec["plan"]), spec["head"]
@@ -207,7 +214,8 @@ class Model:
             layers[f"layer.{number}.biases"] = (np.float32, (*in_front, h))
         model_file.check_tensors({name: t for name, t in tensors.items() if name.startswith("layer.")}, layers)
         of_calibration = {name: tensor for name, tensor in tensors.items() if name.startswith("calibration.")}
-        known = layers.keys() | of_calibration.keys()
+        sets = PredictionSets.from_json(fields["sets"], tensors, target.task) if "sets" in optional else None
+        known = layers.keys() | of_calibration.keys() | (set() if sets is None else sets.tensors().keys())
         rest = {name: tensor for name, tensor in tensors.items() if name not in known}
         encoder = FeatureEncoder.from_json(fields["encoder"], rest)
         if encoder.n_features != network.n_features:
@@ -221,7 +229,9 @@ class Model:
             raise InputError(f"head {head} does not fit a {target.task} target with {network.n_outputs} outputs.")
         n_units = target.n_classes if members.separate_networks else network.n_outputs
         calibration = Calibration.from_json(fields["calibration"], of_calibration, n_units, head)
-        decision = Decision.from_json(fields["decision"], target.task, target.classes) if decides else None
+        decision = (
+            Decision.from_json(fields["decision"], target.task, target.classes) if "decision" in optional else None
+        )
         if decision is not None and head == "sigmoid" and decision.rule.thresholds is None:
             raise InputError(f"sigmoid units are decided by thresholds, not by the rule {decision.rule.kind!r}.")
         versions = fields["versions"]
@@ -234,6 +244,8 @@ class Model:
             check_calibration(facts["calibration"])
         if "decision" in facts:
             check_decision(facts["decision"])
+        if "calibrated" in facts:
+            _checked("record's calibrated", facts["calibrated"], CALIBRATED)
         labels = target.classes if members.separate_networks else (None,)
         each = {name: tensors[name] if has_members else tensors[name][np.newaxis] for name in layers}
         trained = tuple(
@@ -249,7 +261,7 @@ class Model:
             )
             for number, training in enumerate(trainings)
         )
-        return cls(network, head, plan, encoder, target, members, trained, calibration, facts, versions, decision)
+        return cls(network, head, plan, encoder, target, members, trained, calibration, facts, versions, decision, sets)
 
 
 def _check_members(members: Members, network: Network, target: TargetEncoder, is_stated: bool) -> None:
@@ -318,10 +330,17 @@ FACTS: dict[str, Callable[[Any], bool]] = {
     "validation": lambda v: v is None or isinstance(v, dict),
 }
 """The keys of a training record that are of the whole classifier, and what their values must be."""
-OPTIONAL_FACTS = ("weights", "calibration", "decision")
-"""Those that stand there only where something was weighed, calibrated, or decided for."""
+OPTIONAL_FACTS = ("weights", "calibration", "decision", "calibrated")
+"""Those that stand there only where something was weighed, calibrated, decided for, or calibrated by other rows."""
 WEIGHTS = {"rows", "class_weight", "pos_weight"}
 """The keys of its "weights"."""
+CALIBRATED: dict[str, Callable[[Any], bool]] = {
+    "data_sha256": lambda v: v is None or isinstance(v, str),
+    "rows": _is_count,
+    "kept": _is_count,
+    "seed": lambda v: _is_count(v, 2**63 - 1),
+}
+"""The same of its "calibrated"."""
 TRAINING: dict[str, Callable[[Any], bool]] = {
     "best_epoch": _is_count,
     "stopped_by": lambda v: v in STOPPED_BY,

@@ -100,7 +100,7 @@ class PredictionSets:
             scores = np.concatenate([part[np.arange(len(y)), y] for part, y in _with(method, logits_nc, targets)])
             scores[targets < 0] = np.inf
             shares, n_rows = np.ones(len(scores)), len(scores)
-        _check_enough(coverage, n_rows, method)
+        check_enough(coverage, n_rows, method)
         scores = np.where(np.isnan(scores), np.inf, scores)
         thresholds, missed = _curve(scores, shares)
         fitted = cls(method, coverage, n_rows, thresholds, missed)
@@ -115,7 +115,7 @@ class PredictionSets:
     def threshold(self, coverage: float | None = None) -> float:
         """The largest score in a set; InputError where the rows are too few for this coverage."""
         coverage = self.coverage if coverage is None else coverage
-        _check_enough(coverage, self.n_rows, self.method)
+        check_enough(coverage, self.n_rows, self.method)
         place = self._place(1 - _exactly(coverage))
         if place == len(self.missed):  # scores that are not finite: no threshold has them
             return math.inf
@@ -206,7 +206,8 @@ def rows_needed(coverage: float) -> int:
     return math.ceil(exactly / (1 - exactly))
 
 
-def _check_enough(coverage: float, n_rows: int, method: Method) -> None:
+def check_enough(coverage: float, n_rows: int, method: Method) -> None:
+    """Raise InputError unless so many rows grant this coverage."""
     needed = rows_needed(coverage)
     if n_rows >= needed:
         return
