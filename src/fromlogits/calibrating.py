@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import metrics
 from .data.label_sets import SparseLabels
 from .data.splits import drawn_rows
 from .data.targets import TargetEncoder
@@ -37,11 +38,15 @@ class Calibrated:
         model: with a temperature of its own, and sets where a coverage was asked for.
         chose: numbers of the rows that the temperature was chosen on.
         kept: of those that the sets were made from; they chose nothing. None without sets.
+        log_loss: with the calibration of before and with the new one, of `kept`, or else of `chose`.
+        mean_size: of the sets of `kept`, or None.
     """
 
     model: Model
     chose: Rows
     kept: Rows | None
+    log_loss: tuple[float | None, float | None]
+    mean_size: float | None
 
 
 def calibrate(
@@ -83,15 +88,23 @@ def calibrate(
         check_enough(coverage, n_telling(kept_targets), way)
     judging = _balance_of(model).judging(targets, weights)
     fitted = calibration.fit(logits_nc[chose], targets[chose], model.head, None if judging is None else judging[chose])
-    sets = None
-    if coverage is not None and kept is not None:
-        sets = PredictionSets.fit(way, coverage, fitted.calibration.apply(logits_nc[kept]), kept_targets)
+    judged = chose if kept is None else kept
+    task, known, counts = model.target.task, targets[judged], None if weights is None else weights[judged]
+    calibrated_nc = fitted.calibration.apply(logits_nc[judged])
+    before, after = (
+        metrics.value("log_loss", task, z_nc, known, weights=counts)
+        for z_nc in (model.calibration.apply(logits_nc[judged]), calibrated_nc)
+    )
+    sets, mean_size = None, None
+    if coverage is not None:
+        sets = PredictionSets.fit(way, coverage, calibrated_nc, kept_targets)
+        mean_size = float(sets.of(calibrated_nc).sum(axis=1).mean())
     said = {
         "data_sha256": data_sha256, "rows": len(chose), "kept": 0 if kept is None else len(kept), "seed": seed,
     }  # fmt: skip
     facts = {**model.facts, "calibration": fitted.to_json(), "calibrated": said}
     model = dataclasses.replace(model, calibration=fitted.calibration, sets=sets, facts=facts)
-    return Calibrated(model, chose, kept)
+    return Calibrated(model, chose, kept, (before, after), mean_size)
 
 
 def _balance_of(model: Model) -> Balance:
@@ -161,21 +174,27 @@ def is_kept_split(split: object, n: int) -> bool:
 
 def targets_of(rows: Rows, targets: Targets, weights: Float64 | None, target: TargetEncoder) -> NDArray[Any]:
     """The targets of rows that are kept, NaN where a label weighs nothing; InputError where they can't make sets."""
-    known: NDArray[Any] = targets[rows]
-    if known.ndim == 2 and (target.task == "multi-class" or ((known > 0) & (known < 1)).any()):
+    own = None if weights is None else weights[rows]
+    known = hard_targets(targets[rows], own, target)
+    if known is None:
         raise InputError(
             "prediction sets (coverage) are made from rows whose classes or labels are known; this target holds"
             " probabilities."
         )
-    if weights is None:
-        return known
-    if len(np.unique(weights[weights > 0])) > 1:
+    if weights is not None and len(np.unique(weights[weights > 0])) > 1:
         raise InputError(
             "prediction sets (coverage) can't be made from rows that weigh differently: what they promise is for rows"
             " drawn like those they are made from, each of which counts once. Leave the weights out; those that weigh"
             " 0 may stay."
         )
-    return np.where(weights[rows] == 0, np.nan, known) if weights.ndim == 2 else known
+    return known
+
+
+def hard_targets(targets: NDArray[Any], weights: Float64 | None, target: TargetEncoder) -> NDArray[Any] | None:
+    """Targets as sets take them, NaN where a label weighs nothing; None of probabilities."""
+    if targets.ndim == 2 and (target.task == "multi-class" or ((targets > 0) & (targets < 1)).any()):
+        return None
+    return np.where(weights == 0, np.nan, targets) if weights is not None and weights.ndim == 2 else targets
 
 
 def n_telling(targets: NDArray[Any]) -> int:

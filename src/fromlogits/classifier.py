@@ -16,6 +16,7 @@ from .cores import check_n_jobs, n_threads
 from .data.groups_and_times import as_groups
 from .data.inputs import as_inputs
 from .decisions import calibration
+from .decisions import sets as of_sets
 from .decisions.rules import checked_share, checked_top, top
 from .decisions.sets import PredictionSets, checked_coverage
 from .errors import InputError
@@ -503,12 +504,23 @@ class Classifier(Estimator):
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Figures of these rows, as `fromlogits evaluate --json` prints them; `sample_weight` as for `fit`.
 
-        `class_weight` and `pos_weight` shape the training; they have no part in figures.
+        `class_weight` and `pos_weight` shape the training; they have no part in figures. A classifier with prediction
+        sets has theirs in "sets" (`decisions.sets.figures`), where each row counts once.
         """
         logits_nc = self.predict_logits(X)
         targets = self._encoded(y, len(logits_nc))
         weights = checked("sample_weight", sample_weight, len(targets), self.target_)
-        return self._model.figures(logits_nc, targets, weights)
+        return self._figures(logits_nc, targets, weights)
+
+    def _figures(
+        self, logits_nc: Float32, targets: NDArray[Any], weights: NDArray[np.float64] | None
+    ) -> dict[str, Any]:
+        """Those of the task; and of prediction sets, where there are rows for them, each row that takes part once."""
+        figures = self._model.figures(logits_nc, targets, weights)
+        if self.sets_ is not None and (known := calibrating.hard_targets(targets, weights, self.target_)) is not None:
+            part = slice(None) if weights is None or weights.ndim == 2 else weights > 0
+            figures["sets"] = of_sets.figures(self.sets_, logits_nc[part], known[part])
+        return figures
 
     @property
     def _is_one_unit(self) -> bool:

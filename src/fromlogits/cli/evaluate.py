@@ -13,7 +13,7 @@ from .columns import noticed_notes
 from .display import Screen
 from .opening import open_model, read_labelled
 from .options import Data, Json, Model, Threads, named, reads_files
-from .output import as_json, figures_text, listed, naming, per_label_table, say_of_validation, selected_on
+from .output import as_json, figures_text, listed, naming, per_label_table, say_of_validation, selected_on, sets_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         targets = classifier.target_.encode(dataset.targets, unknown="mark")
     task, classes = classifier.target_.task, classifier.target_.classes
     weights = dataset.weights
-    figures = classifier._model.figures(logits_nc, targets, weights)
+    figures = classifier._figures(logits_nc, targets, weights)
     report: dict[str, Any] = {"task": task, "rows": len(dataset), "classes": list(classes), "seconds": 0.0, **figures}
 
     n_unknown, unknown = unknown_labels(dataset, classifier.target_)
@@ -50,13 +50,15 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         and split.get("kind") == "given"
         and split.get("data_sha256") == dataset.digest
     )
-    if is_validation_file:
+    calibrated: dict[str, Any] = classifier.record_.get("calibrated", {})
+    has_calibrated = dataset.digest is not None and calibrated.get("data_sha256") == dataset.digest
+    if is_validation_file or has_calibrated:
         report["selected_on"] = True
     is_training_file = classifier.record_["data_sha256"] == dataset.digest
     rows = held_out_rows(classifier, targets, dataset) if is_training_file else None
     if rows is not None:
         of_rows = None if weights is None else weights[rows]
-        held_out = classifier._model.figures(logits_nc[rows], targets[rows], of_rows)
+        held_out = classifier._figures(logits_nc[rows], targets[rows], of_rows)
         report["held_out"] = {"rows": len(rows), "selected_on": True, **held_out}
     report["seconds"] = round(time.perf_counter() - started, 3)
 
@@ -75,6 +77,9 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
             " figures are a little too good.",
             "yellow",
         )
+    if has_calibrated:
+        about = f"the model was calibrated on this very file ({named(data)})"
+        progress.tell(f"warning: {about}: {_of_calibrated(calibrated)}.", "yellow")
     if unknown:
         progress.tell(f"warning: {unknown}", "yellow")
     if figures.get("unknown_class_rows"):
@@ -83,16 +88,24 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         results.tell(as_json(report))
         return 0
     results.tell(f"{model} on {named(data)}: {len(dataset):,} rows; {len(classes):,} {_kind(task)}: {listed(classes)}")
-    about = f"all rows, which {say}:" if is_validation_file else "all rows:"
+    shares = [say] * is_validation_file + ["calibrated it"] * has_calibrated
+    about = f"all rows, which {' and '.join(shares)}:" if shares else "all rows:"
     results.tell(figures_text(about, figures), "bold" if rows is not None else "bold green")
     if rows is None:
         shown = figures
     else:
         shown = held_out
         results.tell(figures_text(f"held-out rows ({len(rows):,}, which {say}):", held_out), "bold green")
+    if words := sets_text(shown):
+        results.tell(words)
     if table := per_label_table(shown):
         results.tell(table)
     return 0
+
+
+def _of_calibrated(calibrated: dict[str, Any]) -> str:
+    sets = f", {calibrated['kept']:,} more made the prediction sets" if calibrated["kept"] else ""
+    return f"{calibrated['rows']:,} of its rows chose the temperature{sets}, so the figures are a little too good"
 
 
 def _kind(task: str) -> str:
@@ -121,8 +134,14 @@ def unknown_labels(dataset: Dataset, target: TargetEncoder) -> tuple[int, str]:
     return count, f"{words}." if words else ""
 
 
-def unknown_classes(dataset: Dataset, targets: NDArray[Any], classes: Sequence[Any]) -> str:
-    """What is said of rows whose class the model does not know."""
+def unknown_classes(
+    dataset: Dataset,
+    targets: NDArray[Any],
+    classes: Sequence[Any],
+    one: str = "it counts as wrong and is left out of log_loss",
+    several: str = "they count as wrong and are left out of log_loss",
+) -> str:
+    """What is said of rows whose class the model does not know, and of what becomes of one or of several."""
     assert dataset.targets is not None
     is_unknown = targets == -1
     row, count = int(is_unknown.argmax()), int(is_unknown.sum())
@@ -131,13 +150,8 @@ def unknown_classes(dataset: Dataset, targets: NDArray[Any], classes: Sequence[A
     value = value.item() if hasattr(value, "item") else value
     first = f"{value!r} at {dataset.targets.origin.where(row)} (known: {listed(classes)})"
     if count == 1:
-        return (
-            f"1 row has a class that the model does not know, {first}; it counts as wrong and is left out of log_loss."
-        )
-    return (
-        f"{count:,} rows have a class that the model does not know, such as {first}; they count as wrong and are left"
-        " out of log_loss."
-    )
+        return f"1 row has a class that the model does not know, {first}; {one}."
+    return f"{count:,} rows have a class that the model does not know, such as {first}; {several}."
 
 
 def _what_to_trust(rows: NDArray[np.int64] | None, say: str) -> str:

@@ -112,6 +112,11 @@ def inspect(
     if decision := classifier._model.decision:
         words = decision_text(decision.decide_for, classifier.thresholds_, classifier.decision_)
         lines.append(("decides for", words))
+    if calibrated := record.get("calibrated"):
+        lines.append(("calibrated", f"after the training, on {in_words(calibrated['rows'])} other rows"))
+    if sets := classifier.sets_:
+        asked = f"coverage {sets.coverage:g}, or any up to {sets.most_coverage:.4f}"
+        lines.append(("sets", f"{sets.method}, from {in_words(sets.n_rows)} rows kept for them: {asked}"))
     for setting in ("class_weight", "pos_weight"):
         if each := record.get("weights", {}).get(setting):
             lines.append(

@@ -26,7 +26,7 @@ from ..errors import FromlogitsError, InputError, ModelFileError, nearest
 from .display import discard, printable, standard_output
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-VERBS = ("train", "cv", "evaluate", "predict", "inspect", "roundoff")
+VERBS = ("train", "cv", "evaluate", "predict", "calibrate", "inspect", "roundoff")
 
 
 class _Terminated(BaseException):
@@ -135,7 +135,7 @@ def application() -> typer.Typer:
     """The verbs with their arguments and options."""
     from typer.core import TyperCommand, TyperGroup
 
-    from . import cv, evaluate, inspect, predict, roundoff, train
+    from . import calibrate, cv, evaluate, inspect, predict, roundoff, train
 
     class Verbs(TyperGroup):
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -171,6 +171,7 @@ def application() -> typer.Typer:
         "cv": cv.cv,
         "evaluate": evaluate.evaluate,
         "predict": predict.predict,
+        "calibrate": calibrate.calibrate,
         "inspect": inspect.inspect,
         "roundoff": roundoff.roundoff,
     }

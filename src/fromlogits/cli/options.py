@@ -114,6 +114,14 @@ TimeColumn = Annotated[
 ImageShape = Annotated[
     str | None, typer.Option("--image-shape", metavar="8x8", help="Each row is a picture of this height and width.")
 ]
+Coverage = Annotated[
+    float | None,
+    typer.Option(
+        "--coverage",
+        metavar="P",
+        help="Prediction sets that hold a new row's class with this probability, such as 0.9, from rows kept for them.",
+    ),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its name, as in dropout=0.2."),

@@ -28,6 +28,8 @@ FIGURES = (
     "unknown_class_rows",
 )  # fmt: skip
 PER_LABEL = ("label", "support", "roc_auc", "average_precision", "f1", "threshold")
+SET_NAMES = ("set", "set_size")
+"""The columns of prediction sets."""
 NO_PART = "took no part in the training"
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
@@ -155,6 +157,20 @@ def decision_text(decide_for: Any, thresholds: NDArray[Any] | None, record: Mapp
     return "; ".join(words)
 
 
+def sets_text(figures: Mapping[str, Any]) -> str:
+    """What prediction sets are worth; empty where there are none."""
+    sets = figures.get("sets")
+    if not isinstance(sets, dict) or sets["expected"] is None:
+        return ""
+    low, high = sets["expected"]
+    expected = f"{low:.4f} or more" if high is None else f"{low:.4f} to {high:.4f}"
+    single = f", {sets['single']:.1%} of them of one class" if "single" in sets else ""
+    return (
+        f"prediction sets for {sets['asked']:g}: coverage {in_words(sets['coverage'])} (expected {expected}), mean size"
+        f" {sets['mean_size']:.2f}{single}"
+    )
+
+
 def per_label_table(figures: Mapping[str, Any]) -> str:
     """A line per label of a multi-label task; empty for the others."""
     labels = figures.get("per_label")
@@ -207,6 +223,7 @@ class Predictions:
         top: the most probable classes or labels (n, k), best first, and their probabilities, to stand instead of all;
             None: all.
         says_undecided: a column has the labels without an answer.
+        sets: (n, K) 0/1 of the classes or labels in each row's prediction set, or None.
         is_there: (n,) whether a row has a prediction; its cells are empty where not. None: all have.
     """
 
@@ -222,12 +239,13 @@ class Predictions:
         separator: str = "|",
         top: tuple[NDArray[Any], NDArray[Any]] | None = None,
         says_undecided: bool = False,
+        sets: NDArray[Any] | None = None,
         is_there: NDArray[Any] | None = None,
     ) -> None:
         self.copied, self.predicted, self.classes = copied, predicted, classes
         self.probabilities, self.logits = probabilities, logits
         self.is_multi_label, self.separator, self.is_there = is_multi_label, separator, is_there
-        self.top, self.says_undecided = top, says_undecided
+        self.top, self.says_undecided, self.sets = top, says_undecided, sets
         # One unit for two classes: its logit speaks for the second.
         units = classes[-1:] if logits is not None and logits.shape[1] < len(classes) else classes
         self.logit_names = [str(name) for name in units] if logits is not None else []
@@ -239,7 +257,8 @@ class Predictions:
     def own_names(self) -> list[str]:
         """Of the columns that the input does not have."""
         k = None if self.top is None else self.top[0].shape[1]
-        return own_names(self.classes, self.logit_names, k, says_undecided=self.says_undecided)
+        has_sets = self.sets is not None
+        return own_names(self.classes, self.logit_names, k, says_undecided=self.says_undecided, has_sets=has_sets)
 
     def write(self, stream: TextIO, delimiter: str, *, has_header: bool = True) -> None:
         """A line per row, below a header if it is the first part. Numbers are the shortest for the same float32."""
@@ -248,9 +267,12 @@ class Predictions:
             writer.writerow([*(column.name for column in self.copied), *self.own_names])
         for start in range(0, len(self), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
-            columns = [[self._joined(row, 1) for row in self.predicted[part]]]
+            columns = [[self._joined(row) if self.is_multi_label else _text(row) for row in self.predicted[part]]]
             if self.says_undecided:
-                columns.append([self._joined(row != row, True) for row in self.predicted[part]])
+                columns.append([self._joined(row != row) for row in self.predicted[part]])
+            if self.sets is not None:
+                columns.append([self._joined(row) for row in self.sets[part]])
+                columns.append([str(size) for size in self.sets[part].sum(axis=1).tolist()])
             if self.top is None:
                 columns += self.probabilities[part].astype("U").T.tolist()
             else:
@@ -265,14 +287,12 @@ class Predictions:
             columns = [*(_texts(column, part) for column in self.copied), *columns]
             writer.writerows(zip(*columns, strict=True))
 
-    def _joined(self, row: Any, answer: int) -> str:
-        """The labels with this answer; or a class, empty for none."""
-        if self.is_multi_label:
-            return self.separator.join(map(str, self._with(row, answer)))
-        return "" if row is None else str(row)
+    def _joined(self, row: Any) -> str:
+        return self.separator.join(map(str, self._named(row)))
 
-    def _with(self, row: Any, answer: int) -> list[Any]:
-        return [name for name, one in zip(self.classes, row, strict=True) if one == answer]
+    def _named(self, row: Any) -> list[Any]:
+        """The classes or labels whose answer is yes."""
+        return [name for name, answer in zip(self.classes, row, strict=True) if answer == 1]
 
     def as_objects(self) -> list[dict[str, Any]]:
         """A JSON object per row; the prediction of labels is a list."""
@@ -280,9 +300,12 @@ class Predictions:
         for row in range(len(self)):
             predicted = self.predicted[row]
             entry: dict[str, Any] = {column.name: _value(column, row) for column in self.copied}
-            entry["prediction"] = self._with(predicted, 1) if self.is_multi_label else predicted
+            entry["prediction"] = self._named(predicted) if self.is_multi_label else predicted
             if self.says_undecided:
-                entry["undecided"] = self._with(predicted != predicted, True)
+                entry["undecided"] = self._named(predicted != predicted)
+            if self.sets is not None:
+                own = self._named(self.sets[row])
+                entry |= dict(zip(SET_NAMES, (own, len(own)), strict=True))
             if self.top is None:
                 entry["probability"] = _named(self.classes, self.probabilities[row])
             else:
@@ -296,15 +319,20 @@ class Predictions:
 
 
 def own_names(
-    classes: Sequence[Any], logit_names: Sequence[str], top: int | None, *, says_undecided: bool
+    classes: Sequence[Any], logit_names: Sequence[str], top: int | None, *, says_undecided: bool, has_sets: bool
 ) -> list[str]:
     """The columns of predictions that the input does not have."""
-    names = ["prediction", *(["undecided"] * says_undecided)]
+    names = ["prediction", *(["undecided"] * says_undecided), *(SET_NAMES if has_sets else ())]
     if top is None:
         names += [f"probability:{name}" for name in classes]
     else:
         names += [f"top_{rank}{what}" for rank in range(1, top + 1) for what in ("", "_probability")]
     return [*names, *(f"logit:{name}" for name in logit_names)]
+
+
+def _text(name: Any) -> str:
+    """Of a class; empty for none."""
+    return "" if name is None else str(name)
 
 
 def _named(names: Sequence[Any], values: NDArray[Any]) -> dict[str, float | None]:

@@ -13,12 +13,13 @@ import typer
 
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
+from ..decisions.sets import checked_coverage
 from ..errors import InputError
 from ..whole_file import check_room
 from .columns import noticed_notes
 from .display import Screen, standard_output
 from .opening import open_model, read_unlabelled
-from .options import Data, Json, Model, Overwrite, Threads, listed_names, named, reads_files
+from .options import Coverage, Data, Json, Model, Overwrite, Threads, listed_names, named, reads_files
 from .output import Predictions, as_json, check_output, delimiter_of, naming, own_names, spooled, written
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def predict(
         typer.Option("-o", "--output", metavar="FILE", help="Write to this .csv or .tsv [CSV to standard output]."),
     ] = None,
     logits: Annotated[bool, typer.Option("--logits", help="Add the logits, one column per output unit.")] = False,
+    coverage: Coverage = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,11 +70,14 @@ def predict(
         check_output(path, overwrite=overwrite, inputs=[model, data])
     from ..decisions import rules
 
+    if coverage is not None:
+        checked_coverage(coverage, "--coverage")
     classifier = open_model(model, threads)
     n_classes, is_multi_label = len(classifier.target_.classes), classifier.target_.task == "multi-label"
     k = None if top is None else rules.checked_top("--top", int(top) if top.isdecimal() else top, n_classes)
     least_share = None if abstain_below is None else _share("--abstain-below", abstain_below)
     says_undecided = is_multi_label and least_share is not None
+    sets = None if coverage is None else classifier._sets_for(coverage)
     dataset = read_unlabelled(classifier, data, reading, listed_names(keep))
     if path is not None:
         least = len(dataset) * (2 + MIN_PROBABILITY * (n_classes if k is None else k))
@@ -81,7 +86,9 @@ def predict(
         noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
     copied = (*dataset.ids.columns, *(dataset.kept.columns if dataset.kept is not None else ()))
     logit_names = [str(name) for name in classifier.target_.classes] if logits else []
-    own = own_names(classifier.target_.classes, logit_names, k, says_undecided=says_undecided)
+    own = own_names(
+        classifier.target_.classes, logit_names, k, says_undecided=says_undecided, has_sets=sets is not None
+    )
     _refuse_two_of_a_name(copied, own)
 
     def parts() -> Iterator[Predictions]:
@@ -99,6 +106,7 @@ def predict(
                 separator=classifier.target_.separator or "|",
                 top=None if k is None else classifier._top(probabilities_nk, k),
                 says_undecided=says_undecided,
+                sets=None if sets is None else sets.of(logits_nc, coverage),
             )
             start = stop
 

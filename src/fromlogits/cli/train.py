@@ -26,6 +26,7 @@ from .options import (
     STDIN,
     Categorical,
     Config,
+    Coverage,
     Data,
     DecideFor,
     Epochs,
@@ -66,6 +67,7 @@ from .output import (
     purpose_of_validation,
     say_of_validation,
     selected_on,
+    sets_text,
 )
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ def train(
     threads: Threads = None,
     metric: Metric = None,
     decide_for: DecideFor = None,
+    coverage: Coverage = None,
     task: Task = None,
     separate_networks: SeparateNetworks = False,
     ids: Ids = None,
@@ -129,6 +132,7 @@ def train(
     from ..data.inputs import as_inputs
     from ..data.sources import read
     from ..decisions.objectives import Objective
+    from ..decisions.sets import checked_coverage
     from ..model_file import check_writable
     from ..settings import collect
 
@@ -143,6 +147,8 @@ def train(
         "--task": task,
         "--separate-networks": "true" if separate_networks else None,
     }
+    if coverage is not None:
+        checked_coverage(coverage, "--coverage")
     reading = dataclasses.replace(reading, label_separator=one_character("--label-separator", label_separator))
     classifier = Classifier(**collect(by_flag, sets or (), config))
     path = Path(output) if output is not None else default_name(data)
@@ -171,7 +177,7 @@ def train(
     }
     valid_data = read(valid, **alike) if valid is not None else None
     test_data = read(test, **alike) if test is not None else None
-    fit = _prepare(classifier, dataset, valid_data, asked)
+    fit = _prepare(classifier, dataset, valid_data, asked, coverage)
     recipe = fit.summary.plan
     duplicates: dict[str, int] = {}
     seen = SeenRows(fit.features, fit.rows, is_sparse=fit.encoder.kind == "scaled")
@@ -293,7 +299,9 @@ def say_of_duplicates(count: int, n_rows: int, what: str) -> str:
     )
 
 
-def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, asked: dict[str, Any]) -> Fit:
+def _prepare(
+    classifier: Classifier, dataset: Dataset, valid: Dataset | None, asked: dict[str, Any], coverage: float | None
+) -> Fit:
     """Everything checked, nothing learned yet."""
     return classifier._prepare(
         dataset.features,
@@ -307,6 +315,7 @@ def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, as
         valid_digest=None if valid is None else valid.digest,
         groups=dataset.groups,
         times=dataset.times,
+        coverage=coverage,
         use_up=True,
         roles={
             "target_names": () if dataset.targets is None else dataset.targets.names,
@@ -324,11 +333,14 @@ def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, as
 
 def _file_bytes(fit: Fit) -> int:
     """How large the model file will be, generously."""
+    from ..decisions.sets import MAX_POINTS
+
     summary, schema = fit.summary, fit.encoder.schema
     names = sum(len(str(name)) + 4 for name in (*summary.classes, *(schema.names or ())))
     count, epochs = summary.n_networks, summary.plan.max_epochs * summary.n_networks
     described = 16_384 + names + 120 * epochs + 300 * len(summary.classes) + 200 * count
     encodings = 0 if fit.encoder.table is None else 2 * len(as_json(fit.encoder.table.to_json(), is_wide=True))
+    described += 0 if fit.kept is None else 16 * min(len(fit.kept.rows) * len(summary.classes), MAX_POINTS)
     return described + encodings + 4 * summary.network.n_parameters * count + 16 * schema.n_features
 
 
@@ -425,6 +437,8 @@ def plan(
         )
     else:
         rows += ", none held out"
+    if summary.n_kept:
+        rows += f"; {summary.n_kept:,} kept for prediction sets"
     if test is not None:
         rows += f"; {n_test:,} of {test} to test it"
     rate = f"learning rate {recipe.learning_rate:g}" + (", cosine" if recipe.schedule == "cosine" else "")
@@ -440,9 +454,10 @@ def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
     summary = fit.summary
     return {
         "task": summary.task,
-        "rows": len(fit.rows) + (summary.n_valid if fit.split["kind"] != "given" else 0),
+        "rows": len(fit.rows) + summary.n_kept + (summary.n_valid if fit.split["kind"] != "given" else 0),
         "training_rows": summary.n_train,
         "validation_rows": summary.n_valid,
+        **({"set_rows": summary.n_kept} if summary.n_kept else {}),
         "test_rows": n_test,
         "classes": list(summary.classes),
         "network": summary.network.to_json(),
@@ -478,6 +493,7 @@ def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> 
         "calibration": record.get("calibration"),
         **({} if classifier._model.decision is None else {"decision": _decision(classifier)}),
         "validation": validation,
+        **({} if classifier.sets_ is None else {"sets": classifier.sets_.to_json()}),
     }
 
 
@@ -515,6 +531,8 @@ def _tell(results: Screen, classifier: Classifier, report: dict[str, Any], says:
         figures = report.get(name)
         if figures is not None:
             results.tell(figures_text(f"{name} ({figures['rows']:,} rows, which {say}):", figures), "bold green")
+            if words := sets_text(figures):
+                results.tell(words)
             if table := per_label_table(figures):
                 results.tell(table)
     if report["calibration"] is not None:
@@ -525,4 +543,6 @@ def _tell(results: Screen, classifier: Classifier, report: dict[str, Any], says:
     results.tell(f"\nsaved as {report['model']} after {duration(report['seconds'])}; now:")
     model = shlex.quote(report["model"])
     for verb, more in (("evaluate", f" {rows}"), ("predict", f" {rows}"), ("inspect", "")):
+        if verb == "predict" and classifier.sets_ is not None:
+            more += f" --coverage {classifier.sets_.coverage:g}"
         results.tell(f"  fromlogits {verb} {model}{more}", "cyan")
