@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import fromlogits as fl
+from fromlogits import fitting, model_file
 from fromlogits.decisions.calibration import Calibration
 from fromlogits.errors import ModelFileError
 
@@ -34,6 +35,14 @@ def forged(path: Path, sound: Path, change_manifest: Change = lambda manifest: N
     raw += b" " * (-len(raw) % 8)
     body = struct.pack("<Q", len(raw)) + raw + content[start:-32]
     path.write_bytes(body + hashlib.sha256(body).digest())
+    return path
+
+
+def with_tensors(path: Path, sound: Path, changes: dict[str, Any]) -> Path:
+    """The sound file with these tensors instead of those of their names; None leaves one out."""
+    manifest, tensors = model_file.load_model(sound)
+    kept = {name: tensor for name, tensor in {**tensors, **changes}.items() if tensor is not None}
+    model_file.save_model(path, manifest, kept, overwrite=True)
     return path
 
 
@@ -91,7 +100,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, (y, decide_for) in decided.items():
         clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, decide_for=decide_for)
         clf.fit(X, y).save(folder / name)
-    return {name: folder / name for name in (*targets, *members, *weighted, *decided, "units")}
+    with_sets: dict[str, tuple[Any, dict[str, Any]]] = {
+        "sets": (which, {"method": "aps"}),
+        "label sets": (labels, {}),
+    }
+    for name, (y, way) in with_sets.items():
+        clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1).fit(X, y)
+        clf.calibrate(X, y, coverage=0.8, **way).save(folder / name)
+    return {name: folder / name for name in (*targets, *members, *weighted, *decided, *with_sets, "units")}
 
 
 @pytest.mark.parametrize(
@@ -215,6 +231,29 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("decided", at("record", "decision", "more", value=1), "must have the keys"),
         ("words", at("encoder", "schema", "weight_names", value=["a", "b"]), "weight_names must hold one name or none"),
         ("words", at("encoder", "schema", "weight_names", value="a"), "list of names"),
+        ("words", at("sets", value={"method": "lac", "coverage": 0.8, "rows": 20}), "need the tensors sets.thresholds"),
+        ("sets", lambda manifest: manifest.pop("sets"), "expected the tensors|has no place"),
+        ("sets", at("sets", value=None), "sets must be an object"),
+        ("sets", at("sets", "more", value=1), "sets must be an object"),
+        ("sets", at("sets", "method", value="recall"), "sets of a multi-class target"),
+        ("sets", at("sets", "method", value=["lac"]), "sets of a multi-class target"),
+        ("sets", at("sets", "method", value="x" * 1_000_000), "sets of a multi-class target"),
+        ("label sets", at("sets", "method", value="lac"), "sets of a multi-label target"),
+        ("sets", at("sets", "coverage", value=1.0), "must be between 0 and 1"),
+        ("sets", at("sets", "coverage", value=0), "must be between 0 and 1"),
+        ("sets", at("sets", "coverage", value="0.9"), "must be between 0 and 1"),
+        ("sets", at("sets", "coverage", value=0.99), "needs at least 99 rows"),
+        ("sets", at("sets", "rows", value=True), "can't be of True rows"),
+        ("sets", at("sets", "rows", value=0), "can't be of 0 rows"),
+        ("sets", at("sets", "rows", value=2**53 + 1), "can't be of"),
+        ("sets", at("sets", "rows", value=1e3), "can't be of"),
+        ("sets", at("sets", "rows", value=4), "sets.missed fall"),
+        ("sets", at("record", "calibrated", value=None), "calibrated can't be None"),
+        ("sets", at("record", "calibrated", "rows", value=-1), "calibrated's rows can't be -1"),
+        ("sets", at("record", "calibrated", "kept", value=1.5), "calibrated's kept can't be 1.5"),
+        ("sets", at("record", "calibrated", "seed", value=2**63), "calibrated's seed can't be"),
+        ("sets", at("record", "calibrated", "data_sha256", value=1), "calibrated's data_sha256 can't be 1"),
+        ("sets", at("record", "calibrated", "more", value=1), "unknown keys"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused_by_name(
@@ -224,6 +263,46 @@ def test_a_manifest_that_makes_no_sense_is_refused_by_name(
         fl.load(forged(tmp_path / "m", models[name], change))
     assert len(str(caught.value)) < 1000
     assert "\n" not in str(caught.value)
+
+
+CURVE = np.array([-2.0, -0.5, -0.1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"sets.missed": None}, "need the tensors"),
+        ({"sets.missed": CURVE.astype(np.float32)}, "float64 and of one dimension"),
+        ({"sets.thresholds": CURVE[:, None]}, "float64 and of one dimension"),
+        ({"sets.thresholds": CURVE[:0], "sets.missed": CURVE[:0]}, "from 1 to 10,000"),
+        ({"sets.thresholds": CURVE, "sets.missed": -CURVE[:2]}, "must have one length"),
+        ({"sets.thresholds": np.arange(10_001.0), "sets.missed": np.arange(10_001.0)[::-1]}, "from 1 to 10,000"),
+        ({"sets.thresholds": CURVE[::-1], "sets.missed": np.array([2.0, 1.0, 0.0])}, "must rise"),
+        ({"sets.thresholds": CURVE[[0, 0, 1]], "sets.missed": np.array([2.0, 1.0, 0.0])}, "must rise"),
+        ({"sets.thresholds": CURVE, "sets.missed": np.array([0.0, 1.0, 2.0])}, "must rise"),
+        ({"sets.thresholds": CURVE, "sets.missed": np.array([1.0, 0.0, -1.0])}, "must rise"),
+        ({"sets.thresholds": CURVE, "sets.missed": np.array([21.0, 1.0, 0.0])}, "must rise"),
+        ({"sets.more": CURVE}, "expected the tensors|has no place"),
+    ],
+)
+def test_a_curve_of_sets_that_makes_no_sense_is_refused_by_name(
+    models: dict[str, Path], tmp_path: Path, changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ModelFileError, match=says):
+        fl.load(with_tensors(tmp_path / "m", models["sets"], changes))
+
+
+@pytest.mark.parametrize(
+    "split", [None, 3, {}, {"rows": 3}, {"rows": 0, "seed": 0}, {"rows": 10**9, "seed": 0}, {"rows": 3, "seed": -1}]
+)
+def test_a_split_that_says_nonsense_of_the_rows_of_sets_holds_out_what_it_can(
+    models: dict[str, Path], tmp_path: Path, split: Any
+) -> None:
+    clf = fl.load(forged(tmp_path / "m", models["integers"], at("record", "split", "sets", value=split)))
+    targets = np.arange(40) % 3
+    held = fitting.split_off(clf.record_["split"], targets, None, clf.target_)[1]
+    expected = fitting.split_off(fl.load(models["integers"]).record_["split"], targets, None, clf.target_)[1]
+    np.testing.assert_array_equal(held, expected)
 
 
 def test_a_manifest_that_is_only_written_anew_loads(models: dict[str, Path], tmp_path: Path) -> None:

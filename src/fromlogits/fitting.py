@@ -20,7 +20,7 @@ from .data.inputs import as_inputs
 from .data.label_sets import SparseLabels
 from .data.memory import refuse_too_many_parameters
 from .data.splits import held_out
-from .data.targets import TargetEncoder, as_target
+from .data.targets import NEVER_HELD_OUT, TargetEncoder, as_target
 from .decisions import calibration, thresholds
 from .decisions.decision import Decision
 from .decisions.objectives import Costs, Objective, resolve
@@ -363,7 +363,7 @@ def prepare(
         threads,
         (
             *encoder.notes,
-            *target.notes,
+            *(target.notes if kept is None else [note.removesuffix(NEVER_HELD_OUT) for note in target.notes]),
             *_of_weights(weights, n - n_counting, target, rows, targets),
             *_about_split(target, targets, rows, held, group_of, time_of),
             *_about_kept(target, targets, rows, kept, group_of),

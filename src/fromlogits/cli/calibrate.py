@@ -17,7 +17,7 @@ from .columns import noticed_notes
 from .display import Screen, duration
 from .evaluate import about_weights, unknown_classes, unknown_labels
 from .opening import open_model, read_labelled
-from .options import STDIN, Coverage, Data, Json, Model, Overwrite, Threads, named, reads_files
+from .options import STDIN, Coverage, Data, Json, Model, Overwrite, Threads, named, read_coverage, reads_files
 from .output import as_json, calibration_text, check_output, in_words, naming
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def calibrate(
         ),
     ] = None,
     seed: Annotated[
-        int | None,
+        str | None,
         typer.Option("--seed", metavar="N", help="Draws the rows for prediction sets. [that of the training]"),
     ] = None,
     threads: Threads = None,
@@ -56,10 +56,10 @@ def calibrate(
 ) -> int:
     """Calibrate MODEL on DATA, whose rows the training never saw, and save it anew."""
     started = time.perf_counter()
-    from ..decisions.sets import checked_coverage
+    from ..settings import BY_NAME, read_value
 
-    if coverage is not None:
-        checked_coverage(coverage, "--coverage")
+    wanted = read_coverage(coverage)
+    drawn_by = None if seed is None else read_value(BY_NAME["random_state"], seed, f"--seed {seed}")
     path = Path(output)
     check_output(path, overwrite=overwrite, inputs=[model, data])
     classifier = open_model(model, threads)
@@ -71,10 +71,10 @@ def calibrate(
             dataset.features,
             dataset.targets,
             dataset.weights,
-            coverage=coverage,
+            coverage=wanted,
             method=method,
             groups=dataset.groups,
-            random_state=seed,
+            random_state=drawn_by,
             data_sha256=dataset.digest,
         )
     classifier._become(done.model)
@@ -98,7 +98,7 @@ def calibrate(
     results.tell(_figures(report, classifier))
     results.tell(f"\nsaved as {path} after {duration(report['seconds'])}; now:")
     rows = shlex.join(["DATA" if data == STDIN else data, *reading.options()])
-    more = "" if coverage is None else f" --coverage {coverage:g}"
+    more = "" if wanted is None else f" --coverage {wanted:g}"
     results.tell(f"  fromlogits predict {shlex.quote(str(path))} {rows}{more}", "cyan")
     return 0
 
@@ -151,9 +151,9 @@ def _warnings(classifier: Classifier, data: str, dataset: Dataset, targets: NDAr
     record, said = classifier.record_, []
     file = named(data)
     promise = "" if classifier.sets_ is None else " Prediction sets made from such rows promise nothing."
-    if dataset.digest is not None and dataset.digest == record["data_sha256"]:
+    if dataset.digest and dataset.digest == record["data_sha256"]:
         said.append(f"the model was trained on this very file ({file}), and is surer there than on new rows.{promise}")
-    elif dataset.digest is not None and dataset.digest == record["split"].get("data_sha256"):
+    elif dataset.digest and dataset.digest == record["split"].get("data_sha256"):
         said.append(f"the training was validated on this very file ({file}): its rows chose the epoch.{promise}")
     said.append(unknown_labels(dataset, classifier.target_)[1])
     if targets.ndim == 1 and (targets < 0).any():

@@ -51,7 +51,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         and split.get("data_sha256") == dataset.digest
     )
     calibrated: dict[str, Any] = classifier.record_.get("calibrated", {})
-    has_calibrated = dataset.digest is not None and calibrated.get("data_sha256") == dataset.digest
+    has_calibrated = bool(dataset.digest) and calibrated.get("data_sha256") == dataset.digest
     if is_validation_file or has_calibrated:
         report["selected_on"] = True
     is_training_file = classifier.record_["data_sha256"] == dataset.digest

@@ -111,7 +111,8 @@ def _usage(error: Any, arguments: Sequence[str]) -> str:
         return f"{about}there is no option {unknown}.{hint} See {command} --help."
     parameter = getattr(error, "param", None)
     if type(error).__name__ == "MissingParameter" and parameter is not None:
-        shown = parameter.metavar or parameter.opts[0]
+        names = [parameter.opts[0]] if parameter.param_type_name == "option" else []
+        shown = " ".join([*names, parameter.metavar]) if parameter.metavar else parameter.opts[0]
         return f"{about}{shown} is missing. See {command} --help."
     message = error.format_message().rstrip(".")
     return f"{about}{message[:1].lower()}{message[1:]}. See {command} --help."

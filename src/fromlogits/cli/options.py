@@ -115,7 +115,7 @@ ImageShape = Annotated[
     str | None, typer.Option("--image-shape", metavar="8x8", help="Each row is a picture of this height and width.")
 ]
 Coverage = Annotated[
-    float | None,
+    str | None,
     typer.Option(
         "--coverage",
         metavar="P",
@@ -197,6 +197,18 @@ def with_categories(reading: Reading, categorical: list[str] | None) -> Reading:
     """The reading with what --categorical says."""
     names = listed_names(categorical)
     return dataclasses.replace(reading, as_text=names, is_about_columns=reading.is_about_columns or bool(names))
+
+
+def read_coverage(text: str | None) -> float | None:
+    """What --coverage says."""
+    from ..decisions.sets import checked_coverage
+
+    if text is None:
+        return None
+    try:
+        return checked_coverage(float(text))
+    except ValueError:  # InputError is one
+        raise InputError(f"--coverage must be a number between 0 and 1, as in 0.9; got {text!r}.") from None
 
 
 def picture_shape(text: str | None) -> tuple[int, ...] | None:

@@ -13,13 +13,12 @@ import typer
 
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
-from ..decisions.sets import checked_coverage
 from ..errors import InputError
 from ..whole_file import check_room
 from .columns import noticed_notes
 from .display import Screen, standard_output
 from .opening import open_model, read_unlabelled
-from .options import Coverage, Data, Json, Model, Overwrite, Threads, listed_names, named, reads_files
+from .options import Coverage, Data, Json, Model, Overwrite, Threads, listed_names, named, read_coverage, reads_files
 from .output import Predictions, as_json, check_output, delimiter_of, naming, own_names, spooled, written
 
 if TYPE_CHECKING:
@@ -70,14 +69,13 @@ def predict(
         check_output(path, overwrite=overwrite, inputs=[model, data])
     from ..decisions import rules
 
-    if coverage is not None:
-        checked_coverage(coverage, "--coverage")
+    wanted = read_coverage(coverage)
     classifier = open_model(model, threads)
     n_classes, is_multi_label = len(classifier.target_.classes), classifier.target_.task == "multi-label"
     k = None if top is None else rules.checked_top("--top", int(top) if top.isdecimal() else top, n_classes)
     least_share = None if abstain_below is None else _share("--abstain-below", abstain_below)
     says_undecided = is_multi_label and least_share is not None
-    sets = None if coverage is None else classifier._sets_for(coverage)
+    sets = None if wanted is None else classifier._sets_for(wanted)
     dataset = read_unlabelled(classifier, data, reading, listed_names(keep))
     if path is not None:
         least = len(dataset) * (2 + MIN_PROBABILITY * (n_classes if k is None else k))
@@ -106,7 +104,7 @@ def predict(
                 separator=classifier.target_.separator or "|",
                 top=None if k is None else classifier._top(probabilities_nk, k),
                 says_undecided=says_undecided,
-                sets=None if sets is None else sets.of(logits_nc, coverage),
+                sets=None if sets is None else sets.of(logits_nc, wanted),
             )
             start = stop
 

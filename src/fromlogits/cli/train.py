@@ -51,6 +51,7 @@ from .options import (
     listed_names,
     named,
     picture_shape,
+    read_coverage,
     reads_files,
     with_categories,
 )
@@ -132,7 +133,6 @@ def train(
     from ..data.inputs import as_inputs
     from ..data.sources import read
     from ..decisions.objectives import Objective
-    from ..decisions.sets import checked_coverage
     from ..model_file import check_writable
     from ..settings import collect
 
@@ -147,8 +147,7 @@ def train(
         "--task": task,
         "--separate-networks": "true" if separate_networks else None,
     }
-    if coverage is not None:
-        checked_coverage(coverage, "--coverage")
+    wanted = read_coverage(coverage)
     reading = dataclasses.replace(reading, label_separator=one_character("--label-separator", label_separator))
     classifier = Classifier(**collect(by_flag, sets or (), config))
     path = Path(output) if output is not None else default_name(data)
@@ -177,7 +176,7 @@ def train(
     }
     valid_data = read(valid, **alike) if valid is not None else None
     test_data = read(test, **alike) if test is not None else None
-    fit = _prepare(classifier, dataset, valid_data, asked, coverage)
+    fit = _prepare(classifier, dataset, valid_data, asked, wanted)
     recipe = fit.summary.plan
     duplicates: dict[str, int] = {}
     seen = SeenRows(fit.features, fit.rows, is_sparse=fit.encoder.kind == "scaled")

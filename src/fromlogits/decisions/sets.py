@@ -192,11 +192,11 @@ class PredictionSets:
         return sets
 
 
-def checked_coverage(coverage: Any, name: str = "coverage") -> float:
+def checked_coverage(coverage: Any) -> float:
     """A coverage as users give it; InputError unless it is a number between 0 and 1."""
     is_number = isinstance(coverage, (int, float, np.integer, np.floating)) and not isinstance(coverage, bool)
     if not is_number or not 0 < coverage < 1:
-        raise InputError(f"{name} must be a number between 0 and 1, as in 0.9; got {coverage!r}.")
+        raise InputError(f"coverage must be a number between 0 and 1, as in 0.9; got {coverage!r}.")
     return float(coverage)
 
 
