@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,8 @@ def mean(z: Array, head: Any) -> Array:
     return log_p if head is softmax else log_p - np.log(head(-z).mean(axis=0))
 
 
-def probabilities(path: Path, x: Any) -> Array:
-    """Of each class or label, (n, K), for raw rows (n, d) in the order of the schema, or pictures (n, h, w)."""
+def read(path: Path) -> tuple[Any, dict[str, Any]]:
+    """The manifest and the tensors."""
     data = path.read_bytes()
     assert hashlib.sha256(data[:-32]).digest() == data[-32:], "damaged"
     start = 8 + int.from_bytes(data[:8], "little")
@@ -52,7 +53,12 @@ def probabilities(path: Path, x: Any) -> Array:
     for name, entry in header.items():
         begin, end = (start + offset for offset in entry["data_offsets"])
         tensors[name] = np.frombuffer(data[begin:end], TYPES[entry["dtype"]]).reshape(entry["shape"])
+    return manifest, tensors
 
+
+def probabilities(path: Path, x: Any) -> Array:
+    """Of each class or label, (n, K), for raw rows (n, d) in the order of the schema, or pictures (n, h, w)."""
+    manifest, tensors = read(path)
     x, encoder = np.reshape(x, (len(x), -1)), manifest["encoder"]
     if encoder["kind"] == "standard":
         x = ((x - tensors["encoder.mean"]) * tensors["encoder.inverse_spread"]).astype(np.float32)
@@ -73,3 +79,15 @@ def probabilities(path: Path, x: Any) -> Array:
         return softmax(z)
     is_yes_or_no = manifest["target"]["task"] == "multi-class"
     return np.hstack([sigmoid(-z), sigmoid(z)]) if is_yes_or_no else sigmoid(z)
+
+
+def prediction_sets(path: Path, x: Any, coverage: float) -> Array:
+    """Whether a class or label is in a row's set, (n, K); not by the method "aps"."""
+    (manifest, tensors), p = read(path), probabilities(path, x)
+    allowed = (manifest["sets"]["rows"] + 1) * (1 - Fraction(str(coverage))) - 1
+    place = next(j for j, missed in enumerate(tensors["sets.missed"]) if missed <= allowed)
+    if manifest["sets"]["method"] == "recall":
+        scores = np.log1p(-p) - np.log(p)
+    else:
+        scores = np.where(p == p.max(axis=1, keepdims=True), -2, -np.log(p))
+    return scores <= tensors["sets.thresholds"][place]

@@ -14,7 +14,7 @@ import fromlogits as fl
 from fromlogits.decisions.calibration import Calibration
 from fromlogits.spec import HIDDEN_ACTIVATIONS
 from tests import plain_reader
-from tests.plain_reader import probabilities
+from tests.plain_reader import prediction_sets, probabilities
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 3)) * [1, 100, 1e-3] + [0, 1e4, 5]
@@ -88,6 +88,17 @@ def test_a_network_without_hidden_layers_is_read_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(probabilities(tmp_path / "m.safetensors", X), clf.predict_proba(X), rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["three classes", "two classes", "labels"])
+def test_the_reader_gives_the_same_prediction_sets(name: str, tmp_path: Path) -> None:
+    rows, y = TARGETS[name]
+    clf = fl.Classifier(hidden_layer_sizes=(6, 5), max_epochs=4, random_state=0).fit(rows[:100], y[:100])
+    clf.calibrate(rows[100:180], y[100:180], coverage=0.8).save(tmp_path / "m.safetensors")
+
+    for coverage in (0.6, 0.8, 0.95):
+        theirs = prediction_sets(tmp_path / "m.safetensors", rows[180:], coverage)
+        np.testing.assert_array_equal(theirs, clf.predict_set(rows[180:], coverage))
+
+
 def test_the_reader_is_short_and_uses_nothing_of_ours() -> None:
     source = Path(plain_reader.__file__).read_text(encoding="utf-8")
     imported = {
@@ -97,5 +108,5 @@ def test_the_reader_is_short_and_uses_nothing_of_ours() -> None:
         for name in node.names
     }
 
-    assert imported == {"hashlib", "json", "math", "pathlib", "typing", "numpy"}
-    assert len([line for line in source.splitlines() if line.strip()]) <= 61
+    assert imported == {"fractions", "hashlib", "json", "math", "pathlib", "typing", "numpy"}
+    assert len([line for line in source.splitlines() if line.strip()]) <= 81
