@@ -247,7 +247,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("sets", at("sets", "rows", value=0), "can't be of 0 rows"),
         ("sets", at("sets", "rows", value=2**53 + 1), "can't be of"),
         ("sets", at("sets", "rows", value=1e3), "can't be of"),
-        ("sets", at("sets", "rows", value=4), "sets.missed fall"),
+        ("sets", at("sets", "rows", value=4), "sets.missed fall between the number of rows and 0"),
         ("sets", at("record", "calibrated", value=None), "calibrated can't be None"),
         ("sets", at("record", "calibrated", "rows", value=-1), "calibrated's rows can't be -1"),
         ("sets", at("record", "calibrated", "kept", value=1.5), "calibrated's kept can't be 1.5"),

@@ -184,9 +184,7 @@ class PredictionSets:
             )
         is_curve = (np.diff(thresholds) > 0).all() and (np.diff(missed) < 0).all()
         if not is_curve or missed[-1] < 0 or missed[0] > n_rows:
-            raise InputError(
-                "sets.thresholds must rise and sets.missed fall, to no less than 0 from no more than rows."
-            )
+            raise InputError("sets.thresholds must rise, and sets.missed fall between the number of rows and 0.")
         sets = cls(method, coverage, n_rows, thresholds, missed)
         sets.threshold()  # the rows must be enough
         return sets
