@@ -20,6 +20,7 @@ from machine import machine, show, write_json
 import fromlogits as fl
 from fromlogits.data.sources import read
 from fromlogits.decisions import calibration, scale_and_bias
+from fromlogits.decisions.folds import folds
 from fromlogits.decisions.held_out import HeldOut
 
 SEEDS = {
@@ -63,9 +64,7 @@ def rows_of(folder: Path, name: str, seed: int) -> tuple[HeldOut, HeldOut, float
 
 def kinds_of(held: HeldOut, test: HeldOut) -> dict[str, float]:
     """The test rows' log loss by each kind, fitted to all held-out rows."""
-    tried = (calibration._softmax if held.head == "softmax" else calibration._sigmoid)(
-        held, calibration.folds(len(held))
-    )
+    tried = (calibration._softmax if held.head == "softmax" else calibration._sigmoid)(held, folds(len(held)))
     return {kind: test.loss(one.of_all().apply) for kind, one in tried.items()}
 
 

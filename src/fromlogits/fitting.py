@@ -218,13 +218,13 @@ def decided(
     Args:
         logits_nc: calibrated, of rows that the network was not trained on.
         targets, weights: as for `metrics.evaluate`.
-        tilt: as for `thresholds.HeldOut`.
+        tilt: as for `thresholds.Evidence`.
     """
     natural = dataclasses.replace(model, decision=None).rule
     truth = targets.argmax(axis=1) if model.target.task == "multi-class" and targets.ndim == 2 else targets
     fitted = thresholds.fit(
-        what_for, natural, thresholds.HeldOut(model.probabilities(logits_nc), truth, weights, tilt),
-        model.target.task, model.target.classes, model.facts["seed"],
+        what_for, natural, thresholds.Evidence(model.probabilities(logits_nc), truth, weights, tilt),
+        model.target.task, model.target.classes,
     )  # fmt: skip
     facts = {**model.facts, "decision": fitted.to_json()}
     return dataclasses.replace(model, decision=Decision(what_for, fitted.rule), facts=facts)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_expit, log_softmax
 
-from fromlogits.decisions.calibration import FOLDS, KINDS, NOTHING, Calibration, check_record, fit, folds
+from fromlogits.decisions.calibration import KINDS, NOTHING, Calibration, check_record, fit
+from fromlogits.decisions.folds import FOLDS, folds
 from fromlogits.decisions.held_out import HeldOut
 from fromlogits.decisions.scale_and_bias import (
     BIAS_PRIOR,

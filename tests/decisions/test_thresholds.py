@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from fromlogits.decisions import rules, thresholds
+from fromlogits.decisions.folds import FOLDS, folds
 from fromlogits.decisions.objectives import Costs, Objective
-from fromlogits.decisions.thresholds import Fitted, HeldOut
+from fromlogits.decisions.thresholds import Evidence, Fitted
 
 Array = NDArray[Any]
 NATURAL_LABELS = rules.natural("multi-label", 1, 1)
@@ -24,9 +25,9 @@ def objective(text: str) -> Objective:
 
 def fit_labels(text: str, p_nl: Array, truth_nl: Array, weights: Array | None = None, **more: Any) -> Fitted:
     n_labels = p_nl.shape[1]
-    held_out = HeldOut(p_nl.astype(np.float32), truth_nl.astype(np.float64), weights, **more)
+    evidence = Evidence(p_nl.astype(np.float32), truth_nl.astype(np.float64), weights, **more)
     natural = rules.natural("multi-label", n_labels, n_labels)
-    return thresholds.fit(objective(text), natural, held_out, "multi-label", [f"l{k}" for k in range(n_labels)], 0)
+    return thresholds.fit(objective(text), natural, evidence, "multi-label", [f"l{k}" for k in range(n_labels)])
 
 
 def true_f1(t: float) -> float:
@@ -49,14 +50,14 @@ def cut(text: str, p_n: Array, truth_n: Array, weights_n: Array | None = None) -
 def fit_two(text: str, p_n: Array, codes_n: Array, weights: Array | None = None) -> Fitted:
     p_nk = np.stack([1 - p_n, p_n], axis=1).astype(np.float32)
     natural = rules.natural("multi-class", 2, 1)
-    return thresholds.fit(objective(text), natural, HeldOut(p_nk, codes_n, weights), "multi-class", ["no", "yes"], 0)
+    return thresholds.fit(objective(text), natural, Evidence(p_nk, codes_n, weights), "multi-class", ["no", "yes"])
 
 
 def fit_classes(text: str, p_nk: Array, codes_n: Array, weights: Array | None = None, **more: Any) -> Fitted:
     k = p_nk.shape[1]
-    held_out = HeldOut(p_nk.astype(np.float32), codes_n, weights, **more)
+    evidence = Evidence(p_nk.astype(np.float32), codes_n, weights, **more)
     natural = rules.natural("multi-class", k, k)
-    return thresholds.fit(objective(text), natural, held_out, "multi-class", [f"c{j}" for j in range(k)], 0)
+    return thresholds.fit(objective(text), natural, evidence, "multi-class", [f"c{j}" for j in range(k)])
 
 
 def calibrated(n: int, n_labels: int, seed: int, power: float = 3.0) -> tuple[Array, Array]:
@@ -199,17 +200,12 @@ def test_what_gains_nothing_on_rows_that_did_not_choose_it_is_not_kept() -> None
 def test_the_gain_is_that_of_rules_that_the_other_folds_chose() -> None:
     p_nl, truth_nl = calibrated(50, 1, 5)
     fitted = fit_labels("f1", p_nl, truth_nl)
-    fold_n = thresholds.folds_of(50, 0)
+    fold_n = folds(50)
     decided = np.zeros(50)
-    for fold in range(thresholds.FOLDS):
+    for fold in range(FOLDS):
         rows, others = fold_n == fold, fold_n != fold
         decided[rows] = p_nl[rows, 0] > np.float64(cut("f1", p_nl[others, 0], truth_nl[others, 0]))
     assert fitted.figures["macro_f1"]["decided"] == f_beta(decided, truth_nl[:, 0], np.ones(50))
-    assert sorted(np.bincount(fold_n)) == [10] * 5
-
-
-def test_another_seed_makes_other_folds() -> None:
-    assert (thresholds.folds_of(50, 0) != thresholds.folds_of(50, 1)).any()
 
 
 # --- bounds ---
@@ -345,7 +341,7 @@ def test_probabilities_learned_with_a_heavier_positive_are_put_right_before_they
     truth_nl[:] = 0  # nothing but the probabilities says where to cut
     plain, tilted = fit_labels("f1", p_nl, truth_nl), fit_labels("f1", heavy_nl, truth_nl, tilt=np.array([9.0]))
     thresholds_of = [
-        thresholds._Answers(objective("f1"), NATURAL_LABELS, HeldOut(p, truth_nl, None, tilt), "multi-label", "a", 0)
+        thresholds._Answers(objective("f1"), NATURAL_LABELS, Evidence(p, truth_nl, None, tilt), "multi-label", "a")
         ._ranked(0)
         .threshold(objective("f1"))[0]
         for p, tilt in ((p_nl, None), (heavy_nl.astype(np.float32), np.array([9.0])))
@@ -446,7 +442,7 @@ def test_costs_are_decided_without_fitting_and_their_mean_is_said() -> None:
     p_nk, codes_n = classes(3000, 3, 0)
     values = np.array([[0.0, 1, 1], [5, 0, 1], [20, 5, 0]])
     costs = Costs(values)
-    fitted = thresholds.fit(costs, rules.Largest(), HeldOut(p_nk, codes_n), "multi-class", "abc", 0)
+    fitted = thresholds.fit(costs, rules.Largest(), Evidence(p_nk, codes_n), "multi-class", "abc")
     decided_n = fitted.rule.decide(p_nk)
     assert fitted.folds == 0
     assert fitted.figures["mean_cost"]["decided"] == pytest.approx(values[codes_n, decided_n].mean(), rel=1e-14)
@@ -458,5 +454,5 @@ def test_the_mean_cost_of_labels_leaves_out_what_is_unknown() -> None:
     costs = Costs(np.broadcast_to(np.array([[0.0, 1], [4, 0]]), (2, 2, 2)))
     p_nl = np.array([[0.3, 0.3], [0.1, 0.9]], np.float32)
     truth_nl = np.array([[1, np.nan], [1, 0]])
-    fitted = thresholds.fit(costs, rules.natural("multi-label", 2, 2), HeldOut(p_nl, truth_nl), "multi-label", "ab", 0)
+    fitted = thresholds.fit(costs, rules.natural("multi-label", 2, 2), Evidence(p_nl, truth_nl), "multi-label", "ab")
     assert fitted.figures["mean_cost"] == {"natural": 3.0, "decided": 5 / 3}

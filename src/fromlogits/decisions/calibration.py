@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, brief
 from ..spec import HeadName, json_object, one_of
+from .folds import FOLDS, folds
 from .held_out import Float32, Float64, HeldOut
 from .scale_and_bias import fit_scale_and_bias, grouped, refine
 from .temperature import MAX_TEMPERATURE, MIN_TEMPERATURE, fit_temperature, minimiser
 
-FOLDS = 5
 KINDS = NONE, TEMPERATURE, PER_LABEL = "none", "temperature", "per_label"
 """What is tried, the simpler first: it wins where they are equal."""
 MOST_TEMPERATURE, MOST_BIAS = 1e6, 1e6
@@ -174,15 +174,6 @@ def fit(logits_nc: Float32, targets: NDArray[Any], head: HeadName, weights: Floa
             if rows.loss(calibration.apply) < log_losses[NONE]:
                 return Fitted(calibration, best, log_losses)
     return Fitted(NOTHING, NONE, log_losses)
-
-
-def folds(n: int) -> NDArray[np.int64]:
-    """The fold of each row: by the fractions of i·φ, which fall evenly, whatever stretch or period rows are sorted by.
-
-    Source: Weyl, Math. Ann. 77, 1916.
-    """
-    golden = (5**0.5 - 1) / 2
-    return np.asarray(FOLDS * (golden * np.arange(n) % 1.0), np.int64)
 
 
 @dataclass(frozen=True)

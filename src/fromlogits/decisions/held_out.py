@@ -30,7 +30,7 @@ class HeldOut:
         targets: softmax: int32 (n,) or float32 (n, c); sigmoid: float32 (n, c), 0 where the label is unknown.
         counts: what each row (n,), with sigmoid each entry (n, c), counts for, 0 where it is unknown; None: 1. So
             scaled that all rows count for as many as there are in effect.
-        number: how many that is, of equal weight: (Σw)² / Σw² (Kish, Survey Sampling, 1965).
+        number: how many that is, see `effective_number`.
     """
 
     head: HeadName
@@ -73,7 +73,7 @@ class HeldOut:
         if counts is None:
             return cls(head, logits_nc, targets, None, len(logits_nc))
         weights_n = _of_rows(counts)
-        number = _effective(weights_n)
+        number = effective_number(weights_n)
         return cls(head, logits_nc, targets, counts * (number / weights_n.sum()), number)
 
     def __len__(self) -> int:
@@ -85,7 +85,7 @@ class HeldOut:
 
     def number_of(self, rows: Rows) -> float:
         """The `number` of some of the rows."""
-        return len(rows) if self.counts is None else _effective(_of_rows(self.counts[rows]))
+        return len(rows) if self.counts is None else effective_number(_of_rows(self.counts[rows]))
 
     @property
     def rows_at_a_time(self) -> int:
@@ -120,6 +120,9 @@ def _of_rows(counts: Float64) -> Float64:
     return counts if counts.ndim == 1 else row_weights(counts)
 
 
-def _effective(weights_n: Float64) -> float:
+def effective_number(weights_n: Float64) -> float:
+    """How many rows of equal weight say as much, (Σw)² / Σw² (Kish, Survey Sampling, 1965); 0 where none counts."""
+    if not weights_n.any():
+        return 0.0
     scaled_n = weights_n / weights_n.max()
     return float(scaled_n.sum() ** 2 / (scaled_n**2).sum())

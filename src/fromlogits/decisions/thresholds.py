@@ -23,17 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..heads import THRESHOLD
+from .folds import FOLDS, folds
+from .held_out import effective_number
 from .objectives import Costs, Objective
 from .rules import Codes, Rule, Scores, SecondClass, Task, Thresholds
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Folds = NDArray[np.int8]
+Folds = NDArray[np.int64]
 
-FOLDS = 5
-FOLD_STREAM = 9
-"""The last word of the generator's counter says what for: 1 to 8 are taken."""
 PRIOR = 20.0
 """Rows that the probabilities themselves are worth (docs/decisions/0018-decisions.md)."""
 MOST_STEPS = 12
@@ -43,7 +42,7 @@ ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
+class Evidence:
     """Rows to choose by, their truth known.
 
     Attributes:
@@ -91,26 +90,23 @@ class Fitted:
         return {"kept": not self.is_natural, "folds": self.folds, "figures": self.figures, "notes": list(self.notes)}
 
 
-def fit(
-    what_for: Objective | Costs, natural: Rule, held_out: HeldOut, task: Task, classes: Sequence[Any], seed: int
-) -> Fitted:
+def fit(what_for: Objective | Costs, natural: Rule, evidence: Evidence, task: Task, classes: Sequence[Any]) -> Fitted:
     """The rule for this target and this objective.
 
     Args:
         what_for: as `objectives.resolve` gives it.
         natural: the rule that decides otherwise.
-        seed: of the folds.
     """
     if isinstance(what_for, Costs):
-        return _of_costs(what_for, natural, held_out)
+        return _of_costs(what_for, natural, evidence)
     if task == "multi-class" and len(classes) > 2:
-        return _Classes(what_for, natural, held_out, classes, seed).fitted()
-    return _Answers(what_for, natural, held_out, task, classes, seed).fitted()
+        return _Classes(what_for, natural, evidence, classes).fitted()
+    return _Answers(what_for, natural, evidence, task, classes).fitted()
 
 
-def mean_cost(costs: Costs, decided: Codes, held_out: HeldOut) -> float | None:
+def mean_cost(costs: Costs, decided: Codes, evidence: Evidence) -> float | None:
     """Of a decision: of a row's class, or of one of its labels."""
-    truth, weights = held_out.truth, held_out.weights
+    truth, weights = evidence.truth, evidence.weights
     if costs.values.ndim == 2:
         is_known = truth >= 0
         each = costs.values[np.where(is_known, truth, 0), decided]
@@ -121,21 +117,13 @@ def mean_cost(costs: Costs, decided: Codes, held_out: HeldOut) -> float | None:
     return float((counts * each).sum() / counts.sum()) if counts.any() else None
 
 
-def _of_costs(costs: Costs, natural: Rule, held_out: HeldOut) -> Fitted:
+def _of_costs(costs: Costs, natural: Rule, evidence: Evidence) -> Fitted:
     rule = costs.rule()
     both = {
-        name: mean_cost(costs, one.decide(held_out.probabilities), held_out)
+        name: mean_cost(costs, one.decide(evidence.probabilities), evidence)
         for name, one in (("natural", natural), ("decided", rule))
     }
     return Fitted(rule, False, {"mean_cost": both}, 0)
-
-
-def folds_of(n: int, seed: int) -> Folds:
-    """The fold of each row (n,), at random."""
-    draws = np.random.Philox(key=seed, counter=[0, 0, 0, FOLD_STREAM]).random_raw(n)
-    fold_n = np.empty(n, np.int8)
-    fold_n[np.argsort(draws, kind="stable")] = np.arange(n) % FOLDS
-    return fold_n
 
 
 # --- yes or no: labels, and the second of two classes ---
@@ -145,19 +133,19 @@ class _Answers:
     """Labels, each with its threshold; the second of two classes is one."""
 
     def __init__(
-        self, objective: Objective, natural: Rule, held_out: HeldOut, task: Task, classes: Sequence[Any], seed: int
+        self, objective: Objective, natural: Rule, evidence: Evidence, task: Task, classes: Sequence[Any]
     ) -> None:
         self.objective, self.natural, self.is_multi_label = objective, natural, task == "multi-label"
-        truth, weights, tilt = held_out.truth, held_out.weights, held_out.tilt
-        self.p_nk = held_out.probabilities if self.is_multi_label else held_out.probabilities[:, 1:]
+        truth, weights, tilt = evidence.truth, evidence.weights, evidence.tilt
+        self.p_nk = evidence.probabilities if self.is_multi_label else evidence.probabilities[:, 1:]
         self.names = [f"label {name!r}" for name in classes] if self.is_multi_label else [f"class {classes[1]!r}"]
         is_known = ~np.isnan(truth) if self.is_multi_label else (truth >= 0)[:, None]
         self.truth_nk = truth > 0.5 if self.is_multi_label else (truth == 1)[:, None]
         self.is_known_nk, self.weights = is_known, weights
         self.tilt_k = None if tilt is None else tilt if self.is_multi_label else tilt[1:] / tilt[0]
-        natural_nk = natural.decide(held_out.probabilities)
+        natural_nk = natural.decide(evidence.probabilities)
         self.natural_nk = np.asarray(natural_nk if self.is_multi_label else natural_nk[:, None], bool)
-        self.fold_n = folds_of(len(truth), seed)
+        self.fold_n = folds(len(truth))
 
     def fitted(self) -> Fitted:
         n_labels = self.p_nk.shape[1]
@@ -284,7 +272,7 @@ class _Ranked:
                 return THRESHOLD, f"{objective.name}: no row is positive, so nothing can be said and 0.5 stays"
             place, note = _bounded(objective, hits, yes, positives, self)
             return _between(float(lows[place]), float(highs[place])), note
-        rarer = min(_effective(self.weights[self.truth]), _effective(self.weights[~self.truth]))
+        rarer = min(effective_number(self.weights[self.truth]), effective_number(self.weights[~self.truth]))
         if rarer == 0:
             note = "all rows alike, so the threshold comes from the probabilities alone"
         trust = rarer / (PRIOR + rarer)
@@ -352,16 +340,14 @@ def _between(low: float, high: float) -> float:
 class _Classes:
     """Classes, decided for by scores."""
 
-    def __init__(
-        self, objective: Objective, natural: Rule, held_out: HeldOut, classes: Sequence[Any], seed: int
-    ) -> None:
+    def __init__(self, objective: Objective, natural: Rule, evidence: Evidence, classes: Sequence[Any]) -> None:
         self.objective, self.natural, self.classes = objective, natural, classes
-        known = held_out.truth >= 0
-        self.p_nk, self.codes_n = held_out.probabilities[known], held_out.truth[known].astype(np.int64)
-        weights = np.ones(len(known)) if held_out.weights is None else held_out.weights
+        known = evidence.truth >= 0
+        self.p_nk, self.codes_n = evidence.probabilities[known], evidence.truth[known].astype(np.int64)
+        weights = np.ones(len(known)) if evidence.weights is None else evidence.weights
         self.weights_n = weights[known]
-        self.untilt_k = np.ones(len(classes)) if held_out.tilt is None else 1.0 / held_out.tilt
-        self.fold_n = folds_of(len(self.codes_n), seed)
+        self.untilt_k = np.ones(len(classes)) if evidence.tilt is None else 1.0 / evidence.tilt
+        self.fold_n = folds(len(self.codes_n))
 
     def fitted(self) -> Fitted:
         natural_n = self.natural.decide(self.p_nk)
@@ -393,7 +379,7 @@ class _Classes:
         start = Scores(self.untilt_k, no_charge)
         if self.objective.measure == "accuracy":
             return start
-        trust_k = np.array([_effective(weights_n[codes_n == code]) for code in range(k)])
+        trust_k = np.array([effective_number(weights_n[codes_n == code]) for code in range(k)])
         trust_k /= PRIOR + trust_k
         likely_nk: Float64 = p_nk * self.untilt_k
         likely_nk /= likely_nk.sum(axis=1, keepdims=True)
@@ -449,11 +435,6 @@ def _f(hits: Any, yes: Any, positives: Any, beta: float) -> Any:
     """(1 + β²) · hits / (β² · positives + yes); 0 where nothing is positive and nothing decided for."""
     below = beta**2 * positives + yes
     return np.divide((1 + beta**2) * hits, below, out=np.zeros_like(below, np.float64), where=below > 0)
-
-
-def _effective(weights: Float64) -> float:
-    """How many rows of equal weight say as much (Kish, Survey Sampling, 1965)."""
-    return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
 
 def _mean(figures: Float64) -> float | None:
