@@ -81,6 +81,27 @@ def probabilities(path: Path, x: Any) -> Array:
     return np.hstack([sigmoid(-z), sigmoid(z)]) if is_yes_or_no else sigmoid(z)
 
 
+def decisions(path: Path, x: Any) -> Array:
+    """The number of each row's class, (n,), or whether each label is set, 0/1 (n, L)."""
+    (manifest, _), p = read(path), probabilities(path, x)
+    are_labels, softmaxes = manifest["target"]["task"] == "multi-label", manifest["spec"]["head"] == "softmax"
+    decision = manifest.get("decision", {"rule": {"kind": "largest" if softmaxes else "natural"}})
+    if "rule" in decision:
+        rule = decision["rule"]
+        if rule["kind"] == "scores":
+            return (p * rule["factors"] - rule["charges"]).argmax(axis=1)
+        if rule["kind"] == "largest":
+            return p.argmax(axis=1)
+        threshold = np.array(rule.get("thresholds", rule.get("threshold", 0.5)))
+    else:
+        costs = np.array(decision["decide_for"], float)
+        if costs.ndim == 2 and len(costs) > 2:
+            return (p @ costs).argmin(axis=1)
+        a, b = costs[..., 0, 1] - costs[..., 0, 0], costs[..., 1, 0] - costs[..., 1, 1]
+        threshold = a / (a + b)
+    return ((p if are_labels else p[:, 1]) > threshold).astype(int)
+
+
 def prediction_sets(path: Path, x: Any, coverage: float) -> Array:
     """Whether a class or label is in a row's set, (n, K); not by the method "aps"."""
     (manifest, tensors), p = read(path), probabilities(path, x)

@@ -15,9 +15,11 @@ from scipy import stats
 
 import fromlogits as fl
 from fromlogits.data.splits import drawn_rows
-from fromlogits.decisions import calibration
+from fromlogits.decisions import calibration, rules, thresholds
+from fromlogits.decisions.objectives import Objective
 from fromlogits.decisions.sets import PredictionSets, expected_coverage
 from fromlogits.errors import InputError, NotFittedError
+from fromlogits.heads import HEADS
 
 
 def of_classes(n: int, k: int = 4, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[Any]]:
@@ -73,7 +75,7 @@ def test_new_rows_have_their_labels_in_their_set_to_the_share_that_was_asked() -
     assert clf.evaluate(X[2500:], y[2500:])["sets"]["coverage"] == pytest.approx(shares.mean(), rel=1e-12)
 
 
-def test_the_rows_of_sets_have_no_say_in_the_temperature() -> None:
+def test_the_rows_of_sets_have_no_say_in_the_calibration() -> None:
     X, y = of_classes(700)
     clf = trained(X[:300], y[:300])
     raw_nc = clf.predict_logits(X[300:], calibrated=False)
@@ -81,23 +83,23 @@ def test_the_rows_of_sets_have_no_say_in_the_temperature() -> None:
     clf.calibrate(X[300:], y[300:], coverage=0.8, random_state=5)
     chose, kept = drawn_rows(400, 200, 5)
 
-    temperature = calibration.fit_temperature(raw_nc[chose], codes[chose], "softmax")
-    sets = PredictionSets.fit("lac", 0.8, calibration.apply(raw_nc[kept], temperature), codes[kept])
-    assert clf.temperature_ == temperature
+    fitted = calibration.fit(raw_nc[chose], codes[chose], "softmax").calibration
+    sets = PredictionSets.fit("lac", 0.8, fitted.apply(raw_nc[kept]), codes[kept])
+    assert clf.calibration_ == fitted != calibration.NOTHING
     np.testing.assert_array_equal(sets_of(clf).thresholds, sets.thresholds)
     np.testing.assert_array_equal(sets_of(clf).missed, sets.missed)
     assert clf.record_["calibrated"] == {"data_sha256": None, "rows": 200, "kept": 200, "seed": 5}
     np.testing.assert_array_equal(clf.predict_logits(X, calibrated=False)[300:], raw_nc)
 
 
-def test_without_a_coverage_every_row_chooses_the_temperature_and_older_sets_are_gone() -> None:
+def test_without_a_coverage_every_row_chooses_the_calibration_and_older_sets_are_gone() -> None:
     X, y = of_classes(700)
     clf = trained(X[:300], y[:300]).calibrate(X[300:], y[300:], coverage=0.8)
     clf.calibrate(X[300:], y[300:])
     raw_nc, codes = clf.predict_logits(X[300:], calibrated=False), np.searchsorted(clf.classes_, y[300:])
 
     assert clf.sets_ is None
-    assert clf.temperature_ == calibration.fit_temperature(raw_nc, codes, "softmax")
+    assert clf.calibration_ == calibration.fit(raw_nc, codes, "softmax").calibration != calibration.NOTHING
     assert clf.record_["calibrated"]["rows"] == 400
     with pytest.raises(InputError, match="no rows kept for prediction sets; keep some"):
         clf.predict_set(X)
@@ -336,3 +338,89 @@ def test_too_few_rows_for_a_training_with_sets_are_refused_before_it() -> None:
     labels[:5] = 1
     with pytest.raises(InputError, match="with a label that is set"):
         clf._prepare(X, labels, coverage=0.9)
+
+
+# --- decisions ---
+
+
+def test_calibrate_chooses_decisions_from_calibrated_probabilities_and_without_the_rows_of_sets() -> None:
+    X, y = of_labels(1200)
+    clf = trained(X[:200], y[:200])
+    raw_nc, truth = clf.predict_logits(X[200:], calibrated=False), y[200:]
+    clf.calibrate(X[200:], y[200:], decide_for="f1", coverage=0.8, random_state=3)
+    chose, kept = drawn_rows(1000, 500, 3)
+
+    fitted = calibration.fit(raw_nc[chose], truth[chose], "sigmoid").calibration
+    p_nl = HEADS["sigmoid"].probabilities(fitted.apply(raw_nc[chose]))
+    objective = Objective.parse("f1")
+    assert objective is not None
+    chosen = thresholds.fit(
+        objective, rules.natural("multi-label", 5, 5), thresholds.Evidence(p_nl, truth[chose]), "multi-label", range(5)
+    )
+    assert clf.calibration_ == fitted
+    np.testing.assert_array_equal(clf.thresholds_, chosen.rule.thresholds)
+    assert (clf.thresholds_ != 0.5).any()
+    assert clf.decision_ == chosen.to_json()
+    assert clf.record_["calibrated"]["rows"] == len(chose)
+    sets = PredictionSets.fit("recall", 0.8, fitted.apply(raw_nc[kept]), truth[kept])
+    np.testing.assert_array_equal(sets_of(clf).thresholds, sets.thresholds)
+
+
+def test_what_a_model_decides_for_is_kept_and_chosen_anew(tmp_path: Path) -> None:
+    X, y = of_labels(1200)
+    clf = trained(X[:200], y[:200], decide_for="recall>=0.9")
+    before = np.array(clf.thresholds_)
+    clf.calibrate(X[200:], y[200:])
+    named = trained(X[:200], y[:200]).calibrate(X[200:], y[200:], decide_for="recall>=0.9")
+
+    np.testing.assert_array_equal(clf.thresholds_, named.thresholds_)
+    assert (clf.thresholds_ != before).any()
+    assert named.decide_for is None
+    named.save(tmp_path / "m.safetensors")
+    assert fl.load(tmp_path / "m.safetensors").decide_for == "recall>=0.9"
+    clf.calibrate(X[200:], y[200:], decide_for="f1")
+    assert clf._model.decision is not None and clf._model.decision.decide_for == "f1"
+
+
+def test_costs_are_kept_and_say_what_they_are_worth_on_the_new_rows() -> None:
+    X, y = of_classes(1200)
+    costs = (np.ones((4, 4)) - np.eye(4)) * [[1], [1], [1], [20]]
+    clf = trained(X[:200], y[:200], decide_for=costs)
+    clf.calibrate(X[200:], y[200:])
+    decided, truth = (np.searchsorted(clf.classes_, labels) for labels in (clf.predict(X[200:]), y[200:]))
+
+    assert clf.decision_ is not None
+    assert clf.decision_["figures"]["mean_cost"]["decided"] == pytest.approx(costs[truth, decided].mean(), rel=1e-12)
+
+
+def test_decisions_have_no_part_in_sets_and_may_lie_outside() -> None:
+    X, y = of_classes(1500)
+    costs = (np.ones((4, 4)) - np.eye(4)) * [[1], [1], [1], [50]]
+    plain, careful = (
+        trained(X[:300], y[:300]).calibrate(X[300:1000], y[300:1000], decide_for=what, coverage=0.8)
+        for what in (None, costs)
+    )
+    sets, rows = careful.predict_set(X[1000:]), np.arange(500)
+
+    np.testing.assert_array_equal(sets, plain.predict_set(X[1000:]))
+    assert sets[rows, careful.predict_proba(X[1000:]).argmax(axis=1)].all()
+    assert not sets[rows, np.searchsorted(careful.classes_, careful.predict(X[1000:]))].all()
+
+
+def test_the_weights_of_classes_in_the_training_are_taken_back_when_decisions_are_chosen_anew() -> None:
+    X, y = of_classes(3000, 3)
+    weight = {"c0": 9.0, "c1": 1.0, "c2": 1.0}
+    clf = trained(X[:1000], y[:1000], class_weight=weight)
+    natural = (clf.predict(X[2000:]) == y[2000:]).mean()
+    clf.calibrate(X[1000:2000], y[1000:2000], decide_for="accuracy")
+
+    assert (clf.predict(X[2000:]) == y[2000:]).mean() > natural + 0.05
+
+
+def test_what_cannot_be_decided_for_leaves_the_classifier_as_it_was() -> None:
+    X, y = of_classes(700)
+    clf = trained(X[:300], y[:300])
+    before = clf._model
+    with pytest.raises(InputError, match=r"recall>=0\.9"):
+        clf.calibrate(X[300:], y[300:], decide_for="recall>=0.9", coverage=0.8)
+    assert clf._model is before

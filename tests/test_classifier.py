@@ -146,7 +146,7 @@ def test_labels_that_are_off_each_in_its_way_are_put_right_each_in_its_way(tmp_p
     off = np.array([1.5, -1.5, 0.0])
 
     def labels(rows: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
-        return (rng.random((len(rows), 3)) < 1 / (1 + np.exp(-2 * rows[:, :3] - bias))).astype(int)
+        return np.asarray(rng.random((len(rows), 3)) < 1 / (1 + np.exp(-2 * rows[:, :3] - bias)), int)
 
     clf = quick(task="multi-label").fit(x, labels(x, 0 * off), X_val=x_valid, y_val=labels(x_valid, off))
 

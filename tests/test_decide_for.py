@@ -189,16 +189,16 @@ def test_partial_fit_takes_costs_and_refuses_what_rows_would_choose() -> None:
     with pytest.raises(InputError, match="holds no rows out to choose decisions"):
         small("f1").partial_fit(X, y)
     clf = small([[0, 1], [4, 0]], max_epochs=None).partial_fit(X, y)
-    assert clf.thresholds_.tolist() == [0.2] * 4  # type: ignore[union-attr]
+    np.testing.assert_array_equal(clf.thresholds_, [0.2] * 4)
     clf.set_params(decide_for=None).partial_fit(X, y)
-    assert clf.thresholds_.tolist() == [0.5] * 4
+    np.testing.assert_array_equal(clf.thresholds_, [0.5] * 4)
     fitted = small("f1").fit(X, y)
     with pytest.raises(InputError, match="holds no rows out to choose decisions"):
         fitted.partial_fit(X, y)
     assert fitted.decision_ is not None
     fitted.set_params(decide_for=None).partial_fit(X, y)
     assert fitted.decision_ is None
-    assert fitted.thresholds_.tolist() == [0.5] * 4  # type: ignore[union-attr]
+    np.testing.assert_array_equal(fitted.thresholds_, [0.5] * 4)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
-"""After the training: a model calibrated on rows that it never saw, and the rows that prediction sets are made from.
+"""From logits to what people act on: the calibration, the decision rule and the prediction sets that rows give a model.
 
-Prediction sets keep what they promise only if the rows they are made from had no say in anything before. So some rows
-are kept for them, drawn at random: of a training file, or of the rows that calibrate a finished model.
+Validation rows do so at the end of a training, and `calibrate` does it anew on rows that the training never saw: first
+the calibration, then the rule from calibrated probabilities, last the sets. Prediction sets keep what they promise only
+if the rows they are made from had no say in anything before. So some rows are kept for them, drawn at random: of a
+training file, or of the rows that calibrate a finished model.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from . import metrics
 from .data.label_sets import SparseLabels
 from .data.splits import drawn_rows
 from .data.targets import TargetEncoder
-from .decisions import calibration
+from .decisions import calibration, thresholds
+from .decisions.decision import Decision
+from .decisions.objectives import Costs, Objective, resolve
 from .decisions.sets import FOR_CLASSES, Method, PredictionSets, check_enough, rows_needed
 from .errors import InputError, nearest
 from .model import Model
@@ -35,8 +39,8 @@ class Calibrated:
     """A model after its calibration, and which rows did what.
 
     Attributes:
-        model: with a temperature of its own, and sets where a coverage was asked for.
-        chose: numbers of the rows that the temperature was chosen on.
+        model: calibrated, with a decision rule where something is decided for, and sets where a coverage was asked for.
+        chose: numbers of the rows that chose the calibration and the decisions.
         kept: of those that the sets were made from; they chose nothing. None without sets.
         log_loss: with the calibration of before and with the new one, of `kept`, or else of `chose`.
         mean_size: of the sets of `kept`, or None.
@@ -55,24 +59,30 @@ def calibrate(
     targets: NDArray[Any],
     weights: Float64 | None = None,
     *,
+    decide_for: Any = None,
     coverage: float | None = None,
     method: str | None = None,
     seed: int,
     groups: Rows | None = None,
     data_sha256: str | None = None,
 ) -> Calibrated:
-    """The model with temperature and sets from these rows; those it had are gone.
+    """The model with calibration, decisions and sets from these rows; those it had are gone.
 
     Args:
         logits_nc: as the network computed them, not calibrated.
         targets: encoded; −1 is a class that the model does not know.
         weights: of rows, or of labels; checked.
+        decide_for: as `objectives.resolve` takes it. None: what the model decided for, if anything; the rule for it is
+            chosen anew all the same.
         coverage: for prediction sets; half of the rows, drawn by the seed, are then kept for them, or more where the
-            coverage needs more. None: no sets, and every row has a say in the temperature.
+            coverage needs more. None: no sets, and every row has a say in the calibration and the decisions.
         method: of the sets: "lac" (None) or "aps", for classes.
         groups: the number of each row's group; the rows of one are kept together or not at all.
         data_sha256: of the rows' file, by which `evaluate` knows it.
     """
+    decides_for = resolve(decide_for, model.target.task, model.target.classes)
+    if decides_for is None and model.decision is not None:
+        decides_for = model.decision.what_for
     counting = rows_that_count(targets, weights)
     chose, kept = counting, None
     if coverage is None:
@@ -86,11 +96,16 @@ def calibrate(
         chose, kept = keep_rows(counting, {"rows": n_kept, "seed": seed}, groups)
         kept_targets = targets_of(kept, targets, weights, model.target)
         check_enough(coverage, n_telling(kept_targets), way)
-    judging = _balance_of(model).judging(targets, weights)
-    fitted = calibration.fit(logits_nc[chose], targets[chose], model.head, None if judging is None else judging[chose])
+    balance = _balance_of(model)
+    judging = balance.judging(targets, weights)
+    new = calibrated(model, logits_nc[chose], targets[chose], None if judging is None else judging[chose])
+    if decides_for is not None:
+        counts = None if weights is None else weights[chose]
+        chosen_nc = new.calibration.apply(logits_nc[chose])
+        new = decided(new, decides_for, chosen_nc, targets[chose], counts, balance.tilt)
     judged = chose if kept is None else kept
     task, known, counts = model.target.task, targets[judged], None if weights is None else weights[judged]
-    calibrated_nc = fitted.calibration.apply(logits_nc[judged])
+    calibrated_nc = new.calibration.apply(logits_nc[judged])
     before, after = (
         metrics.value("log_loss", task, z_nc, known, weights=counts)
         for z_nc in (model.calibration.apply(logits_nc[judged]), calibrated_nc)
@@ -102,9 +117,45 @@ def calibrate(
     said = {
         "data_sha256": data_sha256, "rows": len(chose), "kept": 0 if kept is None else len(kept), "seed": seed,
     }  # fmt: skip
-    facts = {**model.facts, "calibration": fitted.to_json(), "calibrated": said}
-    model = dataclasses.replace(model, calibration=fitted.calibration, sets=sets, facts=facts)
-    return Calibrated(model, chose, kept, (before, after), mean_size)
+    new = dataclasses.replace(new, sets=sets, facts={**new.facts, "calibrated": said})
+    return Calibrated(new, chose, kept, (before, after), mean_size)
+
+
+def calibrated(model: Model, logits_nc: Float32, targets: NDArray[Any], weights: Float64 | None) -> Model:
+    """The model with the calibration that these rows choose, and in its record what that gains.
+
+    Args:
+        logits_nc: not calibrated, of rows that the network was not trained on.
+        targets, weights: as for `calibration.fit`.
+    """
+    fitted = calibration.fit(logits_nc, targets, model.head, weights)
+    facts = {**model.facts, "calibration": fitted.to_json()}
+    return dataclasses.replace(model, calibration=fitted.calibration, facts=facts)
+
+
+def decided(
+    model: Model,
+    what_for: Objective | Costs,
+    logits_nc: Float32,
+    targets: NDArray[Any],
+    weights: Float64 | None,
+    tilt: Float64 | None,
+) -> Model:
+    """The model with the decision rule that these rows choose, and in its record what that gains.
+
+    Args:
+        logits_nc: calibrated, of rows that the network was not trained on.
+        targets, weights: as for `metrics.evaluate`.
+        tilt: as for `thresholds.Evidence`.
+    """
+    natural = dataclasses.replace(model, decision=None).rule
+    truth = targets.argmax(axis=1) if model.target.task == "multi-class" and targets.ndim == 2 else targets
+    fitted = thresholds.fit(
+        what_for, natural, thresholds.Evidence(model.probabilities(logits_nc), truth, weights, tilt),
+        model.target.task, model.target.classes,
+    )  # fmt: skip
+    facts = {**model.facts, "decision": fitted.to_json()}
+    return dataclasses.replace(model, decision=Decision(what_for, fitted.rule), facts=facts)
 
 
 def _balance_of(model: Model) -> Balance:

@@ -280,19 +280,23 @@ class Classifier(Estimator):
         y: Any,
         sample_weight: Any = None,
         *,
+        decide_for: Any = None,
         coverage: float | None = None,
         method: str | None = None,
         groups: Any = None,
         random_state: Any = None,
     ) -> Classifier:
-        """Choose the temperature anew, and make prediction sets, on rows that the training never saw.
+        """Choose calibration and decisions anew, and make prediction sets, on rows that the training never saw.
 
-        With a coverage half of the rows (more where it needs more) are drawn for the sets and have no say in the
-        temperature; without one all of them have. What was calibrated before is gone; the networks stay as they are.
+        With a coverage half of the rows (more where it needs more) are drawn for the sets and choose nothing; without
+        one all of them choose. The calibration comes first, then the decisions from calibrated probabilities, last the
+        sets. What was there before is gone; the networks stay as they are.
 
         Args:
             X, y: as `fit` takes them. Rows that were trained on, or chose the epoch, void the guarantee of sets.
             sample_weight: as for `fit`. Sets are made from rows that count alike; a row of weight 0 takes no part.
+            decide_for: as the setting of that name, which keeps its value for the next `fit`; None: what the classifier
+                decides for already, if anything, for which these rows choose anew.
             coverage: what `predict_set` grants unless told, in (0, 1): 0.9 needs at least 9 rows for the sets, 0.99 99.
             method: of sets of classes: "lac" (None), the smallest sets, or "aps", larger ones that are right more
                 evenly over easy and hard rows (docs/decisions/0019-prediction-sets.md).
@@ -303,7 +307,8 @@ class Classifier(Estimator):
             InputError: data or an argument is not what it must be; the classifier is as it was.
         """
         self._become(self._calibrated(
-            X, y, sample_weight, coverage=coverage, method=method, groups=groups, random_state=random_state
+            X, y, sample_weight, decide_for=decide_for, coverage=coverage, method=method, groups=groups,
+            random_state=random_state,
         ).model, engine=self._engine)  # fmt: skip
         return self
 
@@ -462,8 +467,11 @@ class Classifier(Estimator):
         """The classes that a row may have, with a guarantee: bool (n, K), its columns named by `classes_`.
 
         Of rows drawn like those that were kept for it, at least this share have their class in their set, on average
-        over the drawing of both, whatever the network is. The predicted class is in every set. Of labels, it is the
-        mean share of a row's labels that its set holds, over rows that have one.
+        over the drawing of both, whatever the network is. Of labels, it is the mean share of a row's labels that its
+        set holds, over rows that have one.
+
+        Sets come from the probabilities alone, and the most probable class is in every one; `decide_for` has no part in
+        them, so a class that it decides for against the probabilities may be missing.
 
             [clf.classes_[row].tolist() for row in clf.predict_set(X)]
 

@@ -21,7 +21,7 @@ from .data.label_sets import SparseLabels
 from .data.memory import refuse_too_many_parameters
 from .data.splits import held_out
 from .data.targets import NEVER_HELD_OUT, TargetEncoder, as_target
-from .decisions import calibration, thresholds
+from .decisions import calibration
 from .decisions.decision import Decision
 from .decisions.objectives import Costs, Objective, resolve
 from .decisions.sets import Method, PredictionSets, check_enough, checked_coverage
@@ -117,7 +117,7 @@ class Fit:
     """What the record says of weights, where there are any."""
     decides_for: Objective | Costs | None
     tilt: NDArray[np.float64] | None
-    """How much more each class, or each label's 1, weighs in the training than in figures; None: the same."""
+    """As `Balance.tilt`."""
     kept: KeptRows | None
     encoder: FeatureEncoder
     target: TargetEncoder
@@ -176,12 +176,12 @@ class Fit:
         """Calibrated and with a decision rule, as far as it is to be, and with the figures of the validation rows."""
         logits_nc = networks.of(valid_features, self.valid_rows)
         if self.summary.plan.calibrate:
-            fitted = calibration.fit(logits_nc, valid_targets, self.head, self.judging)
-            facts = {**model.facts, "calibration": fitted.to_json()}
-            model = dataclasses.replace(model, calibration=fitted.calibration, facts=facts)
+            model = calibrating.calibrated(model, logits_nc, valid_targets, self.judging)
             logits_nc = model.calibration.apply(logits_nc)
         if self.decides_for is not None:
-            model = decided(model, self.decides_for, logits_nc, valid_targets, self.valid_weights, self.tilt)
+            model = calibrating.decided(
+                model, self.decides_for, logits_nc, valid_targets, self.valid_weights, self.tilt
+            )
         facts = {**model.facts, "validation": model.figures(logits_nc, valid_targets, self.valid_weights)}
         return dataclasses.replace(model, facts=facts)
 
@@ -203,31 +203,6 @@ class Fit:
                 **({} if self.weighed is None else {"weights": self.weighed}),
             },
         )  # fmt: skip
-
-
-def decided(
-    model: Model,
-    what_for: Objective | Costs,
-    logits_nc: NDArray[np.float32],
-    targets: NDArray[Any],
-    weights: NDArray[np.float64] | None,
-    tilt: NDArray[np.float64] | None,
-) -> Model:
-    """The model with a decision rule that these rows choose, and what it gains in its record.
-
-    Args:
-        logits_nc: calibrated, of rows that the network was not trained on.
-        targets, weights: as for `metrics.evaluate`.
-        tilt: as for `thresholds.Evidence`.
-    """
-    natural = dataclasses.replace(model, decision=None).rule
-    truth = targets.argmax(axis=1) if model.target.task == "multi-class" and targets.ndim == 2 else targets
-    fitted = thresholds.fit(
-        what_for, natural, thresholds.Evidence(model.probabilities(logits_nc), truth, weights, tilt),
-        model.target.task, model.target.classes,
-    )  # fmt: skip
-    facts = {**model.facts, "decision": fitted.to_json()}
-    return dataclasses.replace(model, decision=Decision(what_for, fitted.rule), facts=facts)
 
 
 def prepare(
@@ -385,7 +360,7 @@ def prepare(
         judging,
         None if weights is None and balance.is_even else {"rows": weights is not None, **balance.to_json()},
         decides_for,
-        balance.of_classes if target.task == "multi-class" else balance.of_positives,
+        balance.tilt,
         kept,
         encoder,
         target,

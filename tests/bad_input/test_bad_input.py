@@ -1964,7 +1964,7 @@ CASES: dict[str, list[Case]] = {
             "t.csv has no column 'weight'; the model was trained with it.",
         ),
     ],
-    "Calibration and prediction sets": [
+    "Calibration, decisions and prediction sets after the training": [
         Case(
             "a coverage that is no probability",
             several(model, table),
@@ -2060,6 +2060,24 @@ CASES: dict[str, list[Case]] = {
             several(model, table),
             "calibrate m.safetensors t.csv -o n.safetensors --method aps",
             "t.csv: method='aps' (--method) is of prediction sets; say their coverage (--coverage) too.",
+        ),
+        Case(
+            "an unknown objective for a calibrated model",
+            several(model, table),
+            "calibrate m.safetensors t.csv -o n.safetensors --decide-for f_1",
+            "--decide-for f_1: decide_for must be accuracy, balanced_accuracy, f1 (f2, f0.5, macro_f1, micro_f1), recall>=0.9, precision>=0.9, or the .csv file of a cost matrix.",
+        ),
+        Case(
+            "no objective for a calibrated model",
+            several(model, table),
+            "calibrate m.safetensors t.csv -o n.safetensors --decide-for none",
+            "--decide-for none: calibrate chooses anew for what the model decides for; name what it is to decide for instead, such as accuracy.",
+        ),
+        Case(
+            "an objective that the model's target does not have",
+            several(model, table),
+            "calibrate m.safetensors t.csv -o n.safetensors --decide-for micro_f1",
+            "?",
         ),
     ],
     "Pictures": [

@@ -68,7 +68,8 @@ def test_calibrate_makes_sets_that_predict_writes_and_evaluate_judges(here: Here
     out, err = here("calibrate m.safetensors c.csv -o n.safetensors --coverage 0.9")
 
     assert re.search(
-        r"temperature \S+ -> \S+, chosen on 300 rows: log_loss \S+ -> \S+ on 300 rows, which chose nothing\n"
+        r"calibration: one temperature; log_loss \S+ -> \S+, cross-fitted, on 300 rows\n"
+        r"log_loss \S+ -> \S+ on 300 rows, which chose nothing\n"
         r"prediction sets \(lac\) from 300 of those rows: coverage 0.9, \S+ classes on average; predict takes any"
         r" coverage up to 0.9967",
         out,
@@ -121,10 +122,10 @@ def test_the_file_that_calibrated_is_known_again(here: Here) -> None:
     out, err = here("evaluate n.safetensors c.csv")
     assert "all rows, which calibrated it:" in out
     assert (
-        "warning: the model was calibrated on this very file (c.csv): 300 of its rows chose the temperature, 300 more"
+        "warning: the model was calibrated on this very file (c.csv): 300 of its rows chose the calibration, 300 more"
         " made the prediction sets, so the figures are a little too good." in err
     )
-    assert "600 of its rows chose the temperature, so" in here("evaluate o.safetensors c.csv")[1]
+    assert "600 of its rows chose the calibration, so" in here("evaluate o.safetensors c.csv")[1]
     assert "selected_on" not in here.json("evaluate m.safetensors c.csv")
     held = here("inspect n.safetensors")[0]
     assert re.search(r"calibrated +after the training, on 300 other rows\n", held)
@@ -209,7 +210,7 @@ def test_sets_of_labels_hold_a_share_of_each_rows_labels(here: Here) -> None:
     assert sets["expected"][0] <= sets["coverage"] <= sets["expected"][1]
 
 
-def test_weights_choose_the_temperature_and_sets_take_rows_that_count_alike(here: Here) -> None:
+def test_weights_choose_the_calibration_and_sets_take_rows_that_count_alike(here: Here) -> None:
     write("t.csv", more="count")
     write("c.csv", 200, seed=1)
     here(f"{TRAIN} --weights count --coverage 0.9")
@@ -225,3 +226,37 @@ def test_groups_are_kept_whole_and_said(here: Here) -> None:
     _, err = here(f"{TRAIN.removesuffix(' --quiet')} --group who --coverage 0.9")
     assert "used for nothing else: 40 rows drawn by the seed, of 8 whole groups; the coverage is promised" in err
     assert here.json("evaluate m.safetensors t.csv")["held_out"]["sets"]["asked"] == 0.9
+
+
+def test_calibrate_chooses_decisions_too(here: Here) -> None:
+    write("t.csv", labels=True)
+    write("c.csv", 600, seed=1, labels=True)
+    write("new.csv", 1500, seed=2, labels=True)
+    here('train t.csv --target "label:*" --epochs 10 --layers 8 -o m.safetensors --quiet')
+    out, _ = here("calibrate m.safetensors c.csv -o n.safetensors --decide-for f1")
+    again = here.json("calibrate m.safetensors c.csv -o n.safetensors --decide-for f1 --overwrite")
+    clf = fl.load("n.safetensors")
+
+    assert re.search(r"\ndecides for: f1, thresholds \S+ to \S+; macro_f1 \S+ -> \S+, cross-fitted\n", out)
+    assert again["decision"] == {"decide_for": "f1", **(clf.decision_ or {})}
+    assert "600 of its rows chose the calibration and the decisions, so" in here("evaluate n.safetensors c.csv")[1]
+    figures = here.json("evaluate n.safetensors new.csv")
+    assert clf.thresholds_ is not None
+    assert [label["threshold"] for label in figures["per_label"]] == clf.thresholds_.tolist()
+    held = here("inspect n.safetensors")[0]
+    assert re.search(r"decides for +f1, thresholds ", held)
+    here("calibrate n.safetensors new.csv -o o.safetensors")
+    assert fl.load("o.safetensors").decide_for == "f1"
+
+
+def test_validation_rows_did_not_choose_decisions_that_came_later(here: Here) -> None:
+    write("t.csv", labels=True)
+    write("v.csv", seed=1, labels=True)
+    write("c.csv", 600, seed=2, labels=True)
+    here(
+        'train t.csv --target "label:*" --epochs 10 --layers 8 -o m.safetensors --quiet --valid v.csv --decide-for f1'
+        " --set early_stopping=false --set calibrate=false"
+    )
+    here("calibrate m.safetensors c.csv -o n.safetensors")
+    assert here.json("evaluate m.safetensors v.csv")["selected_on"] is True
+    assert "selected_on" not in here.json("evaluate n.safetensors v.csv")

@@ -296,7 +296,7 @@ def test_unknown_labels_and_rows_of_weight_0_take_no_part(text: str) -> None:
 
 
 def test_a_label_that_no_row_has_is_cut_by_its_probabilities_and_said() -> None:
-    p_nl, truth_nl = calibrated(500, 2, 0)
+    p_nl, truth_nl = calibrated(2000, 2, 0)
     truth_nl[:, 1] = 0
     fitted = fit_labels("f1", p_nl, truth_nl)
     assert not fitted.is_natural

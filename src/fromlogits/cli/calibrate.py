@@ -1,4 +1,4 @@
-"""`fromlogits calibrate`: a finished model's calibration and prediction sets, from rows that the training never saw."""
+"""`fromlogits calibrate`: calibration, decisions and prediction sets from rows that the training never saw."""
 
 from __future__ import annotations
 
@@ -17,8 +17,20 @@ from .columns import noticed_notes
 from .display import Screen, duration
 from .evaluate import about_weights, unknown_classes, unknown_labels
 from .opening import open_model, read_labelled
-from .options import STDIN, Coverage, Data, Json, Model, Overwrite, Threads, named, read_coverage, reads_files
-from .output import as_json, calibration_text, check_output, in_words, naming
+from .options import (
+    STDIN,
+    Coverage,
+    Data,
+    DecideForAnew,
+    Json,
+    Model,
+    Overwrite,
+    Threads,
+    named,
+    read_coverage,
+    reads_files,
+)
+from .output import as_json, calibration_text, check_output, decision_report, decision_text, in_words, naming
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +49,7 @@ def calibrate(
         str,
         typer.Option("-o", "--output", metavar="NEW", help="Where to save the calibrated model.", show_default=False),
     ],
+    decide_for: DecideForAnew = None,
     coverage: Coverage = None,
     method: Annotated[
         str | None,
@@ -59,6 +72,7 @@ def calibrate(
     from ..settings import BY_NAME, read_value
 
     wanted = read_coverage(coverage)
+    decides_for = None if decide_for is None else _decides_for(decide_for)
     drawn_by = None if seed is None else read_value(BY_NAME["random_state"], seed, f"--seed {seed}")
     path = Path(output)
     check_output(path, overwrite=overwrite, inputs=[model, data])
@@ -71,6 +85,7 @@ def calibrate(
             dataset.features,
             dataset.targets,
             dataset.weights,
+            decide_for=decides_for,
             coverage=wanted,
             method=method,
             groups=dataset.groups,
@@ -103,6 +118,18 @@ def calibrate(
     return 0
 
 
+def _decides_for(text: str) -> object:
+    """What --decide-for says."""
+    from ..settings import BY_NAME, read_value
+
+    if text.strip().lower() == "none":
+        raise InputError(
+            "--decide-for none: calibrate chooses anew for what the model decides for; name what it is to decide for"
+            " instead, such as accuracy."
+        )
+    return read_value(BY_NAME["decide_for"], text, f"--decide-for {text}")
+
+
 def _report(classifier: Classifier, done: Calibrated, n_rows: int, path: Path) -> dict[str, Any]:
     """What --json prints."""
     before, after = done.log_loss
@@ -116,6 +143,7 @@ def _report(classifier: Classifier, done: Calibrated, n_rows: int, path: Path) -
         "seed": classifier.record_["calibrated"]["seed"],
         **classifier.calibration_.describe(),
         "calibration": classifier.record_["calibration"],
+        **decision_report(classifier),
         "chosen_on": len(done.chose),
         "log_loss": {
             "rows": len(done.chose if done.kept is None else done.kept),
@@ -136,6 +164,8 @@ def _figures(report: dict[str, Any], classifier: Classifier) -> str:
         f" {report['chosen_on']:,} rows\nlog_loss {in_words(loss['before'])} -> {in_words(loss['after'])} on"
         f" {loss['rows']:,} rows, {which}"
     )
+    if decision := classifier._model.decision:
+        text += f"\ndecides for: {decision_text(decision.decide_for, classifier.thresholds_, classifier.decision_)}"
     if sets is None:
         return text
     what = "labels" if sets["method"] == "recall" else "classes"

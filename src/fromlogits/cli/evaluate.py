@@ -13,7 +13,17 @@ from .columns import noticed_notes
 from .display import Screen
 from .opening import open_model, read_labelled
 from .options import Data, Json, Model, Threads, named, reads_files
-from .output import as_json, figures_text, listed, naming, per_label_table, say_of_validation, selected_on, sets_text
+from .output import (
+    as_json,
+    chose_decisions,
+    figures_text,
+    listed,
+    naming,
+    per_label_table,
+    say_of_validation,
+    selected_on,
+    sets_text,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +52,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     n_unknown, unknown = unknown_labels(dataset, classifier.target_)
     if n_unknown:
         report["unknown_label_rows"] = n_unknown
-    decides = bool(classifier.decision_ and classifier.decision_["folds"])
+    decides = chose_decisions(classifier.record_)
     say = say_of_validation(classifier.plan_, decides=decides)
     split = classifier.record_["split"]
     is_validation_file = (
@@ -79,7 +89,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         )
     if has_calibrated:
         about = f"the model was calibrated on this very file ({named(data)})"
-        progress.tell(f"warning: {about}: {_of_calibrated(calibrated)}.", "yellow")
+        progress.tell(f"warning: {about}: {_of_calibrated(classifier.record_)}.", "yellow")
     if unknown:
         progress.tell(f"warning: {unknown}", "yellow")
     if figures.get("unknown_class_rows"):
@@ -103,9 +113,11 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     return 0
 
 
-def _of_calibrated(calibrated: dict[str, Any]) -> str:
-    sets = f", {calibrated['kept']:,} more made the prediction sets" if calibrated["kept"] else ""
-    return f"{calibrated['rows']:,} of its rows chose the temperature{sets}, so the figures are a little too good"
+def _of_calibrated(record: dict[str, Any]) -> str:
+    rows, kept = record["calibrated"]["rows"], record["calibrated"]["kept"]
+    what = "the calibration" + " and the decisions" * (record.get("decision", {}).get("folds", 0) > 0)
+    sets = f", {kept:,} more made the prediction sets" if kept else ""
+    return f"{rows:,} of its rows chose {what}{sets}, so the figures are a little too good"
 
 
 def _kind(task: str) -> str:

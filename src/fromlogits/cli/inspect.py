@@ -22,6 +22,7 @@ from .output import (
     aligned,
     as_json,
     calibration_text,
+    chose_decisions,
     decision_text,
     figures_text,
     in_words,
@@ -90,7 +91,7 @@ def inspect(
             lines.append((what, listed(names)))
     held_out, say = (
         in_words(record["n_validation"]),
-        say_of_validation(classifier.plan_, decides=bool(classifier.decision_ and classifier.decision_["folds"])),
+        say_of_validation(classifier.plan_, decides=chose_decisions(record)),
     )
     digest = record["split"].get("data_sha256")
     more = "of the same" if digest is not None and digest == record["data_sha256"] else "more"

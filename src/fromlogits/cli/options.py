@@ -78,6 +78,14 @@ Epochs = Annotated[str | None, setting_option("--epochs")]
 Seed = Annotated[str | None, setting_option("--seed", default="0")]
 Metric = Annotated[str | None, setting_option("--metric")]
 DecideFor = Annotated[str | None, setting_option("--decide-for")]
+DecideForAnew = Annotated[
+    str | None,
+    setting_option(
+        "--decide-for",
+        "what decisions are for, chosen on DATA; as for train",
+        "what MODEL decides for, if anything, chosen anew",
+    ),
+]
 Task = Annotated[str | None, setting_option("--task")]
 SeparateNetworks = Annotated[bool, switch_option("--separate-networks")]
 Ids = Annotated[

@@ -19,6 +19,7 @@ from ..whole_file import check_folder, whole_file
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..classifier import Classifier
     from ..data.table import Column
     from ..spec import Plan
 
@@ -130,6 +131,11 @@ def say_of_validation(plan: Plan, *, decides: bool = False) -> str:
     return "chose its decisions" if decides else NO_PART
 
 
+def chose_decisions(record: Mapping[str, Any]) -> bool:
+    """Whether validation rows chose the decisions: not costs, nor rows that calibrated the model after its training."""
+    return "calibrated" not in record and record.get("decision", {}).get("folds", 0) > 0
+
+
 def purpose_of_validation(plan: Plan, *, decides: bool = False) -> str:
     """What the validation rows are for, to follow a number of rows."""
     jobs = ["choose the best epoch"] * plan.early_stopping + ["calibrate"] * plan.calibrate
@@ -140,6 +146,14 @@ def purpose_of_validation(plan: Plan, *, decides: bool = False) -> str:
 def listed_with_and(parts: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join([*([", ".join(parts[:-1])] if len(parts) > 1 else []), *parts[-1:]])
+
+
+def decision_report(classifier: Classifier) -> dict[str, Any]:
+    """What is decided for and what it gains, for --json; nothing where decisions are the natural ones."""
+    decision = classifier._model.decision
+    if decision is None:
+        return {}
+    return {"decision": {"decide_for": decision.decide_for, **(classifier.decision_ or {})}}
 
 
 def decision_text(decide_for: Any, thresholds: NDArray[Any] | None, record: Mapping[str, Any] | None) -> str:

@@ -60,6 +60,8 @@ from .output import (
     as_json,
     calibration_text,
     check_output,
+    chose_decisions,
+    decision_report,
     decision_text,
     figures_text,
     listed,
@@ -266,7 +268,10 @@ def train(
         if json:
             results.tell(as_json(report))
         else:
-            says = {"validation": say_of_validation(recipe, decides=_decides(classifier)), "test": test_say}
+            says = {
+                "validation": say_of_validation(recipe, decides=chose_decisions(classifier.record_)),
+                "test": test_say,
+            }
             rows = shlex.join(
                 ["DATA" if (test or valid or data) == STDIN else test or valid or data, *reading.options()]
             )
@@ -477,7 +482,7 @@ def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
 def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> dict[str, Any]:
     """What --json prints, without the test rows' figures."""
     figures, record = classifier.validation_metrics_, classifier.record_
-    has_say = selected_on(classifier.plan_, decides=_decides(classifier))
+    has_say = selected_on(classifier.plan_, decides=chose_decisions(classifier.record_))
     validation = None if figures is None else {"rows": record["n_validation"], "selected_on": has_say, **figures}
     return {
         "task": classifier.target_.task,
@@ -490,22 +495,10 @@ def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> 
         "seed": classifier.seed_,
         **({"members": _members(classifier)} if len(classifier.members_) > 1 else {}),
         "calibration": record.get("calibration"),
-        **({} if classifier._model.decision is None else {"decision": _decision(classifier)}),
+        **decision_report(classifier),
         "validation": validation,
         **({} if classifier.sets_ is None else {"sets": classifier.sets_.to_json()}),
     }
-
-
-def _decides(classifier: Classifier) -> bool:
-    """Whether validation rows chose its decisions."""
-    return bool(classifier.decision_ and classifier.decision_["folds"])
-
-
-def _decision(classifier: Classifier) -> dict[str, Any]:
-    """What was decided for and what it gains."""
-    decision = classifier._model.decision
-    assert decision is not None
-    return {"decide_for": decision.decide_for, **(classifier.decision_ or {})}
 
 
 def _members(classifier: Classifier) -> list[dict[str, Any]]:
