@@ -2077,7 +2077,7 @@ CASES: dict[str, list[Case]] = {
             "an objective that the model's target does not have",
             several(model, table),
             "calibrate m.safetensors t.csv -o n.safetensors --decide-for micro_f1",
-            "?",
+            "t.csv: MICRO",
         ),
     ],
     "Pictures": [

@@ -43,7 +43,7 @@ def values_of(fitted: Fitted) -> Array:
 def cut(text: str, p_n: Array, truth_n: Array, weights_n: Array | None = None) -> float:
     """The threshold of one label."""
     weights_n = np.ones(len(p_n)) if weights_n is None else weights_n
-    entries = (p_n, truth_n > 0.5, p_n.astype(np.float64), weights_n, np.zeros(len(p_n), np.int8))
+    entries = (p_n, truth_n > 0.5, p_n.astype(np.float64), weights_n, np.zeros(len(p_n), np.int64))
     return thresholds._Ranked.of([entries]).threshold(objective(text))[0]
 
 

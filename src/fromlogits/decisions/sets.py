@@ -20,8 +20,9 @@ Scores are float64, from the calibrated logits, in the form that still tells con
   depends on nothing but the row, and the guarantee, which holds for any fixed score, holds as it stands.
 - "recall": −z of a label; one threshold for all labels, for their probabilities are calibrated.
 
-The most probable class has the least score, whatever its probability: no set is empty, each has the class that is
-predicted, and the threshold knows it. Where that class alone is right often enough, it is all that a set has.
+The most probable class has the least score, whatever its probability: no set is empty, and the threshold knows it.
+Where that class alone is right often enough, it is all that a set has. A decision rule has no part in sets, so what it
+decides against the probabilities may lie outside.
 
 Sources: Sadinle, Lei & Wasserman, J. Am. Stat. Assoc. 114, 2019 (lac); Romano, Sesia & Candès, NeurIPS 2020 (aps);
 Angelopoulos, Bates, Fisch, Lei & Schuster, Conformal Risk Control, ICLR 2024 (recall); docs/decisions/0019.
