@@ -2065,19 +2065,19 @@ CASES: dict[str, list[Case]] = {
             "an unknown objective for a calibrated model",
             several(model, table),
             "calibrate m.safetensors t.csv -o n.safetensors --decide-for f_1",
-            "--decide-for f_1: decide_for must be accuracy, balanced_accuracy, f1 (f2, f0.5, macro_f1, micro_f1), recall>=0.9, precision>=0.9, or the .csv file of a cost matrix.",
+            "--decide-for f_1: decide_for must be accuracy, balanced_accuracy, f1 (f2, f0.5, macro_f1, micro_f1), recall>=0.9, precision>=0.9, or the .csv file of a cost matrix; got 'f_1'.",
         ),
         Case(
             "no objective for a calibrated model",
             several(model, table),
             "calibrate m.safetensors t.csv -o n.safetensors --decide-for none",
-            "--decide-for none: calibrate chooses anew for what the model decides for; name what it is to decide for instead, such as accuracy.",
+            "--decide-for none: decide_for must be accuracy, balanced_accuracy, f1 (f2, f0.5, macro_f1, micro_f1), recall>=0.9, precision>=0.9, or the .csv file of a cost matrix; got 'none'.",
         ),
         Case(
             "an objective that the model's target does not have",
             several(model, table),
             "calibrate m.safetensors t.csv -o n.safetensors --decide-for micro_f1",
-            "t.csv: MICRO",
+            "t.csv: decide_for='micro_f1' is for labels; of one class per row micro-averaged F is the accuracy: say 'accuracy', or 'macro_f1'.",
         ),
     ],
     "Pictures": [

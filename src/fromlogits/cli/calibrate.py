@@ -69,10 +69,12 @@ def calibrate(
 ) -> int:
     """Calibrate MODEL on DATA, whose rows the training never saw, and save it anew."""
     started = time.perf_counter()
-    from ..settings import BY_NAME, read_value
+    from ..settings import BY_NAME, DECIDE_FOR, read_value
 
     wanted = read_coverage(coverage)
-    decides_for = None if decide_for is None else _decides_for(decide_for)
+    decides_for = None
+    if decide_for is not None:  # "none" is refused: what the model decides for is kept unless another is named
+        decides_for = read_value(BY_NAME["decide_for"], decide_for, f"--decide-for {decide_for}", DECIDE_FOR)
     drawn_by = None if seed is None else read_value(BY_NAME["random_state"], seed, f"--seed {seed}")
     path = Path(output)
     check_output(path, overwrite=overwrite, inputs=[model, data])
@@ -116,18 +118,6 @@ def calibrate(
     more = "" if wanted is None else f" --coverage {wanted:g}"
     results.tell(f"  fromlogits predict {shlex.quote(str(path))} {rows}{more}", "cyan")
     return 0
-
-
-def _decides_for(text: str) -> object:
-    """What --decide-for says."""
-    from ..settings import BY_NAME, read_value
-
-    if text.strip().lower() == "none":
-        raise InputError(
-            "--decide-for none: calibrate chooses anew for what the model decides for; name what it is to decide for"
-            " instead, such as accuracy."
-        )
-    return read_value(BY_NAME["decide_for"], text, f"--decide-for {text}")
 
 
 def _report(classifier: Classifier, done: Calibrated, n_rows: int, path: Path) -> dict[str, Any]:
