@@ -189,18 +189,23 @@ class PyNetwork {
   template <class In>
   bool logits_of_raw(const Matrix<const In>& x, const std::optional<Vec<const double>>& mean,
                      const std::optional<Vec<const double>>& inverse_spread, float scale, float shift,
-                     double temperature, Matrix<float> out) {
+                     const Vec<const double>& temperatures, const std::optional<Vec<const double>>& biases,
+                     Matrix<float> out) {
     const Index n = size(x.shape(0)), d = network_.inputs();
     require(size(x.shape(1)) == d, "rows must be (n, inputs)");
     require(size(out.shape(0)) == n && size(out.shape(1)) == network_.outputs(), "out must be (n, outputs)");
     require(mean.has_value() == inverse_spread.has_value(), "mean and inverse_spread come together");
     require(!mean || (size(mean->shape(0)) == d && size(inverse_spread->shape(0)) == d),
             "mean and inverse_spread must be (inputs,)");
+    require(size(temperatures.shape(0)) == (biases ? network_.outputs() : 1) &&
+                (!biases || size(biases->shape(0)) == network_.outputs()),
+            "temperatures must be (1,), or with biases (outputs,) like them");
     const fromlogits::Encoding encoding{data_or_null(mean), data_or_null(inverse_spread), scale, shift};
+    const fromlogits::Calibration calibration{temperatures.data(), data_or_null(biases)};
     const Unlocked unlocked;
     fromlogits::Team alone(1);
     network_.settle(alone);
-    return fromlogits::logits_of_raw(network_, encoding, x.data(), n, temperature, out.data());
+    return fromlogits::logits_of_raw(network_, encoding, x.data(), n, calibration, out.data());
   }
 
  private:
@@ -347,7 +352,8 @@ void add_logit_functions(nb::module_& m) {
 template <class In>
 void add_logits_of_raw(nb::class_<PyNetwork>& network) {
   network.def("logits_of_raw", &PyNetwork::logits_of_raw<In>, "rows"_a.noconvert(), "mean"_a.noconvert().none(),
-              "inverse_spread"_a.noconvert().none(), "scale"_a, "shift"_a, "temperature"_a, "out"_a.noconvert());
+              "inverse_spread"_a.noconvert().none(), "scale"_a, "shift"_a, "temperatures"_a.noconvert(),
+              "biases"_a.noconvert().none(), "out"_a.noconvert());
 }
 
 // How many of them are known (not NaN), and the first one that is neither in [0, 1] nor NaN, or -1.

@@ -30,11 +30,22 @@ void encode(const Encoding& by, const In* x, Index n, Index d, float* out) noexc
   }
 }
 
+void calibrate(const Calibration& by, Index n, Index c, float* z) noexcept {
+  if (by.biases == nullptr) {
+    const double temperature = by.temperatures[0];
+    for (Index i = 0; i < n * c; ++i) z[i] = static_cast<float>(static_cast<double>(z[i]) / temperature);
+    return;
+  }
+  for (Index i = 0; i < n; ++i, z += c)
+    for (Index k = 0; k < c; ++k)
+      z[k] = static_cast<float>(static_cast<double>(z[k]) / by.temperatures[k] + by.biases[k]);
+}
+
 }  // namespace
 
 template <class In>
-bool logits_of_raw(const Network& network, const Encoding& encoding, const In* x, Index n, double temperature,
-                   float* out) {
+bool logits_of_raw(const Network& network, const Encoding& encoding, const In* x, Index n,
+                   const Calibration& calibration, float* out) {
   Rows rows;
   rows.n = n, rows.d = network.inputs();
   Buffer<float> encoded;
@@ -48,13 +59,12 @@ bool logits_of_raw(const Network& network, const Encoding& encoding, const In* x
   }
   Team alone(1);
   network.logits(rows, nullptr, n, out, alone);
-  for (Index i = 0; i < n * network.outputs(); ++i)
-    out[i] = static_cast<float>(static_cast<double>(out[i]) / temperature);
+  calibrate(calibration, n, network.outputs(), out);
   return true;
 }
 
-template bool logits_of_raw(const Network&, const Encoding&, const float*, Index, double, float*);
-template bool logits_of_raw(const Network&, const Encoding&, const double*, Index, double, float*);
-template bool logits_of_raw(const Network&, const Encoding&, const std::uint8_t*, Index, double, float*);
+template bool logits_of_raw(const Network&, const Encoding&, const float*, Index, const Calibration&, float*);
+template bool logits_of_raw(const Network&, const Encoding&, const double*, Index, const Calibration&, float*);
+template bool logits_of_raw(const Network&, const Encoding&, const std::uint8_t*, Index, const Calibration&, float*);
 
 }  // namespace fromlogits

@@ -1,5 +1,5 @@
-// From rows as a user holds them to logits: encoded, through the network, divided by the temperature. The bits are
-// those of the encoder in Python (data/encoders.py), the engine and the calibration one after another.
+// From rows as a user holds them to logits: encoded, through the network, calibrated. The bits are those of the encoder
+// in Python (data/encoders.py), the engine and the calibration (decisions/calibration.py) one after another.
 #pragma once
 
 #include "network.h"
@@ -15,11 +15,17 @@ struct Encoding {
   float shift = 0.0f;
 };
 
+// What becomes of a unit's logit z: z / temperature + bias, in double and rounded once.
+struct Calibration {
+  const double* temperatures = nullptr;  // (1), of all units, or (c)
+  const double* biases = nullptr;        // (c), with as many temperatures; or null: none is added
+};
+
 // out (n, c) = logits of a few raw rows x (n, d) of float, double or std::uint8_t, by the calling thread alone.
 //   returns  false where an encoded value is not finite; out means nothing then
 // Needs settle().
 template <class In>
-bool logits_of_raw(const Network& network, const Encoding& encoding, const In* x, Index n, double temperature,
-                   float* out);
+bool logits_of_raw(const Network& network, const Encoding& encoding, const In* x, Index n,
+                   const Calibration& calibration, float* out);
 
 }  // namespace fromlogits

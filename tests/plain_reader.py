@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,8 @@ def mean(z: Array, head: Any) -> Array:
     return log_p if head is softmax else log_p - np.log(head(-z).mean(axis=0))
 
 
-def probabilities(path: Path, x: Any) -> Array:
-    """Of each class or label, (n, K), for raw rows (n, d) in the order of the schema, or pictures (n, h, w).
-
-    Rows of several kinds of columns are lists of their values, see plain_columns.
-    """
+def read(path: Path) -> tuple[Any, dict[str, Any]]:
+    """The manifest and the tensors."""
     data = path.read_bytes()
     assert hashlib.sha256(data[:-32]).digest() == data[-32:], "damaged"
     start = 8 + int.from_bytes(data[:8], "little")
@@ -57,7 +55,15 @@ def probabilities(path: Path, x: Any) -> Array:
     for name, entry in header.items():
         begin, end = (start + offset for offset in entry["data_offsets"])
         tensors[name] = np.frombuffer(data[begin:end], TYPES[entry["dtype"]]).reshape(entry["shape"])
+    return manifest, tensors
 
+
+def probabilities(path: Path, x: Any) -> Array:
+    """Of each class or label, (n, K), for raw rows (n, d) in the order of the schema, or pictures (n, h, w).
+
+    Rows of several kinds of columns are lists of their values, see plain_columns.
+    """
+    manifest, tensors = read(path)
     encoder = manifest["encoder"]
     x = x if encoder["kind"] == "columns" else np.reshape(x, (len(x), -1))
     if encoder["kind"] == "columns":
@@ -75,8 +81,42 @@ def probabilities(path: Path, x: Any) -> Array:
     z = rounds.swapaxes(1, 2).reshape(n_rounds, x.shape[-2], -1)
     softmaxes = spec["head"] == "softmax"
     z = mean(z, softmax if softmaxes else sigmoid) if n_rounds > 1 else z[0]
-    z = z / manifest["calibration"]["temperature"]
+    z = z / tensors.get("calibration.temperatures", manifest["calibration"]["temperature"])
+    z = z + tensors.get("calibration.biases", 0)
     if softmaxes:
         return softmax(z)
     is_yes_or_no = manifest["target"]["task"] == "multi-class"
     return np.hstack([sigmoid(-z), sigmoid(z)]) if is_yes_or_no else sigmoid(z)
+
+
+def decisions(path: Path, x: Any) -> Array:
+    """The number of each row's class, (n,), or whether each label is set, 0/1 (n, L)."""
+    (manifest, _), p = read(path), probabilities(path, x)
+    are_labels, softmaxes = manifest["target"]["task"] == "multi-label", manifest["spec"]["head"] == "softmax"
+    decision = manifest.get("decision", {"rule": {"kind": "largest" if softmaxes else "natural"}})
+    if "rule" in decision:
+        rule = decision["rule"]
+        if rule["kind"] == "scores":
+            return (p * rule["factors"] - rule["charges"]).argmax(axis=1)
+        if rule["kind"] == "largest":
+            return p.argmax(axis=1)
+        threshold = np.array(rule.get("thresholds", rule.get("threshold", 0.5)))
+    else:
+        costs = np.array(decision["decide_for"], float)
+        if costs.ndim == 2 and len(costs) > 2:
+            return (p @ costs).argmin(axis=1)
+        a, b = costs[..., 0, 1] - costs[..., 0, 0], costs[..., 1, 0] - costs[..., 1, 1]
+        threshold = a / (a + b)
+    return ((p if are_labels else p[:, 1]) > threshold).astype(int)
+
+
+def prediction_sets(path: Path, x: Any, coverage: float) -> Array:
+    """Whether a class or label is in a row's set, (n, K); not by the method "aps"."""
+    (manifest, tensors), p = read(path), probabilities(path, x)
+    allowed = (manifest["sets"]["rows"] + 1) * (1 - Fraction(str(coverage))) - 1
+    place = next(j for j, missed in enumerate(tensors["sets.missed"]) if missed <= allowed)
+    if manifest["sets"]["method"] == "recall":
+        scores = np.log1p(-p) - np.log(p)
+    else:
+        scores = np.where(p == p.max(axis=1, keepdims=True), -2, -np.log(p))
+    return scores <= tensors["sets.thresholds"][place]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import fromlogits as fl
 from fromlogits import logits as from_logits
+from fromlogits import metrics
 from fromlogits.errors import DivergedError, InputError, ModelFileError, NotFittedError
 
 Arrays = tuple[NDArray[Any], NDArray[Any]]
@@ -128,10 +129,55 @@ def test_calibration_lives_in_the_logits_and_can_be_undone() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(600, 20)), rng.integers(0, 2, 600)  # nothing to learn: the network is overconfident
     clf = quick(early_stopping=False, max_epochs=60).fit(x, y)
-    assert clf.temperature_ > 2
+    by = clf.calibration_
+    assert (by.temperatures > 2).all()
     raw = clf.predict_logits(x, calibrated=False)
-    np.testing.assert_allclose(clf.predict_logits(x), raw.astype(float) / clf.temperature_, rtol=1e-7)
-    assert quick(calibrate=False, max_epochs=2).fit(x, y).temperature_ == 1.0
+    bias = 0.0 if by.biases is None else by.biases
+    np.testing.assert_allclose(clf.predict_logits(x), raw.astype(float) / clf.temperature_ + bias, rtol=1e-7)
+    losses = clf.record_["calibration"]["log_loss"]
+    assert losses[clf.record_["calibration"]["kind"]] == min(losses.values()) < losses["none"]
+
+    plain = quick(calibrate=False, max_epochs=2).fit(x, y)
+    assert plain.calibration_.is_nothing and plain.temperature_ == 1.0 and "calibration" not in plain.record_
+
+
+def test_labels_that_are_off_each_in_its_way_are_put_right_each_in_its_way(tmp_path: Path) -> None:
+    """Labels that validation rows have more, or less, often than the rows that were trained on."""
+    rng = np.random.default_rng(0)
+    x, x_valid = rng.normal(size=(600, 5)), rng.normal(size=(2000, 5))
+    off = np.array([1.5, -1.5, 0.0])
+
+    def labels(rows: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(rng.random((len(rows), 3)) < 1 / (1 + np.exp(-2 * rows[:, :3] - bias)), int)
+
+    clf = quick(task="multi-label").fit(x, labels(x, 0 * off), X_val=x_valid, y_val=labels(x_valid, off))
+
+    by, record = clf.calibration_, clf.record_["calibration"]
+    assert by.biases is not None and record["kind"] == "per_label"
+    assert by.biases[0] > 0.8 and by.biases[1] < -0.8 and abs(by.biases[2]) < 0.3
+    assert clf.temperature_ is by.temperatures
+    x_test = rng.normal(size=(4000, 5))
+    y_test = labels(x_test, off)
+    raw = clf.predict_logits(x_test, calibrated=False)
+    np.testing.assert_array_equal(clf.predict_logits(x_test), by.apply(raw))
+    before = metrics.value("log_loss", "multi-label", raw, y_test)
+    after = clf.evaluate(x_test, y_test)["log_loss"]
+    assert before is not None and after < before - 0.05
+    assert record["log_loss"]["per_label"] == pytest.approx(after, abs=0.02)
+
+    clf.save(tmp_path / "m")
+    for again in (fl.load(tmp_path / "m"), pickle.loads(pickle.dumps(clf))):
+        assert again.calibration_ == by and again.record_ == clf.record_
+        np.testing.assert_array_equal(again.predict_proba(x_test), clf.predict_proba(x_test))
+    described = clf.describe()
+    assert (described["temperature"], described["bias"]) == (by.temperatures.tolist(), by.biases.tolist())
+
+    on_none = pickle.loads(pickle.dumps(clf)).set_params(early_stopping=False, calibrate=False, warm_start=True)
+    assert on_none.fit(x, labels(x, off)).calibration_.is_nothing
+    in_parts = pickle.loads(pickle.dumps(clf)).partial_fit(x, labels(x, off))
+    assert in_parts.calibration_.is_nothing and "calibration" not in in_parts.record_
+    in_parts.save(tmp_path / "parts")
+    assert fl.load(tmp_path / "parts").calibration_.is_nothing
 
 
 def test_without_early_stopping_and_calibration_every_row_is_trained_on() -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import fromlogits as fl
 from fromlogits import few_rows
+from fromlogits.decisions.calibration import Calibration
 from fromlogits.errors import InputError
 
 N, D = 90, 20
@@ -34,7 +35,7 @@ def fitted(target: str, kind: str, **settings: Any) -> fl.Classifier:
 
 
 def short(clf: fl.Classifier, x: Any) -> NDArray[np.float32] | None:
-    return few_rows.logits(x, clf.encoder_, clf._networks.only, clf.temperature_)
+    return few_rows.logits(x, clf.encoder_, clf._networks.only, clf.calibration_)
 
 
 METHODS: list[Callable[[fl.Classifier, Any], Any]] = [
@@ -49,10 +50,14 @@ METHODS: list[Callable[[fl.Classifier, Any], Any]] = [
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 @pytest.mark.parametrize("kind", ["standard", "picture"])
-@pytest.mark.parametrize("target", TARGETS)
-def test_the_short_way_has_the_bits_of_the_long_one(target: str, kind: str, dtype: type) -> None:
+@pytest.mark.parametrize(("target", "is_of_units"), [*((t, False) for t in TARGETS), *((t, True) for t in TARGETS)])
+def test_the_short_way_has_the_bits_of_the_long_one(target: str, is_of_units: bool, kind: str, dtype: type) -> None:
     clf = fitted(target, kind)
-    clf.temperature_ = 1.7
+    c = len(clf.predict_logits(PIXELS[:1])[0])
+    if is_of_units:
+        clf.calibration_ = Calibration(np.linspace(0.3, 2.9, c), np.linspace(-3.0, 1e-3, c))
+    else:
+        clf.calibration_ = Calibration.of(1.7)
     x: NDArray[Any] = (PIXELS / (1 if dtype is np.uint8 else 7)).astype(dtype)
     for n in (1, 2, 63, 64):
         assert short(clf, x[:n]) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import struct
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 import fromlogits as fl
+from fromlogits import fitting, model_file
+from fromlogits.decisions.calibration import Calibration
 from fromlogits.errors import ModelFileError
 
 Change = Callable[[dict[str, Any]], None]
@@ -32,6 +35,14 @@ def forged(path: Path, sound: Path, change_manifest: Change = lambda manifest: N
     raw += b" " * (-len(raw) % 8)
     body = struct.pack("<Q", len(raw)) + raw + content[start:-32]
     path.write_bytes(body + hashlib.sha256(body).digest())
+    return path
+
+
+def with_tensors(path: Path, sound: Path, changes: dict[str, Any]) -> Path:
+    """The sound file with these tensors instead of those of their names; None leaves one out."""
+    manifest, tensors = model_file.load_model(sound)
+    kept = {name: tensor for name, tensor in {**tensors, **changes}.items() if tensor is not None}
+    model_file.save_model(path, manifest, kept, overwrite=True)
     return path
 
 
@@ -69,6 +80,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, (y, way) in members.items():
         clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, **way)
         clf.fit(X, y).save(folder / name)
+    clf = fl.load(folder / "labels")
+    of_units = Calibration(np.array([0.5, 1.0, 2.0]), np.array([-1.0, 0.0, 1.0]))
+    dataclasses.replace(clf._model, calibration=of_units).save(folder / "units")
     weighted: dict[str, tuple[Any, dict[str, Any]]] = {
         "weighted": (which, {"class_weight": "balanced"}),
         "weighted labels": (labels, {"pos_weight": 2}),
@@ -76,7 +90,24 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, (y, way) in weighted.items():
         clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, **way)
         clf.fit(X, y, np.arange(40)).save(folder / name)
-    return {name: folder / name for name in (*targets, *members, *weighted)}
+    decided: dict[str, tuple[Any, Any]] = {
+        "decided": (which, "f1"),
+        "costs": (which, [[0, 1, 2], [1, 0, 2], [5, 5, 0]]),
+        "decided labels": (labels, "recall>=0.5"),
+        "costs of labels": (labels, [[0, 1], [2, 0]]),
+        "decided two": (which > 0, "f1"),
+    }
+    for name, (y, decide_for) in decided.items():
+        clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, decide_for=decide_for)
+        clf.fit(X, y).save(folder / name)
+    with_sets: dict[str, tuple[Any, dict[str, Any]]] = {
+        "sets": (which, {"method": "aps"}),
+        "label sets": (labels, {}),
+    }
+    for name, (y, way) in with_sets.items():
+        clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1).fit(X, y)
+        clf.calibrate(X, y, coverage=0.8, **way).save(folder / name)
+    return {name: folder / name for name in (*targets, *members, *weighted, *decided, *with_sets, "units")}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +129,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("picture", at("encoder", "kind", value="standard"), "expected the tensors"),
         ("words", at("calibration", "temperature", value=0.0), "temperature must be"),
         ("words", at("calibration", "temperature", value=-1), "temperature must be"),
+        ("words", at("calibration", "temperature", value=True), "temperature must be"),
+        ("words", at("calibration", "temperature", value=None), "calibration: expected the tensors"),
+        ("labels", at("calibration", "temperature", value=None), "calibration: expected the tensors"),
+        ("units", at("calibration", "temperature", value=1.0), "calibration: expected the tensors"),
+        ("units", at("calibration", "more", value=1.0), "calibration: missing keys"),
+        ("units", at("target", "classes", value=[0, 1]), "3 outputs for 2 classes"),
+        ("labels", at("record", "calibration", value=1), "calibration can't be 1"),
+        ("labels", at("record", "calibration", value={}), "missing keys"),
+        ("labels", at("record", "calibration", "kind", value="platt"), "kind must be one of"),
+        ("labels", at("record", "calibration", "folds", value=0), "folds can't be 0"),
+        ("labels", at("record", "calibration", "folds", value=True), "folds can't be"),
+        ("labels", at("record", "calibration", "log_loss", value={"platt": 1.0}), "log_loss must be numbers"),
+        ("labels", at("record", "calibration", "log_loss", value={"none": "1"}), "log_loss must be numbers"),
+        ("labels", at("record", "calibration", "log_loss", value=[]), "log_loss must be numbers"),
         ("words", at("encoder", "schema", "n_features", value=3), "encoder.*must be 3 finite"),
         ("words", at("encoder", "schema", "group_names", value="patient"), "group_names must be a list of names"),
         ("words", at("encoder", "schema", "group_names", value=["a", "b"]), "group_names must hold one name or none"),
@@ -154,8 +199,61 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("weighted", at("record", "weights", "pos_weight", value=[1.0, 1.0, 1.0]), "pos_weight must be 3 numbers"),
         ("weighted labels", at("record", "weights", "class_weight", value=[1.0] * 3), "class_weight must be 3 numbers"),
         ("weighted labels", at("record", "weights", "pos_weight", value={}), "pos_weight must be 3 numbers"),
+        ("words", at("decision", value=None), "decision must be an object"),
+        ("words", at("decision", value={}), "decision must be an object"),
+        ("words", at("decision", value={"decide_for": "f1"}), "decision has the keys"),
+        ("decided", at("decision", "more", value=1), "decision has the keys"),
+        ("decided", at("decision", "decide_for", value="f0"), "decide_for must be accuracy"),
+        ("decided", at("decision", "decide_for", value="x" * 1_000_000), "decide_for must be accuracy"),
+        ("decided", at("decision", "decide_for", value="recall>=0.5"), "for two classes"),
+        ("decided", at("decision", "decide_for", value={"a": 1}), "must be a name or costs"),
+        ("decided", at("decision", "decide_for", value=[[0, 1, 2]] * 3), "the decision has the keys"),
+        ("decided", at("decision", "rule", value={"kind": "thresholds", "thresholds": [0.5] * 3}), "can't be 'thres"),
+        ("decided", at("decision", "rule", value={"kind": "scores", "factors": [1], "charges": [1]}), "shape"),
+        ("costs", at("decision", "decide_for", value=[[0, 1], [1, 0]]), "decision's costs must be numbers of shape"),
+        ("costs", at("decision", "decide_for", 0, 1, value="1"), "decision's costs must be numbers of shape"),
+        ("costs", at("decision", "decide_for", 0, 1, value=1e31), "decision's costs must be numbers of shape"),
+        ("costs", at("decision", "decide_for", 0, 0, value=9), "not gains"),
+        ("costs", at("decision", "decide_for", value="f1"), "the decision has the keys"),
+        ("costs of labels", at("decision", "decide_for", value=[[0, 1], [2, 0]]), "decision's costs must be numbers"),
+        ("decided labels", at("decision", "rule", "thresholds", value=[0.5, 0.5]), "shape"),
+        ("decided labels", at("decision", "rule", "thresholds", 0, value=-0.1), "from 0 to 1"),
+        ("decided labels", at("decision", "rule", value={"kind": "largest"}), "can't be 'largest'"),
+        ("decided two", at("decision", "rule", value={"kind": "largest"}), "decided by thresholds"),
+        ("decided two", at("decision", "rule", "threshold", value=None), "from 0 to 1"),
+        ("decided", at("record", "decision", value=1), "decision can't be 1"),
+        ("decided", at("record", "decision", "kept", value=1), "kept can't be 1"),
+        ("decided", at("record", "decision", "folds", value=-1), "folds must be at least 0"),
+        ("decided", at("record", "decision", "figures", value={}), "some figures must be there"),
+        ("decided", at("record", "decision", "figures", "x", value={"natural": 1}), "must be natural and decided"),
+        ("decided", at("record", "decision", "figures", "macro_f1", "natural", value="1"), "'macro_f1' can't be '1'"),
+        ("decided", at("record", "decision", "notes", value=["x" * 100_000]), "notes must be a few texts"),
+        ("decided", at("record", "decision", "more", value=1), "must have the keys"),
         ("words", at("encoder", "schema", "weight_names", value=["a", "b"]), "weight_names must hold one name or none"),
         ("words", at("encoder", "schema", "weight_names", value="a"), "list of names"),
+        ("words", at("sets", value={"method": "lac", "coverage": 0.8, "rows": 20}), "need the tensors sets.thresholds"),
+        ("sets", lambda manifest: manifest.pop("sets"), "expected the tensors|has no place"),
+        ("sets", at("sets", value=None), "sets must be an object"),
+        ("sets", at("sets", "more", value=1), "sets must be an object"),
+        ("sets", at("sets", "method", value="recall"), "sets of a multi-class target"),
+        ("sets", at("sets", "method", value=["lac"]), "sets of a multi-class target"),
+        ("sets", at("sets", "method", value="x" * 1_000_000), "sets of a multi-class target"),
+        ("label sets", at("sets", "method", value="lac"), "sets of a multi-label target"),
+        ("sets", at("sets", "coverage", value=1.0), "must be between 0 and 1"),
+        ("sets", at("sets", "coverage", value=0), "must be between 0 and 1"),
+        ("sets", at("sets", "coverage", value="0.9"), "must be between 0 and 1"),
+        ("sets", at("sets", "coverage", value=0.99), "needs at least 99 rows"),
+        ("sets", at("sets", "rows", value=True), "can't be of True rows"),
+        ("sets", at("sets", "rows", value=0), "can't be of 0 rows"),
+        ("sets", at("sets", "rows", value=2**53 + 1), "can't be of"),
+        ("sets", at("sets", "rows", value=1e3), "can't be of"),
+        ("sets", at("sets", "rows", value=4), "sets.missed fall between the number of rows and 0"),
+        ("sets", at("record", "calibrated", value=None), "calibrated can't be None"),
+        ("sets", at("record", "calibrated", "rows", value=-1), "calibrated's rows can't be -1"),
+        ("sets", at("record", "calibrated", "kept", value=1.5), "calibrated's kept can't be 1.5"),
+        ("sets", at("record", "calibrated", "seed", value=2**63), "calibrated's seed can't be"),
+        ("sets", at("record", "calibrated", "data_sha256", value=1), "calibrated's data_sha256 can't be 1"),
+        ("sets", at("record", "calibrated", "more", value=1), "unknown keys"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused_by_name(
@@ -165,6 +263,46 @@ def test_a_manifest_that_makes_no_sense_is_refused_by_name(
         fl.load(forged(tmp_path / "m", models[name], change))
     assert len(str(caught.value)) < 1000
     assert "\n" not in str(caught.value)
+
+
+CURVE = np.array([-2.0, -0.5, -0.1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"sets.missed": None}, "need the tensors"),
+        ({"sets.missed": CURVE.astype(np.float32)}, "float64 and of one dimension"),
+        ({"sets.thresholds": CURVE[:, None]}, "float64 and of one dimension"),
+        ({"sets.thresholds": CURVE[:0], "sets.missed": CURVE[:0]}, "from 1 to 10,000"),
+        ({"sets.thresholds": CURVE, "sets.missed": -CURVE[:2]}, "must have one length"),
+        ({"sets.thresholds": np.arange(10_001.0), "sets.missed": np.arange(10_001.0)[::-1]}, "from 1 to 10,000"),
+        ({"sets.thresholds": CURVE[::-1], "sets.missed": np.array([2.0, 1.0, 0.0])}, "must rise"),
+        ({"sets.thresholds": CURVE[[0, 0, 1]], "sets.missed": np.array([2.0, 1.0, 0.0])}, "must rise"),
+        ({"sets.thresholds": CURVE, "sets.missed": np.array([0.0, 1.0, 2.0])}, "must rise"),
+        ({"sets.thresholds": CURVE, "sets.missed": np.array([1.0, 0.0, -1.0])}, "must rise"),
+        ({"sets.thresholds": CURVE, "sets.missed": np.array([21.0, 1.0, 0.0])}, "must rise"),
+        ({"sets.more": CURVE}, "expected the tensors|has no place"),
+    ],
+)
+def test_a_curve_of_sets_that_makes_no_sense_is_refused_by_name(
+    models: dict[str, Path], tmp_path: Path, changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ModelFileError, match=says):
+        fl.load(with_tensors(tmp_path / "m", models["sets"], changes))
+
+
+@pytest.mark.parametrize(
+    "split", [None, 3, {}, {"rows": 3}, {"rows": 0, "seed": 0}, {"rows": 10**9, "seed": 0}, {"rows": 3, "seed": -1}]
+)
+def test_a_split_that_says_nonsense_of_the_rows_of_sets_holds_out_what_it_can(
+    models: dict[str, Path], tmp_path: Path, split: Any
+) -> None:
+    clf = fl.load(forged(tmp_path / "m", models["integers"], at("record", "split", "sets", value=split)))
+    targets = np.arange(40) % 3
+    held = fitting.split_off(clf.record_["split"], targets, None, clf.target_)[1]
+    expected = fitting.split_off(fl.load(models["integers"]).record_["split"], targets, None, clf.target_)[1]
+    np.testing.assert_array_equal(held, expected)
 
 
 def test_a_manifest_that_is_only_written_anew_loads(models: dict[str, Path], tmp_path: Path) -> None:

@@ -136,12 +136,12 @@ def test_an_ensembles_logits_are_those_of_its_members_mean_probability() -> None
     np.testing.assert_allclose(HEADS["softmax"].probabilities(raw), probabilities, rtol=1e-6)
 
 
-def test_the_temperature_is_of_the_combined_logits() -> None:
+def test_the_calibration_is_of_the_combined_logits() -> None:
     y = RNG.integers(0, 2, (240, 3))  # nothing to learn: the networks are overconfident
     clf = quick(separate_networks=True, early_stopping=False, max_epochs=60, dropout=0.0).fit(X, y)
-    assert clf.temperature_ > 1.5
+    assert (clf.calibration_.temperatures > 1.5).all()
     raw = clf.predict_logits(X, calibrated=False)
-    np.testing.assert_allclose(clf.predict_logits(X), raw.astype(float) / clf.temperature_, rtol=1e-7)
+    np.testing.assert_array_equal(clf.predict_logits(X), clf.calibration_.apply(raw))
 
 
 def test_two_classes_may_have_an_ensemble() -> None:

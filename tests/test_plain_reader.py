@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,9 +17,10 @@ import fromlogits as fl
 from fromlogits.data.encoders import FeatureEncoder
 from fromlogits.data.features import SparseFeatures
 from fromlogits.data.inputs import as_inputs
+from fromlogits.decisions.calibration import Calibration
 from fromlogits.spec import HIDDEN_ACTIVATIONS
 from tests import plain_columns, plain_reader
-from tests.plain_reader import probabilities
+from tests.plain_reader import decisions, prediction_sets, probabilities
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 3)) * [1, 100, 1e-3] + [0, 1e4, 5]
@@ -72,11 +74,53 @@ def test_the_reader_reads_several_networks(name: str, way: str, tmp_path: Path) 
     np.testing.assert_allclose(theirs, clf.predict_proba(rows), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", ["two classes", "labels"])
+def test_a_calibration_of_each_unit_is_read_too(name: str, tmp_path: Path) -> None:
+    rows, y = TARGETS[name]
+    clf = fl.Classifier(hidden_layer_sizes=(6,), max_epochs=4, random_state=0).fit(rows, y)
+    c = clf.network_.n_outputs
+    clf._become(replace(clf._model, calibration=Calibration(np.linspace(0.5, 2, c), np.linspace(-1, 0.3, c))))
+    clf.save(tmp_path / "m.safetensors")
+
+    theirs = probabilities(tmp_path / "m.safetensors", rows)
+
+    np.testing.assert_allclose(theirs, clf.predict_proba(rows), rtol=1e-5, atol=1e-7)
+
+
 def test_a_network_without_hidden_layers_is_read_too(tmp_path: Path) -> None:
     clf = fl.Classifier(hidden_layer_sizes=(), max_epochs=2, random_state=0).fit(X, THREE)
     clf.save(tmp_path / "m.safetensors")
 
     np.testing.assert_allclose(probabilities(tmp_path / "m.safetensors", X), clf.predict_proba(X), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["three classes", "two classes", "labels"])
+def test_the_reader_gives_the_same_prediction_sets(name: str, tmp_path: Path) -> None:
+    rows, y = TARGETS[name]
+    clf = fl.Classifier(hidden_layer_sizes=(6, 5), max_epochs=4, random_state=0).fit(rows[:100], y[:100])
+    clf.calibrate(rows[100:180], y[100:180], coverage=0.8).save(tmp_path / "m.safetensors")
+
+    for coverage in (0.6, 0.8, 0.95):
+        theirs = prediction_sets(tmp_path / "m.safetensors", rows[180:], coverage)
+        np.testing.assert_array_equal(theirs, clf.predict_set(rows[180:], coverage))
+
+
+@pytest.mark.parametrize(
+    ("name", "decide_for"),
+    [
+        *((name, None) for name in ("three classes", "two classes", "labels")),
+        *(("classes that can not be told", what) for what in ("f1", "balanced_accuracy", (1 - np.eye(3)) * [1, 2, 9])),
+        *(("two classes", what) for what in ("f1", "recall>=0.9", [[0, 1], [9, 0]])),
+        *(("labels", what) for what in ("f1", "precision>=0.6", [[[0, 1], [9, 0]], [[0, 3], [1, 0]]])),
+    ],
+)
+def test_the_reader_decides_alike(name: str, decide_for: Any, tmp_path: Path) -> None:
+    rows, y = TARGETS[name]
+    clf = fl.Classifier(hidden_layer_sizes=(6, 5), max_epochs=4, random_state=0, decide_for=decide_for).fit(rows, y)
+    clf.save(tmp_path / "m.safetensors")
+
+    ours, theirs = clf.predict(rows), decisions(tmp_path / "m.safetensors", rows)
+    np.testing.assert_array_equal(theirs if name == "labels" else clf.classes_[theirs], ours)
 
 
 ZONE = datetime.timezone(datetime.timedelta(hours=-7))
@@ -167,7 +211,7 @@ def test_the_reader_reads_values_that_share_a_feature_and_rows_encoded_sparse(tm
 @pytest.mark.parametrize(
     ("reader", "modules", "most_lines"),
     [
-        (plain_reader, {"hashlib", "json", "math", "pathlib", "typing", "numpy", "tests"}, 70),
+        (plain_reader, {"fractions", "hashlib", "json", "math", "pathlib", "typing", "numpy", "tests"}, 110),
         (plain_columns, {"datetime", "math", "re", "collections.abc", "typing", "numpy"}, 70),
     ],
 )

@@ -46,7 +46,7 @@ def are_the_same(a: Classifier, b: Classifier) -> bool:
     return (
         all(np.array_equal(p, q) for p, q in zip(parameters(a), parameters(b), strict=True))
         and [one.history for one in a.members_] == [one.history for one in b.members_]
-        and a.temperature_ == b.temperature_
+        and a.calibration_ == b.calibration_
         and a.validation_metrics_ == b.validation_metrics_
     )
 
@@ -241,7 +241,7 @@ def test_a_class_weight_multiplies_the_weight_of_the_rows(y: NDArray[Any]) -> No
     # And where an epoch is chosen; only the figures at the end count the rows by their own weight.
     a, b = quick(**settings).fit(X, y), quick().fit(X, y, by_row)
     assert a.history_ == b.history_
-    assert a.temperature_ == b.temperature_
+    assert a.calibration_ == b.calibration_
     assert a.validation_metrics_ != b.validation_metrics_
 
 

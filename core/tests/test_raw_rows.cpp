@@ -11,6 +11,10 @@ namespace {
 
 constexpr Index d = 21, c = 3;
 constexpr double temperature = 1.37;
+constexpr double temperatures[c] = {1.37, 0.61, 12.5};
+constexpr double biases[c] = {0.1, -2.3, 1e-9};
+constexpr Calibration shared{&temperature, nullptr};
+constexpr Calibration of_units{temperatures, biases};
 
 Network make() {
   Network network({{d, 18, Activation::relu}, {18, c, Activation::linear}}, Head::softmax);
@@ -44,9 +48,10 @@ std::vector<In> rows(Index n) {
   return out;
 }
 
-// Step by step: the encoded rows, the engine, the temperature.
+// Step by step: the encoded rows, the engine, the calibration.
 template <class In>
-std::vector<float> expected(const Network& network, const std::vector<In>& x, Index n, bool is_picture) {
+std::vector<float> expected(const Network& network, const std::vector<In>& x, Index n, bool is_picture,
+                            const Calibration& calibration) {
   const std::vector<double> mean = means(), inverse_spread = inverse_spreads();
   std::vector<float> encoded, out(static_cast<std::size_t>(n * c));
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -59,7 +64,11 @@ std::vector<float> expected(const Network& network, const std::vector<In>& x, In
   some.floats = encoded.data(), some.n = n, some.d = d;
   Team alone(1);
   network.logits(some, nullptr, n, out.data(), alone);
-  for (float& z : out) z = static_cast<float>(static_cast<double>(z) / temperature);
+  for (Index i = 0; i < n * c; ++i) {
+    float& z = out[static_cast<std::size_t>(i)];
+    const double divided = static_cast<double>(z) / calibration.temperatures[calibration.biases == nullptr ? 0 : i % c];
+    z = static_cast<float>(calibration.biases == nullptr ? divided : divided + calibration.biases[i % c]);
+  }
   return out;
 }
 
@@ -73,17 +82,19 @@ void check_all() {
     else encoding.mean = mean.data(), encoding.inverse_spread = inverse_spread.data();
     for (const Index n : {1, 2, 17, 64, 65}) {
       const std::vector<In> x = rows<In>(n);
-      std::vector<float> out(static_cast<std::size_t>(n * c));
-      CHECK(logits_of_raw(network, encoding, x.data(), n, temperature, out.data()));
-      const std::vector<float> wanted = expected(network, x, n, is_picture);
-      CHECK(std::memcmp(out.data(), wanted.data(), out.size() * sizeof(float)) == 0);
+      for (const Calibration& calibration : {shared, of_units}) {
+        std::vector<float> out(static_cast<std::size_t>(n * c));
+        CHECK(logits_of_raw(network, encoding, x.data(), n, calibration, out.data()));
+        const std::vector<float> wanted = expected(network, x, n, is_picture, calibration);
+        CHECK(std::memcmp(out.data(), wanted.data(), out.size() * sizeof(float)) == 0);
+      }
     }
   }
 }
 
 }  // namespace
 
-TEST(raw_rows_have_the_bits_of_encoder_engine_and_temperature_in_turn) {
+TEST(raw_rows_have_the_bits_of_encoder_engine_and_calibration_in_turn) {
   check_all<float>();
   check_all<double>();
   check_all<std::uint8_t>();
@@ -98,9 +109,9 @@ TEST(a_value_that_is_not_finite_or_too_large_for_a_float_is_told) {
     for (const std::size_t at : {std::size_t{0}, std::size_t{20}, std::size_t{41}}) {
       std::vector<double> x = rows<double>(2);
       float out[2 * c];
-      CHECK(logits_of_raw(network, encoding, x.data(), 2, 1.0, out));
+      CHECK(logits_of_raw(network, encoding, x.data(), 2, shared, out));
       x[at] = odd;
-      CHECK(!logits_of_raw(network, encoding, x.data(), 2, 1.0, out));
+      CHECK(!logits_of_raw(network, encoding, x.data(), 2, shared, out));
     }
   }
 }

@@ -29,6 +29,8 @@ HEAD = """# The command line
   Without `-o` a model is named after the data: `digits.safetensors`, then `digits-2.safetensors`.
 - **Predictions** keep the order of the rows: the `--id` columns, `prediction`, and `probability:CLASS` for each class.
   Of labels, `prediction` is those that hold, joined by `|` or the separator of the training file.
+  With `--top K`, `top_1`, `top_1_probability` and so on stand instead of a column for each class.
+  With `--abstain-below P`, `prediction` is empty where none is made; of labels, those without an answer stand in `undecided`.
 - `NO_COLOR=1` and `TERM=dumb` are honoured; nothing is drawn where standard error is no terminal.
 """
 

@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import calibrating, few_rows, fitting, members, training
 from . import callbacks as callback
-from . import few_rows, fitting, members, metrics, training
 from .cores import check_n_jobs, n_threads
 from .data.encoders import Surprises
+from .data.groups_and_times import as_groups
 from .data.inputs import as_inputs
 from .decisions import calibration
+from .decisions import sets as of_sets
+from .decisions.rules import checked_share, checked_top, top
+from .decisions.sets import PredictionSets, checked_coverage
 from .errors import InputError
-from .estimator import Estimator, not_fitted, warn_caller
+from .estimator import Estimator, NamedAsASetting, not_fitted, warn_caller
 from .fitting import Fit, FitSummary
 from .heads import HEADS
 from .incremental import Increments
@@ -54,6 +58,13 @@ class Classifier(Estimator):
         patience: epochs.
         validation_fraction: share of rows held out, unless `fit` is given X_val and y_val.
         metric: "log_loss", "accuracy", or for labels "macro_f1" and others: judges the held-out rows.
+        decide_for: what `predict` decides for, chosen on the held-out rows; None: the largest probability, or above
+            0.5. "f1", "f2", "f0.5", "balanced_accuracy" or "accuracy", of each label on its own, of the second of two
+            classes, or as a mean over more classes ("macro_f1" says so for two as well); "micro_f1", of labels
+            together; "recall>=0.9" or "precision>=0.9", of labels or the second of two classes. Or costs[true,
+            decided], of classes (K, K) or {true: {decided: cost}}, of labels (2, 2), (L, 2, 2) or {label: (2, 2)}:
+            the smallest expected cost decides, and no rows choose. Where other decisions gain nothing on rows that did
+            not choose them, the natural ones stay.
         class_weight: of one class per row: "balanced", or {class: weight}, where a class that is not named counts 1. It
             multiplies the weight of the rows; "balanced" makes the classes weigh the same in sum: n / (K · n_c).
         pos_weight: of labels: what a 1 counts beside a 0 in the loss: one number, one for each label, {label: weight},
@@ -65,8 +76,9 @@ class Classifier(Estimator):
         warm_start: a second `fit` goes on from the present parameters, with the columns, classes and scaling of the
             first and, where random_state is None, its seed, so that the same rows are held out of the same table. Its
             epochs count from 1. What does not fit them is refused.
-        calibrate: fit one temperature on the held-out rows. With early_stopping=False and calibrate=False every row
-            is trained on for exactly max_epochs.
+        calibrate: fit a temperature on the held-out rows, or with sigmoid units one and a bias for each label, as far
+            as cross-fitting shows that the log loss gets smaller. With early_stopping=False and calibrate=False every
+            row is trained on for exactly max_epochs.
         task: None, "multi-class" or "multi-label"; needed where a target can be read both ways.
         engine: "native" (C++), or "reference" (NumPy float64, slow: the specification).
         n_jobs: threads; None or -1 takes every core this process may use. The bits do not depend on it.
@@ -80,7 +92,13 @@ class Classifier(Estimator):
         network_: the trained `Network`, of several each one; print it. history_: a `training.History`, of several
         networks that of the first; loss_curve_: its losses. n_iter_: epochs run; best_epoch_: the one kept, from 1; of
         several networks the largest. members_: every network, with its label, seed, metric and history: the first for
-        each label, then the second of an ensemble, and so on. temperature_: 1.0 without calibration.
+        each label, then the second of an ensemble, and so on. calibration_: what `predict_logits` does to the logits:
+        `temperatures`, that divide them, and `biases`, that are added then, or None. temperature_: one number for all
+        of them, 1.0 without calibration, or an array of each label's. record_: how it was trained; "calibration" in it
+        has the cross-fitted log losses. thresholds_: of labels (L,), of two classes (1,) of the second: what a
+        probability has to exceed; None where the classes are decided for otherwise. decision_: what `decide_for`
+        gained, cross-fitted ("figures"), or None. sets_: a `decisions.sets.PredictionSets` where rows were kept for
+        them, or None.
         validation_metrics_: figures of the held-out rows (they chose the epoch), or None. seed_: the seed used.
 
     Example:
@@ -108,6 +126,7 @@ class Classifier(Estimator):
         patience: int | None = None,
         validation_fraction: float | None = None,
         metric: str | None = None,
+        decide_for: Any = None,
         class_weight: Any = None,
         pos_weight: Any = None,
         separate_networks: bool = False,
@@ -135,6 +154,7 @@ class Classifier(Estimator):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.metric = metric
+        self.decide_for = decide_for
         self.class_weight = class_weight
         self.pos_weight = pos_weight
         self.separate_networks = separate_networks
@@ -222,15 +242,16 @@ class Classifier(Estimator):
 
         The optimizer remembers from call to call, so rows in parts that are multiples of `batch_size` give the bits
         that they give at once. Rows that are sorted should be shuffled before. After `fit`, a pickle or `load` it goes
-        on from that network with a new optimizer, and the temperature is 1 again.
+        on from that network with a new optimizer, and nothing is calibrated any more.
 
         The first call decides: it fits the scaling of the columns (numbers that are all alike in it are not scaled),
         what each column of a frame is (one of words that are all alike in it is left out for good, and values that it
         lacks are unseen ones; a warning names what is left out), and what a preset makes of the number of rows it makes
         of its rows. From then on only `learning_rate`, `n_jobs` and what speaks of `fit` alone may change. There is no
         validation: `early_stopping=True` and `calibrate=True` are refused, and `max_epochs`, `patience`,
-        `validation_fraction`, `metric` and `warm_start` speak of `fit`. The learning rate is constant; a schedule is
-        refused. `history_` has a record for each call.
+        `validation_fraction`, `metric` and `warm_start` speak of `fit`. Of `decide_for` it takes costs alone, which
+        need no rows to choose. The learning rate is constant; a schedule is refused. `history_` has a record for each
+        call.
 
         Args:
             X, y: as `fit` takes them; a batch may lack classes.
@@ -256,6 +277,79 @@ class Classifier(Estimator):
         self._become(increments.take(settings, *batch))
         self._increments = increments
         return self
+
+    @NamedAsASetting
+    def calibrate(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        decide_for: Any = None,
+        coverage: float | None = None,
+        method: str | None = None,
+        groups: Any = None,
+        random_state: Any = None,
+    ) -> Classifier:
+        """Choose calibration and decisions anew, and make prediction sets, on rows that the training never saw.
+
+        With a coverage half of the rows (more where it needs more) are drawn for the sets and choose nothing; without
+        one all of them choose. The calibration comes first, then the decisions from calibrated probabilities, last the
+        sets. What was there before is gone; the networks stay as they are.
+
+        Args:
+            X, y: as `fit` takes them. Rows that were trained on, or chose the epoch, void the guarantee of sets.
+            sample_weight: as for `fit`. Sets are made from rows that count alike; a row of weight 0 takes no part.
+            decide_for: as the setting of that name, which keeps its value for the next `fit`; None: what the classifier
+                decides for already, if anything, for which these rows choose anew.
+            coverage: what `predict_set` grants unless told, in (0, 1): 0.9 needs at least 9 rows for the sets, 0.99 99.
+            method: of sets of classes: "lac" (None), the smallest sets, or "aps", larger ones that are right more
+                evenly over easy and hard rows (docs/decisions/0019-prediction-sets.md).
+            groups: (n,) the group of each row: whole groups are kept for the sets, none in part.
+            random_state: the seed of that draw; None: the one that the model was trained with.
+
+        Raises:
+            InputError: data or an argument is not what it must be; the classifier is as it was.
+        """
+        self._become(self._calibrated(
+            X, y, sample_weight, decide_for=decide_for, coverage=coverage, method=method, groups=groups,
+            random_state=random_state,
+        ).model, engine=self._engine)  # fmt: skip
+        return self
+
+    def _calibrated(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        random_state: Any = None,
+        coverage: float | None = None,
+        **about: Any,
+    ) -> calibrating.Calibrated:
+        """What `calibrate` becomes; `about` as for `calibrating.calibrate`."""
+        self._check_fitted()
+        coverage = None if coverage is None else checked_coverage(coverage)
+        logits_nc = self.predict_logits(X, calibrated=False)
+        targets = self._encoded(y, len(logits_nc))
+        return calibrating.calibrate(
+            self._model,
+            logits_nc,
+            targets,
+            checked("sample_weight", sample_weight, len(targets), self.target_),
+            coverage=coverage,
+            seed=self.seed_ if random_state is None else fitting.seed_of(random_state),
+            groups=None if groups is None else as_groups(groups, len(targets)),
+            **about,
+        )
+
+    def _encoded(self, y: Any, n: int) -> NDArray[Any]:
+        """The targets of n rows."""
+        targets = self.target_.encode(y, unknown="mark")
+        if len(targets) != n:
+            raise InputError(f"X and y must have the same number of rows; X has {n}, y has {len(targets)}.")
+        return targets
 
     def _prepare(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None, **about: Any) -> Fit:
         """What `fit` does before the first step; `about` as for `fitting.prepare`."""
@@ -291,8 +385,11 @@ class Classifier(Estimator):
         self._model, self._engine, self._networks = model, engine, networks
         self.network_, self.head_, self.plan_ = model.network, model.head, model.plan
         self.encoder_, self.target_ = model.encoder, model.target
-        self.temperature_, self.record_ = model.temperature, model.record
+        self.calibration_, self.temperature_ = model.calibration, model.calibration.temperature
+        self.record_, self.sets_ = model.record, model.sets
         self.classes_ = model.target.classes_array
+        self.thresholds_ = model.rule.thresholds
+        self.decision_: dict[str, Any] | None = model.facts.get("decision")
         self.n_features_in_ = model.encoder.schema.n_features
         if model.encoder.schema.names is not None:
             self.feature_names_in_ = np.array(model.encoder.schema.names, dtype=object)
@@ -311,7 +408,7 @@ class Classifier(Estimator):
 
         Args:
             X: rows as `fit` took them; columns are matched by name.
-            calibrated: divided by the temperature; False gives what the network computed.
+            calibrated: as `calibration_` makes them; False gives what the network computed.
 
         A UserWarning, one a call, counts the rows with a value of a category that the training never had and no
         feature stands for (a category of many values has a feature for the rare ones); another names columns of yes
@@ -326,21 +423,23 @@ class Classifier(Estimator):
         """The logits, and what in the rows is not as the training had it."""
         self._check_fitted()
         check_n_jobs(self.n_jobs)
-        temperature = self.temperature_ if calibrated else 1.0
-        few_nc = few_rows.logits(X, self.encoder_, self._networks.only, temperature)
+        by = self.calibration_ if calibrated else calibration.NOTHING
+        few_nc = few_rows.logits(X, self.encoder_, self._networks.only, by)
         if few_nc is not None:
             return few_nc, ()
         surprises = Surprises()
-        parts = list(self._logits_in_parts(X, temperature, surprises))
+        parts = list(self._logits_in_parts(X, by, surprises))
         logits_nc = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return logits_nc, surprises.told(len(logits_nc))
 
-    def _logits_in_parts(self, X: Any, temperature: float, surprises: Surprises | None = None) -> Iterator[Float32]:
+    def _logits_in_parts(
+        self, X: Any, by: calibration.Calibration, surprises: Surprises | None = None
+    ) -> Iterator[Float32]:
         """The logits of some consecutive rows at a time, in little memory; a row's bits are the same in every part."""
         self._networks.use_threads(n_threads(self.n_jobs))
         most_rows = max(1, PART_VALUES // self.target_.n_classes)
         for part in self.encoder_.encode_parts(as_inputs(X), most_rows, surprises):
-            yield calibration.apply(self._networks.of(part), temperature)
+            yield by.apply(self._networks.of(part))
 
     def predict_proba(self, X: Any) -> Float32:
         """Probabilities, float32 (n, K): of the classes, summing to 1, or of each label on its own."""
@@ -349,14 +448,76 @@ class Classifier(Estimator):
     def predict_log_proba(self, X: Any) -> Float32:
         """Logarithms of `predict_proba`, from the logits: finite where a probability rounds to 0."""
         logits_nc = self.predict_logits(X)
-        return HEADS[self.head_].log_probabilities(self._both_sides(logits_nc))
+        return HEADS[self.head_].log_probabilities(self._model.both_sides(logits_nc))
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row (ties: the lowest index), or a 0/1 matrix: probability above 0.5.
+    def predict(self, X: Any, abstain_below: float | None = None) -> NDArray[Any]:
+        """The class of each row (n,), or a 0/1 matrix (n, L).
 
-        It decides by the probabilities that `predict_proba` returns, so the two always agree.
+        The most probable class (ties: the lowest index), or the labels whose probability exceeds 0.5, unless
+        `decide_for` asked for something else: then what exceeds `thresholds_`, or costs least. It decides by the
+        probabilities that `predict_proba` returns, so the two always agree.
+
+        Args:
+            X: rows as `fit` took them.
+            abstain_below: a probability: a decision that is less likely to be right is not made. None stands for the
+                class then, in an array of objects; NaN for the answer to a label (p is the probability that yes is
+                right, 1 − p that no is), in one of floats.
         """
-        return self._decide(self.predict_logits(X))
+        least = None if abstain_below is None else checked_share("abstain_below", abstain_below)
+        return self._decide(self.predict_logits(X), least)
+
+    def predict_top(self, X: Any, k: int) -> tuple[NDArray[Any], Float32]:
+        """The k most probable classes or labels of each row, best first, and their probabilities, both (n, k).
+
+        By the probabilities alone (ties: the lowest index): `decide_for` has no part in it.
+
+        Args:
+            X: rows as `fit` took them.
+            k: from 1 to the number of classes or labels.
+        """
+        self._check_fitted()
+        k = checked_top("k", k, self.target_.n_classes)
+        return self._top(self.predict_proba(X), k)
+
+    def _top(self, probabilities_nk: Float32, k: int) -> tuple[NDArray[Any], Float32]:
+        places = top(probabilities_nk, k)
+        return self.classes_[places], np.take_along_axis(probabilities_nk, places, axis=1)
+
+    def predict_set(self, X: Any, coverage: float | None = None) -> NDArray[np.bool_]:
+        """The classes that a row may have, with a guarantee: bool (n, K), its columns named by `classes_`.
+
+        Of rows drawn like those that were kept for it, at least this share have their class in their set, on average
+        over the drawing of both, whatever the network is. Of labels, it is the mean share of a row's labels that its
+        set holds, over rows that have one.
+
+        Sets come from the probabilities alone, and the most probable class is in every one; `decide_for` has no part in
+        them, so a class that it decides for against the probabilities may be missing.
+
+            [clf.classes_[row].tolist() for row in clf.predict_set(X)]
+
+        Args:
+            X: rows as `fit` took them.
+            coverage: in (0, 1); None: what `calibrate` (or `train --coverage`) was asked for. n kept rows grant
+                n / (n + 1) at most.
+
+        Raises:
+            InputError: no rows were kept for sets, or too few for this coverage.
+        """
+        sets = self._sets_for(coverage)
+        wanted = None if coverage is None else float(coverage)
+        return np.concatenate([sets.of(part, wanted) for part in self._logits_in_parts(X, self.calibration_)])
+
+    def _sets_for(self, coverage: Any) -> PredictionSets:
+        """The sets, if they grant this coverage."""
+        self._check_fitted()
+        if self.sets_ is None:
+            raise InputError(
+                "this model has no rows kept for prediction sets; keep some: clf.calibrate(X, y, coverage=0.9) on rows"
+                " that the training never saw (fromlogits calibrate MODEL DATA -o NEW --coverage 0.9), or"
+                " fromlogits train --coverage 0.9."
+            )
+        self.sets_.threshold(None if coverage is None else checked_coverage(coverage))
+        return self.sets_
 
     def decision_function(self, X: Any) -> Float32:
         """The logits; two classes: (n,), positive for classes_[1]."""
@@ -368,41 +529,75 @@ class Classifier(Estimator):
         logits_nc = self.predict_logits(X)
         targets, weights = self._known(len(logits_nc), y, sample_weight)
         name = "accuracy" if self.target_.task == "multi-class" else "subset_accuracy"
-        figure = metrics.value(name, self.target_.task, logits_nc, targets, weights=weights)
+        figure = self._model.figure(name, logits_nc, targets, weights)
         return math.nan if figure is None else figure
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Figures of these rows and their intervals, as `fromlogits evaluate --json` prints them.
 
         docs/reference/metrics.md says what each is. `sample_weight` as for `fit`; `class_weight` and `pos_weight` shape
-        the training, they have no part in figures.
+        the training, they have no part in figures. A classifier with prediction sets has theirs in "sets"
+        (`decisions.sets.figures`), where each row counts once.
         """
         logits_nc = self.predict_logits(X)
         targets, weights = self._known(len(logits_nc), y, sample_weight)
-        return metrics.in_full(self.target_.task, self.target_.classes, logits_nc, targets, weights=weights)
+        return self._figures(logits_nc, targets, weights)
+
+    def _figures(
+        self,
+        logits_nc: Float32,
+        targets: NDArray[Any],
+        weights: NDArray[np.float64] | None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> dict[str, Any]:
+        """All of them, with their intervals, for which rows of one group are drawn together."""
+        figures = self._model.figures_in_full(logits_nc, targets, weights, groups)
+        return figures | self._figures_of_sets(logits_nc, targets, weights)
+
+    def _short_figures(
+        self, logits_nc: Float32, targets: NDArray[Any], weights: NDArray[np.float64] | None
+    ) -> dict[str, Any]:
+        """Those that every training keeps, and the metric that chose the epoch."""
+        figures = self._model.figures(logits_nc, targets, weights, also=(self.plan_.metric,))
+        return figures | self._figures_of_sets(logits_nc, targets, weights)
+
+    def _figures_of_sets(
+        self, logits_nc: Float32, targets: NDArray[Any], weights: NDArray[np.float64] | None
+    ) -> dict[str, Any]:
+        """Of prediction sets, where there are rows for them, each row that takes part once."""
+        known = None if self.sets_ is None else calibrating.hard_targets(targets, weights, self.target_)
+        if self.sets_ is None or known is None:
+            return {}
+        part = slice(None) if weights is None or weights.ndim == 2 else weights > 0
+        return {"sets": of_sets.figures(self.sets_, logits_nc[part], known[part])}
 
     def _known(self, n: int, y: Any, sample_weight: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
         """Targets and weights of n rows."""
-        targets = self.target_.encode(y, unknown="mark")
-        if len(targets) != n:
-            raise InputError(f"X and y must have the same number of rows; X has {n}, y has {len(targets)}.")
+        targets = self._encoded(y, n)
         return targets, checked("sample_weight", sample_weight, n, self.target_)
 
     @property
     def _is_one_unit(self) -> bool:
         return self.target_.task == "multi-class" and self.network_.n_outputs == 1
 
-    def _both_sides(self, logits_nc: Float32) -> Float32:
-        """One unit's logit as the two classes' logits: −z and z."""
-        return np.hstack([-logits_nc, logits_nc]) if self._is_one_unit else logits_nc
-
     def _probabilities(self, logits_nc: Float32) -> Float32:
-        return HEADS[self.head_].probabilities(self._both_sides(logits_nc))
+        return self._model.probabilities(logits_nc)
 
-    def _decide(self, logits_nc: Float32) -> NDArray[Any]:
+    def _decide(self, logits_nc: Float32, abstain_below: float | None = None) -> NDArray[Any]:
+        """As `predict` does."""
+        probabilities_nk = self._probabilities(logits_nc)
+        decided = self._model.rule.decide(probabilities_nk)
         if self.target_.task == "multi-label":
-            return HEADS["sigmoid"].decide(logits_nc)
-        return np.asarray(self.classes_[metrics.predicted_classes(logits_nc)])
+            if abstain_below is None:
+                return decided
+            right_nl = np.where(decided == 1, probabilities_nk, 1.0 - probabilities_nk.astype(np.float64))
+            return np.where(right_nl < abstain_below, np.nan, decided)
+        if abstain_below is None:
+            return np.asarray(self.classes_[decided])
+        right_n = np.take_along_axis(probabilities_nk, decided[:, None], axis=1)[:, 0].astype(np.float64)
+        classes = self.classes_[decided].astype(object)
+        classes[right_n < abstain_below] = None
+        return np.asarray(classes)
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
@@ -433,6 +628,7 @@ def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifi
     clf = Classifier(
         network=Network(model.network.layers),
         task=model.target.task,
+        decide_for=None if model.decision is None else model.decision.decide_for,
         separate_networks=model.members.separate_networks,
         ensemble=model.members.ensemble if model.members.ensemble > 1 else None,
         class_weight=_by_class(model, "class_weight"),

@@ -20,6 +20,7 @@ from .data.kinds import of_identifiers, row_numbers
 from .data.label_sets import SparseLabels
 from .data.table import Inputs, Table
 from .data.targets import TargetEncoder, as_target
+from .decisions.objectives import Costs, resolve
 from .errors import InputError
 from .fitting import Fit
 from .heads import HEADS
@@ -60,6 +61,7 @@ class CrossValidation:
         folds: in their order.
         fold_of: the number of each row's fold from 0 (n,); -1 for rows that are not judged.
         logits: of each row by the network that was not trained on it (n, c); 0 in rows that are not judged.
+        decided: by the same network's rule: the number of the row's class (n,), or 0 and 1 (n, L); 0 where not judged.
         figures: of all judged rows together, in full; their intervals draw the judged rows, or groups of them.
         seed: of the folds and of every training.
     """
@@ -68,6 +70,7 @@ class CrossValidation:
     folds: tuple[Fold, ...]
     fold_of: Rows
     logits: Float32
+    decided: NDArray[Any]
     figures: dict[str, Any]
     seed: int
 
@@ -89,9 +92,7 @@ class CrossValidation:
     @property
     def predicted(self) -> NDArray[Any]:
         """As `Classifier.predict` returns them: classes (n,), or 0 and 1 (n, L)."""
-        if self.target.task == "multi-label":
-            return HEADS["sigmoid"].decide(self.logits)
-        return np.asarray(self.target.classes_array[metrics.predicted_classes(self.logits)])
+        return self.decided if self.target.task == "multi-label" else self.target.classes_array[self.decided]
 
     def over_folds(self) -> dict[str, tuple[float, float]]:
         """By metric: the mean of the folds' figures, and their standard deviation (divisor folds - 1)."""
@@ -251,36 +252,44 @@ def trained(
     """What `cross_validate` does once the rows are divided; `fold_begins` and `fold_done` are told of each fold."""
     target, targets, weights, fold_of = division.target, division.targets, division.weights, division.fold_of
     found, known = [], targets if isinstance(targets, SparseLabels) else targets.copy()
-    logits_nc = np.zeros((0, 0), np.float32)
+    logits_nc, thresholds = np.zeros((0, 0), np.float32), None
+    is_multi_label = target.task == "multi-label"
+    decided = np.zeros(
+        (len(targets), target.n_classes) if is_multi_label else len(targets), np.int8 if is_multi_label else np.int64
+    )
     for number in range(division.n_folds):
         judged = division.judged(number)
         clf, fit = division.prepared(number)
         fold_begins(fit)
         clf._run(fit)
-        own_nc = _of_all_classes(clf, clf._logits(division.inputs.take(judged))[0], target)
+        logits_of_fold, _ = clf._logits(division.inputs.take(judged))
+        own_nc = _of_all_classes(clf, logits_of_fold, target)
         if not len(logits_nc):
             logits_nc = np.zeros((len(targets), own_nc.shape[1]), np.float32)
         logits_nc[judged] = own_nc
+        decided[judged] = clf._decide(logits_of_fold)  # of classes their numbers, which are the targets here
         if not isinstance(known, SparseLabels) and known.ndim == 1:
             known[judged] = np.where(np.isin(known[judged], clf.classes_), known[judged], -1)
         record = clf.record_
         found.append(Fold(
             number + 1, judged, record["n_train"], record["n_validation"], clf.n_iter_, clf.best_epoch_,
             metrics.evaluate(
-                target.task, target.classes, own_nc, known[judged], weights=_of(weights, judged),
-                also=(clf.plan_.metric,),
+                target.task, target.classes, own_nc, known[judged], _thresholds(clf), _of(weights, judged),
+                decided[judged], also=(clf.plan_.metric,),
             ),
         ))  # fmt: skip
+        if division.settings["decide_for"] is None:  # else each fold has its own
+            thresholds = _thresholds(clf)
         del fit, clf, own_nc
         fold_done(found[-1])
     judged = np.flatnonzero(fold_of >= 0)
     whole = slice(None) if len(judged) == len(fold_of) else judged  # a slice is no copy
     seed: int = division.settings["random_state"]
     figures = metrics.in_full(
-        target.task, target.classes, logits_nc[whole], known[whole], weights=_of(weights, whole),
+        target.task, target.classes, logits_nc[whole], known[whole], thresholds, _of(weights, whole), decided[whole],
         groups=None if division.groups is None else division.groups[whole], seed=seed,
     )  # fmt: skip
-    return CrossValidation(target, tuple(found), fold_of, logits_nc, figures, seed)
+    return CrossValidation(target, tuple(found), fold_of, logits_nc, decided, figures, seed)
 
 
 def _of(weights: Float64 | None, rows: Rows | slice) -> Float64 | None:
@@ -289,13 +298,21 @@ def _of(weights: Float64 | None, rows: Rows | slice) -> Float64 | None:
 
 def _by_number(settings: dict[str, Any], target: TargetEncoder, targets: NDArray[Any] | SparseLabels) -> dict[str, Any]:
     """The settings for a training whose classes are numbers: those of weights by name then name these."""
-    named = {}
-    if isinstance(settings["class_weight"], Mapping) and not isinstance(targets, SparseLabels) and targets.ndim == 1:
+    named: dict[str, Any] = {}
+    codes = None if isinstance(targets, SparseLabels) or targets.ndim != 1 else targets
+    if isinstance(settings["class_weight"], Mapping) and codes is not None:
         by_class = by_name("class_weight", settings["class_weight"], target)
-        named["class_weight"] = {number: float(by_class[number]) for number in np.unique(targets).tolist()}
+        named["class_weight"] = {number: float(by_class[number]) for number in np.unique(codes).tolist()}
     if isinstance(settings["pos_weight"], Mapping) and target.task == "multi-label":
         named["pos_weight"] = by_name("pos_weight", settings["pos_weight"], target).tolist()
+    costs = resolve(settings["decide_for"], target.task, target.classes)
+    if isinstance(costs, Costs):
+        named["decide_for"] = costs.to_json() if codes is None else costs.among(np.unique(codes).tolist())
     return settings | named
+
+
+def _thresholds(clf: Classifier) -> list[float] | None:
+    return None if clf.thresholds_ is None else clf.thresholds_.tolist()
 
 
 def _of_all_classes(clf: Classifier, logits_nc: Float32, target: TargetEncoder) -> Float32:

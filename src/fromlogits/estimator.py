@@ -6,17 +6,41 @@ import inspect
 import sys
 import warnings
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from .callbacks import set_on
 from .errors import InputError, NotFittedError, nearest
 from .model import Model
 
+P = ParamSpec("P")
+R = TypeVar("R")
 OF_ONE_FIT = ("_model", "_engine", "_networks", "_increments")
 """What is fitted beside the attributes whose names end in an underscore."""
 PACKAGE = __name__.partition(".")[0]
 ROUTED = ("fit", "partial_fit", "score")
 """Methods with arguments beside X and y."""
+
+
+class NamedAsASetting(Generic[P, R]):
+    """A method whose name a setting has too.
+
+    The attribute is the method; assigning to it sets the setting, which `get_params` reads.
+    """
+
+    def __init__(self, method: Callable[Concatenate[Any, P], R]) -> None:
+        self._method, self._name = method, method.__name__
+        self.__doc__ = method.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Callable[Concatenate[Any, P], R]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> Callable[P, R]: ...
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self._method if instance is None else self._method.__get__(instance, owner)
+
+    def __set__(self, instance: object, value: Any) -> None:
+        vars(instance)[self._name] = value
 
 
 class Estimator(ABC):
@@ -49,7 +73,8 @@ class Estimator(ABC):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's settings."""
-        return {name: getattr(self, name) for name in self._parameter_names()}
+        own = vars(self)  # not getattr, which finds a method of that name
+        return {name: own[name] for name in self._parameter_names()}
 
     def set_params(self, **settings: Any) -> Self:
         """Change settings; an unknown one is refused with the nearest known one."""

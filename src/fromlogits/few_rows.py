@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data.encoders import FeatureEncoder
+from .decisions.calibration import Calibration
 from .engines.base import Engine
 from .engines.native import NativeEngine
 
@@ -20,8 +21,10 @@ MOST_ROWS = 64
 PLAIN = frozenset(map(np.dtype, (np.float32, np.float64, np.uint8)))
 
 
-def logits(X: Any, encoder: FeatureEncoder, engine: Engine | None, temperature: float) -> NDArray[np.float32] | None:
-    """(n, c), divided by the temperature; None where the long way has to be gone.
+def logits(
+    X: Any, encoder: FeatureEncoder, engine: Engine | None, calibration: Calibration
+) -> NDArray[np.float32] | None:
+    """(n, c), calibrated; None where the long way has to be gone.
 
     That is where anything about the rows, the encoder or the engine is not plain, above all where there is something
     to refuse: the long way finds the words.
@@ -35,4 +38,7 @@ def logits(X: Any, encoder: FeatureEncoder, engine: Engine | None, temperature: 
         X = X.reshape(len(X), n_features)
     if X.ndim != 2 or X.shape[1] != n_features or not 1 <= len(X) <= MOST_ROWS:
         return None
-    return engine.logits_of_raw(X, encoder.mean, encoder.inverse_spread, encoder.scale, encoder.shift, temperature)
+    return engine.logits_of_raw(
+        X, encoder.mean, encoder.inverse_spread, encoder.scale, encoder.shift, calibration.temperatures,
+        calibration.biases,
+    )  # fmt: skip

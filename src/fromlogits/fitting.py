@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import members, metrics, presets, training
+from . import calibrating, members, metrics, presets, training
 from .cores import n_threads
 from .data.encoders import FeatureEncoder
 from .data.features import EncodedRows
@@ -20,8 +20,11 @@ from .data.inputs import as_inputs
 from .data.label_sets import SparseLabels
 from .data.memory import refuse_too_many_parameters
 from .data.splits import EachClassOnce, held_out
-from .data.targets import TargetEncoder, as_target
+from .data.targets import NEVER_HELD_OUT, TargetEncoder, as_target
 from .decisions import calibration
+from .decisions.decision import Decision
+from .decisions.objectives import Costs, Objective, resolve
+from .decisions.sets import Method, PredictionSets, check_enough, checked_coverage
 from .engines import ENGINES
 from .engines.base import Engine, Weights
 from .errors import InputError, nearest
@@ -61,6 +64,8 @@ class FitSummary:
     classes: tuple[Any, ...]
     n_train: int
     n_valid: int
+    n_kept: int
+    """Rows that are kept for prediction sets."""
     picture_shape: tuple[int, ...] | None
     plan: Plan
     preset: str
@@ -72,6 +77,21 @@ class FitSummary:
     @property
     def n_networks(self) -> int:
         return self.members.count(len(self.classes))
+
+
+@dataclass(frozen=True)
+class KeptRows:
+    """Rows of the training data that nothing is learned from or chosen by, but prediction sets.
+
+    Attributes:
+        rows: their numbers.
+        targets: as `PredictionSets.fit` takes them.
+    """
+
+    rows: NDArray[np.int64]
+    targets: NDArray[Any]
+    method: Method
+    coverage: float
 
 
 @dataclass(frozen=True)
@@ -92,9 +112,13 @@ class Fit:
     valid_weights: NDArray[np.float64] | None
     """What the validation rows count for in figures; None: 1."""
     judging: NDArray[np.float64] | None
-    """And where an epoch or a temperature is chosen."""
+    """And where an epoch or a calibration is chosen."""
     weighed: dict[str, Any] | None
     """What the record says of weights, where there are any."""
+    decides_for: Objective | Costs | None
+    tilt: NDArray[np.float64] | None
+    """As `Balance.tilt`."""
+    kept: KeptRows | None
     encoder: FeatureEncoder
     target: TargetEncoder
     head: HeadName
@@ -135,27 +159,40 @@ class Fit:
         )  # fmt: skip
         model = self.model_of(trained)
         networks = members.Logits(engines, self.head, model.members)
-        if self.valid_features is None or self.valid_targets is None:
-            return model, networks
-        temperature = 1.0
+        if isinstance(self.decides_for, Costs):
+            model = dataclasses.replace(model, decision=Decision.of_costs(self.decides_for))
         networks.use_threads(self.summary.n_threads)
-        logits_nc = networks.of(self.valid_features, self.valid_rows)
+        if self.valid_features is not None and self.valid_targets is not None:
+            model = self._judged(model, networks, self.valid_features, self.valid_targets)
+        if self.kept is not None:
+            logits_nc = model.calibration.apply(networks.of(self.features, self.kept.rows))
+            sets = PredictionSets.fit(self.kept.method, self.kept.coverage, logits_nc, self.kept.targets)
+            model = dataclasses.replace(model, sets=sets)
+        return model, networks
+
+    def _judged(
+        self, model: Model, networks: members.Logits, valid_features: EncodedRows, valid_targets: NDArray[Any]
+    ) -> Model:
+        """Calibrated and with a decision rule, as far as it is to be, and with the figures of the validation rows."""
+        plan = self.summary.plan
+        logits_nc = networks.of(valid_features, self.valid_rows)
         if plan.calibrate:
-            temperature = calibration.fit_temperature(logits_nc, self.valid_targets, self.head, self.judging)
-            logits_nc = calibration.apply(logits_nc, temperature)
-        figures = metrics.evaluate(
-            self.target.task, self.target.classes, logits_nc, self.valid_targets, weights=self.valid_weights,
-            also=(plan.metric,),
-        )  # fmt: skip
-        facts = {**model.facts, "validation": figures}
-        return dataclasses.replace(model, temperature=temperature, facts=facts), networks
+            model = calibrating.calibrated(model, logits_nc, valid_targets, self.judging)
+            logits_nc = model.calibration.apply(logits_nc)
+        if self.decides_for is not None:
+            model = calibrating.decided(
+                model, self.decides_for, logits_nc, valid_targets, self.valid_weights, self.tilt
+            )
+        figures = model.figures(logits_nc, valid_targets, self.valid_weights, also=(plan.metric,))
+        return dataclasses.replace(model, facts={**model.facts, "validation": figures})
 
     def model_of(self, trained: Sequence[Member]) -> Model:
         """The model of these members, round by round, as it is before it is calibrated and judged."""
         a_round = self.summary.members.a_round(self.target.n_classes)
         kept = Members(len(trained) // a_round, self.summary.members.separate_networks)
         return Model(
-            self.summary.network, self.head, self.summary.plan, self.encoder, self.target, kept, tuple(trained), 1.0,
+            self.summary.network, self.head, self.summary.plan, self.encoder, self.target, kept, tuple(trained),
+            calibration.NOTHING,
             facts={
                 "preset": self.summary.preset,
                 "seed": self.summary.seed,
@@ -180,6 +217,7 @@ def prepare(
     sample_weight_val: Any = None,
     groups: Any = None,
     times: Any = None,
+    coverage: float | None = None,
     picture_shape: tuple[int, ...] | None = None,
     data_digest: str | None = None,
     valid_digest: str | None = None,
@@ -193,6 +231,7 @@ def prepare(
     Args:
         settings: of the classifier.
         X, y, X_val, y_val, sample_weight, sample_weight_val, groups, times: as `Classifier.fit` takes them.
+        coverage: of prediction sets, for which some of the rows are then kept. None: no sets.
         picture_shape: a row is a picture of this shape.
         data_digest, valid_digest: SHA-256 of the files of (X, y) and (X_val, y_val), by which `evaluate` knows them.
         roles: what the schema remembers of the columns: the names of `schema.NAME_LISTS`.
@@ -219,10 +258,25 @@ def prepare(
         raise InputError("no row takes part: in each of them every label is unknown or weighs 0.")
     plan, hidden = plan_of(settings, n_counting, target.task)
     seed, threads = seed_of(settings["random_state"]), n_threads(settings["n_jobs"])
+    decides_for = resolve(settings["decide_for"], target.task, target.classes)
 
     split = _split(plan, seed, X_val is not None, valid_digest, groups is not None, times is not None)
+    if split["kind"] == "none" and isinstance(decides_for, Objective):
+        raise InputError(
+            f"decide_for={decides_for.name!r} (--decide-for) is chosen on validation rows; with early_stopping=false"
+            " and calibrate=false none are held out. Leave one of them on, or give X_val and y_val (--valid)."
+        )
     group_of = None if groups is None else as_groups(groups, n)
     time_of = None if times is None else as_times(times, n)
+    kept: KeptRows | None = None
+    if coverage is not None:
+        split["sets"] = _rows_for_sets(checked_coverage(coverage), plan, seed, n_counting, times is not None)
+        method = calibrating.method_for(target, None)
+        kept_rows = _taking_part(split, targets, weights, group_of)[1]
+        assert kept_rows is not None
+        kept_targets = calibrating.targets_of(kept_rows, targets, weights, target)
+        check_enough(coverage, calibrating.n_telling(kept_targets), method)
+        kept = KeptRows(kept_rows, kept_targets, method, float(coverage))
     rows, held = split_off(split, targets, weights, target, group_of, time_of)
 
     if present is None:
@@ -278,6 +332,7 @@ def prepare(
         target.classes,
         len(rows),
         n_valid,
+        0 if kept is None else len(kept.rows),
         encoder.schema.picture_shape,
         plan,
         settings["preset"],
@@ -285,9 +340,10 @@ def prepare(
         threads,
         (
             *encoder.notes,
-            *target.notes,
+            *(target.notes if kept is None else [note.removesuffix(NEVER_HELD_OUT) for note in target.notes]),
             *_of_weights(weights, n - n_counting, target, rows, targets),
             *_about_split(target, targets, rows, held, group_of, time_of),
+            *_about_kept(target, targets, rows, kept, group_of),
             *balance.notes,
             *notes,
         ),
@@ -305,6 +361,9 @@ def prepare(
         valid_weights,
         judging,
         None if weights is None and balance.is_even else {"rows": weights is not None, **balance.to_json()},
+        decides_for,
+        balance.tilt,
+        kept,
         encoder,
         target,
         head,
@@ -348,13 +407,15 @@ def split_off(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
     """(training rows, held-out rows or None), both sorted, of the rows that take part: as if the others were not there.
 
+    Rows that are kept for prediction sets take no part.
+
     Args:
         split: as the training record describes it; see `splits.held_out`.
         targets, weights: of all rows.
         target: of which they are.
         groups, times: the number of each row's group, and a number for each row's time.
     """
-    counting = rows_that_count(targets, weights)
+    counting = _taking_part(split, targets, weights, groups)[0]
     examples = target.strata(without_unknown(targets, weights))
     if len(counting) < len(targets):
         examples = examples.take(counting, axis=0)
@@ -367,6 +428,60 @@ def split_off(
     if held is None:
         return counting, None
     return np.delete(counting, held), counting[held]
+
+
+def _taking_part(
+    split: Mapping[str, Any],
+    targets: NDArray[Any] | SparseLabels,
+    weights: NDArray[np.float64] | None,
+    groups: NDArray[np.int64] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """(rows to train on or to hold out, rows kept for prediction sets or None), both sorted."""
+    counting = rows_that_count(targets, weights)
+    if calibrating.is_kept_split(split.get("sets"), len(counting)):
+        return calibrating.keep_rows(counting, split["sets"], groups)
+    return counting, None
+
+
+def _rows_for_sets(coverage: float, plan: Plan, seed: int, n: int, has_times: bool) -> dict[str, Any]:
+    """How many rows are kept for prediction sets, as the training record says it."""
+    if has_times:
+        raise InputError(
+            "prediction sets (--coverage) promise something for rows that are drawn like those they are made from,"
+            " which rows held out by time (--time-column) are not. Leave one of them out, or calibrate the model on"
+            " later rows (fromlogits calibrate)."
+        )
+    n_kept = calibrating.rows_to_keep(coverage, n, plan.validation_fraction)
+    if n_kept > n / 2:
+        raise InputError(
+            f"a coverage of {coverage:g} needs at least {n_kept:,} rows kept for the sets, more than half of the {n:,}"
+            " there are. Give more rows, or ask for less."
+        )
+    return {"rows": n_kept, "seed": seed}
+
+
+def _about_kept(
+    target: TargetEncoder,
+    targets: NDArray[Any] | SparseLabels,
+    rows: NDArray[np.int64],
+    kept: KeptRows | None,
+    group_of: NDArray[np.int64] | None,
+) -> list[str]:
+    """What has to be said of rows that are kept for prediction sets."""
+    if kept is None:
+        return []
+    notes = [f"kept for prediction sets, and used for nothing else: {len(kept.rows):,} rows drawn by the seed"]
+    if group_of is not None:
+        notes[0] += (
+            f", of {len(np.unique(group_of[kept.rows])):,} whole groups; the coverage is promised for rows that are"
+            " drawn one by one, and rows of a group are not"
+        )
+    if not isinstance(targets, SparseLabels) and targets.ndim == 1:
+        left, own = (np.bincount(targets[some], minlength=target.n_classes) for some in (rows, kept.rows))
+        gone = [repr(target.classes[k]) for k in np.flatnonzero((left == 0) & (own > 0)).tolist()]
+        if gone:
+            notes.append(f"in those rows only, so not learned: {', '.join(gone[:5])}{', …' if len(gone) > 5 else ''}")
+    return notes
 
 
 def _about_split(
@@ -470,7 +585,7 @@ def unseen(
         "preset": settings["preset"], "seed": seed, "n_train": 0, "n_validation": 0, "split": {"kind": "none"},
         "data_sha256": None, "validation": None,
     }  # fmt: skip
-    return Model(network, head, plan, encoder, target, stated, trained, 1.0, facts)
+    return Model(network, head, plan, encoder, target, stated, trained, calibration.NOTHING, facts)
 
 
 def members_of(settings: Settings, target: TargetEncoder) -> Members:

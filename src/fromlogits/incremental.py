@@ -18,6 +18,9 @@ from .data.inputs import as_inputs
 from .data.kinds import notes_of
 from .data.memory import refuse_too_many_parameters
 from .data.targets import TargetEncoder, as_target
+from .decisions.calibration import NOTHING
+from .decisions.decision import Decision
+from .decisions.objectives import Costs, resolve
 from .engines.base import Engine, Weights
 from .errors import DivergedError, InputError
 from .fitting import Settings
@@ -29,7 +32,7 @@ from .weights import Balance, Targets, checked, of_statistics, rows_that_count
 CALL_FLOPS = 5_000_000_000
 """Of one call of an engine, so that Ctrl-C is heard in between."""
 OF_FIT_ALONE = ("max_epochs", "patience", "validation_fraction", "metric", "warm_start", "early_stopping", "calibrate")
-MAY_CHANGE = ("learning_rate", "n_jobs", "verbose", *OF_FIT_ALONE)
+MAY_CHANGE = ("learning_rate", "n_jobs", "verbose", "decide_for", *OF_FIT_ALONE)
 """Settings that may be others from one batch to the next."""
 
 
@@ -103,9 +106,10 @@ class Increments:
         if present is not None:
             fitting.refuse_another(network, stated, present)
             facts = {**present.facts, "preset": settings["preset"], "seed": self.seed, "n_validation": 0}
-            self.model = dataclasses.replace(
-                present, plan=self.plan, temperature=1.0, facts={**facts, "split": {"kind": "none"}, "validation": None}
-            )
+            facts |= {"split": {"kind": "none"}, "validation": None}
+            for chosen in ("calibration", "decision", "calibrated"):
+                facts.pop(chosen, None)
+            self.model = dataclasses.replace(present, plan=self.plan, calibration=NOTHING, sets=None, facts=facts)
         else:
             self.model = fitting.unseen(network, head, self.plan, encoder, target, stated, self.seed, settings)
         self.engines: list[Engine] = []
@@ -131,6 +135,7 @@ class Increments:
                 )
         self._rate(settings), n_threads(settings["n_jobs"])
         target = self.model.target
+        _decision(settings, target)
         if classes is not None and not _are_same(classes, target):
             raise InputError(
                 f"partial_fit: classes must be those of the first call, {list(target.classes)[:10]}"
@@ -142,6 +147,7 @@ class Increments:
     def take(self, settings: Settings, features: EncodedRows, labels: Labels) -> Model:
         """One pass over the rows, in their order; raises DivergedError, after which these increments are of no use."""
         rate, threads = self._rate(settings), n_threads(settings["n_jobs"])
+        self.model = dataclasses.replace(self.model, decision=_decision(settings, self.model.target))
         a_round = self.model.members.a_round(self.model.target.n_classes)
         trained = []
         for number, (engine, one) in enumerate(zip(self.engines, self.model.trained, strict=True)):
@@ -206,6 +212,17 @@ def _refuse_what_needs_an_end(settings: Settings) -> None:
             f"partial_fit knows no last step, so its learning rate is constant; spec asks for the schedule"
             f" {settings['spec']['schedule']!r}. Leave it out, and set learning_rate between the calls."
         )
+
+
+def _decision(settings: Settings, target: TargetEncoder) -> Decision | None:
+    """How the rows are to be decided; InputError for what rows would have to choose."""
+    what_for = resolve(settings["decide_for"], target.task, target.classes)
+    if what_for is None or isinstance(what_for, Costs):
+        return None if what_for is None else Decision.of_costs(what_for)
+    raise InputError(
+        f"partial_fit holds no rows out to choose decisions on, so it takes no decide_for={what_for.name!r}; leave it"
+        " out, or give costs."
+    )
 
 
 def _differ(now: Any, was: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import _core
+from . import _core, metrics
 from .data.encoders import FeatureEncoder
 from .data.targets import TargetEncoder
+from .decisions import rules
+from .decisions.calibration import Calibration
+from .decisions.calibration import check_record as check_calibration
+from .decisions.decision import Decision
+from .decisions.decision import check_record as check_decision
+from .decisions.rules import Rule
+from .decisions.sets import PredictionSets
 from .errors import InputError, brief
 from .heads import HEADS
 from .members import Member
@@ -37,9 +44,12 @@ class Model:
         network: of each member.
         members: how many there are, and for what.
         trained: each of them, round by round.
-        temperature: what the logits are divided by; 1.0 without calibration.
-        facts: preset, seed, rows, split and the figures of the held-out rows; plain JSON.
+        calibration: what becomes of the logits before they are anyone's.
+        facts: preset, seed, rows, split, the figures of the held-out rows and how they chose the
+            calibration; plain JSON.
         versions: of what wrote it.
+        decision: how rows are decided where `decide_for` asked for it; None: naturally.
+        sets: from rows kept for them, or None.
     """
 
     network: Network
@@ -49,13 +59,71 @@ class Model:
     target: TargetEncoder
     members: Members
     trained: tuple[Member, ...]
-    temperature: float
+    calibration: Calibration
     facts: dict[str, Any]
     versions: dict[str, str] = field(default_factory=_versions)
+    decision: Decision | None = None
+    sets: PredictionSets | None = None
 
     @property
     def is_one_network(self) -> bool:
         return self.members == Members()
+
+    @property
+    def rule(self) -> Rule:
+        """How rows are decided."""
+        if self.decision is not None:
+            return self.decision.rule
+        return rules.natural(self.target.task, self.target.n_classes, self.network.n_outputs)
+
+    def probabilities(self, logits_nc: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of each class or label, (n, K): as users see them."""
+        return HEADS[self.head].probabilities(self.both_sides(logits_nc))
+
+    def both_sides(self, logits_nc: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One unit's logit as the two classes' logits: −z and z."""
+        is_one_unit = self.target.task == "multi-class" and self.network.n_outputs == 1
+        return np.hstack([-logits_nc, logits_nc]) if is_one_unit else logits_nc
+
+    def figures(
+        self,
+        logits_nc: NDArray[np.float32],
+        targets: NDArray[Any],
+        weights: NDArray[np.float64] | None = None,
+        *,
+        also: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """The short figures of rows as this model decides them; the arguments are those of `metrics.evaluate`."""
+        return metrics.evaluate(
+            self.target.task, self.target.classes, logits_nc, targets, weights=weights, also=also,
+            **self._decided(logits_nc),
+        )  # fmt: skip
+
+    def figures_in_full(
+        self,
+        logits_nc: NDArray[np.float32],
+        targets: NDArray[Any],
+        weights: NDArray[np.float64] | None = None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> dict[str, Any]:
+        """All figures and their intervals, likewise."""
+        return metrics.in_full(
+            self.target.task, self.target.classes, logits_nc, targets, weights=weights, groups=groups,
+            **self._decided(logits_nc),
+        )  # fmt: skip
+
+    def figure(
+        self, name: str, logits_nc: NDArray[np.float32], targets: NDArray[Any], weights: NDArray[np.float64] | None
+    ) -> float | None:
+        """A single one."""
+        return metrics.value(name, self.target.task, logits_nc, targets, weights=weights, **self._decided(logits_nc))
+
+    def _decided(self, logits_nc: NDArray[np.float32]) -> dict[str, Any]:
+        """How the figures are told what this model decides."""
+        if self.target.task == "multi-label":
+            thresholds = self.rule.thresholds
+            return {"thresholds": None if thresholds is None else thresholds.tolist()}
+        return {} if self.decision is None else {"decided": self.rule.decide(self.probabilities(logits_nc))}
 
     @property
     def record(self) -> dict[str, Any]:
@@ -86,7 +154,9 @@ class Model:
             "plan": self.plan.to_json(),
             "encoder": self.encoder.to_json(),
             "columns": self.encoder.described(),
-            "temperature": self.temperature,
+            **self.calibration.describe(),
+            "decision": None if self.decision is None else self.decision.to_json(),
+            "sets": None if self.sets is None else self.sets.to_json(),
             "record": self.record,
             "versions": self.versions,
         }
@@ -105,7 +175,7 @@ class Model:
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """The manifest and the tensors of the file."""
-        tensors: dict[str, NDArray[Any]] = dict(self.encoder.tensors())
+        tensors: dict[str, NDArray[Any]] = {**self.encoder.tensors(), **self.calibration.tensors()}
         for number in range(len(self.network.layers)):
             weights, biases = zip(*(one.parameters[number] for one in self.trained), strict=True)
             tensors[f"layer.{number}.weights"] = weights[0] if self.is_one_network else np.stack(weights)
@@ -118,9 +188,14 @@ class Model:
             "spec": spec,
             "encoder": self.encoder.to_json(),
             "target": self.target.to_json(),
-            "calibration": {"temperature": self.temperature},
+            "calibration": self.calibration.to_json(),
             "record": self._record(MAX_HISTORY // len(self.trained)),
         }
+        if self.decision is not None:
+            manifest["decision"] = self.decision.to_json()
+        if self.sets is not None:
+            manifest["sets"] = self.sets.to_json()
+            tensors |= self.sets.tensors()
         return manifest, tensors
 
     @classmethod
@@ -146,7 +221,8 @@ class Model:
         from . import model_file
 
         keys = {"versions", "spec", "encoder", "target", "calibration", "record"}
-        fields = json_object("manifest", manifest, keys)
+        optional = {"decision", "sets"} & manifest.keys()
+        fields = json_object("manifest", manifest, keys | optional)
         has_members = isinstance(fields["spec"], dict) and "members" in fields["spec"]
         spec = json_object("spec", fields["spec"], {"network", "head", "plan", *(["members"] * has_members)})
         network, plan, head = Network.from_json(spec["network"]), Plan.from_json(spec["plan"]), spec["head"]
@@ -163,7 +239,10 @@ class Model:
             layers[f"layer.{number}.weights"] = (np.float32, (*in_front, h, d))
             layers[f"layer.{number}.biases"] = (np.float32, (*in_front, h))
         model_file.check_tensors({name: t for name, t in tensors.items() if name.startswith("layer.")}, layers)
-        rest = {name: tensor for name, tensor in tensors.items() if name not in layers}
+        of_calibration = {name: tensor for name, tensor in tensors.items() if name.startswith("calibration.")}
+        sets = PredictionSets.from_json(fields["sets"], tensors, target.task) if "sets" in optional else None
+        known = layers.keys() | of_calibration.keys() | (set() if sets is None else sets.tensors().keys())
+        rest = {name: tensor for name, tensor in tensors.items() if name not in known}
         encoder = FeatureEncoder.from_json(fields["encoder"], rest)
         if encoder.n_features != network.n_features:
             raise InputError(
@@ -174,15 +253,25 @@ class Model:
             raise InputError(f"the network has {network.n_outputs} outputs for {target.n_classes} classes.")
         if (head == "softmax") != (target.task == "multi-class" and network.n_outputs > 1):
             raise InputError(f"head {head} does not fit a {target.task} target with {network.n_outputs} outputs.")
-        temperature = json_object("calibration", fields["calibration"], {"temperature"})["temperature"]
-        if not _is_number(temperature) or not 1e-6 < temperature < 1e6:
-            raise InputError(f"the temperature must be a positive number; it is {brief(temperature)}.")
+        n_units = target.n_classes if members.separate_networks else network.n_outputs
+        calibration = Calibration.from_json(fields["calibration"], of_calibration, n_units, head)
+        decision = (
+            Decision.from_json(fields["decision"], target.task, target.classes) if "decision" in optional else None
+        )
+        if decision is not None and head == "sigmoid" and decision.rule.thresholds is None:
+            raise InputError(f"sigmoid units are decided by thresholds, not by the rule {decision.rule.kind!r}.")
         versions = fields["versions"]
         if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
             raise InputError("versions must be an object of texts.")
         facts, trainings = _checked_record(fields["record"], count if has_members else None)
         if "weights" in facts:
             _check_weights(facts["weights"], target)
+        if "calibration" in facts:
+            check_calibration(facts["calibration"])
+        if "decision" in facts:
+            check_decision(facts["decision"])
+        if "calibrated" in facts:
+            _checked("record's calibrated", facts["calibrated"], CALIBRATED)
         labels = target.classes if members.separate_networks else (None,)
         each = {name: tensors[name] if has_members else tensors[name][np.newaxis] for name in layers}
         trained = tuple(
@@ -198,7 +287,7 @@ class Model:
             )
             for number, training in enumerate(trainings)
         )
-        return cls(network, head, plan, encoder, target, members, trained, float(temperature), facts, versions)
+        return cls(network, head, plan, encoder, target, members, trained, calibration, facts, versions, decision, sets)
 
 
 def _check_members(members: Members, network: Network, target: TargetEncoder, is_stated: bool) -> None:
@@ -252,19 +341,32 @@ def _is_count(value: object, most: int = 2**62) -> bool:
     return type(value) is int and 0 <= value <= most
 
 
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
 STOPPED_BY = ("max_epochs", "patience", "callback", "interrupt", "terminate", "partial_fit")
 FACTS: dict[str, Callable[[Any], bool]] = {
     "preset": lambda v: isinstance(v, str),
     "seed": lambda v: _is_count(v, 2**63 - 1),
     "n_train": _is_count,
     "n_validation": _is_count,
-    "split": lambda v: isinstance(v, dict),
+    "split": _is_object,
     "data_sha256": lambda v: v is None or isinstance(v, str),
     "validation": lambda v: v is None or isinstance(v, dict),
 }
 """The keys of a training record that are of the whole classifier, and what their values must be."""
+OPTIONAL_FACTS = ("weights", "calibration", "decision", "calibrated")
+"""Those that stand there only where something was weighed, calibrated, decided for, or calibrated by other rows."""
 WEIGHTS = {"rows", "class_weight", "pos_weight"}
-"""The keys of its "weights", which stands there only where something was weighed."""
+"""The keys of its "weights"."""
+CALIBRATED: dict[str, Callable[[Any], bool]] = {
+    "data_sha256": lambda v: v is None or isinstance(v, str),
+    "rows": _is_count,
+    "kept": _is_count,
+    "seed": lambda v: _is_count(v, 2**63 - 1),
+}
+"""The same of its "calibrated"."""
 TRAINING: dict[str, Callable[[Any], bool]] = {
     "best_epoch": _is_count,
     "stopped_by": lambda v: v in STOPPED_BY,
@@ -280,9 +382,7 @@ OF_MEMBERS: dict[str, Callable[[Any], bool]] = {
 
 def _checked_record(value: object, count: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The facts, and the training of each of `count` networks; None: of the one network, without a list around it."""
-    facts = FACTS | (
-        {"weights": lambda v: isinstance(v, dict)} if isinstance(value, dict) and "weights" in value else {}
-    )
+    facts = FACTS | {name: _is_object for name in OPTIONAL_FACTS if isinstance(value, dict) and name in value}
     if count is None:
         record = _checked("record", value, facts | TRAINING)
         _check_history(record["history"])

@@ -22,6 +22,7 @@ from .spec import HIDDEN_ACTIVATIONS, MAX_NETWORKS, OPTIMIZERS, SCHEDULES, Netwo
 
 TASKS = ("multi-class", "multi-label")
 MAX_CONFIG_BYTES = 2**20
+MAX_COSTS_BYTES = 2**23
 
 
 @dataclass(frozen=True)
@@ -155,12 +156,31 @@ def _read_pos_weight(value: object) -> object:
     raise ValueError('balanced, a number, one for each label ("1,2.5,8"), or those of labels ("car:2.5,bus:8")')
 
 
+def _read_decide_for(value: object) -> object:
+    from .decisions.objectives import Objective
+
+    if isinstance(value, (list, dict)):
+        return value
+    if isinstance(value, str):
+        objective = Objective.parse(value)
+        if objective is not None:
+            return objective.name
+        if value.strip().lower().endswith((".csv", ".tsv")):
+            return costs_from_file(value.strip())
+    raise ValueError(
+        "accuracy, balanced_accuracy, f1 (f2, f0.5, macro_f1, micro_f1), recall>=0.9, precision>=0.9, or the .csv file"
+        " of a cost matrix"
+    )
+
+
 def _or_none(kind: Kind) -> Kind:
     def read(value: object) -> object:
         if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
             return None
         try:
             return kind.read(value)
+        except InputError:  # a file's fault has its own words
+            raise
         except ValueError as error:
             raise ValueError(f"{error}, or none") from None
 
@@ -175,6 +195,7 @@ SIZES = Kind('units, as in "25,15"', "UNITS", _read_sizes)
 NETWORK = Kind('layers, as in "25 relu, 10 linear"', "LAYERS", _read_network)
 CLASS_WEIGHT = Kind('balanced, or weights, as in "no:1,yes:5"', "WEIGHTS", _read_class_weight)
 POS_WEIGHT = Kind('balanced, a number, or weights, as in "car:2.5,bus:8"', "WEIGHTS", _read_pos_weight)
+DECIDE_FOR = Kind('words such as f1 or "recall>=0.9", or a .csv file of costs', "WHAT", _read_decide_for)
 LAYERS = Kind("either of the two", "LAYERS", _read_layers)
 
 SETTINGS: tuple[Setting, ...] = (
@@ -236,6 +257,14 @@ SETTINGS: tuple[Setting, ...] = (
         flag="--metric",
     ),
     Setting(
+        "decide_for",
+        _or_none(DECIDE_FOR),
+        "none",
+        "what decisions are for, chosen on the validation rows: f1, f2, micro_f1, balanced_accuracy, recall>=0.9 and"
+        " others, or costs: a .csv file with the classes in its first column (true) and first line (decided)",
+        flag="--decide-for",
+    ),
+    Setting(
         "class_weight",
         _or_none(CLASS_WEIGHT),
         "none",
@@ -270,7 +299,11 @@ SETTINGS: tuple[Setting, ...] = (
         "in Python, a second fit goes on from the parameters, columns and classes of the first; a command trains once",
     ),
     Setting(
-        "calibrate", SWITCH, "true", "fit one temperature on the validation rows, so that probabilities are honest"
+        "calibrate",
+        SWITCH,
+        "true",
+        "fit a temperature, or a temperature and a bias for each label, on the validation rows, where that makes the"
+        " log loss smaller",
     ),
     Setting(
         "task",
@@ -399,6 +432,51 @@ def from_file(path: str | Path) -> dict[str, object]:
         source = f"--config {shown}"
         settings[name] = read_value(find(name, source), value, source)
     return settings
+
+
+def costs_from_file(path: str | Path) -> dict[str, dict[str, float]]:
+    """A cost matrix, {true: {decided: cost}}, from a CSV or TSV file: names of the decided classes in line 1, the true
+    class in front of each other line."""
+    import csv
+    import io
+
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_COSTS_BYTES + 1)
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: must be UTF-8 text; byte {error.start} is not.") from None
+    if len(data) > MAX_COSTS_BYTES:
+        raise InputError(f"{path}: a cost matrix has at most {MAX_COSTS_BYTES:,} bytes; this is no such file.")
+    delimiter = "\t" if str(path).lower().endswith(".tsv") else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    costs: dict[str, dict[str, float]] = {}
+    try:
+        decided = [name.strip() for name in next(reader, [])[1:]]
+        if not decided or len(set(decided)) < len(decided):
+            raise InputError(f"{path}, line 1: must have an empty field and the name of each decided class, once.")
+        for true, *cells in reader:
+            where = f"{path}, line {reader.line_num}"
+            if len(cells) != len(decided):
+                raise InputError(
+                    f"{where}: must have a class and {len(decided)} costs; it has {len(cells) + 1} fields."
+                )
+            if true.strip() in costs:
+                raise InputError(f"{where}: the class {true.strip()!r} is there twice.")
+            try:
+                row = [float(_read_number(cell)) for cell in cells]  # type: ignore[arg-type]
+            except ValueError:
+                raise InputError(f"{where}: costs must be numbers; found {cells!r}.") from None
+            costs[true.strip()] = dict(zip(decided, row, strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}.") from None
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}, line {reader.line_num}: is empty; each line has a class and its costs.") from None
+    return costs
 
 
 def _parse(data: bytes, path: Path) -> dict[str, Any]:

@@ -282,7 +282,7 @@ class Plan:
         patience: epochs.
         validation_fraction: share of the rows held out.
         metric: what the held-out rows are judged by.
-        calibrate: fit one temperature on the held-out rows.
+        calibrate: fit the calibration on the held-out rows.
     """
 
     optimizer: str = "adam"

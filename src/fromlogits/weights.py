@@ -166,6 +166,11 @@ class Balance:
     def is_even(self) -> bool:
         return self.of_classes is None and self.of_positives is None
 
+    @property
+    def tilt(self) -> Float64 | None:
+        """How much more each class (K,), or each label's 1 (L,), weighs in training than in figures; None: alike."""
+        return self.of_classes if self.of_positives is None else self.of_positives
+
     def with_classes(self, targets: Targets, weights: Float64 | None) -> Float64 | None:
         """Each row's weight, that of its class within; (n,) or (n, L)."""
         if self.of_classes is None:
@@ -175,7 +180,7 @@ class Balance:
         return by_class_n if weights is None else by_class_n * weights
 
     def judging(self, targets: NDArray[Any], weights: Float64 | None) -> Float64 | None:
-        """What validation rows count for where an epoch or a temperature is chosen: the same as in the training."""
+        """What validation rows count for where an epoch or a calibration is chosen: the same as in the training."""
         weights = self.with_classes(targets, weights)
         if self.of_positives is None:
             return weights

@@ -215,6 +215,19 @@ def model() -> None:
     bytes_of(TRAINED["m"], "m.safetensors")
 
 
+def calibrated_model() -> None:
+    """c.safetensors, calibrated on the good table: 20 rows are kept for sets."""
+    if "c" not in TRAINED:
+        model()
+        table(name="good.csv")
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            assert run(shlex.split("calibrate m.safetensors good.csv -o c.safetensors --coverage 0.9")) == 0
+        TRAINED["c"] = Path("c.safetensors").read_bytes()
+        Path("good.csv").unlink()
+        Path("m.safetensors").unlink()
+    bytes_of(TRAINED["c"], "c.safetensors")
+
+
 def dates_model() -> None:
     """d.safetensors, trained on a column of dates."""
     days = "".join(f"2024-01-{1 + row % 28:02},{'ab'[row % 2]}\n" for row in range(40))
@@ -1461,6 +1474,24 @@ CASES: dict[str, list[Case]] = {
             "t.csv: there is no column to learn from; left out: number, as it has a different value in nearly every row and names the row; --numeric number keeps it.",
         ),
         Case(
+            "more of the best than there are",
+            several(table, model),
+            "predict m.safetensors t.csv --top 3",
+            "--top must be a whole number from 1 to 2, as many as there are; got 3.",
+        ),
+        Case(
+            "no number of the best",
+            several(table, model),
+            "predict m.safetensors t.csv --top two",
+            "--top must be a whole number from 1 to 2, as many as there are; got 'two'.",
+        ),
+        Case(
+            "no probability to abstain below",
+            several(table, model),
+            "predict m.safetensors t.csv --abstain-below 90",
+            "--abstain-below must be a probability from 0 to 1; got 90.0.",
+        ),
+        Case(
             "predictions to a file of another kind",
             table,
             "cv t.csv --target kind -o out.json",
@@ -1547,6 +1578,60 @@ CASES: dict[str, list[Case]] = {
             "metric 'ece' is a figure that `evaluate` gives, and not one to choose an epoch by. Known for multi-class: accuracy, balanced_accuracy, top_3_accuracy, top_5_accuracy, macro_f1, macro_roc_auc, macro_average_precision, log_loss, brier.",
         ),
         Case(
+            "an unknown objective of decisions",
+            table,
+            f"{TRAIN} --decide-for macrof1",
+            "--decide-for macrof1: decide_for must be accuracy, balanced_accuracy, f1 (f2, f0.5, macro_f1, micro_f1), recall>=0.9, precision>=0.9, or the .csv file of a cost matrix, or none; got 'macrof1'.",
+        ),
+        Case(
+            "decisions that nothing can choose",
+            table,
+            f"{TRAIN} --decide-for f1 --set early_stopping=false --set calibrate=false",
+            "decide_for='f1' (--decide-for) is chosen on validation rows; with early_stopping=false and calibrate=false none are held out. Leave one of them on, or give X_val and y_val (--valid).",
+        ),
+        Case(
+            "a pooled objective for classes",
+            table,
+            f"{TRAIN} --decide-for micro_f1",
+            "decide_for='micro_f1' is for labels; of one class per row micro-averaged F is the accuracy: say 'accuracy', or 'macro_f1'.",
+        ),
+        Case(
+            "costs in a file that is not there",
+            table,
+            f"{TRAIN} --decide-for costs.csv",
+            "--decide-for costs.csv: costs.csv: no such file or directory.",
+        ),
+        Case(
+            "costs of classes that there are not",
+            several(table, text(",a,c\na,0,1\nc,5,0\n", name="costs.csv")),
+            f"{TRAIN} --decide-for costs.csv",
+            "decide_for: the costs have no row 'b'; they need one for each of ['a', 'b'].",
+        ),
+        Case(
+            "costs with a row that is too short",
+            several(table, text(",a,b\na,0,1\nb,5\n", name="costs.csv")),
+            f"{TRAIN} --decide-for costs.csv",
+            "--decide-for costs.csv: costs.csv, line 3: must have a class and 2 costs; it has 2 fields.",
+        ),
+        Case(
+            "costs that are no numbers",
+            several(table, text(",a,b\na,0,much\nb,5,0\n", name="costs.csv")),
+            f"{TRAIN} --decide-for costs.csv",
+            "--decide-for costs.csv: costs.csv, line 2: costs must be numbers; found ['0', 'much'].",
+        ),
+        Case(
+            "costs of a class twice",
+            several(table, text(",a,b\na,0,1\na,5,0\n", name="costs.csv")),
+            f"{TRAIN} --decide-for costs.csv",
+            "--decide-for costs.csv: costs.csv, line 3: the class 'a' is there twice.",
+        ),
+        Case(
+            "gains instead of costs",
+            several(table, text(",a,b\na,1,0\nb,0,1\n", name="costs.csv")),
+            f"{TRAIN} --decide-for costs.csv",
+            "decide_for: of class 'a' a wrong decision costs 0, less than the right one (1). Give costs[true, decided], not gains; usually 0 for what is right.",
+        ),
+        Case(
             "layers that can't be read",
             table,
             f"{TRAIN} --layers '25;15'",
@@ -1631,7 +1716,7 @@ CASES: dict[str, list[Case]] = {
             "an unknown verb",
             table,
             "trian t.csv --target kind",
-            "there is no verb 'trian'. Did you mean 'train'? The verbs are train, cv, evaluate, predict, inspect, roundoff.",
+            "there is no verb 'trian'. Did you mean 'train'? The verbs are train, cv, evaluate, predict, calibrate, inspect, roundoff.",
         ),
         Case(
             "an unknown option",
@@ -1949,6 +2034,122 @@ CASES: dict[str, list[Case]] = {
             several(model, lambda: table(header="size,width,kind")),
             "inspect m.safetensors t.csv --row 3",
             "t.csv has no column 'weight'; the model was trained with it.",
+        ),
+    ],
+    "Calibration, decisions and prediction sets after the training": [
+        Case(
+            "a coverage that is no probability",
+            several(model, table),
+            "predict m.safetensors t.csv --coverage 90",
+            "--coverage must be a number between 0 and 1, as in 0.9; got '90'.",
+        ),
+        Case(
+            "a coverage that is no number",
+            several(model, table),
+            "predict m.safetensors t.csv --coverage most",
+            "--coverage must be a number between 0 and 1, as in 0.9; got 'most'.",
+        ),
+        Case(
+            "prediction sets of a model without rows kept for them",
+            several(model, table),
+            "predict m.safetensors t.csv --coverage 0.9",
+            "this model has no rows kept for prediction sets; keep some: clf.calibrate(X, y, coverage=0.9) on rows that the training never saw (fromlogits calibrate MODEL DATA -o NEW --coverage 0.9), or fromlogits train --coverage 0.9.",
+        ),
+        Case(
+            "a coverage that the kept rows do not grant",
+            several(calibrated_model, table),
+            "predict c.safetensors t.csv --coverage 0.99",
+            "a coverage of 0.99 needs at least 99 rows kept for the sets with a known class; there are 20; 20 grant 0.952 at most. Keep more rows, or ask for less.",
+        ),
+        Case(
+            "a kept column of the name of one that sets have",
+            several(calibrated_model, lambda: table(header="size,weight,set_size")),
+            "predict c.safetensors t.csv --coverage 0.9 --keep set_size",
+            "column 'set_size' can't be copied to the predictions, which have a column of that name; leave it out of --keep, or rename it in the file.",
+        ),
+        Case(
+            "a training with too few rows to keep for sets",
+            table,
+            f"{TRAIN} --coverage 0.97",
+            "a coverage of 0.97 needs at least 33 rows kept for the sets, more than half of the 40 there are. Give more rows, or ask for less.",
+        ),
+        Case(
+            "a training with fewer rows than its sets need",
+            table,
+            f"{TRAIN} --coverage 0.99",
+            "a coverage of 0.99 needs at least 99 rows kept for the sets and some beside them; there are 40. Give more rows, or ask for less.",
+        ),
+        Case(
+            "a training with sets and rows held out by time",
+            table,
+            f"{TRAIN} --coverage 0.9 --time-column weight",
+            "prediction sets (--coverage) promise something for rows that are drawn like those they are made from, which rows held out by time (--time-column) are not. Leave one of them out, or calibrate the model on later rows (fromlogits calibrate).",
+        ),
+        Case(
+            "a training with sets of rows that weigh differently",
+            table,
+            f"{TRAIN} --coverage 0.9 --weights weight",
+            "prediction sets (coverage) can't be made from rows that weigh differently: what they promise is for rows drawn like those they are made from, each of which counts once. Leave the weights out; those that weigh 0 may stay.",
+        ),
+        Case(
+            "no place for the calibrated model",
+            several(model, table),
+            "calibrate m.safetensors t.csv",
+            "calibrate: -o NEW is missing. See fromlogits calibrate --help.",
+        ),
+        Case(
+            "a calibrated model over the model",
+            several(model, table),
+            "calibrate m.safetensors t.csv -o m.safetensors --overwrite",
+            "-o m.safetensors: this file is read from; choose another name.",
+        ),
+        Case(
+            "a calibrated model over a file that exists",
+            several(model, table, text("mine", "n.safetensors")),
+            "calibrate m.safetensors t.csv -o n.safetensors",
+            "-o n.safetensors: the file exists; choose another name, or add --overwrite to replace it.",
+        ),
+        Case(
+            "rows to calibrate on without a target",
+            several(model, lambda: table(header="size,weight,sort")),
+            "calibrate m.safetensors t.csv -o n.safetensors",
+            "t.csv has no target column 'kind'. Its columns: size, weight, sort.",
+        ),
+        Case(
+            "too few rows to calibrate on for a coverage",
+            several(model, table),
+            "calibrate m.safetensors t.csv -o n.safetensors --coverage 0.99",
+            "t.csv: a coverage of 0.99 needs at least 99 rows kept for the sets and some beside them; there are 40. Give more rows, or ask for less.",
+        ),
+        Case(
+            "an unknown method of sets",
+            several(model, table),
+            "calibrate m.safetensors t.csv -o n.safetensors --coverage 0.9 --method asp",
+            "t.csv: method (--method) must be 'lac' or 'aps'; got 'asp'. Did you mean 'aps'?",
+        ),
+        Case(
+            "a method of sets without a coverage",
+            several(model, table),
+            "calibrate m.safetensors t.csv -o n.safetensors --method aps",
+            "t.csv: method='aps' (--method) is of prediction sets; say their coverage (--coverage) too.",
+        ),
+        Case(
+            "an unknown objective for a calibrated model",
+            several(model, table),
+            "calibrate m.safetensors t.csv -o n.safetensors --decide-for f_1",
+            "--decide-for f_1: decide_for must be accuracy, balanced_accuracy, f1 (f2, f0.5, macro_f1, micro_f1), recall>=0.9, precision>=0.9, or the .csv file of a cost matrix; got 'f_1'.",
+        ),
+        Case(
+            "no objective for a calibrated model",
+            several(model, table),
+            "calibrate m.safetensors t.csv -o n.safetensors --decide-for none",
+            "--decide-for none: decide_for must be accuracy, balanced_accuracy, f1 (f2, f0.5, macro_f1, micro_f1), recall>=0.9, precision>=0.9, or the .csv file of a cost matrix; got 'none'.",
+        ),
+        Case(
+            "an objective that the model's target does not have",
+            several(model, table),
+            "calibrate m.safetensors t.csv -o n.safetensors --decide-for micro_f1",
+            "t.csv: decide_for='micro_f1' is for labels; of one class per row micro-averaged F is the accuracy: say 'accuracy', or 'macro_f1'.",
         ),
     ],
     "Pictures": [

@@ -14,6 +14,7 @@ import pytest
 
 import fromlogits as fl
 from fromlogits.cli.main import run
+from fromlogits.decisions.calibration import Calibration
 
 Inspect = Callable[[str], tuple[str, str]]
 ALL_DIGITS = round(24 * math.log10(2), 2)
@@ -81,10 +82,14 @@ def labels(more: str = "") -> tuple[fl.Classifier, np.ndarray[Any, Any]]:
     return train("x,y,z,label:car,label:bus", x, answers, "label:*", more), x
 
 
-def with_temperature(classifier: fl.Classifier, temperature: float) -> None:
+def with_calibration(classifier: fl.Classifier, calibration: Calibration) -> None:
     """m.safetensors again, calibrated so."""
-    classifier._become(dataclasses.replace(classifier._model, temperature=temperature))
+    classifier._become(dataclasses.replace(classifier._model, calibration=calibration))
     classifier.save("m.safetensors", overwrite=True)
+
+
+def with_temperature(classifier: fl.Classifier, temperature: float) -> None:
+    with_calibration(classifier, Calibration.of(temperature))
 
 
 @pytest.mark.parametrize("row", [0, 77, 149])
@@ -221,6 +226,33 @@ def test_the_logits_are_those_of_the_probabilities_and_it_is_said_how_they_came(
     assert floats(found["units"], "probability") == classifier.predict_proba(x[[4]])[0].tolist()
     divided = "\nz: the network's logits, divided by the temperature 2.5000 (calibrated)\n"
     assert (divided in out) == (temperature != 1)
+
+
+def test_where_each_unit_has_its_own_the_raw_logit_stands_beside_the_calibrated(inspect: Inspect) -> None:
+    classifier, x = labels()
+    with_calibration(classifier, Calibration(np.array([2.0, 0.5]), np.array([-1.0, 0.25])))
+    found = report(inspect, "m.safetensors t.csv --row 4")
+    out, _ = inspect("m.safetensors t.csv --row 4")
+    raw = classifier.predict_logits(x[[4]], calibrated=False)[0]
+
+    assert (found["temperature"], found["bias"]) == ([2.0, 0.5], [-1.0, 0.25])
+    assert floats(found["units"], "raw_logit") == raw.tolist()
+    assert floats(found["units"], "logit") == [np.float32(raw[0] / 2.0 - 1), np.float32(raw[1] / 0.5 + 0.25)]
+    assert "\nz: the network's logits (raw z), divided by the label's temperature, plus its bias (calibrated)\n" in out
+    assert out.splitlines()[5].split() == ["label", "raw", "z", "z", "e^-|z|", "a", "threshold", "answer"]
+    assert out.splitlines()[6].split()[:3] == ["car", f"{raw[0]:.4f}", f"{found['units'][0]['logit']:.4f}"]
+    assert max(map(len, out.splitlines()[5:8])) <= 80
+    assert "\ntemperature  0.5000 to 2.0000, one for each label\n" in inspect("m.safetensors")[0]
+    assert "\nbias         -1.0000 to 0.2500, one for each label\n" in inspect("m.safetensors")[0]
+
+
+def test_one_unit_says_its_temperature_and_bias(inspect: Inspect) -> None:
+    classifier, _ = yes_or_no()
+    with_calibration(classifier, Calibration(np.array([2.0]), np.array([-0.25])))
+    out, _ = inspect("m.safetensors t.csv --row 4")
+    words = "divided by the temperature 2.0000, plus -0.2500 (calibrated)"
+    assert f"\nz: the network's logits, {words}\n" in out
+    assert "\ntemperature  2.0000\nbias         -0.2500\n" in inspect("m.safetensors")[0]
 
 
 @pytest.mark.parametrize(

@@ -176,5 +176,6 @@ def test_a_nested_or_foreign_file_is_refused(tmp_path: Path) -> None:
 def test_every_setting_with_an_option_is_found_by_its_name() -> None:
     assert all(BY_NAME[setting.name] is setting for setting in SETTINGS)
     assert {setting.flag for setting in SETTINGS if setting.flag} == {
-        "--layers", "--preset", "--epochs", "--metric", "--task", "--threads", "--seed", "--separate-networks",
+        "--layers", "--preset", "--epochs", "--metric", "--decide-for", "--task", "--threads", "--seed",
+        "--separate-networks",
     }  # fmt: skip

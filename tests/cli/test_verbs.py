@@ -14,6 +14,7 @@ import pytest
 import fromlogits as fl
 from fromlogits.cli import train as train_verb
 from fromlogits.cli.main import run
+from fromlogits.cli.output import calibration_text
 from fromlogits.cli.train import default_name
 from fromlogits.fitting import Fit
 from fromlogits.metrics import METRICS
@@ -115,8 +116,8 @@ def test_the_json_of_train_has_the_figures_in_objects(here: Here) -> None:
     report = here.json(f"{TRAIN} --test test.csv --seed 3")
 
     assert list(report) == [
-        "task", "rows", "classes", "seconds", "model", "epochs", "best_epoch", "seed", "validation", "test",
-        "duplicates",
+        "task", "rows", "classes", "seconds", "model", "epochs", "best_epoch", "seed", "calibration",
+        "validation", "test", "duplicates",
     ]  # fmt: skip
     assert (report["task"], report["rows"], report["classes"]) == ("multi-class", 200, ["a", "b", "c"])
     assert (report["epochs"], report["seed"], report["model"]) == (5, 3, "t.safetensors")
@@ -131,8 +132,44 @@ def test_without_validation_rows_there_is_no_validation_object(here: Here) -> No
     write_classes("t.csv")
     report = here.json(f"{TRAIN} --set early_stopping=false --set calibrate=false")
 
-    assert report["validation"] is None
+    assert report["validation"] is None and report["calibration"] is None
     assert (report["epochs"], report["best_epoch"]) == (5, 5)
+
+
+def test_how_it_is_calibrated_and_what_that_does_is_said(here: Here) -> None:
+    write_classes("t.csv")
+    code, out, _ = here(TRAIN)
+    how = fl.load("t.safetensors").record_["calibration"]
+    assert code == 0 and list(how["log_loss"]) == ["none", "temperature"]
+    change = " -> ".join(f"{how['log_loss'][name]:.4g}" for name in ("none", "temperature"))
+    words = {"temperature": f"one temperature; log_loss {change}, cross-fitted"}.get(
+        how["kind"], f"none, it would make it worse: log_loss {change}, cross-fitted"
+    )
+    assert f"\ncalibration: {words}\n" in out
+    assert f"\ncalibration  {words}\n" in here("inspect t.safetensors")[1]
+
+    code, out, _ = here(f"{TRAIN} --overwrite -o t.safetensors --set calibrate=false")
+    assert code == 0 and "calibration" not in out
+    assert "\ncalibration  none\ntemperature  1.0000\n" in here("inspect t.safetensors")[1]
+
+
+@pytest.mark.parametrize(
+    ("losses", "kind", "is_one_unit", "says"),
+    [
+        ({}, "none", False, "none, too few rows were held out"),
+        ({"none": 0.5, "temperature": 0.25, "per_label": 0.3}, "temperature", False,
+         "one temperature; log_loss 0.5 -> 0.25, cross-fitted"),
+        ({"none": 0.00266, "temperature": 0.0026, "per_label": 0.0025}, "per_label", False,
+         "a temperature and a bias for each label; log_loss 0.00266 -> 0.0025, cross-fitted"),
+        ({"none": 0.5, "temperature": 0.4, "per_label": 0.3}, "per_label", True,
+         "a temperature and a bias; log_loss 0.5 -> 0.3, cross-fitted"),
+        ({"none": 0.5, "temperature": 0.51, "per_label": 0.6}, "none", False,
+         "none, it would make it worse: log_loss 0.5 -> 0.51, cross-fitted"),
+    ],
+)  # fmt: skip
+def test_the_words_of_a_calibration(losses: dict[str, float], kind: str, is_one_unit: bool, says: str) -> None:
+    record = {"calibration": {"kind": kind, "folds": 5, "log_loss": losses}}
+    assert calibration_text(record, is_one_unit=is_one_unit) == says
 
 
 def test_a_validation_file_is_used_instead_of_held_out_rows(here: Here) -> None:

@@ -12,7 +12,8 @@ import pytest
 from fromlogits import Classifier, softmax_cross_entropy
 from fromlogits.data.sources import read
 from fromlogits.data.targets import TargetEncoder
-from fromlogits.decisions import calibration
+from fromlogits.decisions.held_out import HeldOut
+from fromlogits.decisions.temperature import fit_temperature
 from fromlogits.errors import InputError
 
 SHARES = [[0.25, 0.75, 0.0], [0.0, 0.0, 1.0], [0.5, 0.125, 0.375]]
@@ -147,6 +148,12 @@ def test_probabilities_of_labels_train_each_label_on_its_own() -> None:
     assert clf.evaluate(X, given)["subset_accuracy"] > 0.9
 
 
+def temperature_of(logits_nc: Any, given: Any, head: Any) -> float:
+    rows = HeldOut.of(logits_nc, given, head)
+    assert rows is not None
+    return fit_temperature(rows)
+
+
 def loss_at(temperature: float, logits_nc: Any, t_nc: Any, head: str, n: int) -> float:
     """The smoothed cross-entropy, written out."""
     z_nc = logits_nc.astype(float) / temperature
@@ -154,7 +161,8 @@ def loss_at(temperature: float, logits_nc: Any, t_nc: Any, head: str, n: int) ->
     if head == "softmax":
         t_nc = (1 - eps) * t_nc + eps / t_nc.shape[1]
         return float((np.log(np.exp(z_nc).sum(axis=1)) - (t_nc * z_nc).sum(axis=1)).mean())
-    t_nc = (1 - eps) * t_nc + eps / 2
+    c = t_nc.shape[1]
+    t_nc = (1 - eps) * t_nc + eps * ((1 - 1 / c) * t_nc.mean(axis=0) + 1 / c / 2)
     return float((np.logaddexp(0, z_nc) - t_nc * z_nc).mean())
 
 
@@ -163,7 +171,7 @@ def test_the_temperature_of_probabilities_is_where_they_lose_least(head: Any) ->
     given = (P if head == "softmax" else 1 / (1 + np.exp(-Z))).astype(np.float32)
     logits_nc = (2.5 * Z + RNG.normal(size=Z.shape)).astype(np.float32)
 
-    temperature = calibration.fit_temperature(logits_nc, given, head)
+    temperature = temperature_of(logits_nc, given, head)
 
     at = [loss_at(temperature * by, logits_nc, given, head, len(Z)) for by in (0.999, 1.0, 1.001)]
     assert at[1] < min(at[0], at[2])
@@ -174,6 +182,4 @@ def test_two_classes_share_one_unit_in_calibration() -> None:
     two = np.stack([1 - P[:, 0], P[:, 0]], axis=1).astype(np.float32)
     logits_nc = (3 * Z[:, :1]).astype(np.float32)
 
-    assert calibration.fit_temperature(logits_nc, two, "sigmoid") == calibration.fit_temperature(
-        logits_nc, two[:, [1]], "sigmoid"
-    )
+    assert temperature_of(logits_nc, two, "sigmoid") == temperature_of(logits_nc, two[:, [1]], "sigmoid")

@@ -70,12 +70,18 @@ def sound_models() -> tuple[Sound, ...]:
         "separate": (frame, labels, (3,)),
         "ensemble": (x, which, (2,)),
         "separate ensembles": (pictures, labels, ()),
+        "sets": (frame, which, (2,)),
+        "decisions": (frame, labels, (2,)),
     }
     models = []
     with tempfile.TemporaryDirectory() as folder:
         for name, (rows, y, hidden) in targets.items():
             settings = {"max_epochs": 2, "random_state": 0, "n_jobs": 1, **members.get(name, {})}
             clf = fl.Classifier(hidden_layer_sizes=hidden, **settings).fit(rows, y)
+            if name == "sets":
+                clf.calibrate(rows, y, decide_for=[[0, 1, 2], [1, 0, 2], [5, 5, 0]], coverage=0.8)
+            if name == "decisions":
+                clf.calibrate(rows, y, decide_for="recall>=0.5")
             path = Path(folder, name)
             clf.save(path)
             models.append(Sound.of(name, path.read_bytes(), np.asarray(rows)[0]))

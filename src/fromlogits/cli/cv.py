@@ -240,7 +240,9 @@ def _write(found: CrossValidation, dataset: Dataset, path: Path, *, overwrite: b
     ):
         for start in range(0, len(dataset), most_rows):
             rows = slice(start, min(start + most_rows, len(dataset)))
-            part = dataclasses.replace(found, logits=found.logits[rows], fold_of=found.fold_of[rows])
+            part = dataclasses.replace(
+                found, logits=found.logits[rows], decided=found.decided[rows], fold_of=found.fold_of[rows]
+            )
             Predictions(
                 [column.part(rows.start, rows.stop) for column in columns],
                 part.predicted,

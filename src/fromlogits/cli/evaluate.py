@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING, Any
 from ..data.groups_and_times import as_groups
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
+from ..metrics import SHORT
 from .columns import noticed_notes
 from .display import Screen
 from .figures import show
 from .opening import open_model, read_labelled
 from .options import Data, Json, Model, Threads, named, reads_files
-from .output import as_json, figures_text, if_weighted, listed, naming, say_of_validation, selected_on
+from .output import (
+    as_json,
+    chose_decisions,
+    figures_text,
+    if_weighted,
+    listed,
+    naming,
+    say_of_validation,
+    selected_on,
+    sets_text,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,8 +41,6 @@ if TYPE_CHECKING:
 def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None, json: Json = False) -> int:
     """Say how good MODEL is on DATA, its target known."""
     started = time.perf_counter()
-    from .. import metrics
-
     classifier = open_model(model, threads)
     dataset = read_labelled(classifier, data, reading)
     with naming(data):
@@ -41,26 +50,35 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     task, classes = classifier.target_.task, classifier.target_.classes
     weights = dataset.weights
     groups = None if dataset.groups is None else as_groups(dataset.groups, len(dataset))
-    figures = metrics.in_full(task, classes, logits_nc, targets, weights=weights, groups=groups)
+    figures = classifier._figures(logits_nc, targets, weights, groups)
     report: dict[str, Any] = {"task": task, "rows": len(dataset), "classes": list(classes), "seconds": 0.0, **figures}
 
     n_unknown, unknown = unknown_labels(dataset, classifier.target_)
     if n_unknown:
         report["unknown_label_rows"] = n_unknown
-    say = say_of_validation(classifier.plan_)
+    decides = chose_decisions(classifier.record_)
+    say = say_of_validation(classifier.plan_, decides=decides)
     split = classifier.record_["split"]
     is_validation_file = (
-        selected_on(classifier.plan_) and split.get("kind") == "given" and split.get("data_sha256") == dataset.digest
+        selected_on(classifier.plan_, decides=decides)
+        and split.get("kind") == "given"
+        and split.get("data_sha256") == dataset.digest
     )
-    if is_validation_file:
+    calibrated: dict[str, Any] = classifier.record_.get("calibrated", {})
+    has_calibrated = bool(dataset.digest) and calibrated.get("data_sha256") == dataset.digest
+    if is_validation_file or has_calibrated:
         report["selected_on"] = True
     is_training_file = classifier.record_["data_sha256"] == dataset.digest
     rows = held_out_rows(classifier, targets, dataset) if is_training_file else None
     if rows is not None:
         of_rows = None if weights is None else weights[rows]
         of_group = None if groups is None else groups[rows]
-        held_out = metrics.in_full(task, classes, logits_nc[rows], targets[rows], weights=of_rows, groups=of_group)
-        report["held_out"] = {"rows": len(rows), "selected_on": selected_on(classifier.plan_), **held_out}
+        held_out = classifier._figures(logits_nc[rows], targets[rows], of_rows, of_group)
+        report["held_out"] = {
+            "rows": len(rows),
+            "selected_on": selected_on(classifier.plan_, decides=decides),
+            **held_out,
+        }
     report["seconds"] = round(time.perf_counter() - started, 3)
 
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
@@ -78,6 +96,9 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
             " figures are a little too good.",
             "yellow",
         )
+    if has_calibrated:
+        about = f"the model was calibrated on this very file ({named(data)})"
+        progress.tell(f"warning: {about}: {_of_calibrated(classifier.record_)}.", "yellow")
     if unknown:
         progress.tell(f"warning: {unknown}", "yellow")
     if figures.get("unknown_class_rows"):
@@ -88,19 +109,24 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     results.tell(f"{model} on {named(data)}: {len(dataset):,} rows; {len(classes):,} {_kind(task)}: {listed(classes)}")
     weighted = if_weighted(dataset)
     drawn = "other rows" if groups is None else f"other groups of {classifier.encoder_.schema.group_names[0]}"
+    shares = [say] * is_validation_file + ["calibrated it"] * has_calibrated
+    about = f"all rows{weighted}, which {' and '.join(shares)}:" if shares else f"all rows{weighted}:"
     if rows is None:
-        show(
-            results,
-            f"all rows{weighted}, which {say}:" if is_validation_file else f"all rows{weighted}:",
-            figures,
-            drawn,
-        )
+        shown = figures
     else:
-        results.tell(
-            figures_text(f"all rows{weighted}:", {name: figures[name] for name in metrics.SHORT[task]}), "bold"
-        )
-        show(results, f"\nheld-out rows ({len(rows):,}{weighted}, which {say}):", held_out, drawn)
+        results.tell(figures_text(about, {name: figures[name] for name in SHORT[task]}), "bold")
+        shown, about = held_out, f"\nheld-out rows ({len(rows):,}{weighted}, which {say}):"
+    show(results, about, shown, drawn)
+    if words := sets_text(shown):
+        results.tell(words)
     return 0
+
+
+def _of_calibrated(record: dict[str, Any]) -> str:
+    rows, kept = record["calibrated"]["rows"], record["calibrated"]["kept"]
+    what = "the calibration" + " and the decisions" * (record.get("decision", {}).get("folds", 0) > 0)
+    sets = f", {kept:,} more made the prediction sets" if kept else ""
+    return f"{rows:,} of its rows chose {what}{sets}, so the figures are a little too good"
 
 
 def _kind(task: str) -> str:
@@ -129,8 +155,14 @@ def unknown_labels(dataset: Dataset, target: TargetEncoder) -> tuple[int, str]:
     return count, f"{words}." if words else ""
 
 
-def unknown_classes(dataset: Dataset, targets: NDArray[Any], classes: Sequence[Any]) -> str:
-    """What is said of rows whose class the model does not know."""
+def unknown_classes(
+    dataset: Dataset,
+    targets: NDArray[Any],
+    classes: Sequence[Any],
+    one: str = "it counts as wrong and is left out of log_loss",
+    several: str = "they count as wrong and are left out of log_loss",
+) -> str:
+    """What is said of rows whose class the model does not know, and of what becomes of one or of several."""
     assert dataset.targets is not None
     is_unknown = targets == -1
     row, count = int(is_unknown.argmax()), int(is_unknown.sum())
@@ -139,13 +171,8 @@ def unknown_classes(dataset: Dataset, targets: NDArray[Any], classes: Sequence[A
     value = value.item() if hasattr(value, "item") else value
     first = f"{value!r} at {dataset.targets.origin.where(row)} (known: {listed(classes)})"
     if count == 1:
-        return (
-            f"1 row has a class that the model does not know, {first}; it counts as wrong and is left out of log_loss."
-        )
-    return (
-        f"{count:,} rows have a class that the model does not know, such as {first}; they count as wrong and are left"
-        " out of log_loss."
-    )
+        return f"1 row has a class that the model does not know, {first}; {one}."
+    return f"{count:,} rows have a class that the model does not know, such as {first}; {several}."
 
 
 def _what_to_trust(rows: NDArray[np.int64] | None, say: str) -> str:

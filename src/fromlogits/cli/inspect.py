@@ -21,6 +21,9 @@ from .options import DATA_HELP, Json, Model, reads_files
 from .output import (
     aligned,
     as_json,
+    calibration_text,
+    chose_decisions,
+    decision_text,
     figures_text,
     in_words,
     json_numbers,
@@ -28,6 +31,7 @@ from .output import (
     naming,
     per_label_table,
     say_of_validation,
+    temperature_and_bias,
 )
 
 if TYPE_CHECKING:
@@ -85,7 +89,10 @@ def inspect(
     for what, names in columns:
         if names:
             lines.append((what, listed(names)))
-    held_out, say = in_words(record["n_validation"]), say_of_validation(classifier.plan_)
+    held_out, say = (
+        in_words(record["n_validation"]),
+        say_of_validation(classifier.plan_, decides=chose_decisions(record)),
+    )
     digest = record["split"].get("data_sha256")
     more = "of the same" if digest is not None and digest == record["data_sha256"] else "more"
     if len(classifier.members_) > 1:
@@ -100,8 +107,17 @@ def inspect(
         ("validation", f"{held_out} {more} rows {say}" if record["n_validation"] else "no rows were held out"),
         ("epochs", epochs),
         ("seed", str(record["seed"])),
-        ("temperature", f"{held['temperature']:.4f}"),
+        ("calibration", calibration_text(record, is_one_unit=classifier._is_one_unit)),
+        *temperature_and_bias(held["temperature"], held["bias"]),
     ]
+    if decision := classifier._model.decision:
+        words = decision_text(decision.decide_for, classifier.thresholds_, classifier.decision_)
+        lines.append(("decides for", words))
+    if calibrated := record.get("calibrated"):
+        lines.append(("calibrated", f"after the training, on {in_words(calibrated['rows'])} other rows"))
+    if sets := classifier.sets_:
+        asked = f"coverage {sets.coverage:g}, or any up to {sets.most_coverage:.4f}"
+        lines.append(("sets", f"{sets.method}, from {in_words(sets.n_rows)} rows kept for them: {asked}"))
     for setting in ("class_weight", "pos_weight"):
         if each := record.get("weights", {}).get(setting):
             lines.append(

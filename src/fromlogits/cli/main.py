@@ -26,7 +26,7 @@ from ..errors import FromlogitsError, InputError, ModelFileError, nearest
 from .display import discard, printable, standard_output
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-VERBS = ("train", "cv", "evaluate", "predict", "inspect", "roundoff")
+VERBS = ("train", "cv", "evaluate", "predict", "calibrate", "inspect", "roundoff")
 
 
 class _Terminated(BaseException):
@@ -111,7 +111,8 @@ def _usage(error: Any, arguments: Sequence[str]) -> str:
         return f"{about}there is no option {unknown}.{hint} See {command} --help."
     parameter = getattr(error, "param", None)
     if type(error).__name__ == "MissingParameter" and parameter is not None:
-        shown = parameter.metavar or parameter.opts[0]
+        names = [parameter.opts[0]] if parameter.param_type_name == "option" else []
+        shown = " ".join([*names, parameter.metavar]) if parameter.metavar else parameter.opts[0]
         return f"{about}{shown} is missing. See {command} --help."
     message = error.format_message().rstrip(".")
     return f"{about}{message[:1].lower()}{message[1:]}. See {command} --help."
@@ -135,7 +136,7 @@ def application() -> typer.Typer:
     """The verbs with their arguments and options."""
     from typer.core import TyperCommand, TyperGroup
 
-    from . import cv, evaluate, inspect, predict, roundoff, train
+    from . import calibrate, cv, evaluate, inspect, predict, roundoff, train
 
     class Verbs(TyperGroup):
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -171,6 +172,7 @@ def application() -> typer.Typer:
         "cv": cv.cv,
         "evaluate": evaluate.evaluate,
         "predict": predict.predict,
+        "calibrate": calibrate.calibrate,
         "inspect": inspect.inspect,
         "roundoff": roundoff.roundoff,
     }

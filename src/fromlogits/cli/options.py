@@ -55,6 +55,23 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output 
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; warnings and results only.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, print what would be done, train nothing.")]
 
+DecideForAnew = Annotated[
+    str | None,
+    setting_option(
+        "--decide-for",
+        "what decisions are for, chosen on DATA; as for train",
+        "what MODEL decides for, if anything, chosen anew",
+    ),
+]
+Coverage = Annotated[
+    str | None,
+    typer.Option(
+        "--coverage",
+        metavar="P",
+        help="Prediction sets that hold a new row's class with this probability, such as 0.9, from rows kept for them.",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -87,6 +104,7 @@ class Recipe:
     seed: Annotated[str | None, setting_option("--seed", default="0")] = None
     threads: Threads = None
     metric: Annotated[str | None, setting_option("--metric")] = None
+    decide_for: Annotated[str | None, setting_option("--decide-for")] = None
     task: Annotated[str | None, setting_option("--task")] = None
     separate_networks: Annotated[bool, switch_option("--separate-networks")] = False
     ids: Annotated[
@@ -146,6 +164,7 @@ class Recipe:
             "--seed": self.seed,
             "--threads": self.threads,
             "--metric": self.metric,
+            "--decide-for": self.decide_for,
             "--task": self.task,
             "--separate-networks": "true" if self.separate_networks else None,
         }
@@ -247,6 +266,18 @@ def _with_options(
     with_group.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     del with_group.__wrapped__
     return with_group
+
+
+def read_coverage(text: str | None) -> float | None:
+    """What --coverage says."""
+    from ..decisions.sets import checked_coverage
+
+    if text is None:
+        return None
+    try:
+        return checked_coverage(float(text))
+    except ValueError:  # InputError is one
+        raise InputError(f"--coverage must be a number between 0 and 1, as in 0.9; got {text!r}.") from None
 
 
 def _picture_shape(text: str | None) -> tuple[int, ...] | None:

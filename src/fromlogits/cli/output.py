@@ -20,6 +20,7 @@ from ..whole_file import check_folder, whole_file
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..classifier import Classifier
     from ..data.sources import Dataset
     from ..data.table import Column
     from ..spec import Plan
@@ -34,6 +35,8 @@ FIGURES = (
 MOST_ROWS = 20
 """Of a table with a line per class or label."""
 PER_LABEL = ("label", "support", "roc_auc", "average_precision", "f1", "threshold")
+SET_NAMES = ("set", "set_size")
+"""The columns of prediction sets."""
 NO_PART = "took no part in the training"
 NUMBERS = re.compile(r"\[\n +[-+.\deE]+(?:,\n +[-+.\deE]+)*\n *\]")
 """A list of numbers over several lines, which no string holds: a line's end is escaped there."""
@@ -111,22 +114,101 @@ def joined_notes(datasets: Sequence[Dataset]) -> list[str]:
     return [f"{', '.join(names)}: {words}" if names else words for words, names in files.items()]
 
 
-def selected_on(plan: Plan) -> bool:
-    """Whether validation rows have a say in the model."""
-    return plan.early_stopping or plan.calibrate
+def calibration_text(record: Mapping[str, Any], *, is_one_unit: bool) -> str:
+    """What was fitted and what it was chosen by: "one temperature; log_loss 0.3411 -> 0.2939, cross-fitted"."""
+    how = record.get("calibration")
+    if not isinstance(how, dict):
+        return "none"
+    kind, losses = how["kind"], how["log_loss"]
+    if len(losses) < 2:
+        return "none, too few rows were held out"
+    before, after = losses["none"], min(loss for name, loss in losses.items() if name != "none")
+    change = f"log_loss {before:.4g} -> {after:.4g}"
+    if kind == "none":
+        return f"none, it would make it worse: {change}, cross-fitted"
+    of_each = "a temperature and a bias" + " for each label" * (not is_one_unit)
+    return f"{of_each if kind == 'per_label' else 'one temperature'}; {change}, cross-fitted"
 
 
-def say_of_validation(plan: Plan) -> str:
+def temperature_and_bias(temperature: Any, bias: Any) -> list[tuple[str, str]]:
+    """A line for each of the two, of many units the range."""
+    if bias is None:
+        return [("temperature", f"{temperature:.4f}")]
+    return [("temperature", _from_to(temperature)), ("bias", _from_to(bias))]
+
+
+def _from_to(values: Any) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.4f}"
+    return f"{min(values):.4f} to {max(values):.4f}, one for each label"
+
+
+def selected_on(plan: Plan, *, decides: bool = False) -> bool:
+    """Whether validation rows have a say in the model; `decides`: they chose its decisions."""
+    return plan.early_stopping or plan.calibrate or decides
+
+
+def say_of_validation(plan: Plan, *, decides: bool = False) -> str:
     """What the validation rows did, to follow "rows, which"."""
     if plan.early_stopping:
         return "chose the epoch"
-    return "calibrated it" if plan.calibrate else NO_PART
+    if plan.calibrate:
+        return "calibrated it"
+    return "chose its decisions" if decides else NO_PART
 
 
-def purpose_of_validation(plan: Plan) -> str:
+def chose_decisions(record: Mapping[str, Any]) -> bool:
+    """Whether validation rows chose the decisions: not costs, nor rows that calibrated the model after its training."""
+    return "calibrated" not in record and record.get("decision", {}).get("folds", 0) > 0
+
+
+def purpose_of_validation(plan: Plan, *, decides: bool = False) -> str:
     """What the validation rows are for, to follow a number of rows."""
     jobs = ["choose the best epoch"] * plan.early_stopping + ["calibrate"] * plan.calibrate
-    return f"to {' and '.join(jobs) or 'judge it'}"
+    jobs += ["choose the decisions"] * decides
+    return f"to {listed_with_and(jobs) or 'judge it'}"
+
+
+def listed_with_and(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([*([", ".join(parts[:-1])] if len(parts) > 1 else []), *parts[-1:]])
+
+
+def decision_report(classifier: Classifier) -> dict[str, Any]:
+    """What is decided for and what it gains, for --json; nothing where decisions are the natural ones."""
+    decision = classifier._model.decision
+    if decision is None:
+        return {}
+    return {"decision": {"decide_for": decision.decide_for, **(classifier.decision_ or {})}}
+
+
+def decision_text(decide_for: Any, thresholds: NDArray[Any] | None, record: Mapping[str, Any] | None) -> str:
+    """How rows are decided, and what it gains: "f1, thresholds 0.12 to 0.5; macro_f1 0.61 -> 0.67, cross-fitted"."""
+    words = [decide_for if isinstance(decide_for, str) else "the smallest expected cost"]
+    kept = record is None or record["kept"]
+    if kept and thresholds is not None:
+        low, high = thresholds.min(), thresholds.max()
+        words[0] += f", threshold {low:.4g}" if low == high else f", thresholds {low:.4g} to {high:.4g}"
+    if record is not None:
+        for name, both in record["figures"].items():
+            words.append(f"{name} {in_words(both['natural'])} -> {in_words(both['decided'])}")
+        words[-1] += ", cross-fitted" if record["folds"] else ""
+        words += record["notes"]
+    return "; ".join(words)
+
+
+def sets_text(figures: Mapping[str, Any]) -> str:
+    """What prediction sets are worth; empty where there are none."""
+    sets = figures.get("sets")
+    if not isinstance(sets, dict) or sets["expected"] is None:
+        return ""
+    low, high = sets["expected"]
+    expected = f"{low:.4f} or more" if high is None else f"{low:.4f} to {high:.4f}"
+    single = f", {sets['single']:.1%} of them of one class" if "single" in sets else ""
+    return (
+        f"prediction sets for {sets['asked']:g}: coverage {in_words(sets['coverage'])} (expected {expected}), mean size"
+        f" {sets['mean_size']:.2f}{single}"
+    )
 
 
 def per_label_table(figures: Mapping[str, Any]) -> str:
@@ -185,12 +267,16 @@ class Predictions:
 
     Args:
         copied: columns of the input, to stand in front.
-        predicted: classes (n,), or 0/1 (n, L) for labels.
+        predicted: classes (n,), None where none is decided for; or 0/1 (n, L) for labels, NaN where neither is.
         classes: class or label names.
         probabilities: (n, K).
         logits: (n, c) to be shown as well, or None.
         is_multi_label: whether `predicted` is a matrix of labels.
         separator: the sign between the labels of a row.
+        top: the most probable classes or labels (n, k), best first, and their probabilities, to stand instead of all;
+            None: all.
+        says_undecided: a column has the labels without an answer.
+        sets: (n, K) 0/1 of the classes or labels in each row's prediction set, or None.
         is_there: (n,) whether a row has a prediction; its cells are empty where not. None: all have.
     """
 
@@ -204,11 +290,15 @@ class Predictions:
         *,
         is_multi_label: bool,
         separator: str = "|",
+        top: tuple[NDArray[Any], NDArray[Any]] | None = None,
+        says_undecided: bool = False,
+        sets: NDArray[Any] | None = None,
         is_there: NDArray[Any] | None = None,
     ) -> None:
         self.copied, self.predicted, self.classes = copied, predicted, classes
         self.probabilities, self.logits = probabilities, logits
         self.is_multi_label, self.separator, self.is_there = is_multi_label, separator, is_there
+        self.top, self.says_undecided, self.sets = top, says_undecided, sets
         # One unit for two classes: its logit speaks for the second.
         units = classes[-1:] if logits is not None and logits.shape[1] < len(classes) else classes
         self.logit_names = [str(name) for name in units] if logits is not None else []
@@ -219,8 +309,9 @@ class Predictions:
     @property
     def own_names(self) -> list[str]:
         """Of the columns that the input does not have."""
-        names = ["prediction", *(f"probability:{name}" for name in self.classes)]
-        return [*names, *(f"logit:{name}" for name in self.logit_names)]
+        k = None if self.top is None else self.top[0].shape[1]
+        has_sets = self.sets is not None
+        return own_names(self.classes, self.logit_names, k, says_undecided=self.says_undecided, has_sets=has_sets)
 
     def write(self, stream: TextIO, delimiter: str, *, has_header: bool = True) -> None:
         """A line per row, below a header if it is the first part. Numbers are the shortest for the same float32."""
@@ -229,10 +320,19 @@ class Predictions:
             writer.writerow([*(column.name for column in self.copied), *self.own_names])
         for start in range(0, len(self), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
-            columns = [[self._joined(row) for row in self.predicted[part]]]
-            for values in (self.probabilities, self.logits):
-                if values is not None:
-                    columns += values[part].astype("U").T.tolist()
+            columns = [[self._joined(row) if self.is_multi_label else _text(row) for row in self.predicted[part]]]
+            if self.says_undecided:
+                columns.append([self._joined(row != row) for row in self.predicted[part]])
+            if self.sets is not None:
+                columns.append([self._joined(row) for row in self.sets[part]])
+                columns.append([str(size) for size in self.sets[part].sum(axis=1).tolist()])
+            if self.top is None:
+                columns += self.probabilities[part].astype("U").T.tolist()
+            else:
+                for names_n, values_n in zip(self.top[0][part].T, self.top[1][part].T, strict=True):
+                    columns += [[str(name) for name in names_n], values_n.astype("U").tolist()]
+            if self.logits is not None:
+                columns += self.logits[part].astype("U").T.tolist()
             if self.is_there is not None:
                 there = self.is_there[part].tolist()
                 columns = [[cell if is_there else "" for cell, is_there in zip(column, there, strict=True)]
@@ -241,11 +341,11 @@ class Predictions:
             writer.writerows(zip(*columns, strict=True))
 
     def _joined(self, row: Any) -> str:
-        return (
-            self.separator.join(str(name) for name, is_on in zip(self.classes, row, strict=True) if is_on)
-            if self.is_multi_label
-            else str(row)
-        )
+        return self.separator.join(map(str, self._named(row)))
+
+    def _named(self, row: Any) -> list[Any]:
+        """The classes or labels whose answer is yes."""
+        return [name for name, answer in zip(self.classes, row, strict=True) if answer == 1]
 
     def as_objects(self) -> list[dict[str, Any]]:
         """A JSON object per row; the prediction of labels is a list."""
@@ -253,16 +353,39 @@ class Predictions:
         for row in range(len(self)):
             predicted = self.predicted[row]
             entry: dict[str, Any] = {column.name: _value(column, row) for column in self.copied}
-            entry["prediction"] = (
-                [name for name, is_on in zip(self.classes, predicted, strict=True) if is_on]
-                if self.is_multi_label
-                else predicted
-            )
-            entry["probability"] = _named(self.classes, self.probabilities[row])
+            entry["prediction"] = self._named(predicted) if self.is_multi_label else predicted
+            if self.says_undecided:
+                entry["undecided"] = self._named(predicted != predicted)
+            if self.sets is not None:
+                own = self._named(self.sets[row])
+                entry |= dict(zip(SET_NAMES, (own, len(own)), strict=True))
+            if self.top is None:
+                entry["probability"] = _named(self.classes, self.probabilities[row])
+            else:
+                what = "label" if self.is_multi_label else "class"
+                best = zip(self.top[0][row], self.top[1][row], strict=True)
+                entry["top"] = [{what: name, "probability": float(str(value))} for name, value in best]
             if self.logits is not None:
                 entry["logit"] = _named(self.logit_names, self.logits[row])
             rows.append(entry)
         return rows
+
+
+def own_names(
+    classes: Sequence[Any], logit_names: Sequence[str], top: int | None, *, says_undecided: bool, has_sets: bool
+) -> list[str]:
+    """The columns of predictions that the input does not have."""
+    names = ["prediction", *(["undecided"] * says_undecided), *(SET_NAMES if has_sets else ())]
+    if top is None:
+        names += [f"probability:{name}" for name in classes]
+    else:
+        names += [f"top_{rank}{what}" for rank in range(1, top + 1) for what in ("", "_probability")]
+    return [*names, *(f"logit:{name}" for name in logit_names)]
+
+
+def _text(name: Any) -> str:
+    """Of a class; empty for none."""
+    return "" if name is None else str(name)
 
 
 def _named(names: Sequence[Any], values: NDArray[Any]) -> dict[str, float | None]:

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from .. import logits as from_logits
 from .. import textbook
 from ..errors import InputError, one_line
-from ..heads import THRESHOLD
 from ..spec import Members
-from .output import aligned, listed
+from .output import aligned, listed, temperature_and_bias
 from .rounding import DIGITS, digits_lost, ulps
 
 if TYPE_CHECKING:
     from ..classifier import Classifier
     from ..data.sources import Dataset
+    from ..decisions.calibration import Calibration
 
 Array = NDArray[Any]
 MANY = 40
@@ -61,6 +61,8 @@ class OutputLayer:
         classes: all of them.
         is_multi_label: whether each unit is a question of its own.
         of: of several networks, how the logits are theirs; None where there is one.
+        calibration: what makes the logits of the raw ones.
+        raw: float32 (c,), as the network, or all of them together, computed them.
         logits: float32 (c,), as `predict_logits` gives them.
         shifted: softmax: z − max; sigmoid: −|z|. float64 (c,).
         exps: exp of that.
@@ -77,11 +79,13 @@ class OutputLayer:
     classes: tuple[Any, ...]
     is_multi_label: bool
     of: str | None
-    temperature: float
+    calibration: Calibration
+    raw: NDArray[np.float32]
     logits: NDArray[np.float32]
     shifted: NDArray[np.float64]
     exps: NDArray[np.float64]
     probabilities: NDArray[np.float32]
+    thresholds: NDArray[np.float64] | None
     predicted: Any
     target: Any
     truth: Array | None
@@ -92,6 +96,11 @@ class OutputLayer:
     def others(self) -> float:
         """The sum of exp, the largest logit's 1 left out."""
         return float(np.delete(self.exps, self.logits.argmax()).sum())
+
+    def threshold(self, unit: int) -> np.float64:
+        """What the unit's probability has to exceed; of a sigmoid unit."""
+        assert self.thresholds is not None
+        return np.float64(self.thresholds[unit])
 
     @property
     def unit_probabilities(self) -> NDArray[np.float32]:
@@ -107,7 +116,8 @@ def lay_open(classifier: Classifier, dataset: Dataset, row: int, truth: Array | 
     """
     if truth is not None and np.isnan(truth).all():
         truth = None
-    z_nc = classifier.predict_logits(dataset.features.take(np.array([row])))
+    raw_nc = classifier.predict_logits(dataset.features.take(np.array([row])), calibrated=False)
+    z_nc = classifier.calibration_.apply(raw_nc)
     z, target = z_nc[0], classifier.target_
     probabilities = classifier._probabilities(z_nc)[0]
     predicted = classifier._decide(z_nc)[0]
@@ -148,11 +158,13 @@ def lay_open(classifier: Classifier, dataset: Dataset, row: int, truth: Array | 
         target.classes,
         is_multi_label,
         _of(classifier._model.members),
-        classifier.temperature_,
+        classifier.calibration_,
+        raw_nc[0],
         z,
         shifted,
         np.exp(shifted),
         probabilities,
+        classifier.thresholds_,
         held,
         true,
         truth,
@@ -188,19 +200,20 @@ def as_report(layer: OutputLayer) -> dict[str, Any]:
     what = "label" if layer.is_multi_label else "class"
     units: list[dict[str, Any]] = []
     for k, name in enumerate(layer.names):
-        unit = {what: name, "logit": layer.logits[k]}
+        unit = {what: name, "raw_logit": layer.raw[k], "logit": layer.logits[k]}
         if layer.head == "softmax":
             unit |= {"below_max": layer.shifted[k], "exp": layer.exps[k], "probability": layer.probabilities[k]}
         else:
             a = layer.unit_probabilities[k]
-            unit |= {"exp": layer.exps[k], "probability": a, "threshold": THRESHOLD, "answer": bool(a > THRESHOLD)}
+            threshold = layer.threshold(k)
+            unit |= {"exp": layer.exps[k], "probability": a, "threshold": threshold, "answer": bool(a > threshold)}
             loss = layer.losses[k] if layer.losses else None
             unit["target"] = None if layer.truth is None or loss is None else bool(layer.truth[k])
             unit["loss"] = None if loss is None else _loss(loss)
         units.append(unit)
     return {
         "head": layer.head,
-        "temperature": layer.temperature,
+        **layer.calibration.describe(),
         "units": units,
         **({"sum_of_others": layer.others} if layer.head == "softmax" else {}),
         "predicted": layer.predicted,
@@ -226,11 +239,16 @@ def _about(layer: OutputLayer) -> str:
     answer = f"predicted: {_said(layer.predicted)}"
     if layer.target is not None:
         answer += f"; true: {_said(layer.target)}"
-    if layer.temperature == 1.0:
+    if layer.calibration.is_nothing:
         whole = "the logits, as the network computes them" if layer.of is None else f"the logits of {layer.of}"
         return f"{answer}\nz: {whole} (temperature 1)"
     whole = "the network's logits" if layer.of is None else f"the logits of {layer.of}"
-    return f"{answer}\nz: {whole}, divided by the temperature {layer.temperature:.4f} (calibrated)"
+    (_, temperature), *bias = temperature_and_bias(*layer.calibration.describe().values())
+    if not bias:
+        return f"{answer}\nz: {whole}, divided by the temperature {temperature} (calibrated)"
+    if len(layer.raw) == 1:
+        return f"{answer}\nz: {whole}, divided by the temperature {temperature}, plus {bias[0][1]} (calibrated)"
+    return f"{answer}\nz: {whole} (raw z), divided by the label's temperature, plus its bias (calibrated)"
 
 
 def _of(members: Members) -> str | None:
@@ -261,12 +279,16 @@ def _softmax(layer: OutputLayer) -> str:
 
 
 def _sigmoid(layer: OutputLayer) -> str:
-    rows = [("label" if layer.is_multi_label else "class", "z", "e^-|z|", "a", "threshold", "answer")]
+    has_raw = layer.calibration.biases is not None
+    head = ("z", "e^-|z|", "a", "threshold", "answer")
+    rows = [("label" if layer.is_multi_label else "class", *["raw z"] * has_raw, *head)]
     shown = _shown(layer)
     for k in shown:
         a = layer.unit_probabilities[k]
-        numbers = (f"{layer.logits[k]:.4f}", f"{layer.exps[k]:.6g}", f"{a:.6g}", f"{THRESHOLD:g}")
-        rows.append((_name(layer.names[k]), *numbers, _yes(a > THRESHOLD)))
+        threshold = layer.threshold(k)
+        raw = [f"{layer.raw[k]:.4f}"] * has_raw
+        numbers = (*raw, f"{layer.logits[k]:.4f}", f"{layer.exps[k]:.6g}", f"{a:.6g}", f"{threshold:.6g}")
+        rows.append((_name(layer.names[k]), *numbers, _yes(a > threshold)))
     table = aligned(rows)
     if layer.is_multi_label:
         return table + _left_out(layer, shown)

@@ -19,11 +19,10 @@ from ..whole_file import check_room
 from .columns import noticed_notes
 from .display import Screen, standard_output
 from .opening import open_model, read_unlabelled
-from .options import Data, Json, Model, Overwrite, Threads, listed_names, named, reads_files
-from .output import Predictions, as_json, check_output, delimiter_of, naming, spooled, written
+from .options import Coverage, Data, Json, Model, Overwrite, Threads, listed_names, named, read_coverage, reads_files
+from .output import Predictions, as_json, check_output, delimiter_of, naming, own_names, spooled, written
 
 if TYPE_CHECKING:
-    from ..classifier import Classifier
     from ..data.table import Column
 
 MIN_PROBABILITY = len(",0.0")
@@ -39,10 +38,25 @@ def predict(
         typer.Option("-o", "--output", metavar="FILE", help="Write to this .csv or .tsv [CSV to standard output]."),
     ] = None,
     logits: Annotated[bool, typer.Option("--logits", help="Add the logits, one column per output unit.")] = False,
+    coverage: Coverage = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
             "--keep", metavar="COLUMNS", help="Columns of DATA to copy to the predictions, as they stand there."
+        ),
+    ] = None,
+    top: Annotated[
+        str | None,
+        typer.Option(
+            "--top", metavar="K", help="The K most probable classes or labels, best first, instead of all of them."
+        ),
+    ] = None,
+    abstain_below: Annotated[
+        str | None,
+        typer.Option(
+            "--abstain-below",
+            metavar="P",
+            help="No prediction where the probability that it is right is below P; of labels, those are listed apart.",
         ),
     ] = None,
     threads: Threads = None,
@@ -54,28 +68,44 @@ def predict(
     if path is not None:
         delimiter_of(path)
         check_output(path, overwrite=overwrite, inputs=[model, data])
+    from ..decisions import rules
+
+    wanted = read_coverage(coverage)
     classifier = open_model(model, threads)
+    n_classes, is_multi_label = len(classifier.target_.classes), classifier.target_.task == "multi-label"
+    k = None if top is None else rules.checked_top("--top", int(top) if top.isdecimal() else top, n_classes)
+    least_share = None if abstain_below is None else _share("--abstain-below", abstain_below)
+    says_undecided = is_multi_label and least_share is not None
+    sets = None if wanted is None else classifier._sets_for(wanted)
     dataset = read_unlabelled(classifier, data, reading, listed_names(keep))
     if path is not None:
-        least = len(dataset) * (2 + MIN_PROBABILITY * len(classifier.target_.classes))
+        least = len(dataset) * (2 + MIN_PROBABILITY * (n_classes if k is None else k))
         check_room("the predictions need at least", path.resolve().parent, least)
     with naming(data):
         noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
     copied = (*dataset.ids.columns, *(dataset.kept.columns if dataset.kept is not None else ()))
-    _refuse_two_of_a_name(copied, classifier, with_logits=logits)
+    logit_names = [str(name) for name in classifier.target_.classes] if logits else []
+    own = own_names(
+        classifier.target_.classes, logit_names, k, says_undecided=says_undecided, has_sets=sets is not None
+    )
+    _refuse_two_of_a_name(copied, own)
 
     def parts() -> Iterator[Predictions]:
         start = 0
-        for logits_nc in classifier._logits_in_parts(dataset.features, classifier.temperature_):
+        for logits_nc in classifier._logits_in_parts(dataset.features, classifier.calibration_):
             stop = start + len(logits_nc)
+            probabilities_nk = classifier._probabilities(logits_nc)
             yield Predictions(
                 [column.part(start, stop) for column in copied],
-                classifier._decide(logits_nc),
+                classifier._decide(logits_nc, least_share),
                 classifier.target_.classes,
-                classifier._probabilities(logits_nc),
+                probabilities_nk,
                 logits_nc if logits else None,
-                is_multi_label=classifier.target_.task == "multi-label",
+                is_multi_label=is_multi_label,
                 separator=classifier.target_.separator or SIGN,
+                top=None if k is None else classifier._top(probabilities_nk, k),
+                says_undecided=says_undecided,
+                sets=None if sets is None else sets.of(logits_nc, wanted),
             )
             start = stop
 
@@ -123,11 +153,18 @@ def predict(
     return 0
 
 
-def _refuse_two_of_a_name(copied: Sequence[Column], classifier: Classifier, *, with_logits: bool) -> None:
+def _share(option: str, text: str) -> float:
+    from ..decisions import rules
+
+    try:
+        value: object = float(text)
+    except ValueError:
+        value = text
+    return rules.checked_share(option, value)
+
+
+def _refuse_two_of_a_name(copied: Sequence[Column], own: Sequence[str]) -> None:
     """The columns of the predictions have names that differ."""
-    classes = [str(name) for name in classifier.target_.classes]
-    own = {"prediction", *(f"probability:{name}" for name in classes)}
-    own |= {f"logit:{name}" for name in classes} if with_logits else set()
     for column in copied:
         if column.name in own:
             raise InputError(

@@ -22,11 +22,28 @@ from ..errors import FromlogitsError, InputError
 from .columns import columns_table, noticed_notes
 from .display import Screen, display_for, duration, how_it_ended
 from .evaluate import about_weights, unknown_labels
-from .options import STDIN, Data, DryRun, Json, Overwrite, Quiet, Recipe, describes_training, named, reads_files
+from .options import (
+    STDIN,
+    Coverage,
+    Data,
+    DryRun,
+    Json,
+    Overwrite,
+    Quiet,
+    Recipe,
+    describes_training,
+    named,
+    read_coverage,
+    reads_files,
+)
 from .output import (
     NO_PART,
     as_json,
+    calibration_text,
     check_output,
+    chose_decisions,
+    decision_report,
+    decision_text,
     figures_text,
     if_weighted,
     joined_notes,
@@ -36,6 +53,7 @@ from .output import (
     purpose_of_validation,
     say_of_validation,
     selected_on,
+    sets_text,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +86,7 @@ def train(
     test: Annotated[
         str | None, typer.Option("--test", metavar="FILE", help="After the training, report figures on these rows.")
     ] = None,
+    coverage: Coverage = None,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -75,12 +94,13 @@ def train(
 ) -> int:
     """Train a classifier on DATA and save it as one file."""
     started = time.perf_counter()
-    from .. import metrics
     from ..data.duplicates import SeenRows
     from ..data.inputs import as_inputs
     from ..data.sources import read
+    from ..decisions.objectives import Objective
     from ..model_file import check_writable
 
+    wanted = read_coverage(coverage)
     classifier = recipe.classifier()
     path = Path(output) if output is not None else default_name(data)
     check_output(path, overwrite=overwrite, inputs=[name for name in (data, valid, test) if name is not None])
@@ -104,7 +124,7 @@ def train(
     }
     valid_data = read(valid, **alike) if valid is not None else None
     test_data = read(test, **alike) if test is not None else None
-    fit = _prepare(classifier, dataset, valid_data, asked)
+    fit = _prepare(classifier, dataset, valid_data, asked, wanted)
     training_plan = fit.summary.plan
     duplicates: dict[str, int] = {}
     seen = SeenRows(fit.features, fit.rows, is_sparse=fit.encoder.kind == "scaled")
@@ -144,7 +164,11 @@ def train(
             f" network is on new ones{', nor which epoch is best' if training_plan.early_stopping else ''}.",
             "yellow",
         )
-    test_say = NO_PART if test_data is None else say_of_test(dataset, valid_data, test_data, training_plan)
+    test_say = (
+        NO_PART
+        if test_data is None
+        else say_of_test(dataset, valid_data, test_data, training_plan, decides=isinstance(fit.decides_for, Objective))
+    )
     if test is not None and test_say != NO_PART:
         progress.tell(
             f"warning: --test {named(test)} holds the very rows which {test_say}: its figures don't say how good the"
@@ -158,7 +182,7 @@ def train(
         progress.tell(f"warning: {say_of_duplicates(duplicates['test'], n_test, 'test')}.", "yellow")
     table = columns_table(fit.encoder)
     words = f"{table}\n\n" if table else ""
-    words += plan(fit.summary, valid, test, n_test)
+    words += plan(fit.summary, valid, test, n_test, decides=isinstance(fit.decides_for, Objective))
     if dry_run:
         results.tell(
             as_json({**_resolved(fit, path, n_test), "duplicates": duplicates})
@@ -187,10 +211,7 @@ def train(
         if test_data is not None:
             logits_nc, _ = classifier._logits(test_data.features)
             known = classifier.target_.encode(test_data.targets, unknown="mark")
-            figures = metrics.evaluate(
-                classifier.target_.task, classifier.target_.classes, logits_nc, known, weights=test_data.weights,
-                also=(training_plan.metric,),
-            )  # fmt: skip
+            figures = classifier._short_figures(logits_nc, known, test_data.weights)
             marked = {} if test_say == NO_PART else {"selected_on": True}
             count = unknown_labels(test_data, fit.target)[0]
             report["test"] = {"rows": n_test, **marked, **figures, **({"unknown_label_rows": count} if count else {})}
@@ -198,8 +219,9 @@ def train(
         if json:
             results.tell(as_json(report))
         else:
+            did = say_of_validation(training_plan, decides=chose_decisions(classifier.record_))
             says = {
-                "validation": f"{if_weighted(valid_data or dataset)}, which {say_of_validation(training_plan)}",
+                "validation": f"{if_weighted(valid_data or dataset)}, which {did}",
                 "test": f"{if_weighted(test_data)}, which {test_say}",
             }
             rows = shlex.join(
@@ -227,11 +249,11 @@ def _separator(dataset: Dataset, reading: Reading) -> str | None:
     return reading.label_separator or (SIGN if has_sets else None)
 
 
-def say_of_test(dataset: Dataset, valid: Dataset | None, test: Dataset, plan: Plan) -> str:
+def say_of_test(dataset: Dataset, valid: Dataset | None, test: Dataset, plan: Plan, *, decides: bool = False) -> str:
     """What the test rows did in the training, to follow "rows, which": nothing, one hopes."""
     if test.digest == dataset.digest:
         return TRAINED_ON
-    return say_of_validation(plan) if valid is not None and test.digest == valid.digest else NO_PART
+    return say_of_validation(plan, decides=decides) if valid is not None and test.digest == valid.digest else NO_PART
 
 
 def say_of_duplicates(count: int, n_rows: int, what: str) -> str:
@@ -242,7 +264,9 @@ def say_of_duplicates(count: int, n_rows: int, what: str) -> str:
     )
 
 
-def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, asked: dict[str, Any]) -> Fit:
+def _prepare(
+    classifier: Classifier, dataset: Dataset, valid: Dataset | None, asked: dict[str, Any], coverage: float | None
+) -> Fit:
     """Everything checked, nothing learned yet."""
     return classifier._prepare(
         dataset.features,
@@ -256,6 +280,7 @@ def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, as
         valid_digest=None if valid is None else valid.digest,
         groups=dataset.groups,
         times=dataset.times,
+        coverage=coverage,
         use_up=True,
         roles={
             "target_names": () if dataset.targets is None else dataset.targets.names,
@@ -273,11 +298,14 @@ def _prepare(classifier: Classifier, dataset: Dataset, valid: Dataset | None, as
 
 def _file_bytes(fit: Fit) -> int:
     """How large the model file will be, generously."""
+    from ..decisions.sets import MAX_POINTS
+
     summary, schema = fit.summary, fit.encoder.schema
     names = sum(len(str(name)) + 4 for name in (*summary.classes, *(schema.names or ())))
     count, epochs = summary.n_networks, summary.plan.max_epochs * summary.n_networks
     described = 16_384 + names + 120 * epochs + 300 * len(summary.classes) + 200 * count
     encodings = 0 if fit.encoder.table is None else 2 * len(as_json(fit.encoder.table.to_json(), is_wide=True))
+    described += 0 if fit.kept is None else 16 * min(len(fit.kept.rows) * len(summary.classes), MAX_POINTS)
     return described + encodings + 4 * summary.network.n_parameters * count + 16 * schema.n_features
 
 
@@ -348,13 +376,23 @@ def found(data: str, dataset: Dataset, fit: Fit, target: TargetEncoder) -> str:
     return f"{named(data)}: {len(dataset):,} {rows}; {target.n_classes:,} {kind}{column}: {listed(target.classes)}"
 
 
-def plan(summary: FitSummary, valid: str | None = None, test: str | None = None, n_test: int | None = None) -> str:
+def plan(
+    summary: FitSummary,
+    valid: str | None = None,
+    test: str | None = None,
+    n_test: int | None = None,
+    *,
+    decides: bool = False,
+) -> str:
     """What will be done, a few lines."""
     rows = f"{summary.n_train:,} rows to train on"
     if summary.n_valid:
-        rows += f", {summary.n_valid:,}{f' of {valid}' if valid else ''} {purpose_of_validation(summary.plan)}"
+        purpose = purpose_of_validation(summary.plan, decides=decides)
+        rows += f", {summary.n_valid:,}{f' of {valid}' if valid else ''} {purpose}"
     else:
         rows += ", none held out"
+    if summary.n_kept:
+        rows += f"; {summary.n_kept:,} kept for prediction sets"
     if test is not None:
         rows += f"; {n_test:,} of {test} to test it"
     return f"{layers(summary)}\n{rows}\n{steps(summary)}"
@@ -391,9 +429,10 @@ def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
     summary = fit.summary
     return {
         "task": summary.task,
-        "rows": len(fit.rows) + (summary.n_valid if fit.split["kind"] != "given" else 0),
+        "rows": len(fit.rows) + summary.n_kept + (summary.n_valid if fit.split["kind"] != "given" else 0),
         "training_rows": summary.n_train,
         "validation_rows": summary.n_valid,
+        **({"set_rows": summary.n_kept} if summary.n_kept else {}),
         "test_rows": n_test,
         "classes": list(summary.classes),
         **resolved(fit),
@@ -422,7 +461,7 @@ def resolved(fit: Fit) -> dict[str, Any]:
 def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> dict[str, Any]:
     """What --json prints, without the test rows' figures."""
     figures, record = classifier.validation_metrics_, classifier.record_
-    has_say = selected_on(classifier.plan_)
+    has_say = selected_on(classifier.plan_, decides=chose_decisions(classifier.record_))
     validation = None if figures is None else {"rows": record["n_validation"], "selected_on": has_say, **figures}
     return {
         "task": classifier.target_.task,
@@ -434,7 +473,10 @@ def _report(classifier: Classifier, n_rows: int, path: Path, seconds: float) -> 
         "best_epoch": classifier.best_epoch_,
         "seed": classifier.seed_,
         **({"members": _members(classifier)} if len(classifier.members_) > 1 else {}),
+        "calibration": record.get("calibration"),
+        **decision_report(classifier),
         "validation": validation,
+        **({} if classifier.sets_ is None else {"sets": classifier.sets_.to_json()}),
     }
 
 
@@ -460,9 +502,18 @@ def _tell(results: Screen, classifier: Classifier, report: dict[str, Any], says:
         figures = report.get(name)
         if figures is not None:
             results.tell(figures_text(f"{name} ({figures['rows']:,} rows{say}):", figures), "bold green")
+            if words := sets_text(figures):
+                results.tell(words)
             if table := per_label_table(figures):
                 results.tell(table)
+    if report["calibration"] is not None:
+        results.tell(f"calibration: {calibration_text(classifier.record_, is_one_unit=classifier._is_one_unit)}")
+    if decision := classifier._model.decision:
+        words = decision_text(decision.decide_for, classifier.thresholds_, classifier.decision_)
+        results.tell(f"decides for: {words}", "bold green")
     results.tell(f"\nsaved as {report['model']} after {duration(report['seconds'])}; now:")
     model = shlex.quote(report["model"])
     for verb, more in (("evaluate", f" {rows}"), ("predict", f" {rows}"), ("inspect", "")):
+        if verb == "predict" and classifier.sets_ is not None:
+            more += f" --coverage {classifier.sets_.coverage:g}"
         results.tell(f"  fromlogits {verb} {model}{more}", "cyan")

@@ -15,7 +15,7 @@ from ..errors import InputError
 from . import csr
 from .label_sets import SparseLabels
 
-HELD_OUT_STREAM, FOLD_STREAM = 4, 6
+HELD_OUT_STREAM, FOLD_STREAM, SETS_STREAM = 4, 6, 8
 """The last word of the generator's counter says what for: 1 is weights, 2 the row order, 3 dropout, 5 members."""
 BLOCK_ROWS = 4096
 CURE = "Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false."
@@ -95,6 +95,25 @@ def validation_rows(
                 f" {'class' if is_class else 'label'}. {CURE}"
             )
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+
+
+def drawn_rows(n: int, n_drawn: int, seed: int, groups: Rows | None = None) -> tuple[Rows, Rows]:
+    """(the other rows, rows drawn for prediction sets), both sorted.
+
+    Not stratified: what such sets promise holds for rows that are drawn like those it was found on.
+
+    Args:
+        n: how many rows there are.
+        n_drawn: how many are drawn, in (0, n); of whole groups, so many at least.
+        seed: the same seed gives the same rows with every version of NumPy.
+        groups: the number of each row's group, from 0; the rows of a group stay together.
+    """
+    groups = np.arange(n) if groups is None else groups
+    sizes = np.bincount(groups)
+    order = _random_order(len(sizes), seed, SETS_STREAM)
+    n_groups = int(np.searchsorted(np.cumsum(sizes[order]), n_drawn)) + 1
+    is_drawn = np.isin(groups, order[:n_groups])
+    return np.flatnonzero(~is_drawn), np.flatnonzero(is_drawn)
 
 
 def last_rows(times: NDArray[Any], fraction: float) -> tuple[Rows, Rows]:

@@ -29,6 +29,8 @@ ROWS_A_NUMBER, ROWS_A_TEXT = 10, 2
 SENTENCE_WORDS = 4.0
 SIGNS = "|;,/"
 """What most often stands between labels."""
+NEVER_HELD_OUT = ": kept for training, never held out"
+"""How a note ends on what a single row has; true of validation rows, not of those drawn for prediction sets."""
 SUM_TOLERANCE = 1e-4
 """What the float32 probabilities of 100 000 classes, added up, can be off by; as in `softmax_cross_entropy`."""
 
@@ -380,7 +382,7 @@ def _fit_labels(target: Target) -> TargetEncoder:
     elif len(classes) < len(values) or len(classes) == 2:
         single = [classes[index] for index, original in enumerate(order) if counts[original] == 1]
         if single:
-            notes.append(f"{named('class', 'classes', single)} with a single row: kept for training, never held out")
+            notes.append(f"{named('class', 'classes', single)} with a single row{NEVER_HELD_OUT}")
     notes += _twins(classes)
     return TargetEncoder("multi-class", classes, (*target.notes, *notes), warnings=doubts)
 
@@ -472,7 +474,7 @@ def _of_counts(classes: Sequence[Label], counts: NDArray[Any], n: int | NDArray[
     cases = [
         (counts == 0, "never set: nothing can be learned about it"),
         (counts == n, "always set: nothing can be learned about it"),
-        ((counts == 1) & (counts < n), "set in a single row: kept for training, never held out"),
+        ((counts == 1) & (counts < n), f"set in a single row{NEVER_HELD_OUT}"),
     ]
     return [
         f"{named('label', 'labels', [classes[k] for k in np.flatnonzero(is_so).tolist()])} {what}"

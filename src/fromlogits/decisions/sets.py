@@ -20,8 +20,9 @@ Scores are float64, from the calibrated logits, in the form that still tells con
   depends on nothing but the row, and the guarantee, which holds for any fixed score, holds as it stands.
 - "recall": −z of a label; one threshold for all labels, for their probabilities are calibrated.
 
-The most probable class has the least score, whatever its probability: no set is empty, each has the class that is
-predicted, and the threshold knows it. Where that class alone is right often enough, it is all that a set has.
+The most probable class has the least score, whatever its probability: no set is empty, and the threshold knows it.
+Where that class alone is right often enough, it is all that a set has. A decision rule has no part in sets, so what it
+decides against the probabilities may lie outside.
 
 Sources: Sadinle, Lei & Wasserman, J. Am. Stat. Assoc. 114, 2019 (lac); Romano, Sesia & Candès, NeurIPS 2020 (aps);
 Angelopoulos, Bates, Fisch, Lei & Schuster, Conformal Risk Control, ICLR 2024 (recall); docs/decisions/0019.
@@ -100,7 +101,7 @@ class PredictionSets:
             scores = np.concatenate([part[np.arange(len(y)), y] for part, y in _with(method, logits_nc, targets)])
             scores[targets < 0] = np.inf
             shares, n_rows = np.ones(len(scores)), len(scores)
-        _check_enough(coverage, n_rows, method)
+        check_enough(coverage, n_rows, method)
         scores = np.where(np.isnan(scores), np.inf, scores)
         thresholds, missed = _curve(scores, shares)
         fitted = cls(method, coverage, n_rows, thresholds, missed)
@@ -115,7 +116,7 @@ class PredictionSets:
     def threshold(self, coverage: float | None = None) -> float:
         """The largest score in a set; InputError where the rows are too few for this coverage."""
         coverage = self.coverage if coverage is None else coverage
-        _check_enough(coverage, self.n_rows, self.method)
+        check_enough(coverage, self.n_rows, self.method)
         place = self._place(1 - _exactly(coverage))
         if place == len(self.missed):  # scores that are not finite: no threshold has them
             return math.inf
@@ -184,19 +185,17 @@ class PredictionSets:
             )
         is_curve = (np.diff(thresholds) > 0).all() and (np.diff(missed) < 0).all()
         if not is_curve or missed[-1] < 0 or missed[0] > n_rows:
-            raise InputError(
-                "sets.thresholds must rise and sets.missed fall, to no less than 0 from no more than rows."
-            )
+            raise InputError("sets.thresholds must rise, and sets.missed fall between the number of rows and 0.")
         sets = cls(method, coverage, n_rows, thresholds, missed)
         sets.threshold()  # the rows must be enough
         return sets
 
 
-def checked_coverage(coverage: Any, name: str = "coverage") -> float:
+def checked_coverage(coverage: Any) -> float:
     """A coverage as users give it; InputError unless it is a number between 0 and 1."""
     is_number = isinstance(coverage, (int, float, np.integer, np.floating)) and not isinstance(coverage, bool)
     if not is_number or not 0 < coverage < 1:
-        raise InputError(f"{name} must be a number between 0 and 1, as in 0.9; got {coverage!r}.")
+        raise InputError(f"coverage must be a number between 0 and 1, as in 0.9; got {coverage!r}.")
     return float(coverage)
 
 
@@ -206,7 +205,8 @@ def rows_needed(coverage: float) -> int:
     return math.ceil(exactly / (1 - exactly))
 
 
-def _check_enough(coverage: float, n_rows: int, method: Method) -> None:
+def check_enough(coverage: float, n_rows: int, method: Method) -> None:
+    """Raise InputError unless so many rows grant this coverage."""
     needed = rows_needed(coverage)
     if n_rows >= needed:
         return

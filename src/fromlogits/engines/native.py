@@ -107,18 +107,20 @@ class NativeEngine(Engine):
         inverse_spread: NDArray[np.float64] | None,
         scale: float,
         shift: float,
-        temperature: float,
+        temperatures: NDArray[np.float64],
+        biases: NDArray[np.float64] | None,
     ) -> NDArray[np.float32] | None:
-        """(n, c) of raw rows, encoded on the way as by a `FeatureEncoder` with these fields, over the temperature.
+        """(n, c) of raw rows, encoded on the way as by a `FeatureEncoder` with these fields, and calibrated.
 
         One thread computes it, so it is for few rows. None where an encoded value is not finite.
 
         Args:
             rows_nd: (n, d), C order, float32, float64 or uint8; n >= 1.
             mean, inverse_spread: (d,) of an encoder of the kind "standard"; None: "picture", with scale and shift.
+            temperatures, biases: of a `Calibration`.
         """
         out = np.empty((len(rows_nd), self.network.n_outputs), np.float32)
-        is_finite = self._core.logits_of_raw(rows_nd, mean, inverse_spread, scale, shift, temperature, out)
+        is_finite = self._core.logits_of_raw(rows_nd, mean, inverse_spread, scale, shift, temperatures, biases, out)
         return out if is_finite else None
 
 

@@ -57,7 +57,8 @@ class Labels:
     ) -> None:
         self.logits_nc, self.targets_nc, self.weights, self.decided_nc = logits_nc, targets_nc, weights, decided_nc
         self.n_classes: int = logits_nc.shape[1]
-        self.thresholds = [THRESHOLD] * self.n_classes if thresholds is None else thresholds
+        usual = THRESHOLD if decided_nc is None else None  # who decides by thresholds gives them
+        self.thresholds: Sequence[float | None] = [usual] * self.n_classes if thresholds is None else thresholds
 
     @cached_property
     def counts_nc(self) -> Float64 | None:
@@ -85,7 +86,7 @@ class Labels:
     def predicted_nc(self) -> Bools:
         if self.decided_nc is not None:
             return self.decided_nc.astype(bool)
-        return predicted_labels(self.logits_nc, self.thresholds)
+        return predicted_labels(self.logits_nc, self.thresholds)  # type: ignore[arg-type]  # none is None here
 
     # Of entries
 
@@ -204,7 +205,7 @@ class Labels:
                 "roc_auc": auc,
                 "average_precision": precision,
                 "f1": counts.f1,
-                "threshold": float(threshold),
+                "threshold": None if threshold is None else float(threshold),
             }
             for label, counts, (auc, precision), threshold in zip(
                 labels, self.counts, self.ranked, self.thresholds, strict=True
