@@ -289,7 +289,7 @@ def test_evaluating_the_training_file_tells_the_held_out_rows_apart(here: Here) 
         "task", "rows", "classes", "seconds", "accuracy", "balanced_accuracy", "top_3_accuracy", "top_5_accuracy",
         "macro_f1", "macro_roc_auc", "micro_roc_auc", "macro_average_precision", "micro_average_precision", "log_loss",
         "brier", "ece", "ece_by_chance", "intervals", "resamples", "per_class", "confusion", "most_confused",
-        "held_out",
+        "columns", "held_out",
     ]  # fmt: skip
     assert report["held_out"] | validation == report["held_out"]
 

@@ -113,7 +113,7 @@ def read_mutants(form: str, seed: int, count: int) -> None:
             print("reading mutant", number, flush=True)
             signal.alarm(MOST_SECONDS)
             try:
-                file = _open_table(arrive(path, Reading()), Reading())
+                file = _open_table(arrive(path, Reading()), Reading(), ())
                 file.read([name for name in file.names if name != "l"])
             except InputError as error:
                 assert number >= 0, error

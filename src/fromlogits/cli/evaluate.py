@@ -11,7 +11,7 @@ from ..data.groups_and_times import as_groups
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
 from ..metrics import SHORT
-from .columns import noticed_notes
+from .columns import as_report, noticed_notes
 from .display import Screen
 from .figures import show
 from .opening import open_model, read_labelled
@@ -52,6 +52,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     groups = None if dataset.groups is None else as_groups(dataset.groups, len(dataset))
     figures = classifier._figures(logits_nc, targets, weights, groups)
     report: dict[str, Any] = {"task": task, "rows": len(dataset), "classes": list(classes), "seconds": 0.0, **figures}
+    report["columns"] = as_report(noticed)
 
     n_unknown, unknown = unknown_labels(dataset, classifier.target_)
     if n_unknown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..classifier import Classifier
     from ..data.reading import Reading
     from ..data.sources import Dataset
+    from ..data.stream import Stream
 
 
 def open_model(path: str, threads: str | None) -> Classifier:
@@ -54,26 +55,34 @@ def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Datase
     return _with_conversions(dataset, classifier)
 
 
-def read_unlabelled(classifier: Classifier, path: str, reading: Reading, keep: Sequence[str] = ()) -> Dataset:
-    """A file to predict: targets and id columns may be missing, those to keep may not."""
+def read_unlabelled(classifier: Classifier, path: str, reading: Reading) -> Dataset:
+    """A file without its targets: they and id columns may be missing."""
     from ..data.sources import read
 
+    return _with_conversions(read(path, labelled=False, **_of_unlabelled(classifier, reading)), classifier)
+
+
+def stream_unlabelled(classifier: Classifier, path: str, reading: Reading, keep: Sequence[str]) -> Stream:
+    """A file to predict, its rows some at a time: targets and id columns may be missing, those to keep may not."""
+    from ..data.sources import read_in_parts
+
+    stream = read_in_parts(path, keep=keep, **_of_unlabelled(classifier, reading))
+    return stream.as_learned(classifier.encoder_)
+
+
+def _of_unlabelled(classifier: Classifier, reading: Reading) -> dict[str, Any]:
     schema = classifier.encoder_.schema
-    dataset = read(
-        path,
-        target=schema.target_names or None,
-        ids=schema.id_names,
-        keep=keep,
-        ignore=(*schema.ignored, *schema.left_out, *schema.group_names, *schema.time_names),
-        features=schema.names,
-        picture_shape=schema.picture_shape,
-        labelled=False,
-        weights=next(iter(schema.weight_names), None),
-        reading=_as_trained(reading, classifier),
-        first_index=schema.first_index,
-        n_features=schema.n_features,
-    )
-    return _with_conversions(dataset, classifier)
+    return {
+        "target": schema.target_names or None,
+        "ids": schema.id_names,
+        "ignore": (*schema.ignored, *schema.left_out, *schema.group_names, *schema.time_names),
+        "features": schema.names,
+        "picture_shape": schema.picture_shape,
+        "weights": next(iter(schema.weight_names), None),
+        "reading": _as_trained(reading, classifier),
+        "first_index": schema.first_index,
+        "n_features": schema.n_features,
+    }
 
 
 def _with_conversions(dataset: Dataset, classifier: Classifier) -> Dataset:

@@ -7,22 +7,23 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from ..data.inputs import as_inputs
 from ..data.label_sets import SIGN
+from ..data.noticed import Noticed
 from ..data.reading import Reading
 from ..errors import InputError
 from ..whole_file import check_room
-from .columns import noticed_notes
+from .columns import as_report, noticed_notes
 from .display import Screen, standard_output
-from .opening import open_model, read_unlabelled
+from .opening import open_model, stream_unlabelled
 from .options import Coverage, Data, Json, Model, Overwrite, Threads, listed_names, named, read_coverage, reads_files
 from .output import Predictions, as_json, check_output, delimiter_of, naming, own_names, spooled, written
 
 if TYPE_CHECKING:
+    from ..data.stream import Part
     from ..data.table import Column
 
 MIN_PROBABILITY = len(",0.0")
@@ -77,26 +78,17 @@ def predict(
     least_share = None if abstain_below is None else _share("--abstain-below", abstain_below)
     says_undecided = is_multi_label and least_share is not None
     sets = None if wanted is None else classifier._sets_for(wanted)
-    dataset = read_unlabelled(classifier, data, reading, listed_names(keep))
-    if path is not None:
-        least = len(dataset) * (2 + MIN_PROBABILITY * (n_classes if k is None else k))
-        check_room("the predictions need at least", path.resolve().parent, least)
-    with naming(data):
-        noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
-    copied = (*dataset.ids.columns, *(dataset.kept.columns if dataset.kept is not None else ()))
-    logit_names = [str(name) for name in classifier.target_.classes] if logits else []
-    own = own_names(
-        classifier.target_.classes, logit_names, k, says_undecided=says_undecided, has_sets=sets is not None
-    )
-    _refuse_two_of_a_name(copied, own)
+    stream = stream_unlabelled(classifier, data, reading, listed_names(keep))
+    noticed = Noticed(classifier.encoder_)
+    n_rows = 0
 
-    def parts() -> Iterator[Predictions]:
+    def predicted(part: Part) -> Iterator[Predictions]:
         start = 0
-        for logits_nc in classifier._logits_in_parts(dataset.features, classifier.calibration_):
+        for logits_nc in classifier._logits_in_parts(part.features, classifier.calibration_):
             stop = start + len(logits_nc)
             probabilities_nk = classifier._probabilities(logits_nc)
             yield Predictions(
-                [column.part(start, stop) for column in copied],
+                [column.part(start, stop) for column in part.copied],
                 classifier._decide(logits_nc, least_share),
                 classifier.target_.classes,
                 probabilities_nk,
@@ -109,39 +101,64 @@ def predict(
             )
             start = stop
 
-    def write(stream: TextIO, delimiter: str) -> None:
+    def parts() -> Iterator[Predictions]:
+        nonlocal n_rows
+        fault: InputError | None = None
+        for part in stream.parts():
+            if n_rows == 0:
+                _refuse_two_of_a_name(part.copied, classifier, with_logits=logits)
+                if path is not None:
+                    least = len(part) * (2 + MIN_PROBABILITY * len(classifier.target_.classes))
+                    check_room("the predictions need at least", path.resolve().parent, least)
+            n_rows += len(part)
+            noticed.add(part.features)
+            if noticed.unusable or fault is not None:
+                continue  # only what is said of the columns may change
+            try:
+                yield from predicted(part)
+            except InputError as error:
+                fault = error
+        if noticed.unusable:
+            raise noticed.refusal(stream.whole_column)
+        if fault is not None:
+            raise fault
+
+    def write(text: TextIO, delimiter: str) -> None:
         with naming(data):
             for number, part in enumerate(parts()):
-                part.write(stream, delimiter, has_header=number == 0)
+                part.write(text, delimiter, has_header=number == 0)
 
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
 
     def tell_notes() -> None:
-        for note in (*dataset.notes, *noticed_notes(noticed, named(data), len(dataset))):
+        for note in (*stream.notes(), *noticed_notes(noticed.counts(), named(data), n_rows)):
             progress.tell(f"note: {note.rstrip('.')}.")
 
-    about = {
-        "task": classifier.target_.task,
-        "rows": len(dataset),
-        "classes": list(classifier.target_.classes),
-    }
+    def about() -> dict[str, Any]:
+        return {
+            "task": classifier.target_.task,
+            "rows": n_rows,
+            "classes": list(classifier.target_.classes),
+            "columns": as_report(noticed.counts()),
+        }
+
     if path is not None:
         with (
-            written(path, overwrite=overwrite) as stream,
-            io.TextIOWrapper(stream, encoding="utf-8", newline="") as text,
+            written(path, overwrite=overwrite) as file,
+            io.TextIOWrapper(file, encoding="utf-8", newline="") as text,
         ):
             write(text, delimiter_of(path))
         tell_notes()
         if json:
-            results.tell(as_json({**about, "output": str(path)}))
+            results.tell(as_json({**about(), "output": str(path)}))
         else:
-            results.tell(f"{len(dataset):,} predictions written to {path}")
+            results.tell(f"{n_rows:,} predictions written to {path}")
     elif json:
         with naming(data):
             rows = [row for part in parts() for row in part.as_objects()]
         tell_notes()
         with standard_output():
-            print(as_json({**about, "predictions": rows}, is_wide=True))
+            print(as_json({**about(), "predictions": rows}, is_wide=True))
     else:
         # All or nothing, as with a file: a row that can't be predicted may come late.
         with spooled() as spool:

@@ -98,18 +98,23 @@ def refuse_unusable(table: Table, *, is_for_model: bool = False, may_miss: bool 
     A model's own columns can't be left out, and the message then does not propose it.
     """
     faults = [(column.name, fault) for column in table.columns if (fault := number_fault_of(column, may_miss=may_miss))]
-    if not faults:
-        return
-    (name, first), others = faults[0], [name for name, _ in faults[1:]]
+    if faults:
+        (name, first), others = faults[0], [name for name, _ in faults[1:]]
+        raise unusable_columns(name, first, others, table.origin, is_for_model=is_for_model)
+
+
+def unusable_columns(
+    name: str, fault: ColumnFault, others: Sequence[str], origin: Origin, *, is_for_model: bool = False
+) -> InputError:
+    """What is said of a column that does not hold the numbers it must, and of the others that don't either."""
     more = f" {len(others)} more can't be used either: {shown(others)}." if others else ""
-    if is_for_model or table.origin.is_for_model:
-        cure = "The model needs them." if others else first.cure_for_model(name, table.origin)
+    if is_for_model or origin.is_for_model:
+        cure = "The model needs them." if others else fault.cure_for_model(name, origin)
     else:
-        cure = table.origin.how_to_leave_out([name, *others], is_infinite=first.is_infinite)
-        if table.origin.takes_options and first.after.endswith((CODE, TOO_LONG)):
+        cure = origin.how_to_leave_out([name, *others], is_infinite=fault.is_infinite)
+        if origin.takes_options and fault.after.endswith((CODE, TOO_LONG)):
             cure = f"--numeric {shlex.quote(name)} reads it as numbers all the same; {cure}"
-    said = first.told(f"column {name!r}", table.origin)
-    raise InputError(f"{said}.{more} {cure}")
+    return InputError(f"{fault.told(f'column {name!r}', origin)}.{more} {cure}")
 
 
 def number_fault_of(column: Column, *, may_miss: bool = True, is_boolean: bool = False) -> ColumnFault | None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 Values = tuple[NDArray[Any], NDArray[np.bool_] | None]
 """Values, and where they are missing; what stands at a missing place means nothing."""
 
+PART_BYTES = 1 << 23
+"""Of a file that is read in parts; some three parts are in memory, and what is made of one."""
+NUMBER_BYTES, TEXT_BYTES = 9, 90
+
 _DTYPES = {
     "c": "int8", "C": "uint8", "s": "int16", "S": "uint16", "i": "int32", "I": "uint32", "l": "int64", "L": "uint64",
     "f": "float32", "g": "float64", "b": "bool", "u": "object",
@@ -71,6 +75,11 @@ def streamed(connection: DuckDBPyConnection, sql: str, most_rows: int) -> list[V
     return [(array[:start], mask) for array, mask in zip(values, masks, strict=True)]
 
 
+def rows_of_a_part(n_numbers: int, n_texts: int) -> int:
+    """How many rows of so many columns are read at a time, where a file is read in parts."""
+    return max(1, PART_BYTES // (NUMBER_BYTES * n_numbers + TEXT_BYTES * n_texts))
+
+
 def in_parts(
     connection: DuckDBPyConnection, source: str, wanted: Sequence[tuple[str, str]], part_rows: int
 ) -> Iterator[list[Values]]:
@@ -108,10 +117,10 @@ def in_parts(
     for n, children in batches:
         for group, child in zip(groups, children, strict=True):
             group.add(child, n)
-        while groups[0].n_rows > part_rows:
+        while (n_rows := min(group.n_rows for group in groups)) > part_rows:
             yield part(part_rows)
-    if groups[0].n_rows:
-        yield part(groups[0].n_rows)
+    if n_rows := groups[0].n_rows:
+        yield part(n_rows)
 
 
 class _Gathered:
@@ -120,26 +129,33 @@ class _Gathered:
     def __init__(self, n_columns: int, width: int, kind: str) -> None:
         self.n_columns, self.width, self.kind = n_columns, width, kind
         self.n_rows = 0
-        self._rest: Values = (np.empty(0, kind), np.empty(0, bool))  # of a row that is not whole yet
+        self._place = 0  # in a row, of the next value
+        self._rest: tuple[NDArray[Any], NDArray[Any]] = (np.empty(0, kind), np.empty(0, bool))  # of a row in parts
         self._values, self._missing = [np.empty((n_columns, 0), kind)], [np.empty((n_columns, 0), bool)]
         self._known: dict[bytes, str] = {}
 
     def add(self, child: Any, n: int) -> None:
         is_there = _is_there(child, n)
-        missing = np.zeros(n, bool) if is_there is None else ~is_there
+        is_ours = None
+        if self.n_columns < self.width:
+            is_ours = np.resize(np.roll(np.arange(self.width) < self.n_columns, -self._place), n)
+        self._place = (self._place + n) % self.width
         values = _values(child, self.kind, n, self._known, is_there)
-        flat = [np.concatenate(both) for both in zip(self._rest, (values, missing), strict=True)]
-        n_rows = len(flat[0]) // self.width
-        for parts, array in zip((self._values, self._missing), flat, strict=True):
-            rows = array[: n_rows * self.width].reshape(n_rows, self.width)[:, : self.n_columns]
-            parts.append(np.ascontiguousarray(rows.T))
-        self._rest = (flat[0][n_rows * self.width :], flat[1][n_rows * self.width :])
+        missing = np.zeros(n, bool) if is_there is None else ~is_there
+        if is_ours is not None:
+            values, missing = values[is_ours], missing[is_ours]
+        values, missing = np.concatenate((self._rest[0], values)), np.concatenate((self._rest[1], missing))
+        n_rows = len(values) // self.n_columns
+        n = n_rows * self.n_columns
+        for columns, flat in ((self._values, values), (self._missing, missing)):
+            columns.append(np.ascontiguousarray(flat[:n].reshape(n_rows, self.n_columns).T))
+        self._rest = (values[n:].copy(), missing[n:].copy())
         self.n_rows += n_rows
 
     def take(self, n_rows: int) -> list[Values]:
         """The first rows; the others stay."""
         values, missing = (np.concatenate(parts, axis=1) for parts in (self._values, self._missing))
-        self._values, self._missing = [values[:, n_rows:]], [missing[:, n_rows:]]
+        self._values, self._missing = [values[:, n_rows:].copy()], [missing[:, n_rows:].copy()]
         self.n_rows -= n_rows
         gaps = missing[:, :n_rows]
         return [(row[:n_rows], gap if gap.any() else None) for row, gap in zip(values, gaps, strict=True)]

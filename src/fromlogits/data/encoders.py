@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, brief
 from . import csr
-from .booleans import as_learned
-from .columns import ColumnFault, refuse_unusable
+from .booleans import Booleans, as_learned, booleans_in
+from .columns import refuse_unusable
 from .encodings.base import Encoding
 from .encodings.category import Category
 from .encodings.number import Number
@@ -30,9 +30,10 @@ from .features import EncodedRows, Features, SparseFeatures
 from .kinds import find_out
 from .label_sets import SparseLabels
 from .memory import refuse_too_large
+from .noticed import Noticed
 from .schema import REASONS, Schema, shown
 from .statistics import in_range
-from .table import Column, Inputs, Matrix, SparseMatrix, Table
+from .table import Column, Inputs, Matrix, SparseMatrix, Table, column_of, columns_of
 
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -225,29 +226,38 @@ class FeatureEncoder:
         ]
 
     def noticed(self, inputs: Inputs) -> list[tuple[str, int, int]]:
-        """Of each column its name, how many rows have no value, and how many one that the training knew nothing of."""
-        inputs, _ = self._matched(inputs)
-        if self.table is None:
-            if isinstance(inputs, SparseMatrix):
-                return []
-            columns = [column for column in _columns(inputs) if column.missing is not None]
-            return [(column.name, int(column.is_missing.sum()), 0) for column in columns]
-        found = []
-        assert not isinstance(inputs, SparseMatrix)
-        for column, encoding in zip(_columns(inputs), self.table.columns, strict=True):
-            try:
-                found.append((column.name, *encoding.noticed(column)))
-            except ColumnFault as fault:
-                said = fault.told(f"column {column.name!r}", inputs.origin)
-                raise InputError(f"{said}. {fault.cure_for_model(column.name, inputs.origin)}") from None
-        return found
+        """Of each column its name, how many rows have no value, and how many one that the training knew nothing of.
+
+        Raises InputError for columns that can't be used.
+        """
+        inputs, _ = self.as_learned(inputs)
+        noticed = Noticed(self)
+        noticed.add(inputs)
+        if noticed.unusable:
+            raise noticed.refusal(lambda name: column_of(inputs, name))
+        return noticed.counts()
+
+    def refuse_gaps(self, inputs: Matrix) -> None:
+        """Raise InputError where a picture lacks a pixel."""
+        if self.kind == "picture":
+            _refuse_gaps(inputs, is_for_model=True)
 
     def conversions(self, inputs: Inputs) -> tuple[str, ...]:
         """What is said of columns that are read as the model learned them, though their type is another."""
-        return self._as_learned(self.schema.match(inputs)[0])[1]
+        return self.as_learned(inputs)[1]
 
-    def _as_learned(self, inputs: Inputs) -> tuple[Inputs, tuple[str, ...]]:
-        """Yes and no as words where the model learned a number, or typed where it learned the words, are the same."""
+    def as_learned(
+        self, inputs: Inputs, booleans_of: Callable[[Column], Booleans | None] = booleans_in
+    ) -> tuple[Inputs, tuple[str, ...]]:
+        """The model's columns, and what is said of those that are read as it learned them.
+
+        Yes and no as words where it learned a number, or typed where it learned the words, are the same.
+
+        Args:
+            inputs: rows with the model's columns.
+            booleans_of: what the texts of a column stand for, all its rows considered.
+        """
+        inputs, _ = self.schema.match(inputs)
         if not isinstance(inputs, Table) or self.kind == "picture":
             return inputs, ()
         columns, notes = list(inputs.columns), []
@@ -255,14 +265,14 @@ class FeatureEncoder:
             encoding = None if self.table is None else self.table.columns[place]
             if isinstance(encoding, (Number, Category, NoneType)):
                 words = encoding.values if isinstance(encoding, Category) else None
-                if (learned := as_learned(column, words)) is not None:
+                if (learned := as_learned(column, words, booleans_of)) is not None:
                     columns[place], said = learned
                     notes.append(f"column {column.name!r} was read as {said}, as the model learned it")
         return replace(inputs, columns=tuple(columns)) if notes else inputs, tuple(notes)
 
     def _matched(self, inputs: Inputs) -> tuple[Inputs, tuple[str, ...]]:
         inputs, notes = self.schema.match(inputs)
-        inputs, converted = self._as_learned(inputs)
+        inputs, converted = self.as_learned(inputs)
         notes = (*notes, *converted)
         if self.kind == "picture":
             _refuse_gaps(inputs, is_for_model=True)
@@ -275,7 +285,7 @@ class FeatureEncoder:
         if isinstance(inputs, SparseMatrix):
             inputs, start, stop = Matrix(inputs.dense(slice(start, stop)), origin=inputs.origin), 0, stop - start
         names = [self.schema.name_of(place) for place in range(self.schema.n_features)]
-        return self.table.encode(_columns(inputs), names, inputs.origin, start, stop, unseen)
+        return self.table.encode(columns_of(inputs), names, inputs.origin, start, stop, unseen)
 
     def _stays_as_it_is(self, inputs: Inputs) -> bool:
         return isinstance(inputs, Matrix) and self.kind == "picture" and inputs.values.dtype == np.uint8
@@ -424,12 +434,6 @@ def _has_missing(inputs: Inputs) -> bool:
     if isinstance(inputs, Table):
         return any(column.missing is not None for column in inputs.columns)
     return isinstance(inputs, Matrix) and inputs.has_missing
-
-
-def _columns(inputs: Table | Matrix) -> Sequence[Column]:
-    if isinstance(inputs, Table):
-        return inputs.columns
-    return [inputs.column(place) for place in range(inputs.n_features)]
 
 
 def _parts(inputs: Inputs, kind: str, width: int, most_rows: int) -> Iterator[tuple[int, int]]:

@@ -46,6 +46,10 @@ class Origin:
     def take(self, rows: NDArray[Any]) -> Origin:
         return _Taken(self, rows)
 
+    def after(self, start: int) -> Origin:
+        """Of the rows from `start` on."""
+        return self if start == 0 else _After(self, start)
+
 
 class FileRows(Origin):
     """Rows of a file without lines: "row 11 of train.npz"."""
@@ -115,6 +119,28 @@ class _Taken(Origin):
 
     def line(self, row: int) -> int | None:
         return self.whole.line(int(self.rows[row]))
+
+    def how_to_leave_out(self, columns: Sequence[str], *, is_infinite: bool = False) -> str:
+        return self.whole.how_to_leave_out(columns, is_infinite=is_infinite)
+
+    def how_to_miss(self, word: str) -> str:
+        return self.whole.how_to_miss(word)
+
+
+class _After(Origin):
+    """The rows of another origin from one on."""
+
+    def __init__(self, whole: Origin, start: int) -> None:
+        self.whole, self.start = whole, start
+        self.is_for_model, self.takes_options, self.has_options = (
+            whole.is_for_model, whole.takes_options, whole.has_options,
+        )  # fmt: skip
+
+    def where(self, row: int) -> str:
+        return self.whole.where(self.start + row)
+
+    def line(self, row: int) -> int | None:
+        return self.whole.line(self.start + row)
 
     def how_to_leave_out(self, columns: Sequence[str], *, is_infinite: bool = False) -> str:
         return self.whole.how_to_leave_out(columns, is_infinite=is_infinite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .duck import as_column, connect, lists_of, quoted, quoted_path, reason
+from .duck import as_column, connect, in_parts, lists_of, quoted, quoted_path, reason, rows_of_a_part
 from .files import hashing, head_of, looks_like
 from .numbers import EXACT_INTEGERS
 from .origin import FileRows, Origin
-from .table import Table
+from .table import Column, Table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -59,13 +59,12 @@ class ParquetTable:
             name: f"to_json({self._field[name]})::varchar" for name in sets if _LABELS.fullmatch(self._types[name])
         }
         with connect() as connection:
-            texts = {name: self._field[name] for name in names if self._types[name] == "VARCHAR"}
-            self._refuse_repeated_text(connection, texts | lists)
+            self._refuse_repeated_text(connection, self._texts(names) | lists)
             wanted = {name: lists[name] if name in lists else self._expression(name) for name in names}
             arrays = self._columns(connection, wanted)
             long = [name for name in names if self._is_whole(name) and (np.abs(arrays[name]) > EXACT_INTEGERS).any()]
             if long:
-                arrays |= self._columns(connection, {name: f"cast({self._field[name]} as varchar)" for name in long})
+                arrays |= self._columns(connection, {name: self._as_text(name) for name in long})
         columns = tuple(
             lists_of(as_column(name, arrays[name])) if name in lists
             else as_column(name, arrays[name], _kind(self._types[name]))
@@ -73,8 +72,49 @@ class ParquetTable:
         )  # fmt: skip
         n_rows = len(columns[0].values) if columns else 0
         if n_rows == 0:
-            raise InputError(f"{self.path.name} has no rows.")
+            raise self._no_rows()
         return Table(columns, n_rows, self.origin)
+
+    def in_parts(
+        self, names: Sequence[str], as_text: Sequence[str], keep: Sequence[str]
+    ) -> Iterator[tuple[Table, Table]]:
+        """The columns of `read` and those to keep, some consecutive rows at a time; their memory is bounded."""
+        del as_text  # every value has its type here
+        import duckdb
+
+        every = tuple(dict.fromkeys((*names, *keep)))
+        start = 0
+        try:
+            with connect() as connection:
+                self._refuse_repeated_text(connection, self._texts(every))
+                wanted = {name: (self._expression(name), self._type_read(name)) for name in every}
+                if whole := [name for name in every if self._is_whole(name)]:
+                    too_long = self._columns(
+                        connection, {name: f"max(abs({wanted[name][0]})) > {EXACT_INTEGERS}" for name in whole}
+                    )
+                    wanted |= {name: (self._as_text(name), "varchar") for name in whole if too_long[name].tolist()[0]}
+                part_rows = rows_of_a_part(len(every), sum(kind == "varchar" for _, kind in wanted.values()))
+                for values in in_parts(connection, self._source(), list(wanted.values()), part_rows):
+                    columns = {
+                        name: Column.typed(name, *one, _kind(self._types[name]))
+                        for name, one in zip(every, values, strict=True)
+                    }
+                    n_rows, origin = len(values[0][0]), self.origin.after(start)
+                    start += n_rows
+                    yield (
+                        Table(tuple(columns[name] for name in names), n_rows, origin),
+                        Table(tuple(columns[name] for name in keep), n_rows, origin),
+                    )
+        except (duckdb.Error, UnicodeDecodeError) as error:
+            raise self._refusal(error) from None
+        if start == 0:
+            raise self._no_rows()
+
+    def _no_rows(self) -> InputError:
+        return InputError(f"{self.path.name} has no rows.")
+
+    def _texts(self, names: Sequence[str]) -> dict[str, str]:
+        return {name: self._field[name] for name in names if self._types[name] == "VARCHAR"}
 
     def _names(self, connection: DuckDBPyConnection) -> tuple[str, ...]:
         """Of the columns, as they stand in the file; what is inside nested ones is passed over."""
@@ -112,6 +152,14 @@ class ParquetTable:
         kind = self._types[name]
         return kind in _HUGE or (kind.startswith("DECIMAL") and kind.endswith(",0)"))
 
+    def _as_text(self, name: str) -> str:
+        return f"cast({self._field[name]} as varchar)"
+
+    def _type_read(self, name: str) -> str:
+        """The type of `_expression`."""
+        kind = self._types[name]
+        return kind if kind in _NATIVE else "double" if kind.startswith("DECIMAL") or kind in _HUGE else "varchar"
+
     def _expression(self, name: str) -> str:
         kind, field = self._types[name], self._field[name]
         if kind.endswith("]") or kind.startswith(_NESTED):
@@ -123,7 +171,7 @@ class ParquetTable:
             return field
         if kind.startswith("DECIMAL") or kind in _HUGE:
             return f"cast({field} as double)"
-        return f"cast({field} as varchar)"
+        return self._as_text(name)
 
     def _columns(self, connection: DuckDBPyConnection, wanted: dict[str, str]) -> dict[str, NDArray[Any]]:
         """The values of each SQL expression, row by row in the file's order."""
@@ -140,11 +188,13 @@ class ParquetTable:
         try:
             return connection.execute(sql).fetchnumpy()
         except (duckdb.Error, UnicodeDecodeError) as error:
-            if "encrypt" in reason(error, self.path).lower():
-                raise InputError(f"{self.path.name} is encrypted; write it without encryption.") from None
-            raise InputError(
-                f"{self.path.name} can't be read as Parquet: it is cut off or damaged ({reason(error, self.path)})."
-            ) from None
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: Exception) -> InputError:
+        why = reason(error, self.path)
+        if "encrypt" in why.lower():
+            return InputError(f"{self.path.name} is encrypted; write it without encryption.")
+        return InputError(f"{self.path.name} can't be read as Parquet: it is cut off or damaged ({why}).")
 
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from .npz import read_npz
 from .origin import FileRows, Origin
 from .reading import Reading
 from .schema import Shape, pixel_grid, shown
+from .stream import Part, Stream
 from .svmlight import SvmlightRows, read_svmlight
 from .table import Column, Inputs, Matrix, Table
 from .target import Target
@@ -30,6 +31,8 @@ from .target_columns import find_targets, several_targets, single_target, target
 if TYPE_CHECKING:
     from .tables import TableFile
 
+STREAMED = ("csv", "tsv", "parquet")
+"""Forms that are read in parts where that is enough."""
 TABLE_FORMS = ("csv", "tsv", "jsonl", "parquet", "arrow")
 """With named columns, of which one is the target."""
 
@@ -75,7 +78,7 @@ class Dataset:
 
 
 def read(
-    path: str | Path,
+    path: str | Path | Arrived,
     *,
     target: str | Sequence[str] | None = None,
     ignore: Sequence[str] = (),
@@ -98,7 +101,7 @@ def read(
     schema says, its feature names too: then no other column is read.
 
     Args:
-        path: the file, whose name says what form it has; or "-" for standard input.
+        path: the file, whose name says what form it has; or "-" for standard input; or what has arrived.
         target: of a table, the target column: a name, several separated by commas, a glob such as "label:*";
             or a sequence of exact names.
         ignore: columns to leave out; for training they must be there.
@@ -117,34 +120,21 @@ def read(
             many it knows; others are left out with a note.
     """
     reading = reading or Reading()
-    arrived = arrive(path, reading)
+    arrived = path if isinstance(path, Arrived) else arrive(path, reading)
     name = arrived.path.name
-    from .tables import TextTable
-
-    if arrived.form not in ("csv", "tsv") and (option := reading.is_about_text):
-        raise InputError(f"{name}: --{option} is for CSV and TSV files.")
-    if arrived.form not in TABLE_FORMS and reading.is_about_columns:
-        raise InputError(
-            f"{name}: --missing, --numeric and --categorical are for tables, whose columns have names and texts."
-        )
-    if arrived.form not in TABLE_FORMS and reading.label_separator is not None and n_features is None:
-        raise InputError(f"{name}: --label-separator is for a table with one target column of texts.")
-    if arrived.form not in TABLE_FORMS and keep:
-        raise InputError(f"{name}: --keep is for tables, whose columns have names; it has none.")
+    _refuse_what_means_nothing(arrived, reading, keep, n_features)
     if arrived.form in TABLE_FORMS:
         if labelled and not has_target_column:
             raise InputError(
                 f"{name}: a table can't be evaluated by this model: it was trained on a file without named columns, so"
                 " it knows no target column. Evaluate it on such a file (.npz, .svm or IDX images)."
             )
-        file = _open_table(arrived, reading)
-        for column in keep:
-            if column not in file.names:
-                raise InputError(f"{name} has no column {column!r} to be kept.{nearest(column, file.names)}")
-        dataset = _read_table(
-            file, name, target, ignore, ids, weights, group, time, features, picture_shape, labelled, reading
-        )
-        if keep := [column for column in dict.fromkeys(keep) if column not in dataset.ids]:
+        file = _open_table(arrived, reading, keep)
+        roles = _roles(file, name, target, ignore, ids, weights, group, time, features, labelled, reading)
+        dataset = _read_table(file, name, roles, picture_shape, reading)
+        from .tables import TextTable
+
+        if keep := roles.kept(keep):
             kept = file.verbatim(keep) if isinstance(file, TextTable) else file.read(keep, as_text=keep)
             dataset = dataclasses.replace(dataset, kept=kept)
     else:
@@ -158,6 +148,75 @@ def read(
         dataset = _read_arrays(arrived, target, picture_shape, labelled, (first_index, n_features))
     arrived.check_unchanged()
     return dataclasses.replace(dataset, digest=arrived.digest or dataset.digest, arrived=arrived)
+
+
+def read_in_parts(
+    path: str | Path,
+    *,
+    features: Sequence[str] | None,
+    target: str | Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    ids: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    reading: Reading | None = None,
+    **about: Any,
+) -> Stream:
+    """Rows for a model to predict, some at a time; of CSV, TSV and Parquet the memory is bounded.
+
+    Args are those of `read`, with labelled=False. What is read is the same, and so is what is refused: the roles of the
+    columns here, their values while the rows are taken.
+    """
+    from .parquet import ParquetTable
+    from .tables import TextTable
+
+    reading = reading or Reading()
+    arrived = arrive(path, reading)
+    common: dict[str, Any] = {"features": features, "target": target, "ignore": ignore, "ids": ids, **about}
+
+    def whole() -> Dataset:
+        return read(arrived, labelled=False, keep=keep, reading=reading, **common)
+
+    if arrived.form not in STREAMED:
+        return Stream.of_whole(whole)
+    _refuse_what_means_nothing(arrived, reading, keep, None)
+    file = _open_table(arrived, reading, keep)
+    name = arrived.path.name
+    weights = about.get("weights")
+    if not isinstance(file, (TextTable, ParquetTable)) or (not file.is_text and {*reading.numeric} & {*file.names}):
+        return Stream.of_whole(whole)  # whether texts are numbers is a question to all of them
+    roles = _roles(file, name, target, ignore, ids, weights, None, None, features, False, reading)
+    kept_names = roles.kept(keep)
+
+    def parts(chosen: Sequence[str], ids: Sequence[str], keep: Sequence[str]) -> Iterator[Part]:
+        names = tuple(dict.fromkeys((*chosen, *ids)))
+        as_text = [column for column in roles.as_text if column in names]
+        for table, kept in file.in_parts(names, as_text, keep):
+            table = table if file.is_text else as_said(table, reading)[0]
+            yield Part(table.select(chosen), (*table.select(ids).columns, *kept.columns))
+        arrived.check_unchanged()
+
+    return Stream(
+        parts=lambda: parts(roles.chosen, roles.ids, kept_names),
+        column=lambda name: parts([name], (), ()),
+        notes=lambda: _notes_of_table(file, name, roles, reading),
+    )
+
+
+def _refuse_what_means_nothing(arrived: Arrived, reading: Reading, keep: Sequence[str], n_features: int | None) -> None:
+    """Raise InputError for what is said about the file and makes no sense for its form."""
+    name = arrived.path.name
+    if arrived.form not in ("csv", "tsv") and (option := reading.is_about_text):
+        raise InputError(f"{name}: --{option} is for CSV and TSV files.")
+    if arrived.form in TABLE_FORMS:
+        return
+    if reading.is_about_columns:
+        raise InputError(
+            f"{name}: --missing, --numeric and --categorical are for tables, whose columns have names and texts."
+        )
+    if reading.label_separator is not None and n_features is None:
+        raise InputError(f"{name}: --label-separator is for a table with one target column of texts.")
+    if keep:
+        raise InputError(f"{name}: --keep is for tables, whose columns have names; it has none.")
 
 
 def _read_arrays(
@@ -176,7 +235,7 @@ def _read_arrays(
     return _read_npz(path, picture_shape, labelled, said) if arrived.form == "npz" else _read_idx(path, labelled, said)
 
 
-def _open_table(arrived: Arrived, reading: Reading) -> TableFile:
+def _open_table(arrived: Arrived, reading: Reading, keep: Sequence[str]) -> TableFile:
     from .arrow import ArrowTable
     from .json_lines import JsonLinesTable
     from .parquet import ParquetTable
@@ -186,10 +245,49 @@ def _open_table(arrived: Arrived, reading: Reading) -> TableFile:
         "parquet": ParquetTable, "arrow": ArrowTable, "jsonl": JsonLinesTable,
     }  # fmt: skip
     make = typed.get(arrived.form)
-    return TextTable(arrived.path, reading) if make is None else make(arrived.path)
+    file = TextTable(arrived.path, reading) if make is None else make(arrived.path)
+    for column in keep:
+        if column not in file.names:
+            raise InputError(f"{arrived.path.name} has no column {column!r} to be kept.{nearest(column, file.names)}")
+    return file
 
 
-def _read_table(
+@dataclass(frozen=True)
+class _Roles:
+    """What the columns of a table are for.
+
+    Attributes:
+        chosen: the features.
+        ids, targets, of_rows: names; of_rows -> in words.
+        label_names: of several targets.
+        group, time, weights: of `of_rows`.
+        as_text: columns whose text is wanted as it stands.
+        sets: a target that may hold sets of labels.
+        notes: what was decided.
+    """
+
+    chosen: tuple[str, ...]
+    ids: tuple[str, ...]
+    targets: tuple[str, ...]
+    of_rows: Mapping[str, str]
+    label_names: tuple[str, ...] | None
+    group: str | None
+    time: str | None
+    weights: str | None
+    as_text: tuple[str, ...]
+    sets: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.chosen, *self.ids, *self.of_rows, *self.targets)))
+
+    def kept(self, keep: Sequence[str]) -> list[str]:
+        """Columns to copy beside the ids."""
+        return [column for column in dict.fromkeys(keep) if column not in self.ids]
+
+
+def _roles(
     file: TableFile,
     name: str,
     target: str | Sequence[str] | None,
@@ -199,10 +297,9 @@ def _read_table(
     group: str | None,
     time: str | None,
     features: Sequence[str] | None,
-    picture_shape: Shape | None,
     labelled: bool,
     reading: Reading,
-) -> Dataset:
+) -> _Roles:
     if len(file.names) == 1 and labelled:
         signs = " Values are separated by commas, tabs, semicolons or bars; --separator names another sign."
         raise InputError(
@@ -280,39 +377,56 @@ def _read_table(
         *(set(reading.as_text) if file.is_text else ()),
     )
     sets = targets if is_single and (not file.is_text or reading.label_separator is not None) else ()
-    table = file.read(tuple(dict.fromkeys((*chosen, *ids, *of_rows, *targets))), as_text, sets)
-    notes = [*file.notes, *notes]
-    if not file.is_text:
-        table, said = as_said(table, reading)
-        if said:
-            notes.append(f"{name}: codes were read as numbers, as told: {shown(said)}")
+    return _Roles(
+        tuple(chosen), tuple(ids), tuple(targets), of_rows, label_names, group, time, weights, as_text, tuple(sets),
+        tuple(notes),
+    )  # fmt: skip
+
+
+def _notes_of_table(
+    file: TableFile, name: str, roles: _Roles, reading: Reading, became_numbers: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """What was found in the file, decided and converted, once it has been read."""
+    notes = [*file.notes, *roles.notes]
+    if became_numbers:
+        notes.append(f"{name}: codes were read as numbers, as told: {shown(became_numbers)}")
     if reading.missing:
         words = ", ".join(map(repr, reading.missing))
         stand = "stands" if len(reading.missing) == 1 else "stand"
         notes.append(f"{name}: {words} {stand} for a missing value, as told")
+    return tuple(notes)
+
+
+def _read_table(file: TableFile, name: str, roles: _Roles, picture_shape: Shape | None, reading: Reading) -> Dataset:
+    table = file.read(roles.wanted, roles.as_text, roles.sets)
+    became: tuple[str, ...] = ()
+    if not file.is_text:
+        table, became = as_said(table, reading)
+    notes = _notes_of_table(file, name, roles, reading, became)
+    targets, weights, group, time = roles.targets, roles.weights, roles.group, roles.time
     found: Target | None = None
-    if is_single:
+    if len(targets) == 1:
         values = table[targets[0]]
         found, said = target_of_sets(values, table, reading, is_text_file=file.is_text) or single_target(
             values, table, is_text_file=file.is_text
         )
         notes += said
     elif targets:
-        found = several_targets([table[column] for column in targets], label_names, table)
-    grid = pixel_grid(chosen)
+        found = several_targets([table[column] for column in targets], roles.label_names, table)
+    grid = pixel_grid(roles.chosen)
     return Dataset(
-        features=table.select(chosen),
+        features=table.select(roles.chosen),
         targets=found,
-        ids=table.select(ids),
+        ids=table.select(roles.ids),
         picture_shape=picture_shape or (grid[0] if grid else None),
-        feature_names=tuple(chosen),
+        feature_names=roles.chosen,
         classes=None,
         origin=file.origin,
         digest=file.digest,
-        notes=tuple(notes),
-        weights=_weights(table[weights], table) if weights is not None and weights in of_rows else None,
-        groups=table.select([group]) if group in of_rows else None,
-        times=table.select([time]) if time in of_rows else None,
+        notes=notes,
+        weights=_weights(table[weights], table) if weights is not None and weights in roles.of_rows else None,
+        groups=table.select([group]) if group is not None and group in roles.of_rows else None,
+        times=table.select([time]) if time is not None and time in roles.of_rows else None,
     )
 
 

@@ -40,6 +40,11 @@ class Column:
         """(n,) True where there is no value."""
         return np.zeros(len(self.values), bool) if self.missing is None else self.missing
 
+    @property
+    def there(self) -> NDArray[Any]:
+        """The values that are not missing."""
+        return self.values if self.missing is None else self.values[~self.missing]
+
     @classmethod
     def typed(cls, name: str, values: NDArray[Any], missing: NDArray[Any] | None = None, kind: str = "") -> Column:
         """A column of a source with types of its own, where NaN is how a missing number is written."""
@@ -206,3 +211,17 @@ def objects(values: Iterable[Any], n: int) -> NDArray[Any]:
 
 
 Inputs = Table | Matrix | SparseMatrix
+
+
+def columns_of(inputs: Table | Matrix) -> Sequence[Column]:
+    """The columns of rows that are all there; those of a matrix are called as its names say, or by their numbers."""
+    if isinstance(inputs, Table):
+        return inputs.columns
+    return [inputs.column(place) for place in range(inputs.n_features)]
+
+
+def column_of(inputs: Inputs, name: str) -> Table:
+    """One column, with where its rows stand."""
+    assert not isinstance(inputs, SparseMatrix)
+    column = next(column for column in columns_of(inputs) if column.name == name)
+    return Table((column,), inputs.n_rows, inputs.origin)

@@ -7,14 +7,15 @@ and takes a damaged file for one text column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..errors import InputError
-from .booleans import as_booleans
+from .booleans import Booleans, booleans_among
 from .dialect import examine
-from .duck import Values, connect, literal, quoted_path, reason, streamed
+from .duck import Values, connect, in_parts, literal, quoted_path, reason, rows_of_a_part, streamed
 from .faults import refuse_first_fault, refuse_mixed_line_ends
 from .numbers import ANY_NUMBER, COMMA_NUMBER, EXACT_INTEGERS, INTEGER, NUMBER, THOUSANDS
 from .origin import Origin, TextLines
@@ -32,6 +33,22 @@ BLOCK_BYTES = 1 << 25  # DuckDB's own choice; unless said, it follows the line s
 MIN_BLOCK_BYTES = 1 << 22  # each thread holds several blocks: 100 MB less than with DuckDB's own choice
 
 Verdict = Literal["number", "decimal comma", "text"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What columns hold, all their rows considered.
+
+    Attributes:
+        verdicts: by the column's name; where there is none, no value is doubtful as a number.
+        booleans: of the texts, those that are words for yes and no.
+    """
+
+    verdicts: Mapping[str, Verdict]
+    booleans: Mapping[str, Booleans]
+
+    def is_number(self, name: str) -> bool:
+        return self.verdicts.get(name) != "text" or name in self.booleans
 
 
 class TableFile(Protocol):
@@ -76,6 +93,7 @@ class TextTable:
             has_header=self.dialect.has_header,
         )
         self._field = {name: f"c{position}" for position, name in enumerate(self.names)}
+        self._judgement = Judgement({}, {})
 
     def read(self, names: Sequence[str], as_text: Sequence[str] = (), sets: Sequence[str] = ()) -> Table:
         with connect() as connection:
@@ -89,47 +107,143 @@ class TextTable:
             columns = self._columns(connection, {name: self._field[name] for name in names})
         return Table(tuple(columns.values()), len(columns[names[0]].values), self.origin)
 
+    def in_parts(
+        self, names: Sequence[str], as_text: Sequence[str], keep: Sequence[str]
+    ) -> Iterator[tuple[Table, Table]]:
+        """The columns of `read` and those of `verbatim`, some consecutive rows at a time; their memory is bounded.
+
+        Nothing is judged until some value is doubtful as a number. Then the whole file is asked, and what follows is
+        read by the verdict. The parts before are right by any: in a column with a decimal comma they hold whole
+        numbers, among words for yes and no 1 and 0; a column of other words is no number, and all is refused.
+        """
+        texts, start = frozenset(as_text), 0
+        numbers = [name for name in names if name not in texts]
+        is_to_be_read = True
+        while is_to_be_read:
+            is_to_be_read = False
+            stop = 0
+            for columns in self._parts(names, texts, keep):
+                first, stop = stop, stop + len(columns[0].values)
+                if first < start:
+                    continue  # given before something was judged
+                if first == 0:
+                    self._check_rows()
+                typed, kept = columns[: len(names)], columns[len(names) :]
+                unknown = [one for one in typed if one.name not in texts and one.name not in self._judgement.verdicts]
+                if doubtful := [column.name for column in unknown if self._is_doubtful(column)]:
+                    is_to_be_read = self._judge(doubtful, numbers)
+                    if is_to_be_read:
+                        break
+                origin, start = self.origin.after(first), stop
+                yield tuple(Table(tuple(some), stop - first, origin) for some in (typed, kept))  # type: ignore[misc]
+        if not start:
+            raise self._no_rows()
+        self._say(numbers, self._judgement)
+
+    def _judge(self, doubtful: Sequence[str], numbers: Sequence[str]) -> bool:
+        """Ask the whole file what these columns are; whether they are to be read otherwise than before.
+
+        Where they are no numbers, or for the second time, all `numbers` are judged: commas are looked at in all columns
+        together, and gaps may appear in one column after the other.
+        """
+        is_first = not self._judgement.verdicts
+        with connect() as connection:
+            verdicts = self._judged(connection, doubtful, numbers) if is_first else {}
+            if not is_first or any(verdict != "number" for verdict in verdicts.values()):
+                verdicts = self._judged(connection, numbers, numbers)
+        texts_of = {name: self._each_text(name) for name, verdict in verdicts.items() if verdict == "text"}
+        self._judgement = Judgement(verdicts, booleans_among(texts_of))
+        return self._least_kind == "smallint" or any(verdict != "number" for verdict in verdicts.values())
+
+    def _parts(self, names: Sequence[str], as_text: frozenset[str], keep: Sequence[str]) -> Iterator[list[Column]]:
+        """By the present judgement, each part of as many rows whatever that is, but for the last."""
+        judgement = self._judgement
+        verdicts: dict[str, Verdict] = {
+            name: "text" if name in as_text else judgement.verdicts.get(name, "number") for name in names
+        }
+        kinds = {
+            name: "varchar" if verdict == "text" else "double" if name in judgement.verdicts else self._least_kind
+            for name, verdict in verdicts.items()
+        }
+        wanted = [(self._typed(name, verdict, kinds[name]), kinds[name]) for name, verdict in verdicts.items()]
+        wanted += [(self._field[name], "varchar") for name in keep]
+        n_texts = len(keep) + sum(name in as_text for name in names)
+        for values in self._stream(wanted, rows_of_a_part(len(wanted) - n_texts, n_texts)):
+            columns = [Column(name, *one) for name, one in zip((*names, *keep), values, strict=True)]
+            for place, name in enumerate(names):
+                if name in judgement.booleans:
+                    columns[place] = judgement.booleans[name].column(columns[place])
+            yield columns
+
+    def _stream(self, wanted: Sequence[tuple[str, str]], part_rows: int) -> Iterator[list[Values]]:
+        import duckdb
+
+        start = 0
+        for block_bytes in self._block_sizes:
+            stop = 0
+            try:
+                with connect() as connection:
+                    for values in in_parts(connection, self._source(block_bytes), wanted, part_rows):
+                        first, stop = stop, stop + len(values[0][0])
+                        if first >= start:
+                            start = stop
+                            yield values
+                return
+            except duckdb.Error as error:
+                self._refuse_unless_too_long(error)
+        raise self._too_long()
+
+    def _each_text(self, name: str) -> Iterator[str]:
+        """The values of one column that are there."""
+        for [values] in self._stream([(self._text(name), "varchar")], rows_of_a_part(0, 1)):
+            yield from Column(name, *values).there
+
+    @property
+    def _least_kind(self) -> Literal["smallint", "double"]:
+        """Pixels and counts take two bytes a value on their way here, not eight."""
+        is_whole = self.dialect.has_whole_numbers_only and self.reading.decimal != ","
+        return "smallint" if is_whole else "double"
+
     def _read(
         self, connection: DuckDBPyConnection, names: Sequence[str], as_text: frozenset[str], sets: frozenset[str]
     ) -> list[Column]:
-        # Pixels and counts take two bytes a value on their way here, not eight.
-        is_whole = self.dialect.has_whole_numbers_only and self.reading.decimal != ","
-        kind = "smallint" if is_whole else "double"
+        kind = self._least_kind
         columns = self._columns(
             connection,
             {
                 name: self._field[name]
                 if name in sets
-                else self._text(name)
-                if name in as_text
-                else f"try_cast({self._number(name)} as {kind})"
+                else self._typed(name, "text" if name in as_text else "number", kind)
                 for name in names
             },
         )
         if not len(next(iter(columns.values())).values):
-            raise InputError(f"{self.path.name} has no rows: it holds column names and nothing below them.")
+            raise self._no_rows()
         self._check_rows()
-        doubtful = [name for name in names if name not in as_text and self._is_doubtful(columns[name])]
-        verdicts = self._judged(connection, doubtful)
-        if commas := [name for name, verdict in verdicts.items() if verdict == "decimal comma"]:
-            others = [name for name in names if name not in as_text and verdicts.get(name, "number") == "number"]
-            self._refuse_two_signs(connection, commas, others)
-        again = {}
-        for name, verdict in verdicts.items():
-            if verdict == "text":
-                again[name] = self._text(name)
-            elif verdict == "decimal comma":
-                again[name] = f"try_cast(replace({self._text(name)}, ',', '.') as double)"
-            elif kind == "smallint" and columns[name].missing is not None:  # too large, or missing
-                again[name] = f"try_cast({self._number(name)} as double)"
+        numbers = [name for name in names if name not in as_text]
+        doubtful = [name for name in numbers if self._is_doubtful(columns[name])]
+        verdicts = self._judged(connection, doubtful, numbers)
+        again = {
+            name: self._typed(name, verdict, "double")
+            for name, verdict in verdicts.items()
+            if verdict != "number" or (kind == "smallint" and columns[name].missing is not None)  # or too large for it
+        }
         if again:
             columns |= self._columns(connection, again)
-        for name in (name for name, verdict in verdicts.items() if verdict == "text"):
-            if booleans := as_booleans(columns[name]):
-                columns[name], said = booleans
-                self.notes = (*self.notes, f"{self.path.name}: column {name!r} was read as {said}")
-        self._say(columns, verdicts)
+        texts_of = {name: columns[name].there for name, verdict in verdicts.items() if verdict == "text"}
+        judgement = Judgement(verdicts, booleans_among(texts_of))
+        for name, booleans in judgement.booleans.items():
+            columns[name] = booleans.column(columns[name])
+        self._say(numbers, judgement)
         return [columns[name] for name in names]
+
+    def _typed(self, name: str, verdict: Verdict, kind: str) -> str:
+        """SQL of a value, as what it was judged to be."""
+        if verdict == "text":
+            return self._text(name)
+        if verdict == "decimal comma":
+            return f"try_cast(replace({self._text(name)}, ',', '.') as double)"
+        return f"try_cast({self._number(name)} as {kind})"
 
     def _text(self, name: str) -> str:
         """SQL of a value as text; NULL where it is missing."""
@@ -153,20 +267,33 @@ class TextTable:
     def _fetch(self, connection: DuckDBPyConnection, sql: Callable[[str], str], most_rows: int) -> list[Values]:
         import duckdb
 
-        block = max(MIN_BLOCK_BYTES, 2 * self.dialect.longest_line)
-        for block_bytes in dict.fromkeys((min(block, BLOCK_BYTES), BLOCK_BYTES)):
+        for block_bytes in self._block_sizes:
             try:
                 return streamed(connection, sql(self._source(block_bytes)), most_rows)
             except duckdb.Error as error:
-                if "Maximum line size" not in str(error):
-                    refuse_first_fault(self.dialect)
-                    refuse_mixed_line_ends(self.dialect)
-                    raise InputError(
-                        f"{self.path.name} can't be read as a table: {reason(error, self.path)}."
-                    ) from None
-        raise InputError(
+                self._refuse_unless_too_long(error)
+        raise self._too_long()
+
+    @property
+    def _block_sizes(self) -> tuple[int, ...]:
+        """One that holds every line; and one for records of several lines."""
+        block = max(MIN_BLOCK_BYTES, 2 * self.dialect.longest_line)
+        return tuple(dict.fromkeys((min(block, BLOCK_BYTES), BLOCK_BYTES)))
+
+    def _refuse_unless_too_long(self, error: Exception) -> None:
+        """Raise InputError for what DuckDB refuses, but for a record that is longer than a block."""
+        if "Maximum line size" not in str(error):
+            refuse_first_fault(self.dialect)
+            refuse_mixed_line_ends(self.dialect)
+            raise InputError(f"{self.path.name} can't be read as a table: {reason(error, self.path)}.") from None
+
+    def _too_long(self) -> InputError:
+        return InputError(
             f"{self.path.name}: no row may be longer than {MAX_LINE_BYTES:,} bytes; is a quote not closed?"
         )
+
+    def _no_rows(self) -> InputError:
+        return InputError(f"{self.path.name} has no rows: it holds column names and nothing below them.")
 
     def _source(self, block_bytes: int) -> str:
         fields = ", ".join(f"'{field}': 'VARCHAR'" for field in self._field.values())
@@ -182,7 +309,7 @@ class TextTable:
         if self.dialect.has_odd_rows:
             blank = refuse_first_fault(self.dialect)
             if blank and len(self.names) > 1:
-                self.notes = (*self.notes, f"{self.path.name}: blank lines were skipped ({blank})")
+                self._note(f"{self.path.name}: blank lines were skipped ({blank})")
 
     def _is_doubtful(self, column: Column) -> bool:
         """Some value is missing, no number, not finite, or a long integer; or may be a code such as 01234."""
@@ -191,15 +318,26 @@ class TextTable:
         values = column.values
         return not (values.max() <= EXACT_INTEGERS and values.min() >= -EXACT_INTEGERS)  # NaN is doubtful too
 
-    def _judged(self, connection: DuckDBPyConnection, names: Sequence[str]) -> dict[str, Verdict]:
-        """What the values of a column are, where there are any."""
+    def _judged(
+        self, connection: DuckDBPyConnection, names: Sequence[str], numbers: Sequence[str]
+    ) -> dict[str, Verdict]:
+        """What the values of some columns are, where there are any; `numbers` are all that are no text by their role.
+
+        Raises InputError where commas stand before decimals in one and points in another.
+        """
         if not names:
             return {}
         checks = [f"coalesce(bool_or({self._is_other(name)}), false)" for name in names]
         is_text = dict(zip(names, self._ask(connection, checks), strict=True))
         texts = [name for name in names if is_text[name]]
         commas = self._with_decimal_comma(connection, texts) if texts and self.reading.decimal is None else set()
-        return {name: "decimal comma" if name in commas else "text" if is_text[name] else "number" for name in names}
+        verdicts: dict[str, Verdict] = {
+            name: "decimal comma" if name in commas else "text" if is_text[name] else "number" for name in names
+        }
+        if commas:
+            others = [name for name in numbers if verdicts.get(name, "number") == "number"]
+            self._refuse_two_signs(connection, [name for name in names if name in commas], others)
+        return verdicts
 
     def _ask(self, connection: DuckDBPyConnection, checks: Sequence[str]) -> list[bool]:
         """Aggregates over all rows, each true or false."""
@@ -211,8 +349,14 @@ class TextTable:
     def _is_other(self, name: str) -> str:
         """SQL: there is a value, and it is no number."""
         text = self._text(name)
+        number = self._number(name)
         rule = _is_any_number if name in self.reading.numeric else _is_number
-        return f"(trim({text}) <> '' and not {rule(self._number(name), text)})"
+        is_other = f"(trim({text}) <> '' and not {rule(number, text)})"
+        if self.dialect.has_odd_numbers:
+            return is_other
+        # What is cast to a number is one: the bytes would have shown the others. The rule is much slower than the cast.
+        is_plain = f"try_cast({number} as double) between {-EXACT_INTEGERS} and {EXACT_INTEGERS}"
+        return f"(case when {is_plain} then false else {is_other} end)"
 
     def _with_decimal_comma(self, connection: DuckDBPyConnection, names: Sequence[str]) -> set[str]:
         """Those columns in which each value is a number with a comma; none if each comma may be one of thousands."""
@@ -246,13 +390,20 @@ class TextTable:
                 f" {point!r} points. Say which it is: --decimal , or --decimal ."
             )
 
-    def _say(self, columns: dict[str, Column], verdicts: dict[str, Verdict]) -> None:
-        """Add what was converted to the notes."""
-        name = self.path.name
-        if commas := [column for column, verdict in verdicts.items() if verdict == "decimal comma"]:
-            self.notes = (*self.notes, f"{name}: a comma stands before decimals, in {shown(commas)}")
-        if numeric := [column for column in self.reading.numeric if column in columns and columns[column].is_numeric]:
-            self.notes = (*self.notes, f"{name}: codes were read as numbers, as told: {shown(numeric)}")
+    def _say(self, names: Sequence[str], judgement: Judgement) -> None:
+        """Note what was converted among these columns."""
+        file = self.path.name
+        for name, booleans in judgement.booleans.items():
+            self._note(f"{file}: column {name!r} was read as {booleans.said}")
+        if commas := [name for name, verdict in judgement.verdicts.items() if verdict == "decimal comma"]:
+            self._note(f"{file}: a comma stands before decimals, in {shown(commas)}")
+        if numeric := [name for name in self.reading.numeric if name in names and judgement.is_number(name)]:
+            self._note(f"{file}: codes were read as numbers, as told: {shown(numeric)}")
+
+    def _note(self, note: str) -> None:
+        """Once, however often the file is read."""
+        if note not in self.notes:
+            self.notes = (*self.notes, note)
 
 
 def _is_number(field: str, text: str) -> str:

@@ -100,18 +100,23 @@ class TableEncoding:
             features = np.empty((last - first, self.n_slots), np.int32)
             values = np.empty((last - first, self.n_slots), np.float32)
             at = 0
+            faults: list[tuple[int, str, str, ColumnFault]] = []
             for column, name, encoding, offset in zip(columns, names, self.columns, self._starts, strict=True):
                 try:
                     slots = encoding.encode(column.part(first, last))
                 except ColumnFault as fault:
-                    cure = fault.cure_for_model(column.name, origin)
-                    raise InputError(f"{fault.told(name, origin, first)}. {cure}") from None
+                    faults.append((fault.row or 0, column.name, name, fault))
+                    continue
                 if unseen is not None and slots.n_unseen:
                     unseen[name] += slots.n_unseen
                 here = slice(at, at + encoding.n_slots)
                 features[:, here] = slots.features + np.int32(offset)
                 values[:, here] = slots.values
                 at += encoding.n_slots
+            if faults:  # the first row, whatever rows are encoded together
+                _, column_name, name, earliest = min(faults, key=lambda one: one[0])
+                cure = earliest.cure_for_model(column_name, origin)
+                raise InputError(f"{earliest.told(name, origin, first)}. {cure}")
             yield features, values
 
     def to_json(self) -> dict[str, Any]:
