@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -101,32 +102,37 @@ def predict(
             )
             start = stop
 
+    def check(first: Part) -> None:
+        _refuse_two_of_a_name(first.copied, classifier, with_logits=logits)
+        if path is not None:
+            least = len(first) * (2 + MIN_PROBABILITY * len(classifier.target_.classes))
+            check_room("the predictions need at least", path.resolve().parent, least)
+
     def parts() -> Iterator[Predictions]:
         nonlocal n_rows
         fault: InputError | None = None
-        for part in stream.parts():
-            if n_rows == 0:
-                _refuse_two_of_a_name(part.copied, classifier, with_logits=logits)
-                if path is not None:
-                    least = len(part) * (2 + MIN_PROBABILITY * len(classifier.target_.classes))
-                    check_room("the predictions need at least", path.resolve().parent, least)
-            n_rows += len(part)
-            noticed.add(part.features)
-            if noticed.unusable or fault is not None:
-                continue  # only what is said of the columns may change
-            try:
-                yield from predicted(part)
-            except InputError as error:
-                fault = error
-        if noticed.unusable:
-            raise noticed.refusal(stream.whole_column)
-        if fault is not None:
-            raise fault
+        rest = stream.parts()
+        with naming(data):
+            first = next(rest)
+        check(first)
+        with naming(data):
+            for part in itertools.chain([first], rest):
+                n_rows += len(part)
+                noticed.add(part.features)
+                if noticed.unusable or fault is not None:
+                    continue  # nothing will be written; more columns may be unusable
+                try:
+                    yield from predicted(part)
+                except InputError as error:
+                    fault = error
+            if noticed.unusable:
+                raise noticed.refusal(stream.whole_column)
+            if fault is not None:
+                raise fault
 
     def write(text: TextIO, delimiter: str) -> None:
-        with naming(data):
-            for number, part in enumerate(parts()):
-                part.write(text, delimiter, has_header=number == 0)
+        for number, part in enumerate(parts()):
+            part.write(text, delimiter, has_header=number == 0)
 
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
 
@@ -154,8 +160,7 @@ def predict(
         else:
             results.tell(f"{n_rows:,} predictions written to {path}")
     elif json:
-        with naming(data):
-            rows = [row for part in parts() for row in part.as_objects()]
+        rows = [row for part in parts() for row in part.as_objects()]
         tell_notes()
         with standard_output():
             print(as_json({**about(), "predictions": rows}, is_wide=True))

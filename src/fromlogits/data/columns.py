@@ -36,7 +36,10 @@ def _as_said(column: Column, reading: Reading) -> Column:
     values, missing = column.values, column.missing
     if reading.missing:
         words = set(reading.missing)
-        stands_for_nothing = np.fromiter((text.strip() in words for text in values), bool, len(values))
+        is_missing = column.is_missing
+        stands_for_nothing = np.fromiter(
+            (not gap and text.strip() in words for text, gap in zip(values, is_missing, strict=True)), bool, len(values)
+        )
         if stands_for_nothing.any():
             missing = stands_for_nothing if missing is None else missing | stands_for_nothing
     if column.name in reading.numeric:

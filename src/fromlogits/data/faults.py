@@ -38,6 +38,13 @@ def _wrong_count(found: int, dialect: Dialect) -> str:
     return f"{rule}. A value that holds a {DELIMITERS.get(dialect.delimiter, repr(dialect.delimiter))} must be quoted."
 
 
+def has_longer_record(dialect: Dialect, most_bytes: int) -> bool:
+    """Whether some record has more bytes, its quotes not counted."""
+    with open_text(dialect.path) as text:
+        rows = records(text, dialect.delimiter, dialect.quote)
+        return any(sum(len(value.encode()) + 1 for value in values) > most_bytes for _, values in rows)
+
+
 def refuse_mixed_line_ends(dialect: Dialect) -> None:
     """Raise InputError where a line ends otherwise than the first; inside quotes that would be fine."""
     with open_text(dialect.path) as text:

@@ -253,7 +253,7 @@ def _counts_the_rows(column: Column, table: Table) -> bool:
     if not is_whole or column.missing is not None or n < KEY_ROWS:
         return False
     low, high = float(values.min()), float(values.max())
-    return high - low == n - 1 and bool((np.unique(values) == np.arange(n) + low).all())
+    return high - low == n - 1 and np.array_equal(np.unique(values), np.arange(n) + low)
 
 
 # --- damage ---

@@ -16,7 +16,7 @@ from ..errors import InputError
 from .booleans import Booleans, booleans_among
 from .dialect import examine
 from .duck import Values, connect, in_parts, literal, quoted_path, reason, rows_of_a_part, streamed
-from .faults import refuse_first_fault, refuse_mixed_line_ends
+from .faults import has_longer_record, refuse_first_fault, refuse_mixed_line_ends
 from .numbers import ANY_NUMBER, COMMA_NUMBER, EXACT_INTEGERS, INTEGER, NUMBER, THOUSANDS
 from .origin import Origin, TextLines
 from .packed import packing
@@ -148,9 +148,10 @@ class TextTable:
         """
         is_first = not self._judgement.verdicts
         with connect() as connection:
-            verdicts = self._judged(connection, doubtful, numbers) if is_first else {}
+            verdicts = self._judged(connection, doubtful) if is_first else {}
             if not is_first or any(verdict != "number" for verdict in verdicts.values()):
-                verdicts = self._judged(connection, numbers, numbers)
+                verdicts = self._judged(connection, numbers)
+                self._refuse_two_signs(connection, verdicts, numbers)
         texts_of = {name: self._each_text(name) for name, verdict in verdicts.items() if verdict == "text"}
         self._judgement = Judgement(verdicts, booleans_among(texts_of))
         return self._least_kind == "smallint" or any(verdict != "number" for verdict in verdicts.values())
@@ -190,8 +191,8 @@ class TextTable:
                             yield values
                 return
             except duckdb.Error as error:
-                self._refuse_unless_too_long(error)
-        raise self._too_long()
+                refused = self._refusal(error)
+        raise refused
 
     def _each_text(self, name: str) -> Iterator[str]:
         """The values of one column that are there."""
@@ -222,7 +223,8 @@ class TextTable:
         self._check_rows()
         numbers = [name for name in names if name not in as_text]
         doubtful = [name for name in numbers if self._is_doubtful(columns[name])]
-        verdicts = self._judged(connection, doubtful, numbers)
+        verdicts = self._judged(connection, doubtful)
+        self._refuse_two_signs(connection, verdicts, numbers)
         again = {
             name: self._typed(name, verdict, "double")
             for name, verdict in verdicts.items()
@@ -271,8 +273,8 @@ class TextTable:
             try:
                 return streamed(connection, sql(self._source(block_bytes)), most_rows)
             except duckdb.Error as error:
-                self._refuse_unless_too_long(error)
-        raise self._too_long()
+                refused = self._refusal(error)
+        raise refused
 
     @property
     def _block_sizes(self) -> tuple[int, ...]:
@@ -280,17 +282,18 @@ class TextTable:
         block = max(MIN_BLOCK_BYTES, 2 * self.dialect.longest_line)
         return tuple(dict.fromkeys((min(block, BLOCK_BYTES), BLOCK_BYTES)))
 
-    def _refuse_unless_too_long(self, error: Exception) -> None:
-        """Raise InputError for what DuckDB refuses, but for a record that is longer than a block."""
-        if "Maximum line size" not in str(error):
-            refuse_first_fault(self.dialect)
-            refuse_mixed_line_ends(self.dialect)
-            raise InputError(f"{self.path.name} can't be read as a table: {reason(error, self.path)}.") from None
+    def _refusal(self, error: Exception) -> InputError:
+        """What to say where DuckDB refuses the file with the largest blocks too; raises what is known to be at fault.
 
-    def _too_long(self) -> InputError:
-        return InputError(
-            f"{self.path.name}: no row may be longer than {MAX_LINE_BYTES:,} bytes; is a quote not closed?"
-        )
+        DuckDB's own words can't be relied on to say that a record is too long: they quote it first, and are cut.
+        """
+        refuse_first_fault(self.dialect)
+        refuse_mixed_line_ends(self.dialect)
+        if "Maximum line size" in str(error) or has_longer_record(self.dialect, MAX_LINE_BYTES):
+            return InputError(
+                f"{self.path.name}: no row may be longer than {MAX_LINE_BYTES:,} bytes; is a quote not closed?"
+            )
+        return InputError(f"{self.path.name} can't be read as a table: {reason(error, self.path)}.")
 
     def _no_rows(self) -> InputError:
         return InputError(f"{self.path.name} has no rows: it holds column names and nothing below them.")
@@ -318,26 +321,15 @@ class TextTable:
         values = column.values
         return not (values.max() <= EXACT_INTEGERS and values.min() >= -EXACT_INTEGERS)  # NaN is doubtful too
 
-    def _judged(
-        self, connection: DuckDBPyConnection, names: Sequence[str], numbers: Sequence[str]
-    ) -> dict[str, Verdict]:
-        """What the values of some columns are, where there are any; `numbers` are all that are no text by their role.
-
-        Raises InputError where commas stand before decimals in one and points in another.
-        """
+    def _judged(self, connection: DuckDBPyConnection, names: Sequence[str]) -> dict[str, Verdict]:
+        """What the values of a column are, where there are any."""
         if not names:
             return {}
         checks = [f"coalesce(bool_or({self._is_other(name)}), false)" for name in names]
         is_text = dict(zip(names, self._ask(connection, checks), strict=True))
         texts = [name for name in names if is_text[name]]
         commas = self._with_decimal_comma(connection, texts) if texts and self.reading.decimal is None else set()
-        verdicts: dict[str, Verdict] = {
-            name: "decimal comma" if name in commas else "text" if is_text[name] else "number" for name in names
-        }
-        if commas:
-            others = [name for name in numbers if verdicts.get(name, "number") == "number"]
-            self._refuse_two_signs(connection, [name for name in names if name in commas], others)
-        return verdicts
+        return {name: "decimal comma" if name in commas else "text" if is_text[name] else "number" for name in names}
 
     def _ask(self, connection: DuckDBPyConnection, checks: Sequence[str]) -> list[bool]:
         """Aggregates over all rows, each true or false."""
@@ -376,9 +368,13 @@ class TextTable:
         is_sure = any(sure for sure, is_decimal in zip(found[1::2], found[::2], strict=True) if is_decimal)
         return columns if is_sure else set()
 
-    def _refuse_two_signs(self, connection: DuckDBPyConnection, commas: Sequence[str], numbers: Sequence[str]) -> None:
-        """Raise InputError where some column has decimals with a point, beside those with a comma."""
-        if not numbers or self.dialect.has_whole_numbers_only:
+    def _refuse_two_signs(
+        self, connection: DuckDBPyConnection, verdicts: Mapping[str, Verdict], numbers: Sequence[str]
+    ) -> None:
+        """Raise InputError where, of all columns of numbers, some have decimals with a comma and some with a point."""
+        commas = [name for name, verdict in verdicts.items() if verdict == "decimal comma"]
+        numbers = [name for name in numbers if verdicts.get(name, "number") == "number"]
+        if not commas or not numbers or self.dialect.has_whole_numbers_only:
             return
         points = self._ask(
             connection, [f"coalesce(bool_or(contains({self._text(name)}, '.')), false)" for name in numbers]

@@ -42,6 +42,7 @@ class Levels(Encoding):
         )
 
     def noticed(self, column: Column) -> tuple[int, int]:
+        self.number.noticed(column)  # raises what `encode` would
         return self.category.noticed(column)
 
     @property
