@@ -7,6 +7,7 @@ in parts of a few rows.
 from __future__ import annotations
 
 import gzip
+import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -309,3 +310,27 @@ def test_nothing_is_written_where_the_last_row_is_at_fault(
             " --missing x if it stands for no value; the model needs the column.\n"
         )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.safetensors", "t.csv", "train.csv"]
+
+
+def test_missing_and_unseen_values_of_all_parts_are_counted_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = TABLES["mixed"][0]
+    rng = np.random.default_rng(6)
+    rows = [mixed(rng, k) for k in range(200)]
+    Path("train.csv").write_text(written(names, rows), encoding="utf-8")
+    assert run(["train", "train.csv", "--target", "y", "--id", "nr", "-o", "m.safetensors", "--epochs", "1"]) == 0
+    for k in (0, 5, 19):
+        rows[k][names.index("colour")] = "mauve"
+    rows[7][names.index("colour")] = ""
+    Path("t.csv").write_text(written(names, rows[:20]), encoding="utf-8")
+    in_parts_of(3, monkeypatch)
+    for verb in ("predict", "evaluate"):
+        capsys.readouterr()
+        code, out, _ = outcome(f"{verb} m.safetensors t.csv --json", capsys)
+
+        counts = {one["column"]: (one["missing"], one["unseen"]) for one in json.loads(out)["columns"]}
+        assert code == 0
+        assert counts["colour"] == (1, 3)
+        assert counts["gap"] == (sum(row[2] == "" for row in rows[:20]), 0)

@@ -188,6 +188,13 @@ def test_one_value_has_one_text_in_every_source() -> None:
 # --- what is found out ---
 
 
+def test_whole_numbers_that_span_the_rows_and_are_not_all_different_are_numbers() -> None:
+    n = 200
+    encoder = fit({"count": [0, n - 1, *(37 * k % 150 for k in range(n - 2))], "x": [k * 0.37 for k in range(n)]})
+
+    assert encoder.schema.names == ("count", "x")
+
+
 def test_columns_that_say_nothing_or_name_the_row_are_left_out_with_a_word() -> None:
     n = 60
     words = ["some", "words", "that", "nobody", "else", "has", "written", "here", "before"]
