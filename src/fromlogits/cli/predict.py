@@ -103,9 +103,13 @@ def predict(
             start = stop
 
     def check(first: Part) -> None:
-        _refuse_two_of_a_name(first.copied, classifier, with_logits=logits)
+        logit_names = [str(name) for name in classifier.target_.classes] if logits else []
+        own = own_names(
+            classifier.target_.classes, logit_names, k, says_undecided=says_undecided, has_sets=sets is not None
+        )
+        _refuse_two_of_a_name(first.copied, own)
         if path is not None:
-            least = len(first) * (2 + MIN_PROBABILITY * len(classifier.target_.classes))
+            least = len(first) * (2 + MIN_PROBABILITY * (n_classes if k is None else k))
             check_room("the predictions need at least", path.resolve().parent, least)
 
     def parts() -> Iterator[Predictions]:
