@@ -26,6 +26,7 @@ HEAD = """# The command line
 - **Ctrl-C** while training stops after the current step and still saves the best epoch so far.
   Pressed again, more than a second later, it gives up and saves nothing.
 - **Files** are written whole or not at all, and never over one that exists unless `--overwrite` allows it.
+  A device or a pipe that `predict -o` or `cv -o` names is written as the rows come, as CSV unless its name ends in `.tsv`; what went before an error stays there.
   Without `-o` a model is named after the data: `digits.safetensors`, then `digits-2.safetensors`.
 - **Predictions** keep the order of the rows: the `--id` columns, `prediction`, and `probability:CLASS` for each class.
   Of labels, `prediction` is those that hold, joined by `|` or the separator of the training file.

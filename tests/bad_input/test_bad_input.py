@@ -1985,10 +1985,11 @@ CASES: dict[str, list[Case]] = {
             "-o out/p.csv: the folder 'out' does not exist; make it first.",
         ),
         Case(
-            "predictions into a pipe",
-            several(model, table, lambda: os.mkfifo("p.csv")),
-            "predict m.safetensors t.csv -o p.csv --overwrite",
-            "-o p.csv: this is a device or a pipe; it must be a file.",
+            "predictions into a pipe that can't be written to",
+            several(model, table, lambda: os.mkfifo("pipe")),
+            "predict m.safetensors t.csv -o pipe",
+            "-o pipe: this can't be written to; choose another name.",
+            fault=locked_folder,
         ),
         Case(
             "predictions over a file that is read-only",

@@ -185,6 +185,34 @@ def test_a_full_standard_output_is_one_line(trained: Path, command: str) -> None
     assert done.returncode == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command", ["predict m.safetensors t.npz", "cv t.npz --folds 2 --epochs 1 --quiet"])
+def test_a_full_device_that_is_named_is_one_line(trained: Path, command: str) -> None:
+    done = redirected(f"{command} -o /dev/full", "", trained)
+
+    assert done.stderr == "fromlogits: /dev/full could not be written: no space left on device.\n"
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(("pipe", "delimiter"), [("pipe", ","), ("pipe.tsv", "\t"), ("/dev/stdout", ",")])
+def test_a_pipe_takes_the_predictions_as_they_come(trained: Path, pipe: str, delimiter: str) -> None:
+    make = f"rm -f {pipe}; mkfifo {pipe}; cat {pipe} & " if pipe != "/dev/stdout" else ""
+    line = f"{make}{shlex.quote(sys.executable)} -m fromlogits predict m.safetensors u.npz -o {pipe}; wait"
+    done = subprocess.run(["bash", "-c", line], cwd=trained, capture_output=True, text=True, timeout=60)
+
+    assert done.stderr == f"200 predictions written to {pipe}\n"
+    assert done.stdout.replace(delimiter, ",") == redirected("predict m.safetensors u.npz", "", trained).stdout
+
+
+def test_a_pipe_whose_reader_goes_away_is_one_line(trained: Path) -> None:
+    line = f"{shlex.quote(sys.executable)} -m fromlogits predict m.safetensors t.npz -o pipe"
+    line = f"rm -f pipe; mkfifo pipe; head -c 1 pipe > /dev/null & {line}"
+    done = subprocess.run(["bash", "-c", line], cwd=trained, capture_output=True, text=True, timeout=60)
+
+    assert done.stderr == "fromlogits: pipe could not be written: broken pipe.\n"
+    assert (done.returncode, done.stdout) == (1, "")
+
+
 @pytest.mark.parametrize("command", EVERY_VERB)
 def test_a_reader_that_is_gone_hears_nothing_and_no_one_else_does(trained: Path, command: str) -> None:
     for made in ("p.csv", "t.safetensors", "t-2.safetensors"):

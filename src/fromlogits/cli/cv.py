@@ -32,6 +32,7 @@ from .output import (
     in_words,
     listed,
     naming,
+    takes_a_stream,
     written,
 )
 from .predict import MIN_PROBABILITY
@@ -56,7 +57,7 @@ def cv(
     folds: Annotated[str, typer.Option("--folds", metavar="N", help="How many folds [5].")] = "5",
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write each row's prediction to this .csv or .tsv."),
+        typer.Option("-o", "--output", metavar="FILE", help="Write each row's prediction to this .csv, .tsv or pipe."),
     ] = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -74,7 +75,7 @@ def cv(
     path = None if output is None else Path(output)
     if path is not None:
         delimiter_of(path)
-        check_output(path, overwrite=overwrite, inputs=[data])
+        check_output(path, overwrite=overwrite, inputs=[data], may_be_stream=True)
     asked = recipe.asked(reading)
     dataset = read(data, **asked)
     progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)
@@ -142,7 +143,8 @@ def cv(
     drawn = "other rows" if recipe.group is None else f"other groups of {recipe.group}"
     show(results, about, found.figures, f"{drawn}; how trainings differ is not in it")
     if path is not None:
-        results.tell(f"{len(dataset):,} predictions written to {path}")
+        say = progress if takes_a_stream(path) else results  # a pipe may be standard output itself
+        say.tell(f"{len(dataset):,} predictions written to {path}")
     return 0
 
 
@@ -230,8 +232,9 @@ def _report(found: CrossValidation, n_rows: int, seconds: float) -> dict[str, An
 
 def _write(found: CrossValidation, dataset: Dataset, path: Path, *, overwrite: bool) -> None:
     """The out-of-fold predictions, in the form of `fromlogits predict`."""
-    least = len(dataset) * (2 + MIN_PROBABILITY * len(found.target.classes))
-    check_room("the predictions need at least", path.resolve().parent, least)
+    if not takes_a_stream(path):
+        least = len(dataset) * (2 + MIN_PROBABILITY * len(found.target.classes))
+        check_room("the predictions need at least", path.resolve().parent, least)
     is_judged, columns = found.fold_of >= 0, dataset.ids.columns
     most_rows = max(1, PART_VALUES // len(found.target.classes))
     with (

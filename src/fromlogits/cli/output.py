@@ -408,16 +408,36 @@ def _texts(column: Column, part: slice) -> list[str]:
 
 
 def delimiter_of(path: Path) -> str:
-    """By the end of the name; InputError for what can't be written."""
-    if path.suffix.lower() not in DELIMITERS:
+    """By the end of the name, of a device or pipe otherwise that of CSV; InputError for what can't be written."""
+    delimiter = DELIMITERS.get(path.suffix.lower(), "," if takes_a_stream(path) else None)
+    if delimiter is None:
         raise InputError(
             f"-o {shlex.quote(str(path))}: predictions are written to a file whose name ends in .csv or .tsv."
         )
-    return DELIMITERS[path.suffix.lower()]
+    return delimiter
 
 
-def check_output(path: Path, *, overwrite: bool, inputs: Sequence[str] = (), option: str = "-o") -> None:
-    """Raise InputError unless a file may be written there; it is asked before the work starts."""
+def takes_a_stream(path: Path) -> bool:
+    """A device or a pipe, which takes what is written as it comes: nothing of it can be taken back."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+
+
+def check_output(
+    path: Path, *, overwrite: bool, inputs: Sequence[str] = (), option: str = "-o", may_be_stream: bool = False
+) -> None:
+    """Raise InputError unless a file may be written there; it is asked before the work starts.
+
+    Args:
+        path: where to.
+        overwrite: a file that is there is replaced.
+        inputs: files that are read.
+        option: that named the path.
+        may_be_stream: a device or a pipe will do.
+    """
     shown = f"{option} {shlex.quote(str(path))}"
     if str(path) == "-":
         raise InputError(f"{shown}: this must name a file; standard output can't be written whole or not at all.")
@@ -431,6 +451,10 @@ def check_output(path: Path, *, overwrite: bool, inputs: Sequence[str] = (), opt
         if os.path.lexists(path):
             if any(Path(other).exists() and path.exists() and path.samefile(other) for other in inputs):
                 raise InputError(f"{shown}: this file is read from; choose another name.")
+            if may_be_stream and takes_a_stream(path):
+                if not os.access(path, os.W_OK):
+                    raise InputError(f"{shown}: this can't be written to; choose another name.")
+                return
             if mode is not None and not stat.S_ISREG(mode):
                 raise InputError(f"{shown}: this is a device or a pipe; it must be a file.")
             if not overwrite:
@@ -482,11 +506,15 @@ def spooled() -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def written(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
-    """A file that appears under its name whole or not at all; FromlogitsError if it can't be written."""
+    """A file that appears under its name whole or not at all; FromlogitsError if it can't be written.
+
+    A device or a pipe is written as it is.
+    """
     try:
-        with whole_file(path, overwrite=overwrite) as stream:
+        with open(path, "wb") if takes_a_stream(path) else whole_file(path, overwrite=overwrite) as stream:
             yield stream
     except FileExistsError:
         raise FromlogitsError(f"{path.name} was made by another program meanwhile; it is left as it is.") from None
     except OSError as error:
-        raise FromlogitsError(f"{path.name} could not be written: {(error.strerror or str(error)).lower()}.") from error
+        shown = path if takes_a_stream(path) else path.name
+        raise FromlogitsError(f"{shown} could not be written: {(error.strerror or str(error)).lower()}.") from error

@@ -21,7 +21,17 @@ from .columns import as_report, noticed_notes
 from .display import Screen, standard_output
 from .opening import open_model, stream_unlabelled
 from .options import Coverage, Data, Json, Model, Overwrite, Threads, listed_names, named, read_coverage, reads_files
-from .output import Predictions, as_json, check_output, delimiter_of, naming, own_names, spooled, written
+from .output import (
+    Predictions,
+    as_json,
+    check_output,
+    delimiter_of,
+    naming,
+    own_names,
+    spooled,
+    takes_a_stream,
+    written,
+)
 
 if TYPE_CHECKING:
     from ..data.stream import Part
@@ -37,7 +47,9 @@ def predict(
     reading: Reading,
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write to this .csv or .tsv [CSV to standard output]."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write to this .csv, .tsv or pipe [CSV to standard output]."
+        ),
     ] = None,
     logits: Annotated[bool, typer.Option("--logits", help="Add the logits, one column per output unit.")] = False,
     coverage: Coverage = None,
@@ -69,7 +81,7 @@ def predict(
     path = Path(output) if output is not None else None
     if path is not None:
         delimiter_of(path)
-        check_output(path, overwrite=overwrite, inputs=[model, data])
+        check_output(path, overwrite=overwrite, inputs=[model, data], may_be_stream=True)
     from ..decisions import rules
 
     wanted = read_coverage(coverage)
@@ -108,7 +120,7 @@ def predict(
             classifier.target_.classes, logit_names, k, says_undecided=says_undecided, has_sets=sets is not None
         )
         _refuse_two_of_a_name(first.copied, own)
-        if path is not None:
+        if path is not None and not takes_a_stream(path):
             least = len(first) * (2 + MIN_PROBABILITY * (n_classes if k is None else k))
             check_room("the predictions need at least", path.resolve().parent, least)
 
@@ -162,7 +174,8 @@ def predict(
         if json:
             results.tell(as_json({**about(), "output": str(path)}))
         else:
-            results.tell(f"{n_rows:,} predictions written to {path}")
+            say = progress if takes_a_stream(path) else results  # a pipe may be standard output itself
+            say.tell(f"{n_rows:,} predictions written to {path}")
     elif json:
         rows = [row for part in parts() for row in part.as_objects()]
         tell_notes()
