@@ -130,8 +130,10 @@ class _Gathered:
         self.n_columns, self.width, self.kind = n_columns, width, kind
         self.n_rows = 0
         self._place = 0  # in a row, of the next value
-        self._rest: tuple[NDArray[Any], NDArray[Any]] = (np.empty(0, kind), np.empty(0, bool))  # of a row in parts
-        self._values, self._missing = [np.empty((n_columns, 0), kind)], [np.empty((n_columns, 0), bool)]
+        dtype: np.dtype[Any] = np.dtype(kind)
+        self._rest: tuple[NDArray[Any], NDArray[Any]] = (np.empty(0, dtype), np.empty(0, bool))  # of a row in parts
+        self._values: list[NDArray[Any]] = [np.empty((n_columns, 0), dtype)]
+        self._missing: list[NDArray[Any]] = [np.empty((n_columns, 0), bool)]
         self._known: dict[bytes, str] = {}
 
     def add(self, child: Any, n: int) -> None:
