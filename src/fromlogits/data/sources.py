@@ -161,7 +161,7 @@ def read_in_parts(
     reading: Reading | None = None,
     **about: Any,
 ) -> Stream:
-    """Rows for a model to predict, some at a time; of CSV, TSV and Parquet the memory is bounded.
+    """Rows for a model to predict, some at a time; CSV, TSV and Parquet are never in memory whole.
 
     Args are those of `read`, with labelled=False. What is read is the same, and so is what is refused: the roles of the
     columns here, their values while the rows are taken.

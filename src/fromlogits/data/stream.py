@@ -1,4 +1,4 @@
-"""A file's rows for a model, some at a time: what is in memory does not grow with the file."""
+"""A file's rows for a model, some at a time: the whole is never in memory."""
 
 from __future__ import annotations
 
