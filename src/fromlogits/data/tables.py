@@ -7,7 +7,8 @@ and takes a damaged file for one text column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -118,30 +119,32 @@ class TextTable:
         """
         texts, start = frozenset(as_text), 0
         numbers = [name for name in names if name not in texts]
-        is_to_be_read = True
-        while is_to_be_read:
-            is_to_be_read = False
+        doubtful: list[str] | None = []
+        while doubtful is not None:
+            if doubtful:  # now that no query is open: one that waits fills the memory meanwhile
+                self._judge(doubtful, numbers)
+            doubtful = None
             stop = 0
-            for columns in self._parts(names, texts, keep):
-                first, stop = stop, stop + len(columns[0].values)
-                if first < start:
-                    continue  # given before something was judged
-                if first == 0:
-                    self._check_rows()
-                typed, kept = columns[: len(names)], columns[len(names) :]
-                unknown = [one for one in typed if one.name not in texts and one.name not in self._judgement.verdicts]
-                if doubtful := [column.name for column in unknown if self._is_doubtful(column)]:
-                    is_to_be_read = self._judge(doubtful, numbers)
-                    if is_to_be_read:
+            with contextlib.closing(self._parts(names, texts, keep)) as parts:
+                for columns in parts:
+                    first, stop = stop, stop + len(columns[0].values)
+                    if first < start:
+                        continue  # given before something was judged
+                    if first == 0:
+                        self._check_rows()
+                    typed, kept = columns[: len(names)], columns[len(names) :]
+                    known = texts | self._judgement.verdicts.keys()
+                    if unknown := [one.name for one in typed if one.name not in known and self._is_doubtful(one)]:
+                        doubtful = unknown
                         break
-                origin, start = self.origin.after(first), stop
-                yield tuple(Table(tuple(some), stop - first, origin) for some in (typed, kept))  # type: ignore[misc]
+                    origin, start = self.origin.after(first), stop
+                    yield tuple(Table(tuple(some), stop - first, origin) for some in (typed, kept))  # type: ignore[misc]
         if not start:
             raise self._no_rows()
         self._say(numbers, self._judgement)
 
-    def _judge(self, doubtful: Sequence[str], numbers: Sequence[str]) -> bool:
-        """Ask the whole file what these columns are; whether they are to be read otherwise than before.
+    def _judge(self, doubtful: Sequence[str], numbers: Sequence[str]) -> None:
+        """Ask the whole file what these columns are.
 
         Where they are no numbers, or for the second time, all `numbers` are judged: commas are looked at in all columns
         together, and gaps may appear in one column after the other.
@@ -154,9 +157,8 @@ class TextTable:
                 self._refuse_two_signs(connection, verdicts, numbers)
         texts_of = {name: self._each_text(name) for name, verdict in verdicts.items() if verdict == "text"}
         self._judgement = Judgement(verdicts, booleans_among(texts_of))
-        return self._least_kind == "smallint" or any(verdict != "number" for verdict in verdicts.values())
 
-    def _parts(self, names: Sequence[str], as_text: frozenset[str], keep: Sequence[str]) -> Iterator[list[Column]]:
+    def _parts(self, names: Sequence[str], as_text: frozenset[str], keep: Sequence[str]) -> Generator[list[Column]]:
         """By the present judgement, each part of as many rows whatever that is, but for the last."""
         judgement = self._judgement
         verdicts: dict[str, Verdict] = {
@@ -279,7 +281,7 @@ class TextTable:
     @property
     def _block_sizes(self) -> tuple[int, ...]:
         """One that holds every line; and one for records of several lines."""
-        block = max(MIN_BLOCK_BYTES, 2 * self.dialect.longest_line)
+        block = max(MIN_BLOCK_BYTES, 4 * self.dialect.longest_line)
         return tuple(dict.fromkeys((min(block, BLOCK_BYTES), BLOCK_BYTES)))
 
     def _refusal(self, error: Exception) -> InputError:
@@ -301,11 +303,13 @@ class TextTable:
     def _source(self, block_bytes: int) -> str:
         fields = ", ".join(f"'{field}': 'VARCHAR'" for field in self._field.values())
         quote = literal(self.dialect.quote)
+        # A line may fill half a block: where one may fill it all, DuckDB's memory grows with the file, 0.2 GB a GB.
+        most_line = MAX_LINE_BYTES if block_bytes == BLOCK_BYTES else block_bytes // 2
         return (
             f"read_csv({quoted_path(self.path)}, columns = {{{fields}}}, header = {self.dialect.has_header},"
             f" auto_detect = false, delim = {literal(self.dialect.delimiter)}, quote = {quote}, escape = {quote},"
             f" strict_mode = true, ignore_errors = false, null_padding = false, compression = '{packing(self.path)}',"
-            f" buffer_size = {block_bytes}, max_line_size = {min(block_bytes, MAX_LINE_BYTES)})"
+            f" buffer_size = {block_bytes}, max_line_size = {most_line})"
         )
 
     def _check_rows(self) -> None:
