@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import threadpoolctl
 from numpy.typing import NDArray
 
 from fromlogits.decisions import rules, thresholds
 from fromlogits.decisions.folds import FOLDS, folds
 from fromlogits.decisions.objectives import Costs, Objective
 from fromlogits.decisions.thresholds import Evidence, Fitted
+from fromlogits.logits import softmax
 
 Array = NDArray[Any]
 NATURAL_LABELS = rules.natural("multi-label", 1, 1)
@@ -436,6 +438,20 @@ def test_few_rows_of_classes_and_classes_without_a_row(text: str, n: int) -> Non
 
 
 # --- costs ---
+
+
+def test_the_scores_of_classes_have_the_same_bits_on_any_number_of_threads() -> None:
+    rng = np.random.default_rng(0)
+    logits_nk = (3 * rng.normal(size=(20_000, 300))).astype(np.float32)
+    codes_n = (logits_nk + rng.gumbel(size=logits_nk.shape)).argmax(axis=1)
+    evidence = Evidence(softmax(logits_nk), codes_n)
+    for text in ("f1", "balanced_accuracy"):
+        case = thresholds._Classes(objective(text), rules.Largest(), evidence, range(300))
+        found = []
+        for threads in (1, 2):
+            with threadpoolctl.threadpool_limits(threads):
+                found.append(case._scores(np.ones(len(codes_n), bool)).numbers())
+        assert found[0] == found[1], text
 
 
 def test_costs_are_decided_without_fitting_and_their_mean_is_said() -> None:

@@ -384,7 +384,8 @@ class _Classes:
         likely_nk: Float64 = p_nk * self.untilt_k
         likely_nk /= likely_nk.sum(axis=1, keepdims=True)
         seen_k = np.bincount(codes_n, weights_n, k)
-        support_k = trust_k * seen_k + (1.0 - trust_k) * (weights_n @ likely_nk)
+        # Not by @: OpenBLAS adds in an order that depends on how many threads it has.
+        support_k = trust_k * seen_k + (1.0 - trust_k) * np.einsum("n,nk->k", weights_n, likely_nk)
         support_k = np.maximum(support_k, support_k.max() * 1e-6)
         if self.objective.measure == "balanced_accuracy":
             factors_k = self.untilt_k / support_k
