@@ -276,11 +276,12 @@ def test_a_whole_weight_is_that_many_copies(text: str) -> None:
     assert by_weight != unweighted
 
 
-def test_only_the_ratios_of_weights_matter() -> None:
+@pytest.mark.parametrize("scale", [2.0**-9, 2.0**-700, 2.0**900])
+def test_only_the_ratios_of_weights_matter(scale: float) -> None:
     p_nl, truth_nl = calibrated(80, 3, 7)
     weights_n = np.random.default_rng(0).integers(1, 4, 80).astype(np.float64)
     for text in ("f1", "recall>=0.8", "precision>=0.5"):
-        one, other = (fit_labels(text, p_nl, truth_nl, weights) for weights in (weights_n, weights_n * 2.0**-9))
+        one, other = (fit_labels(text, p_nl, truth_nl, weights) for weights in (weights_n, weights_n * scale))
         assert one.to_json() == other.to_json()
         assert one.rule.to_json() == other.rule.to_json()
 

@@ -146,6 +146,26 @@ def test_what_no_resample_changes_has_no_interval() -> None:
     assert set(found) == {"accuracy"}  # Wilson's; all others are perfect in every resample
 
 
+@pytest.mark.parametrize("scale", [2.0**-1050, 2.0**-700, 2.0**900])
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_only_the_ratios_of_weights_matter(task: metrics.Task, scale: float) -> None:
+    logits_nc, targets = classes(120, 2) if task == "multi-class" else labels(120, 2)
+    weights_n = np.random.default_rng(1).integers(1, 5, 120).astype(float)
+    one, other = (in_full(task, range(4), logits_nc, targets, weights=w) for w in (weights_n, scale * weights_n))
+    for name in (*(name for name in FIGURES if name in one), "intervals", "resamples"):
+        assert one[name] == other[name], name
+
+
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_an_infinite_loss_has_no_interval_and_the_other_figures_have(task: metrics.Task) -> None:
+    logits_nc, targets = classes(120, 2) if task == "multi-class" else labels(120, 2)
+    logits_nc[0, 0] = -np.inf
+    targets[0] = 0 if task == "multi-class" else 1
+    figures = in_full(task, range(4), logits_nc, targets)
+    assert figures["log_loss"] is None
+    assert "log_loss" not in figures["intervals"] and "brier" in figures["intervals"]
+
+
 def test_the_ranks_of_resamples_are_those_of_weights() -> None:
     rng = np.random.default_rng(0)
     for share in (0.5, 0.02, 0.0, 1.0):

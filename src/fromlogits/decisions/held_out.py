@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..logits import sigmoid_losses, softmax_losses
-from ..metrics import has_unknown, row_weights
+from ..metrics import effective_number, has_unknown, row_weights
 from ..spec import HeadName
 
 Float32 = NDArray[np.float32]
@@ -118,11 +118,3 @@ class HeldOut:
 
 def _of_rows(counts: Float64) -> Float64:
     return counts if counts.ndim == 1 else row_weights(counts)
-
-
-def effective_number(weights_n: Float64) -> float:
-    """How many rows of equal weight say as much, (Σw)² / Σw² (Kish, Survey Sampling, 1965); 0 where none counts."""
-    if not weights_n.any():
-        return 0.0
-    scaled_n = weights_n / weights_n.max()
-    return float(scaled_n.sum() ** 2 / (scaled_n**2).sum())

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..heads import THRESHOLD
+from ..metrics import effective_number
 from .folds import FOLDS, folds
-from .held_out import effective_number
 from .objectives import Costs, Objective
 from .rules import Codes, Rule, Scores, SecondClass, Task, Thresholds
 
@@ -308,14 +308,14 @@ def _bounded(objective: Objective, hits: Float64, yes: Float64, positives: float
     """
     if objective.measure == "recall":
         of_positives = ranked.weights[ranked.truth]
-        needed = objective.number * (positives + (of_positives**2).sum() / positives)
+        needed = objective.number * (positives + positives / effective_number(of_positives))
         enough = np.flatnonzero(hits >= needed * (1 - ROUNDING))
         if len(enough):
             return int(enough[0]), ""
         all_of_them = np.flatnonzero(hits >= positives * (1 - ROUNDING))
         place = int(all_of_them[0]) if len(all_of_them) else len(hits) - 1
         return place, f"{objective.name} can't be promised by so few positive rows; all of them are decided for"
-    one_more = (ranked.weights**2).sum() / ranked.weights.sum()
+    one_more = ranked.weights.sum() / effective_number(ranked.weights)
     enough = np.flatnonzero((hits >= objective.number * (yes + one_more) * (1 - ROUNDING)) & (yes > 0))
     if len(enough):
         return int(enough[hits[enough].argmax()]), ""

@@ -9,6 +9,7 @@ still differ where the probabilities have become equal.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,15 +18,16 @@ from numpy.typing import NDArray
 
 from . import intervals
 from .classes import Classes, predicted_classes
+from .counts import effective_number
 from .intervals import LEVEL
 from .labels import Labels, has_unknown, predicted_labels, row_weights
 from .names import FIGURES, METRICS, SHORT, Metric, Task, is_better, validate_metric
 from .sets import coverage, covered, label_recall, set_size
 
 __all__ = [
-    "FIGURES", "LEVEL", "METRICS", "MOST_CONFUSED", "SHORT", "Metric", "Task", "coverage", "covered", "evaluate",
-    "has_unknown", "in_full", "is_better", "label_recall", "predicted_classes", "predicted_labels", "row_weights",
-    "set_size", "validate_metric", "value",
+    "FIGURES", "LEVEL", "METRICS", "MOST_CONFUSED", "SHORT", "Metric", "Task", "coverage", "covered",
+    "effective_number", "evaluate", "has_unknown", "in_full", "is_better", "label_recall", "predicted_classes",
+    "predicted_labels", "row_weights", "set_size", "validate_metric", "value",
 ]  # fmt: skip
 
 Float32 = NDArray[np.float32]
@@ -45,6 +47,7 @@ def value(
 ) -> float | None:
     """One figure, for less work than all; the arguments are those of `evaluate`."""
     validate_metric(name, task)
+    weights, _ = _scaled(weights)
     figure: float | None = getattr(_case(task, logits_nc, targets, thresholds, weights, decided)[0], name)
     return figure
 
@@ -85,11 +88,12 @@ def evaluate(
         log_loss (per entry), and per_label with label, support (the weight of the rows that have it), roc_auc,
         average_precision, f1, threshold.
     """
+    weights, unit = _scaled(weights)
     case, _ = _case(task, logits_nc, targets, thresholds, weights, decided)
     figures = {name: getattr(case, name) for name in FIGURES if name in (*SHORT[task], *also)}
     if isinstance(case, Classes):
         return figures | ({"unknown_class_rows": case.unknown} if case.unknown else {})
-    return figures | {"per_label": case.per_label(_plain(classes))}
+    return figures | {"per_label": _in_units(unit, case.per_label(_plain(classes)))}
 
 
 def in_full(
@@ -118,6 +122,7 @@ def in_full(
         Of classes that the model does not know, rows count as wrong in what is decided, and have no part in figures of
         probabilities and ranks.
     """
+    weights, unit = _scaled(weights)
     case, part_n = _case(task, logits_nc, targets, thresholds, weights, decided)
     names = _plain(classes)
     figures = {name: getattr(case, name) for name, about in FIGURES.items() if task in about.tasks}
@@ -128,20 +133,39 @@ def in_full(
         of_part = groups if groups is None or part_n is None else groups[part_n]
         figures["intervals"], figures["resamples"] = intervals.around(case, of_part, seed)
     if isinstance(case, Labels):
-        return figures | {"per_label": case.in_full(names)}
+        return figures | {"per_label": _in_units(unit, case.in_full(names))}
     matrix = case.confusion if len(names) <= MOST_CONFUSED else None
     return figures | {
-        "per_class": case.per_class(names),
-        "confusion": None if matrix is None else matrix.tolist(),
-        "most_confused": [
-            {"true": names[true], "predicted": names[predicted], "support": support}
-            for true, predicted, support in case.most_confused(MOST_CONFUSED)
-        ],
+        "per_class": _in_units(unit, case.per_class(names)),
+        "confusion": None if matrix is None else (matrix * unit).tolist(),
+        "most_confused": _in_units(
+            unit,
+            [
+                {"true": names[true], "predicted": names[predicted], "support": support}
+                for true, predicted, support in case.most_confused(MOST_CONFUSED)
+            ],
+        ),
     }
 
 
 def _plain(names: Sequence[Any]) -> list[Any]:
     return [name.item() if isinstance(name, np.generic) else name for name in names]
+
+
+def _scaled(weights: Float64 | None) -> tuple[Float64 | None, float]:
+    """The weights with a largest one from 1 to 2, and the power of two that is 1 there.
+
+    Only ratios matter, and nothing is rounded; but squares and products of any finite weights might not be numbers.
+    """
+    if weights is None or not weights.any():
+        return weights, 1
+    unit = math.ldexp(1.0, math.frexp(weights.max())[1] - 1)
+    return weights / unit, unit
+
+
+def _in_units(unit: float, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows whose support is a weight as it was given."""
+    return [{**row, "support": row["support"] * unit} for row in rows]
 
 
 def _case(

@@ -1,4 +1,4 @@
-"""Hits, predictions and support of a class or label, and what follows; shares and means that may be None."""
+"""Hits, predictions and support of a class or label, and what follows; shares, means and numbers of rows."""
 
 from __future__ import annotations
 
@@ -63,3 +63,11 @@ def ratio(above_n: Float64, below_n: Float64) -> float | None:
 
 def finite(figure: Any) -> float | None:
     return float(figure) if math.isfinite(figure) else None
+
+
+def effective_number(weights_n: Float64) -> float:
+    """How many rows of equal weight say as much, (Σw)² / Σw² (Kish, Survey Sampling, 1965); 0 where none counts."""
+    if not weights_n.any():
+        return 0.0
+    scaled_n = weights_n / weights_n.max()
+    return float(scaled_n.sum() ** 2 / (scaled_n**2).sum())

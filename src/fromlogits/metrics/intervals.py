@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .classes import Classes
+from .counts import effective_number
 from .labels import Labels
 from .names import FIGURES
 
@@ -131,8 +132,8 @@ def resampled(
 
 
 def _ratios(sums: dict[str, tuple[Float64, Float64]], times_bu: Float64) -> dict[str, Float64]:
-    above_bm, below_bm = (times_bu @ np.stack([parts[side] for parts in sums.values()], axis=1) for side in (0, 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):  # of infinite losses, too
+        above_bm, below_bm = (times_bu @ np.stack([parts[side] for parts in sums.values()], axis=1) for side in (0, 1))
         return dict(zip(sums, (above_bm / below_bm).T, strict=True))
 
 
@@ -160,8 +161,7 @@ def of_share(above_u: Float64, below_u: Float64) -> list[float] | None:
         return None
     p = float(above_u.sum() / total)
     variance = float(((above_u - p * below_u) ** 2).sum()) / total**2
-    most = float(total**2 / (below_u**2).sum())
-    n = p * (1 - p) / variance if variance > 0 else most
+    n = p * (1 - p) / variance if variance > 0 else effective_number(below_u)
     shrunk, half = 1 + Z**2 / n, Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
     low, high = (p + Z**2 / (2 * n) - half) / shrunk, (p + Z**2 / (2 * n) + half) / shrunk
     return [_digits(max(low, 0.0)), _digits(min(high, 1.0))]
