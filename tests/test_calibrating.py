@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
@@ -173,6 +174,20 @@ def test_a_row_has_one_set_alone_and_among_others() -> None:
     clf = trained(X[:300], y[:300]).calibrate(X[300:], y[300:], coverage=0.9, method="aps")
     whole = clf.predict_set(X)
     np.testing.assert_array_equal(np.vstack([clf.predict_set(X[[i]]) for i in range(100)]), whole[:100])
+
+
+def test_sets_of_values_that_the_training_never_had_are_warned_of_as_predictions_are() -> None:
+    X, y = of_classes(200)
+    rows = {"x": X[:, 0], "kind": np.where(X[:, 1] > 0, "a", "b")}
+    clf = trained(pl.DataFrame(rows), y).calibrate(pl.DataFrame(rows), y, coverage=0.8)
+    new = pl.DataFrame({"x": [0.0, 1.0], "kind": ["a", "new"]})
+    for predict in (clf.predict, clf.predict_set):
+        with pytest.warns(UserWarning, match=r"column 'kind' \(1 of 2 rows\)") as seen:
+            predict(new)
+        assert [warning.filename for warning in seen] == [__file__]
+    clf.n_jobs = -7
+    with pytest.raises(InputError, match="n_jobs"):
+        clf.predict_set(new)
 
 
 def test_training_on_takes_the_sets_away() -> None:

@@ -504,8 +504,7 @@ class Classifier(Estimator):
             InputError: no rows were kept for sets, or too few for this coverage.
         """
         sets = self._sets_for(coverage)
-        wanted = None if coverage is None else float(coverage)
-        return np.concatenate([sets.of(part, wanted) for part in self._logits_in_parts(X, self.calibration_)])
+        return sets.of(self.predict_logits(X), None if coverage is None else float(coverage))
 
     def _sets_for(self, coverage: Any) -> PredictionSets:
         """The sets, if they grant this coverage."""
