@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.typing import NDArray
 
@@ -90,6 +91,18 @@ def test_a_label_is_predicted_exactly_when_its_probability_exceeds_its_threshold
         np.testing.assert_array_equal(again.predict(X), predicted)
         assert again._model.to_bytes() == clf._model.to_bytes()
         assert again.decision_ == clf.decision_
+
+
+def test_a_model_whose_notes_name_long_labels_can_be_loaded(tmp_path: Path) -> None:
+    X, y = labels(80)
+    y[:, 3] = 0
+    y[0, 3] = 1  # a single row has it, which is trained on: no validation row is positive
+    names = [letter * 11_000 for letter in "abcd"]
+    clf = small("recall>=0.9", task="multi-label").fit(X, pl.DataFrame(y, schema=names))
+    assert clf.decision_ is not None and any("label 'dddd" in note for note in clf.decision_["notes"])
+    clf.save(tmp_path / "m.safetensors")
+    loaded = fl.load(tmp_path / "m.safetensors")
+    assert loaded.decision_ == clf.decision_ and list(loaded.classes_) == names
 
 
 def test_a_loaded_classifier_has_the_setting_that_trained_it(tmp_path: Path) -> None:

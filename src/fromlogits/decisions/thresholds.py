@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import brief
 from ..heads import THRESHOLD
 from ..metrics import effective_number
 from .folds import FOLDS, folds
@@ -138,7 +139,7 @@ class _Answers:
         self.objective, self.natural, self.is_multi_label = objective, natural, task == "multi-label"
         truth, weights, tilt = evidence.truth, evidence.weights, evidence.tilt
         self.p_nk = evidence.probabilities if self.is_multi_label else evidence.probabilities[:, 1:]
-        self.names = [f"label {name!r}" for name in classes] if self.is_multi_label else [f"class {classes[1]!r}"]
+        self.names = [f"label {brief(name)}" for name in classes] if self.is_multi_label else [f"class {brief(classes[1])}"]
         is_known = ~np.isnan(truth) if self.is_multi_label else (truth >= 0)[:, None]
         self.truth_nk = truth > 0.5 if self.is_multi_label else (truth == 1)[:, None]
         self.is_known_nk, self.weights = is_known, weights
@@ -362,7 +363,7 @@ class _Classes:
         absent = np.bincount(self.codes_n, self.weights_n, len(self.classes)) == 0
         notes = []
         if absent.any():
-            named = [f"class {name!r}" for name, is_absent in zip(self.classes, absent, strict=True) if is_absent]
+            named = [f"class {brief(name)}" for name, is_absent in zip(self.classes, absent, strict=True) if is_absent]
             notes.append(f"no row has it, so its score comes from the probabilities alone: {_listed(named)}")
         if self.objective.measure == "accuracy" and (self.untilt_k == 1).all():
             return Fitted(self.natural, True, figures, 0, ("accuracy: the largest probability is the best there is",))
