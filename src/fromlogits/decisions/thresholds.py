@@ -138,14 +138,14 @@ class _Answers:
     ) -> None:
         self.objective, self.natural, self.is_multi_label = objective, natural, task == "multi-label"
         truth, weights, tilt = evidence.truth, evidence.weights, evidence.tilt
-        self.p_nk = evidence.probabilities if self.is_multi_label else evidence.probabilities[:, 1:]
-        self.names = [f"label {brief(name)}" for name in classes] if self.is_multi_label else [f"class {brief(classes[1])}"]
+        self.probabilities = evidence.probabilities
+        self.p_nk = self.probabilities if self.is_multi_label else self.probabilities[:, 1:]
+        kind, judged = ("label", classes) if self.is_multi_label else ("class", classes[1:])
+        self.names = [f"{kind} {brief(name)}" for name in judged]
         is_known = ~np.isnan(truth) if self.is_multi_label else (truth >= 0)[:, None]
         self.truth_nk = truth > 0.5 if self.is_multi_label else (truth == 1)[:, None]
         self.is_known_nk, self.weights = is_known, weights
         self.tilt_k = None if tilt is None else tilt if self.is_multi_label else tilt[1:] / tilt[0]
-        natural_nk = natural.decide(evidence.probabilities)
-        self.natural_nk = np.asarray(natural_nk if self.is_multi_label else natural_nk[:, None], bool)
         self.fold_n = folds(len(truth))
 
     def fitted(self) -> Fitted:
@@ -161,12 +161,14 @@ class _Answers:
                 notes.setdefault(note, []).append(self.names[k])
         if self.objective.measure == "micro_f":
             thresholds[:] = thresholds[:, :1]
-        decided_nk = self.p_nk > thresholds[self.fold_n]
+        natural_nk, decided_nk = np.empty(self.p_nk.shape, bool), np.empty(self.p_nk.shape, bool)
+        for fold in range(FOLDS):  # of all rows at once the whole numbers, and thresholds, would be large
+            rows = self.fold_n == fold
+            natural_nk[rows] = self.natural.decide(self.probabilities[rows]).reshape(-1, n_labels)
+            decided_nk[rows] = self.p_nk[rows] > thresholds[fold]
         figures = {
             name: {"natural": natural, "decided": decided}
-            for (name, natural), (_, decided) in zip(
-                self._figures(self.natural_nk), self._figures(decided_nk), strict=True
-            )
+            for (name, natural), (_, decided) in zip(self._figures(natural_nk), self._figures(decided_nk), strict=True)
         }
         values = thresholds[FOLDS]
         rule: Rule = Thresholds(values) if self.is_multi_label else SecondClass(float(values[0]))
