@@ -9,7 +9,7 @@ import pytest
 import threadpoolctl
 from numpy.typing import NDArray
 
-from fromlogits.decisions import rules, thresholds
+from fromlogits.decisions import cuts, rules, thresholds
 from fromlogits.decisions.folds import FOLDS, folds
 from fromlogits.decisions.objectives import Costs, Objective
 from fromlogits.decisions.thresholds import Evidence, Fitted
@@ -44,9 +44,13 @@ def values_of(fitted: Fitted) -> Array:
 
 def cut(text: str, p_n: Array, truth_n: Array, weights_n: Array | None = None) -> float:
     """The threshold of one label."""
-    weights_n = np.ones(len(p_n)) if weights_n is None else weights_n
-    entries = (p_n, truth_n > 0.5, p_n.astype(np.float64), weights_n, np.zeros(len(p_n), np.int64))
-    return thresholds._Ranked.of([entries]).threshold(objective(text))[0]
+    return ranked(p_n, truth_n, weights_n).threshold(objective(text))[0]
+
+
+def ranked(p_n: Array, truth_n: Array, weights_n: Array | None = None) -> thresholds._Ranked:
+    order = np.argsort(-p_n)
+    weights_n = None if weights_n is None else weights_n[order]
+    return thresholds._Ranked(p_n[order], truth_n[order] > 0.5, weights_n, np.zeros(len(p_n), np.int64))
 
 
 def fit_two(text: str, p_n: Array, codes_n: Array, weights: Array | None = None) -> Fitted:
@@ -140,10 +144,10 @@ def test_the_threshold_lies_between_neighbours_and_reads_well() -> None:
     low = np.float32(0.3)
     high = np.nextafter(low, np.float32(1))
     for a, b in ((low, high), (np.float32(0), np.float32(1e-45)), (np.float32(0.25), np.float32(0.4))):
-        assert float(a) < thresholds._between(float(a), float(b)) < float(b)
-    assert thresholds._between(0.25, 0.4) == 0.3
-    assert thresholds._between(0.4, 0.6) == 0.5
-    assert thresholds._between(0.6, 0.8) == 0.7
+        assert float(a) < cuts.between(float(a), float(b)) < float(b)
+    assert cuts.between(0.25, 0.4) == 0.3
+    assert cuts.between(0.4, 0.6) == 0.5
+    assert cuts.between(0.6, 0.8) == 0.7
 
 
 @pytest.mark.usefixtures("no_prior")
@@ -208,6 +212,30 @@ def test_the_gain_is_that_of_rules_that_the_other_folds_chose() -> None:
         rows, others = fold_n == fold, fold_n != fold
         decided[rows] = p_nl[rows, 0] > np.float64(cut("f1", p_nl[others, 0], truth_nl[others, 0]))
     assert fitted.figures["macro_f1"]["decided"] == f_beta(decided, truth_nl[:, 0], np.ones(50))
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("is_weighted", [False, True])
+@pytest.mark.parametrize("grid", [10.0, 100.0, 2.0**24])
+def test_a_common_threshold_is_that_of_all_entries_ranked_together(beta: float, is_weighted: bool, grid: float) -> None:
+    n_apart = 0
+    for seed, n in enumerate([3, 10, 40, 200, 3000] * 3):
+        rng = np.random.default_rng(seed)
+        p_nl, truth_nl = calibrated(n, 4, seed, power=rng.choice([1.0, 3.0, 30.0]))
+        p_nl = np.round(p_nl * np.float32(grid)) / np.float32(grid)
+        weights = rng.random((n, 4)) if is_weighted else None
+        fold_n, measure = folds(n), f"micro_f{beta:g}"
+        answers = thresholds._Answers(
+            objective(measure), NATURAL_LABELS, Evidence(p_nl, truth_nl, weights), "multi-label", "abcd"
+        )
+        found = answers._common()[0]
+        for fold in range(FOLDS + 1):
+            rows = fold_n != fold
+            of_entries = [None if each is None else each[rows].ravel() for each in (p_nl, truth_nl, weights)]
+            best = cut(measure, *of_entries)  # type: ignore[arg-type]
+            assert (found[fold] == best).all(), f"seed {seed}, fold {fold}"
+            n_apart += best != 0.5
+    assert n_apart > 30
 
 
 # --- bounds ---

@@ -15,7 +15,7 @@ Algorithmic Learning in a Random World, 2005.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from ..errors import brief
 from ..heads import THRESHOLD
 from ..metrics import effective_number
+from .common_threshold import Entries, common_thresholds
+from .cuts import best_cut, between, without_tilt
 from .folds import FOLDS, folds
 from .objectives import Costs, Objective
 from .rules import Codes, Rule, Scores, SecondClass, Task, Thresholds
@@ -40,6 +42,10 @@ MOST_STEPS = 12
 SHOWN = 5
 ROUNDING = 1e-12
 """What the rounding of a sum of weights may take from it."""
+BLOCK = 1 << 16
+"""Entries that are counted at a time, so that they stay in a cache."""
+ENTRIES_AT_A_TIME = 1 << 20
+ZERO, ONE = np.zeros(1, np.float32), np.ones(1, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,26 +155,14 @@ class _Answers:
         self.fold_n = folds(len(truth))
 
     def fitted(self) -> Fitted:
-        n_labels = self.p_nk.shape[1]
-        thresholds = np.full((FOLDS + 1, n_labels), THRESHOLD)  # without each fold, and of all rows
-        notes: dict[str, list[str]] = {}
-        for k in range(1 if self.objective.measure == "micro_f" else n_labels):
-            ranked = self._ranked(k)
-            for fold in range(FOLDS):
-                thresholds[fold, k] = ranked.without(fold).threshold(self.objective)[0]
-            thresholds[FOLDS, k], note = ranked.threshold(self.objective)
-            if note and self.objective.measure != "micro_f":
-                notes.setdefault(note, []).append(self.names[k])
-        if self.objective.measure == "micro_f":
-            thresholds[:] = thresholds[:, :1]
-        natural_nk, decided_nk = np.empty(self.p_nk.shape, bool), np.empty(self.p_nk.shape, bool)
-        for fold in range(FOLDS):  # of all rows at once the whole numbers, and thresholds, would be large
-            rows = self.fold_n == fold
-            natural_nk[rows] = self.natural.decide(self.probabilities[rows]).reshape(-1, n_labels)
-            decided_nk[rows] = self.p_nk[rows] > thresholds[fold]
+        thresholds, notes = self._common() if self.objective.measure == "micro_f" else self._of_each()
         figures = {
             name: {"natural": natural, "decided": decided}
-            for (name, natural), (_, decided) in zip(self._figures(natural_nk), self._figures(decided_nk), strict=True)
+            for (name, natural), (_, decided) in zip(
+                self._figures(self._naturally),
+                self._figures(lambda rows: self.p_nk[rows] > thresholds[self.fold_n[rows]]),
+                strict=True,
+            )
         }
         values = thresholds[FOLDS]
         rule: Rule = Thresholds(values) if self.is_multi_label else SecondClass(float(values[0]))
@@ -176,38 +170,88 @@ class _Answers:
         fitted = Fitted(rule, False, figures, FOLDS, said)
         return fitted if self.objective.is_bound else _kept_if_it_gains(fitted, self.natural)
 
-    def _counts(self, k: int) -> Float64:
-        """What each row counts for in a column; 0 where its truth is unknown."""
+    def _naturally(self, rows: slice) -> Bools:
+        decided = self.natural.decide(self.probabilities[rows])
+        return np.asarray(decided, bool).reshape(-1, self.p_nk.shape[1])
+
+    def _of_each(self) -> tuple[Float64, dict[str, list[str]]]:
+        """Of every column, (FOLDS + 1, K), without each fold and of all rows; and of which what has to be said."""
+        thresholds = np.empty((FOLDS + 1, self.p_nk.shape[1]))
+        notes: dict[str, list[str]] = {}
+        for k, name in enumerate(self.names):
+            ranked = self._ranked(k)
+            for fold in range(FOLDS):
+                thresholds[fold, k] = ranked.without(fold).threshold(self.objective)[0]
+            thresholds[FOLDS, k], note = ranked.threshold(self.objective)
+            if note:
+                notes.setdefault(note, []).append(name)
+        return thresholds, notes
+
+    def _common(self) -> tuple[Float64, dict[str, list[str]]]:
+        """The same, one threshold for all columns."""
+        n_columns = self.p_nk.shape[1]
+        largest = 1.0 if self.weights is None or not self.weights.any() else float(self.weights.max())
+
+        def blocks() -> Iterator[Entries]:
+            for rows in self._blocks(ENTRIES_AT_A_TIME):
+                is_known_nk, counts_nk = self._counts(rows)
+                part = np.flatnonzero(is_known_nk if counts_nk is None else counts_nk > 0)
+                yield Entries(
+                    self.p_nk[rows].ravel()[part],
+                    self.truth_nk[rows].ravel()[part],
+                    without_tilt(self.p_nk[rows], self.tilt_k).ravel()[part],
+                    None if counts_nk is None else counts_nk.ravel()[part] / largest,
+                    np.repeat(self.fold_n[rows], n_columns)[part],
+                )
+
+        values = common_thresholds(blocks, self.objective.number, PRIOR)
+        return np.repeat(values[:, None], n_columns, axis=1), {}
+
+    def _blocks(self, n_entries: int) -> Iterator[slice]:
+        """All rows, so many entries at a time."""
+        size = max(1, n_entries // max(1, self.p_nk.shape[1]))
+        return (slice(start, start + size) for start in range(0, len(self.p_nk), size))
+
+    def _counts(self, rows: slice, columns: Any = slice(None)) -> tuple[Bools, Float64 | None]:
+        """Whether the truth is known; and what these entries count for, 0 where it is not; None: 1 where it is."""
+        is_known = self.is_known_nk[rows, columns]
         if self.weights is None:
-            return self.is_known_nk[:, k].astype(np.float64)
-        return np.where(self.is_known_nk[:, k], self.weights if self.weights.ndim == 1 else self.weights[:, k], 0.0)
+            return is_known, None
+        if self.weights.ndim == 2:
+            return is_known, np.where(is_known, self.weights[rows, columns], 0.0)
+        weights = self.weights[rows]
+        return is_known, np.where(is_known, weights if is_known.ndim == 1 else weights[:, None], 0.0)
 
     def _ranked(self, k: int) -> _Ranked:
-        """Of a column; of all together where one threshold is sought."""
-        if self.objective.measure != "micro_f":
-            return _Ranked.of([self._entries(k)])
-        return _Ranked.of([self._entries(column) for column in range(self.p_nk.shape[1])])
+        is_known_n, counts_n = self._counts(slice(None), k)
+        part = np.flatnonzero(is_known_n if counts_n is None else counts_n > 0)
+        p_n = self.p_nk[part, k]
+        order = np.argsort(-p_n)
+        rows = part[order]
+        return _Ranked(
+            p_n[order],
+            self.truth_nk[rows, k],
+            None if counts_n is None else counts_n[rows],
+            self.fold_n[rows],
+            None if self.tilt_k is None else float(self.tilt_k[k]),
+        )
 
-    def _entries(self, k: int) -> tuple[Float32, Bools, Float64, Float64, Folds]:
-        p_n, counts_n = self.p_nk[:, k], self._counts(k)
-        likely_n = p_n.astype(np.float64)
-        if self.tilt_k is not None:
-            likely_n /= likely_n + self.tilt_k[k] * (1.0 - likely_n)
-        part_n = counts_n > 0
-        return p_n[part_n], self.truth_nk[part_n, k], likely_n[part_n], counts_n[part_n], self.fold_n[part_n]
-
-    def _sums(self, decided_nk: Bools) -> tuple[Float64, Float64, Float64, Float64]:
+    def _sums(self, decided: Callable[[slice], Bools]) -> tuple[Float64, Float64, Float64, Float64]:
         """By column: the weight of the decisions that are yes and right, that are yes, that should be, and of all."""
-        sums = np.empty((4, decided_nk.shape[1]))
-        for k in range(decided_nk.shape[1]):
-            counts_n, yes_n, truth_n = self._counts(k), decided_nk[:, k], self.truth_nk[:, k]
-            sums[:, k] = [counts_n[flags_n].sum() for flags_n in (yes_n & truth_n, yes_n, truth_n, slice(None))]
+        sums = np.zeros((4, self.p_nk.shape[1]))
+        for rows in self._blocks(BLOCK):
+            yes_nk, truth_nk = decided(rows), self.truth_nk[rows]
+            is_known_nk, counts_nk = self._counts(rows)
+            counted_nk: NDArray[Any] = is_known_nk if counts_nk is None else counts_nk
+            yes_counted_nk = counted_nk * yes_nk
+            each = (yes_counted_nk * truth_nk, yes_counted_nk, counted_nk * truth_nk, counted_nk)
+            sums += [values_nk.sum(axis=0) for values_nk in each]
         return sums[0], sums[1], sums[2], sums[3]
 
-    def _figures(self, decided_nk: Bools) -> list[tuple[str, float | None]]:
-        """The figures of these decisions by name, that of the objective first."""
+    def _figures(self, decided: Callable[[slice], Bools]) -> list[tuple[str, float | None]]:
+        """The figures of the decisions of all rows by name, that of the objective first."""
         measure, beta, name = self.objective.measure, self.objective.number, self.objective.name
-        hits, yes, positives, total = self._sums(decided_nk)
+        hits, yes, positives, total = self._sums(decided)
         judged = total > 0
         if self.objective.is_bound:
             by_name = {
@@ -234,25 +278,18 @@ class _Answers:
 
 @dataclass(frozen=True, eq=False)
 class _Ranked:
-    """Entries, the most probable first: probability, whether it is true, how likely it is, weight, fold."""
+    """Entries, the most probable first: probability, whether it is true, weight (None: 1), fold; and their tilt."""
 
     p: Float32
     truth: Bools
-    likely: Float64
-    weights: Float64
+    weights: Float64 | None
     fold: Folds
-
-    @classmethod
-    def of(cls, columns: Sequence[tuple[Float32, Bools, Float64, Float64, Folds]]) -> _Ranked:
-        p, truth, likely, weights, fold = (
-            np.concatenate(parts) if len(columns) > 1 else parts[0] for parts in zip(*columns, strict=True)
-        )
-        order = np.argsort(-p)
-        return cls(p[order], truth[order], likely[order], weights[order], fold[order])
+    tilt: float | None = None
 
     def without(self, fold: int) -> _Ranked:
-        keep = self.fold != fold
-        return _Ranked(self.p[keep], self.truth[keep], self.likely[keep], self.weights[keep], self.fold[keep])
+        keep = np.flatnonzero(self.fold != fold)
+        weights = None if self.weights is None else self.weights[keep]
+        return _Ranked(self.p[keep], self.truth[keep], weights, self.fold[keep], self.tilt)
 
     def threshold(self, objective: Objective) -> tuple[float, str]:
         """The best one, and what has to be said of it.
@@ -261,80 +298,77 @@ class _Ranked:
         """
         if len(self.p) == 0:
             return THRESHOLD, "unknown in every row, so 0.5"
-        last = np.flatnonzero(np.append(self.p[1:] != self.p[:-1], True))
-        gap_ends = self.p[last].astype(np.float64)
-        highs, lows = np.append(1.0, gap_ends), np.append(gap_ends, 0.0)
-        if gap_ends[-1] == 0:  # no threshold from 0 to 1 decides for what has probability 0
-            last, highs, lows = last[:-1], highs[:-1], lows[:-1]
-        yes = np.append(0.0, np.cumsum(self.weights)[last])
-        total, positives = self.weights.sum(), float(self.weights[self.truth].sum())
+        is_last = np.append(self.p[1:] != self.p[:-1], self.p[-1] > 0)  # no threshold from 0 to 1 decides for a p of 0
+        last = np.flatnonzero(is_last)
+        bounds = np.concatenate((ONE, self.p[last], ZERO))  # the cut at place i parts bounds[i] from bounds[i + 1]
+        weights = self.weights
+        yes = np.append(0.0, last + 1.0 if weights is None else weights.cumsum()[last])
         note = ""
         if objective.is_bound:
-            hits = np.append(0.0, np.cumsum(np.where(self.truth, self.weights, 0.0))[last])
-            if positives == 0:
+            if not self.truth.any():
                 return THRESHOLD, f"{objective.name}: no row is positive, so nothing can be said and 0.5 stays"
-            place, note = _bounded(objective, hits, yes, positives, self)
-            return _between(float(lows[place]), float(highs[place])), note
-        rarer = min(effective_number(self.weights[self.truth]), effective_number(self.weights[~self.truth]))
+            seen = self.truth.astype(np.float64) if weights is None else np.where(self.truth, weights, 0.0)
+            hits = np.append(0.0, seen.cumsum()[last])
+            place, note = _bounded(objective, hits, yes, seen if objective.measure == "recall" else weights)
+            return between(float(bounds[place + 1]), float(bounds[place])), note
+        rarer = min(self._number_of(self.truth), self._number_of(~self.truth))
         if rarer == 0:
             note = "all rows alike, so the threshold comes from the probabilities alone"
+        shares = without_tilt(self.p, self.tilt)
         trust = rarer / (PRIOR + rarer)
-        shares = self.weights * (trust * self.truth + (1.0 - trust) * self.likely)
-        hits, positives = np.append(0.0, np.cumsum(shares)[last]), float(shares.sum())
+        shares *= 1.0 - trust
+        shares += trust * self.truth
+        if weights is not None:
+            shares *= weights
+        total, positives = len(self.p) if weights is None else float(weights.sum()), float(shares.sum())
         if not 0 < positives < total:  # probabilities of 0 or 1 alone
             return THRESHOLD, note
-        value = _value(objective, hits, yes, positives, float(total))
-        best = np.flatnonzero(value == value.max())
-        distance = np.maximum(np.maximum(lows[best] - THRESHOLD, THRESHOLD - highs[best]), 0.0)
-        place = int(best[distance.argmin()])
-        return _between(float(lows[place]), float(highs[place])), note
+        value = _value(objective, np.append(0.0, shares.cumsum()[last]), yes, positives, total)
+        return best_cut(value, bounds), note
+
+    def _number_of(self, entries: Bools) -> float:
+        """As how many of equal weight these count."""
+        if self.weights is None:
+            return float(np.count_nonzero(entries))
+        return effective_number(self.weights[entries])
 
 
 def _value(objective: Objective, hits: Float64, yes: Float64, positives: float, total: float) -> Float64:
-    """What each cut is worth."""
-    right_no = total - positives - yes + hits
+    """What each cut is worth; positives lie above 0 and below the total."""
     if objective.measure == "accuracy":
-        return hits + right_no
+        return hits + (total - positives - yes + hits)
     if objective.measure == "balanced_accuracy":
-        return hits / positives + right_no / (total - positives)
-    value: Float64 = _f(hits, yes, positives, objective.number)
+        return hits / positives + (total - positives - yes + hits) / (total - positives)
+    squared = objective.number**2
+    value = (1 + squared) * hits / (squared * positives + yes)
     if objective.measure == "macro_f":
-        value += _f(right_no, total - yes, total - positives, objective.number)
+        value += (1 + squared) * (total - positives - yes + hits) / (squared * (total - positives) + (total - yes))
     return value
 
 
-def _bounded(objective: Objective, hits: Float64, yes: Float64, positives: float, ranked: _Ranked) -> tuple[int, str]:
+def _bounded(objective: Objective, hits: Float64, yes: Float64, counts: Float64 | None) -> tuple[int, str]:
     """The cut that keeps the bound, and why if none does.
 
     As if one more row were seen, a positive one that is missed, or a yes that is wrong: so the recall of a new row that
     is like these has the bound for its mean, and one lucky row at the top has no precision of 1.
+
+    Args:
+        counts: what each entry counts for; of a recall, 0 for what is not positive. None: 1.
     """
+    one_more = 1.0 if counts is None else float(counts.sum() / effective_number(counts))
     if objective.measure == "recall":
-        of_positives = ranked.weights[ranked.truth]
-        needed = objective.number * (positives + positives / effective_number(of_positives))
-        enough = np.flatnonzero(hits >= needed * (1 - ROUNDING))
+        assert counts is not None
+        positives = float(counts.sum())
+        enough = np.flatnonzero(hits >= objective.number * (positives + one_more) * (1 - ROUNDING))
         if len(enough):
             return int(enough[0]), ""
         all_of_them = np.flatnonzero(hits >= positives * (1 - ROUNDING))
         place = int(all_of_them[0]) if len(all_of_them) else len(hits) - 1
         return place, f"{objective.name} can't be promised by so few positive rows; all of them are decided for"
-    one_more = ranked.weights.sum() / effective_number(ranked.weights)
     enough = np.flatnonzero((hits >= objective.number * (yes + one_more) * (1 - ROUNDING)) & (yes > 0))
     if len(enough):
         return int(enough[hits[enough].argmax()]), ""
     return 0, f"{objective.name} is reached by no threshold; nothing is decided for"
-
-
-def _between(low: float, high: float) -> float:
-    """A threshold that parts low from high: 0.5 where it does, or else a short number in the middle half."""
-    if low <= THRESHOLD < high:
-        return THRESHOLD
-    middle = low + (high - low) / 2
-    for digits in range(1, 17):
-        short = float(f"{middle:.{digits}g}")
-        if abs(short - middle) <= (high - low) / 4:
-            return short
-    return middle
 
 
 # --- one class of three or more ---
