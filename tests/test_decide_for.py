@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
+from sklearn import metrics
 
 import fromlogits as fl
 from fromlogits.cross_validation import cross_validate
@@ -328,3 +329,77 @@ def test_so_many_that_there_are_not_are_refused(k: Any) -> None:
     clf = small(max_epochs=1).fit(*classes(60))
     with pytest.raises(InputError, match="k must be a whole number from 1 to 3"):
         clf.predict_top(np.zeros((1, 4)), k)
+
+
+# --- what the decisions of other rows are worth ---
+
+
+@pytest.mark.parametrize(
+    ("decide_for", "figure"),
+    [
+        ("f1", "f1"),
+        ("macro_f2", "macro_f2"),
+        ("recall>=0.8", "recall"),
+        ("precision>=0.8", "precision"),
+        ("balanced_accuracy", "balanced_accuracy"),
+        ([[0, 1], [7, 0]], "mean_cost"),
+    ],
+)
+def test_evaluate_says_what_two_classes_are_decided_for_and_what_it_is_worth(decide_for: Any, figure: str) -> None:
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(1500, 3))
+    y = np.where(X[:, 0] + rng.normal(size=1500) > 1, "yes", "no")
+    weights = rng.integers(0, 3, 900).astype(float)
+    clf = small(decide_for).fit(X[:600], y[:600])
+    found = clf.evaluate(X[600:], y[600:], weights)["decision"]
+    judged = {
+        "f1": lambda d: metrics.f1_score(y[600:], d, pos_label="yes", sample_weight=weights),
+        "macro_f2": lambda d: metrics.fbeta_score(y[600:], d, beta=2, average="macro", sample_weight=weights),
+        "recall": lambda d: metrics.recall_score(y[600:], d, pos_label="yes", sample_weight=weights),
+        "precision": lambda d: metrics.precision_score(y[600:], d, pos_label="yes", sample_weight=weights),
+        "balanced_accuracy": lambda d: metrics.balanced_accuracy_score(y[600:], d, sample_weight=weights),
+        "mean_cost": lambda d: np.average((y[600:] != d) * np.where(y[600:] == "yes", 7, 1), weights=weights),
+    }[figure]
+    usual = np.where(clf.predict_proba(X[600:])[:, 1] > 0.5, "yes", "no")
+    assert found["decide_for"] == decide_for
+    assert found["figures"][figure] == {
+        "natural": pytest.approx(judged(usual), rel=1e-12),
+        "decided": pytest.approx(judged(clf.predict(X[600:])), rel=1e-12),
+    }
+
+
+@pytest.mark.parametrize("decide_for", ["f1", "micro_f1"])
+def test_evaluate_and_cross_validation_say_what_decisions_on_labels_are_worth(decide_for: str) -> None:
+    X, y = labels(900)
+    clf = small(decide_for).fit(X[:600], y[:600])
+    name = f"macro_{decide_for}" if decide_for == "f1" else decide_for
+    figures = clf.evaluate(X[600:], y[600:])
+    usual = metrics.f1_score(
+        y[600:], clf.predict_proba(X[600:]) > 0.5, average=name.removesuffix("_f1"), zero_division=0
+    )
+    both = {"natural": pytest.approx(usual, rel=1e-12), "decided": pytest.approx(figures[name], rel=1e-12)}
+    assert figures["decision"] == {"decide_for": decide_for, "figures": {name: both}}
+    found = cross_validate(small(decide_for), X, y, n_folds=3).figures
+    assert found["decision"]["figures"][name]["decided"] == pytest.approx(found[name], rel=1e-12)
+
+
+def test_evaluate_and_cross_validation_say_what_decisions_cost() -> None:
+    X, y = classes(900)
+    costs = np.array([[0.0, 1, 2], [5, 0, 1], [40, 9, 0]])
+    names = sorted(set(y))
+    codes = np.searchsorted(names, y)
+    clf = small(costs).fit(X[:600], y[:600])
+    found = clf.evaluate(X[600:], y[600:])["decision"]["figures"]["mean_cost"]
+    decided = np.searchsorted(names, clf.predict(X[600:]))
+    assert found["decided"] == pytest.approx(costs[codes[600:], decided].mean(), rel=1e-12)
+    usual = clf.predict_proba(X[600:]).argmax(axis=1)
+    assert found["natural"] == pytest.approx(costs[codes[600:], usual].mean(), rel=1e-12)
+    folds = cross_validate(small(costs), X, y, n_folds=3)
+    both = folds.figures["decision"]["figures"]["mean_cost"]
+    assert both["decided"] == pytest.approx(costs[codes, folds.decided].mean(), rel=1e-12)
+    assert both["natural"] == pytest.approx(costs[codes, folds.probabilities.argmax(axis=1)].mean(), rel=1e-12)
+
+
+def test_evaluate_says_nothing_of_decisions_that_nobody_asked_for() -> None:
+    X, y = classes(300)
+    assert "decision" not in small().fit(X, y).evaluate(X, y)

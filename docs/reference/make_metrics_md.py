@@ -18,7 +18,7 @@ Rows that took part in choosing the epoch or in the calibration are marked `"sel
 
 - Weights count everywhere: a whole one is that many copies of the row, and a row of weight 0 takes no part.
 - An undefined figure is `null` in JSON, `None` in Python, and "undefined" on the screen; NaN never.
-- A class is predicted when its float32 probability is the largest (ties: the lowest index), a label when it exceeds its threshold.
+- A class is predicted when its float32 probability is the largest (ties: the lowest index), a label when it exceeds its threshold; what a model decides for may say otherwise ([decisions](../how-to/decisions.md)).
 - Figures of ranks go by log-probabilities or logits, which still differ where float32 probabilities have become equal.
 - A row of a class that the model does not know is wrong in what is predicted, and has no part in figures of probabilities and ranks, nor in the recall of a class; `unknown_class_rows` counts them.
 - An unknown label takes no part in any figure.
@@ -43,6 +43,13 @@ A row counts once there, whatever it weighs.
 | `per_label` | labels | a list of `label`, `support`, `roc_auc`, `average_precision`, `f1`, `threshold`, `precision`, `recall` and `ece` |
 | `confusion` | classes | how many rows (or their weight) of each class, line by line, were predicted to be each class; `null` of more than {MOST_CONFUSED:,} classes; as `confusion_matrix` |
 | `most_confused` | classes | its largest entries off the diagonal, at most {MOST_CONFUSED:,}, as a list of `true`, `predicted`, `support` |
+
+## Decisions and prediction sets
+
+Of a model that decides for something, `decision` holds `decide_for` and, in `figures`, what its decisions of these rows are worth by that: each figure as `natural`, without them, and `decided`.
+For costs that is the `mean_cost`, of a row's class or of one of its labels.
+A row of a class that the model does not know takes no part there.
+Of a model with rows kept for prediction sets, `sets` holds the coverage that was `asked`, the `coverage` of these rows, between which two it is `expected`, and the `mean_size` of a set; of classes also the share of sets that are `single`.
 
 ## Intervals
 

@@ -23,6 +23,7 @@ from .data.targets import TargetEncoder
 from .decisions import calibration, thresholds
 from .decisions.decision import Decision
 from .decisions.objectives import Costs, Objective, resolve
+from .decisions.rules import Rule
 from .decisions.sets import FOR_CLASSES, Method, PredictionSets, check_enough, rows_needed
 from .errors import InputError, nearest
 from .model import Model
@@ -148,14 +149,42 @@ def decided(
         targets, weights: as for `metrics.evaluate`.
         tilt: as for `thresholds.Evidence`.
     """
-    natural = dataclasses.replace(model, decision=None).rule
-    truth = targets.argmax(axis=1) if model.target.task == "multi-class" and targets.ndim == 2 else targets
     fitted = thresholds.fit(
-        what_for, natural, thresholds.Evidence(model.probabilities(logits_nc), truth, weights, tilt),
+        what_for, _natural(model), _evidence(model, logits_nc, targets, weights, tilt),
         model.target.task, model.target.classes,
     )  # fmt: skip
     facts = {**model.facts, "decision": fitted.to_json()}
     return dataclasses.replace(model, decision=Decision(what_for, fitted.rule), facts=facts)
+
+
+def decision_figures(
+    model: Model, logits_nc: Float32, targets: NDArray[Any], weights: Float64 | None
+) -> dict[str, Any] | None:
+    """What the model decides for, and what its decisions of these rows are worth by it; None of natural decisions.
+
+    Args:
+        logits_nc: calibrated.
+        targets, weights: as for `metrics.evaluate`.
+    """
+    if model.decision is None:
+        return None
+    evidence = _evidence(model, logits_nc, targets, weights)
+    figures = thresholds.judge(
+        model.decision.what_for, model.rule.decide(evidence.probabilities), _natural(model), evidence,
+        model.target.task, model.target.classes,
+    )  # fmt: skip
+    return {"decide_for": model.decision.decide_for, "figures": figures}
+
+
+def _natural(model: Model) -> Rule:
+    return dataclasses.replace(model, decision=None).rule
+
+
+def _evidence(
+    model: Model, logits_nc: Float32, targets: NDArray[Any], weights: Float64 | None, tilt: Float64 | None = None
+) -> thresholds.Evidence:
+    truth = targets.argmax(axis=1) if model.target.task == "multi-class" and targets.ndim == 2 else targets
+    return thresholds.Evidence(model.probabilities(logits_nc), truth, weights, tilt)
 
 
 def _balance_of(model: Model) -> Balance:

@@ -535,7 +535,8 @@ class Classifier(Estimator):
         """Figures of these rows and their intervals, as `fromlogits evaluate --json` prints them.
 
         docs/reference/metrics.md says what each is. `sample_weight` as for `fit`; `class_weight` and `pos_weight` shape
-        the training, they have no part in figures. A classifier with prediction sets has theirs in "sets"
+        the training, they have no part in figures. A classifier that decides for something says in "decision" what its
+        decisions of these rows are worth by it, beside the natural ones. One with prediction sets has theirs in "sets"
         (`decisions.sets.figures`), where each row counts once.
         """
         logits_nc = self.predict_logits(X)
@@ -551,13 +552,21 @@ class Classifier(Estimator):
     ) -> dict[str, Any]:
         """All of them, with their intervals, for which rows of one group are drawn together."""
         figures = self._model.figures_in_full(logits_nc, targets, weights, groups)
-        return figures | self._figures_of_sets(logits_nc, targets, weights)
+        return figures | self._figures_of_decisions_and_sets(logits_nc, targets, weights)
 
     def _short_figures(
         self, logits_nc: Float32, targets: NDArray[Any], weights: NDArray[np.float64] | None
     ) -> dict[str, Any]:
         """Those that every training keeps, and the metric that chose the epoch."""
         figures = self._model.figures(logits_nc, targets, weights, also=(self.plan_.metric,))
+        return figures | self._figures_of_decisions_and_sets(logits_nc, targets, weights)
+
+    def _figures_of_decisions_and_sets(
+        self, logits_nc: Float32, targets: NDArray[Any], weights: NDArray[np.float64] | None
+    ) -> dict[str, Any]:
+        """Of what is decided for, if anything, and of prediction sets, if there are any."""
+        decision = calibrating.decision_figures(self._model, logits_nc, targets, weights)
+        figures = {} if decision is None else {"decision": decision}
         return figures | self._figures_of_sets(logits_nc, targets, weights)
 
     def _figures_of_sets(

@@ -20,7 +20,9 @@ from .data.kinds import of_identifiers, row_numbers
 from .data.label_sets import SparseLabels
 from .data.table import Inputs, Table
 from .data.targets import TargetEncoder, as_target
+from .decisions import rules
 from .decisions.objectives import Costs, resolve
+from .decisions.thresholds import Evidence, judge
 from .errors import InputError
 from .fitting import Fit
 from .heads import HEADS
@@ -289,7 +291,21 @@ def trained(
         target.task, target.classes, logits_nc[whole], known[whole], thresholds, _of(weights, whole), decided[whole],
         groups=None if division.groups is None else division.groups[whole], seed=seed,
     )  # fmt: skip
-    return CrossValidation(target, tuple(found), fold_of, logits_nc, decided, figures, seed)
+    result = CrossValidation(target, tuple(found), fold_of, logits_nc, decided, figures, seed)
+    what_for = resolve(division.settings["decide_for"], target.task, target.classes)
+    if what_for is not None:
+        # A class that a fold's training did not see has its cost all the same, so these are not the known targets.
+        truth = targets[whole]
+        evidence = Evidence(
+            result.probabilities[whole], truth.argmax(axis=1) if not is_multi_label and truth.ndim == 2 else truth,
+            _of(weights, whole),
+        )  # fmt: skip
+        natural = rules.natural(target.task, target.n_classes, logits_nc.shape[1])
+        figures["decision"] = {
+            "decide_for": what_for.to_json() if isinstance(what_for, Costs) else what_for.name,
+            "figures": judge(what_for, decided[whole], natural, evidence, target.task, target.classes),
+        }
+    return result
 
 
 def _of(weights: Float64 | None, rows: Rows | slice) -> Float64 | None:

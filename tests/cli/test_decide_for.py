@@ -178,3 +178,33 @@ def test_a_column_that_is_kept_may_not_take_the_name_of_a_best_one(
     assert run(shlex.split("predict m.safetensors n.csv --keep top_1 --top 1")) == 2
     assert "'top_1' can't be copied" in capsys.readouterr().err
     assert "top_1" in here("predict m.safetensors n.csv --keep top_1")
+
+
+def test_evaluate_a_test_file_and_folds_say_what_the_decisions_are_worth(here: Here) -> None:
+    lines = Path("t.csv").read_text().splitlines()
+    for name, part in (("new.csv", lines[501:]), ("t.csv", lines[1:501])):
+        Path(name).write_text("\n".join([lines[0], *part]) + "\n")
+    Path("costs.csv").write_text(",0,1\n0,0,1\n1,8,0\n")
+    train = TRAIN.removeprefix("train t.csv").replace("-o m.safetensors", "")
+    car = f"{train} --target label:car --task multi-class --ignore kind,label:bus"
+    for objective, said in (
+        ("recall>=0.8", "recall>=0.8 of class '1', threshold 0."),
+        ("costs.csv", "the smallest expected cost, threshold 0.1111"),
+    ):
+        out = here(f"train t.csv {car} --decide-for {objective} -o m.safetensors --overwrite --test new.csv")
+        assert f"\ndecides for: {said}" in out
+        figures = here.json("evaluate m.safetensors new.csv")["decision"]["figures"]
+        gain = "; ".join(f"{name} {both['natural']:.4f} -> {both['decided']:.4f}" for name, both in figures.items())
+        assert f"\n  by what it decides for: {gain}\n" in out
+        text = here("evaluate m.safetensors new.csv")
+        line = next(line for line in text.splitlines() if line.startswith("decides for: "))
+        assert line.startswith(f"decides for: {said}")
+        assert line.endswith(f"; {gain} on these rows")
+        found = here.json(f"cv t.csv {car} --decide-for {objective}")["out_of_fold"]["decision"]["figures"]
+        gain = "; ".join(f"{name} {both['natural']:.4f} -> {both['decided']:.4f}" for name, both in found.items())
+        assert f"by what each fold decides for: {gain}" in here(f"cv t.csv {car} --decide-for {objective}")
+
+
+def test_validation_rows_that_chose_the_decisions_are_said_to_have_done_so(here: Here) -> None:
+    assert "rows, which chose the epoch and the decisions)" in here(f"{CLASSES} --decide-for macro_f1")
+    assert "rows, which chose the epoch)" in here(f"{CLASSES} --overwrite")

@@ -154,8 +154,8 @@ def _figures(report: dict[str, Any], classifier: Classifier) -> str:
         f" {report['chosen_on']:,} rows\nlog_loss {in_words(loss['before'])} -> {in_words(loss['after'])} on"
         f" {loss['rows']:,} rows, {which}"
     )
-    if decision := classifier._model.decision:
-        text += f"\ndecides for: {decision_text(decision.decide_for, classifier.thresholds_, classifier.decision_)}"
+    if classifier._model.decision:
+        text += f"\ndecides for: {decision_text(classifier)}"
     if sets is None:
         return text
     what = "labels" if sets["method"] == "recall" else "classes"

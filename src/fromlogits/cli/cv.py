@@ -27,6 +27,7 @@ from .output import (
     aligned,
     as_json,
     check_output,
+    decided_figures_text,
     delimiter_of,
     if_weighted,
     in_words,
@@ -142,6 +143,9 @@ def cv(
     about = f"\nout of fold ({judged:,} rows{weighted}, which took no part in the training that judges them):"
     drawn = "other rows" if recipe.group is None else f"other groups of {recipe.group}"
     show(results, about, found.figures, f"{drawn}; how trainings differ is not in it")
+    if decision := found.figures.get("decision"):
+        gain = decided_figures_text(decision["figures"])
+        results.tell(f"by what each fold decides for: {gain}")
     if path is not None:
         say = progress if takes_a_stream(path) else results  # a pipe may be standard output itself
         say.tell(f"{len(dataset):,} predictions written to {path}")

@@ -19,6 +19,7 @@ from .options import Data, Json, Model, Threads, named, reads_files
 from .output import (
     as_json,
     chose_decisions,
+    decision_text,
     figures_text,
     if_weighted,
     listed,
@@ -118,6 +119,8 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         results.tell(figures_text(about, {name: figures[name] for name in SHORT[task]}), "bold")
         shown, about = held_out, f"\nheld-out rows ({len(rows):,}{weighted}, which {say}):"
     show(results, about, shown, drawn)
+    if decision := shown.get("decision"):
+        results.tell(f"decides for: {decision_text(classifier, decision['figures'])}")
     if words := sets_text(shown):
         results.tell(words)
     return 0

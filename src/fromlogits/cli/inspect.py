@@ -110,8 +110,8 @@ def inspect(
         ("calibration", calibration_text(record, is_one_unit=classifier._is_one_unit)),
         *temperature_and_bias(held["temperature"], held["bias"]),
     ]
-    if decision := classifier._model.decision:
-        words = decision_text(decision.decide_for, classifier.thresholds_, classifier.decision_)
+    if classifier._model.decision:
+        words = decision_text(classifier)
         lines.append(("decides for", words))
     if calibrated := record.get("calibrated"):
         lines.append(("calibrated", f"after the training, on {in_words(calibrated['rows'])} other rows"))

@@ -151,9 +151,9 @@ def selected_on(plan: Plan, *, decides: bool = False) -> bool:
 def say_of_validation(plan: Plan, *, decides: bool = False) -> str:
     """What the validation rows did, to follow "rows, which"."""
     if plan.early_stopping:
-        return "chose the epoch"
+        return "chose the epoch" + " and the decisions" * decides
     if plan.calibrate:
-        return "calibrated it"
+        return "calibrated it" + " and chose its decisions" * decides
     return "chose its decisions" if decides else NO_PART
 
 
@@ -182,19 +182,36 @@ def decision_report(classifier: Classifier) -> dict[str, Any]:
     return {"decision": {"decide_for": decision.decide_for, **(classifier.decision_ or {})}}
 
 
-def decision_text(decide_for: Any, thresholds: NDArray[Any] | None, record: Mapping[str, Any] | None) -> str:
-    """How rows are decided, and what it gains: "f1, thresholds 0.12 to 0.5; macro_f1 0.61 -> 0.67, cross-fitted"."""
-    words = [decide_for if isinstance(decide_for, str) else "the smallest expected cost"]
+def decision_text(classifier: Classifier, figures: Mapping[str, Any] | None = None) -> str:
+    """How rows are decided, and what it gains: "f1, thresholds 0.12 to 0.5; macro_f1 0.61 -> 0.67, cross-fitted".
+
+    Args:
+        classifier: one that decides for something.
+        figures: by name, without and with its decisions, on certain rows; None: those of its own record.
+    """
+    decision, record, thresholds = classifier._model.decision, classifier.decision_, classifier.thresholds_
+    assert decision is not None
     kept = record is None or record["kept"]
+    words = [decision.in_words(classifier.target_.task, classifier.target_.classes)]
     if kept and thresholds is not None:
         low, high = thresholds.min(), thresholds.max()
         words[0] += f", threshold {low:.4g}" if low == high else f", thresholds {low:.4g} to {high:.4g}"
-    if record is not None:
-        for name, both in record["figures"].items():
-            words.append(f"{name} {in_words(both['natural'])} -> {in_words(both['decided'])}")
+    shown = figures if figures is not None else {} if record is None else record["figures"]
+    words += [decided_figures_text(shown)] * bool(shown)
+    if figures is not None:
+        words[-1] += " on these rows" if kept else ""
+        words += [] if kept or record is None else record["notes"]
+    elif record is not None:
         words[-1] += ", cross-fitted" if record["folds"] else ""
         words += record["notes"]
     return "; ".join(words)
+
+
+def decided_figures_text(figures: Mapping[str, Any]) -> str:
+    """Without and with other decisions than the natural ones: "recall 0.6469 -> 0.8883; precision 0.7 -> 0.5261"."""
+    return "; ".join(
+        f"{name} {in_words(both['natural'])} -> {in_words(both['decided'])}" for name, both in figures.items()
+    )
 
 
 def sets_text(figures: Mapping[str, Any]) -> str:

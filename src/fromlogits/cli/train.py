@@ -42,6 +42,7 @@ from .output import (
     calibration_text,
     check_output,
     chose_decisions,
+    decided_figures_text,
     decision_report,
     decision_text,
     figures_text,
@@ -502,15 +503,16 @@ def _tell(results: Screen, classifier: Classifier, report: dict[str, Any], says:
         figures = report.get(name)
         if figures is not None:
             results.tell(figures_text(f"{name} ({figures['rows']:,} rows{say}):", figures), "bold green")
+            if decision := figures.get("decision"):
+                results.tell(f"  by what it decides for: {decided_figures_text(decision['figures'])}")
             if words := sets_text(figures):
                 results.tell(words)
             if table := per_label_table(figures):
                 results.tell(table)
     if report["calibration"] is not None:
         results.tell(f"calibration: {calibration_text(classifier.record_, is_one_unit=classifier._is_one_unit)}")
-    if decision := classifier._model.decision:
-        words = decision_text(decision.decide_for, classifier.thresholds_, classifier.decision_)
-        results.tell(f"decides for: {words}", "bold green")
+    if classifier._model.decision:
+        results.tell(f"decides for: {decision_text(classifier)}", "bold green")
     results.tell(f"\nsaved as {report['model']} after {duration(report['seconds'])}; now:")
     model = shlex.quote(report["model"])
     for verb, more in (("evaluate", f" {rows}"), ("predict", f" {rows}"), ("inspect", "")):

@@ -30,6 +30,13 @@ class Decision:
         """The classifier's setting of that name, as JSON."""
         return self.what_for.to_json() if isinstance(self.what_for, Costs) else self.what_for.name
 
+    def in_words(self, task: Task, classes: Sequence[Any]) -> str:
+        """With the class that it speaks of, where it speaks of one of two."""
+        if isinstance(self.what_for, Costs):
+            return "the smallest expected cost"
+        is_of_one = task == "multi-class" and len(classes) == 2 and self.what_for.speaks_of_the_second
+        return self.what_for.name + (f" of class {str(classes[1])!r}" if is_of_one else "")
+
     def to_json(self) -> dict[str, Any]:
         """Costs say what their rule is; of an objective both are there."""
         if isinstance(self.what_for, Costs):

@@ -47,6 +47,11 @@ class Objective:
     def is_bound(self) -> bool:
         return self.measure in ("recall", "precision")
 
+    @property
+    def speaks_of_the_second(self) -> bool:
+        """Whether, of two classes, it is a figure of the second alone."""
+        return self.is_bound or self.measure == "f"
+
     @classmethod
     def parse(cls, text: str) -> Objective | None:
         """What a text means; None for what is no objective."""

@@ -111,6 +111,25 @@ def fit(what_for: Objective | Costs, natural: Rule, evidence: Evidence, task: Ta
     return _Answers(what_for, natural, evidence, task, classes).fitted()
 
 
+def judge(
+    what_for: Objective | Costs, decided: Codes, natural: Rule, evidence: Evidence, task: Task, classes: Sequence[Any]
+) -> dict[str, dict[str, float | None]]:
+    """What decisions are worth by what they are for, as `Fitted.figures`; rows of unknown truth take no part.
+
+    Args:
+        decided: what was decided on each row of the evidence, codes (n,), or of labels 0 and 1 (n, L).
+        natural: the rule that they are compared with.
+    """
+    if isinstance(what_for, Costs):
+        natural_n = natural.decide(evidence.probabilities)
+        return {"mean_cost": _both(*(mean_cost(what_for, codes, evidence) for codes in (natural_n, decided)))}
+    if task == "multi-class" and len(classes) > 2:
+        return _Classes(what_for, natural, evidence, classes).judged(decided)
+    return _Answers(what_for, natural, evidence, task, classes).judged(
+        decided if decided.ndim == 2 else decided[:, None]
+    )
+
+
 def mean_cost(costs: Costs, decided: Codes, evidence: Evidence) -> float | None:
     """Of a decision: of a row's class, or of one of its labels."""
     truth, weights = evidence.truth, evidence.weights
@@ -126,10 +145,7 @@ def mean_cost(costs: Costs, decided: Codes, evidence: Evidence) -> float | None:
 
 def _of_costs(costs: Costs, natural: Rule, evidence: Evidence) -> Fitted:
     rule = costs.rule()
-    both = {
-        name: mean_cost(costs, one.decide(evidence.probabilities), evidence)
-        for name, one in (("natural", natural), ("decided", rule))
-    }
+    both = _both(*(mean_cost(costs, one.decide(evidence.probabilities), evidence) for one in (natural, rule)))
     return Fitted(rule, False, {"mean_cost": both}, 0)
 
 
@@ -156,19 +172,20 @@ class _Answers:
 
     def fitted(self) -> Fitted:
         thresholds, notes = self._common() if self.objective.measure == "micro_f" else self._of_each()
-        figures = {
-            name: {"natural": natural, "decided": decided}
-            for (name, natural), (_, decided) in zip(
-                self._figures(self._naturally),
-                self._figures(lambda rows: self.p_nk[rows] > thresholds[self.fold_n[rows]]),
-                strict=True,
-            )
-        }
+        figures = self._both(lambda rows: self.p_nk[rows] > thresholds[self.fold_n[rows]])
         values = thresholds[FOLDS]
         rule: Rule = Thresholds(values) if self.is_multi_label else SecondClass(float(values[0]))
         said = tuple(f"{note}: {_listed(names)}" for note, names in notes.items())
         fitted = Fitted(rule, False, figures, FOLDS, said)
         return fitted if self.objective.is_bound else _kept_if_it_gains(fitted, self.natural)
+
+    def judged(self, decided_nk: NDArray[Any]) -> dict[str, dict[str, float | None]]:
+        """What these decisions are worth, and the natural ones."""
+        return self._both(lambda rows: np.asarray(decided_nk[rows], bool))
+
+    def _both(self, decided: Callable[[slice], Bools]) -> dict[str, dict[str, float | None]]:
+        pairs = zip(self._figures(self._naturally), self._figures(decided), strict=True)
+        return {name: _both(natural, other) for (name, natural), (_, other) in pairs}
 
     def _naturally(self, rows: slice) -> Bools:
         decided = self.natural.decide(self.probabilities[rows])
@@ -379,7 +396,7 @@ class _Classes:
 
     def __init__(self, objective: Objective, natural: Rule, evidence: Evidence, classes: Sequence[Any]) -> None:
         self.objective, self.natural, self.classes = objective, natural, classes
-        known = evidence.truth >= 0
+        self.is_known_n = known = evidence.truth >= 0
         self.p_nk, self.codes_n = evidence.probabilities[known], evidence.truth[known].astype(np.int64)
         weights = np.ones(len(known)) if evidence.weights is None else evidence.weights
         self.weights_n = weights[known]
@@ -394,8 +411,7 @@ class _Classes:
                 rows = self.fold_n == fold
                 if rows.any() and not rows.all():
                     decided_n[rows] = self._scores(~rows).decide(self.p_nk[rows])
-        name = f"macro_{self.objective.name}" if self.objective.measure == "f" else self.objective.name
-        figures = {name: {"natural": self._figure(natural_n), "decided": self._figure(decided_n)}}
+        figures = {self.figure_name: _both(self._figure(natural_n), self._figure(decided_n))}
         absent = np.bincount(self.codes_n, self.weights_n, len(self.classes)) == 0
         notes = []
         if absent.any():
@@ -407,6 +423,15 @@ class _Classes:
             return Fitted(self.natural, True, figures, FOLDS, tuple(notes))
         rule = self._scores(np.ones(len(self.codes_n), bool))
         return _kept_if_it_gains(Fitted(rule, False, figures, FOLDS, tuple(notes)), self.natural)
+
+    @property
+    def figure_name(self) -> str:
+        return f"macro_{self.objective.name}" if self.objective.measure == "f" else self.objective.name
+
+    def judged(self, decided_n: Codes) -> dict[str, dict[str, float | None]]:
+        """What these decisions are worth, and the natural ones."""
+        natural = self._figure(self.natural.decide(self.p_nk))
+        return {self.figure_name: _both(natural, self._figure(decided_n[self.is_known_n]))}
 
     def _scores(self, rows: Bools) -> Scores:
         """Those of a macro-average follow its gradient: a row more of a class that is decided for adds to the class's
@@ -473,6 +498,10 @@ def _f(hits: Any, yes: Any, positives: Any, beta: float) -> Any:
     """(1 + β²) · hits / (β² · positives + yes); 0 where nothing is positive and nothing decided for."""
     below = beta**2 * positives + yes
     return np.divide((1 + beta**2) * hits, below, out=np.zeros_like(below, np.float64), where=below > 0)
+
+
+def _both(natural: float | None, decided: float | None) -> dict[str, float | None]:
+    return {"natural": natural, "decided": decided}
 
 
 def _mean(figures: Float64) -> float | None:
