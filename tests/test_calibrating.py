@@ -439,3 +439,14 @@ def test_what_cannot_be_decided_for_leaves_the_classifier_as_it_was() -> None:
     with pytest.raises(InputError, match=r"recall>=0\.9"):
         clf.calibrate(X[300:], y[300:], decide_for="recall>=0.9", coverage=0.8)
     assert clf._model is before
+
+
+def test_rows_without_any_known_class_or_label_are_refused() -> None:
+    X, y = of_classes(600)
+    clf = trained(X[:300], y[:300])
+    with pytest.raises(InputError, match="none of the 300 rows that would choose the calibration has a class"):
+        clf.calibrate(X[300:], np.full(300, "other"))
+    X, y = of_labels(600)
+    clf = trained(X[:300], y[:300])
+    with pytest.raises(InputError, match="no known label"):
+        clf.calibrate(X[300:], np.full((300, 5), np.nan))

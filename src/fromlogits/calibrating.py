@@ -25,7 +25,7 @@ from .decisions.decision import Decision
 from .decisions.objectives import Costs, Objective, resolve
 from .decisions.rules import Rule
 from .decisions.sets import FOR_CLASSES, Method, PredictionSets, check_enough, rows_needed
-from .errors import InputError, nearest
+from .errors import InputError, brief, nearest
 from .model import Model
 from .weights import Balance, rows_that_count
 
@@ -99,6 +99,7 @@ def calibrate(
         check_enough(coverage, n_telling(kept_targets), way)
     balance = _balance_of(model)
     judging = balance.judging(targets, weights)
+    check_something_is_known(model.target, targets[chose])
     new = calibrated(model, logits_nc[chose], targets[chose], None if judging is None else judging[chose])
     if decides_for is not None:
         counts = None if weights is None else weights[chose]
@@ -120,6 +121,19 @@ def calibrate(
     }  # fmt: skip
     new = dataclasses.replace(new, sets=sets, facts={**new.facts, "calibrated": said})
     return Calibrated(new, chose, kept, (before, after), mean_size)
+
+
+def check_something_is_known(target: TargetEncoder, targets: NDArray[Any]) -> None:
+    """Raise InputError where rows that should choose something have nothing to choose by."""
+    n = len(targets)
+    if target.task == "multi-label" and not n:
+        raise InputError("the rows to calibrate on have no known label: every entry of their target is missing.")
+    if targets.ndim == 1 and not (targets >= 0).any():
+        raise InputError(
+            f"none of the {n:,} rows that would choose the calibration has a class that the model knows: it knows"
+            f" {brief(list(target.classes))}. Calibrate it on rows with these classes, spelled as they were in the"
+            " training."
+        )
 
 
 def calibrated(model: Model, logits_nc: Float32, targets: NDArray[Any], weights: Float64 | None) -> Model:
@@ -264,8 +278,8 @@ def targets_of(rows: Rows, targets: Targets, weights: Float64 | None, target: Ta
     if weights is not None and len(np.unique(weights[weights > 0])) > 1:
         raise InputError(
             "prediction sets (coverage) can't be made from rows that weigh differently: what they promise is for rows"
-            " drawn like those they are made from, each of which counts once. Leave the weights out; those that weigh"
-            " 0 may stay."
+            " drawn like those they are made from, each of which counts once. Leave the weights, or their column, out;"
+            " those that weigh 0 may stay."
         )
     return known
 

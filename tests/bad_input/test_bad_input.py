@@ -2090,7 +2090,7 @@ CASES: dict[str, list[Case]] = {
             "a training with sets of rows that weigh differently",
             table,
             f"{TRAIN} --coverage 0.9 --weights weight",
-            "prediction sets (coverage) can't be made from rows that weigh differently: what they promise is for rows drawn like those they are made from, each of which counts once. Leave the weights out; those that weigh 0 may stay.",
+            "prediction sets (coverage) can't be made from rows that weigh differently: what they promise is for rows drawn like those they are made from, each of which counts once. Leave the weights, or their column, out; those that weigh 0 may stay.",
         ),
         Case(
             "no place for the calibrated model",
@@ -2121,6 +2121,16 @@ CASES: dict[str, list[Case]] = {
             several(model, table),
             "calibrate m.safetensors t.csv -o n.safetensors --coverage 0.99",
             "t.csv: a coverage of 0.99 needs at least 99 rows kept for the sets and some beside them; there are 40. Give more rows, or ask for less.",
+        ),
+        Case(
+            "rows to calibrate on that have no class of the model's",
+            several(
+                model,
+                lambda: table(name="old.csv"),
+                lambda: text(Path("old.csv").read_text().replace(",a", ",A").replace(",b", ",B"))(),
+            ),
+            "calibrate m.safetensors t.csv -o n.safetensors --coverage 0.9",
+            "t.csv: none of the 20 rows that would choose the calibration has a class that the model knows: it knows ['a', 'b']. Calibrate it on rows with these classes, spelled as they were in the training.",
         ),
         Case(
             "an unknown method of sets",
