@@ -121,7 +121,7 @@ def test_whole_groups_are_kept_for_sets() -> None:
     X, y = of_classes(600)
     groups = np.arange(600) // 6
     clf = trained(X[:300], y[:300])
-    done = clf._calibrated(X[300:], y[300:], coverage=0.9, groups=groups[300:])
+    done, _ = clf._calibrated(X[300:], y[300:], coverage=0.9, groups=groups[300:])
     assert done.kept is not None
     assert len(done.kept) >= 150
     assert not set(groups[300:][done.kept]) & set(groups[300:][done.chose])
@@ -281,7 +281,7 @@ def test_rows_of_one_class_and_a_class_without_rows_make_sets() -> None:
         rows = np.flatnonzero(np.isin(y, classes) & (np.arange(700) >= 300))
         clf.calibrate(X[rows], y[rows], coverage=0.9)
         hits = clf.predict_set(X[rows])[np.arange(len(rows)), np.searchsorted(clf.classes_, y[rows])]
-        assert hits[clf._calibrated(X[rows], y[rows], coverage=0.9).kept].mean() >= 0.9
+        assert hits[clf._calibrated(X[rows], y[rows], coverage=0.9)[0].kept].mean() >= 0.9
 
 
 def test_300_classes_and_500_labels_make_sets() -> None:

@@ -311,10 +311,13 @@ class Classifier(Estimator):
         Raises:
             InputError: data or an argument is not what it must be; the classifier is as it was.
         """
-        self._become(self._calibrated(
+        done, surprises = self._calibrated(
             X, y, sample_weight, decide_for=decide_for, coverage=coverage, method=method, groups=groups,
             random_state=random_state,
-        ).model, engine=self._engine)  # fmt: skip
+        )  # fmt: skip
+        self._become(done.model, engine=self._engine)
+        for words in surprises:
+            warn_caller(words)
         return self
 
     def _calibrated(
@@ -327,13 +330,13 @@ class Classifier(Estimator):
         random_state: Any = None,
         coverage: float | None = None,
         **about: Any,
-    ) -> calibrating.Calibrated:
-        """What `calibrate` becomes; `about` as for `calibrating.calibrate`."""
+    ) -> tuple[calibrating.Calibrated, tuple[str, ...]]:
+        """What `calibrate` becomes, and what of `_logits` is to be said; `about` as for `calibrating.calibrate`."""
         self._check_fitted()
         coverage = None if coverage is None else checked_coverage(coverage)
-        logits_nc = self.predict_logits(X, calibrated=False)
+        logits_nc, surprises = self._logits(X, calibrated=False)
         targets = self._encoded(y, len(logits_nc))
-        return calibrating.calibrate(
+        done = calibrating.calibrate(
             self._model,
             logits_nc,
             targets,
@@ -343,6 +346,7 @@ class Classifier(Estimator):
             groups=None if groups is None else as_groups(groups, len(targets)),
             **about,
         )
+        return done, surprises
 
     def _encoded(self, y: Any, n: int) -> NDArray[Any]:
         """The targets of n rows."""

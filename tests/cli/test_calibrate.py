@@ -260,3 +260,37 @@ def test_validation_rows_did_not_choose_decisions_that_came_later(here: Here) ->
     here("calibrate m.safetensors c.csv -o n.safetensors")
     assert here.json("evaluate m.safetensors v.csv")["selected_on"] is True
     assert "selected_on" not in here.json("evaluate n.safetensors v.csv")
+
+
+def test_an_unseen_value_is_said_once(here: Here, recwarn: pytest.WarningsRecorder) -> None:
+    write("t.csv", more="place")
+    for name in ("t.csv", "c.csv"):
+        lines = Path("t.csv").read_text().splitlines()
+        places = [("north" if row % 2 else "south") if name == "t.csv" or row > 3 else "moon" for row in range(400)]
+        body = [f"{line.rsplit(',', 1)[0]},{place}" for line, place in zip(lines[1:], places, strict=True)]
+        Path(name).write_text("\n".join([lines[0], *body]) + "\n")
+    here(TRAIN)
+    err = here("calibrate m.safetensors c.csv -o n.safetensors")[1]
+    assert err == "note: c.csv: values that the training hardly or never had: place (4 of 400 rows).\n"
+    assert not recwarn.list
+
+
+def test_inspect_says_that_the_figures_are_older_than_the_calibration(here: Here) -> None:
+    write("t.csv")
+    write("c.csv", 600, seed=3)
+    here(TRAIN)
+    here("calibrate m.safetensors c.csv -o n.safetensors")
+    assert "\nvalidation (40 rows, " in here("inspect m.safetensors")[0]
+    assert "\nvalidation before it was calibrated on other rows (40 rows, " in here("inspect n.safetensors")[0]
+
+
+def test_a_set_is_a_json_list_where_a_name_has_the_bar_that_parts_them(here: Here) -> None:
+    write("t.csv")
+    Path("t.csv").write_text(Path("t.csv").read_text().replace(",a\n", ",a|b\n"))
+    here(f"{TRAIN} --coverage 0.9")
+    found = here.rows("predict m.safetensors t.csv --coverage 0.9")
+    for row in found:
+        named = json.loads(row["set"])
+        assert set(named) <= {"a|b", "b", "c"}
+        assert len(named) == int(row["set_size"])
+    assert ["a|b", "b"] in [json.loads(row["set"]) for row in found]

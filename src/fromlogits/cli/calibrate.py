@@ -83,7 +83,7 @@ def calibrate(
     with naming(data):
         noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
         targets = classifier.target_.encode(dataset.targets, unknown="mark")
-        done = classifier._calibrated(
+        done, _ = classifier._calibrated(
             dataset.features,
             dataset.targets,
             dataset.weights,

@@ -136,7 +136,8 @@ def inspect(
     figures = record["validation"]
     weighted = ", weighted" if record.get("weights", {}).get("rows") and record["split"]["kind"] != "given" else ""
     if isinstance(figures, dict):
-        results.tell(figures_text(f"\nvalidation ({held_out} rows{weighted}, which {say}):", figures))
+        when = "validation before it was calibrated on other rows" if calibrated else "validation"
+        results.tell(figures_text(f"\n{when} ({held_out} rows{weighted}, which {say}):", figures))
         if table := per_label_table(figures):
             results.tell(f"\n{table}")
     return 0

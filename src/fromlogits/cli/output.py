@@ -316,6 +316,7 @@ class Predictions:
         self.probabilities, self.logits = probabilities, logits
         self.is_multi_label, self.separator, self.is_there = is_multi_label, separator, is_there
         self.top, self.says_undecided, self.sets = top, says_undecided, sets
+        self._is_separable = not any(separator in str(name) for name in classes)
         # One unit for two classes: its logit speaks for the second.
         units = classes[-1:] if logits is not None and logits.shape[1] < len(classes) else classes
         self.logit_names = [str(name) for name in units] if logits is not None else []
@@ -358,7 +359,9 @@ class Predictions:
             writer.writerows(zip(*columns, strict=True))
 
     def _joined(self, row: Any) -> str:
-        return self.separator.join(map(str, self._named(row)))
+        """Its classes or labels with the separator between them; a JSON list where a name has one within."""
+        names = [str(name) for name in self._named(row)]
+        return self.separator.join(names) if self._is_separable else json.dumps(names, ensure_ascii=False)
 
     def _named(self, row: Any) -> list[Any]:
         """The classes or labels whose answer is yes."""
