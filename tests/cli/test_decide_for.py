@@ -208,3 +208,15 @@ def test_evaluate_a_test_file_and_folds_say_what_the_decisions_are_worth(here: H
 def test_validation_rows_that_chose_the_decisions_are_said_to_have_done_so(here: Here) -> None:
     assert "rows, which chose the epoch and the decisions)" in here(f"{CLASSES} --decide-for macro_f1")
     assert "rows, which chose the epoch)" in here(f"{CLASSES} --overwrite")
+
+
+@pytest.mark.parametrize(("train", "said"), [(CLASSES, "left empty"), (LABELS, "with labels undecided")])
+def test_it_is_said_how_many_decisions_were_not_made(here: Here, train: str, said: str) -> None:
+    here(train)
+    predict = "predict m.safetensors t.csv --abstain-below 0.9"
+    rows = here.rows(predict)
+    unmade = sum(bool(row["undecided"]) if "undecided" in row else not row["prediction"] for row in rows)
+    assert 0 < unmade < 800
+    assert here(f"{predict} -o p.csv") == f"800 predictions written to p.csv, {unmade} of them {said}\n"
+    assert here.json(predict)["undecided_rows"] == unmade
+    assert here("predict m.safetensors t.csv -o q.csv") == "800 predictions written to q.csv\n"

@@ -367,6 +367,13 @@ class Predictions:
         """The classes or labels whose answer is yes."""
         return [name for name, answer in zip(self.classes, row, strict=True) if answer == 1]
 
+    @property
+    def n_undecided(self) -> int:
+        """Rows without a prediction; of labels, those without an answer to some label."""
+        if self.is_multi_label:
+            return int((self.predicted != self.predicted).any(axis=1).sum())
+        return sum(predicted is None for predicted in self.predicted)
+
     def as_objects(self) -> list[dict[str, Any]]:
         """A JSON object per row; the prediction of labels is a list."""
         rows = []

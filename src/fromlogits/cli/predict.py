@@ -93,14 +93,15 @@ def predict(
     sets = None if wanted is None else classifier._sets_for(wanted)
     stream = stream_unlabelled(classifier, data, reading, listed_names(keep))
     noticed = Noticed(classifier.encoder_)
-    n_rows = 0
+    n_rows = n_undecided = 0
 
     def predicted(part: Part) -> Iterator[Predictions]:
+        nonlocal n_undecided
         start = 0
         for logits_nc in classifier._logits_in_parts(part.features, classifier.calibration_):
             stop = start + len(logits_nc)
             probabilities_nk = classifier._probabilities(logits_nc)
-            yield Predictions(
+            predictions = Predictions(
                 [column.part(start, stop) for column in part.copied],
                 classifier._decide(logits_nc, least_share),
                 classifier.target_.classes,
@@ -112,6 +113,9 @@ def predict(
                 says_undecided=says_undecided,
                 sets=None if sets is None else sets.of(logits_nc, wanted),
             )
+            if least_share is not None:
+                n_undecided += predictions.n_undecided
+            yield predictions
             start = stop
 
     def check(first: Part) -> None:
@@ -162,6 +166,7 @@ def predict(
             "rows": n_rows,
             "classes": list(classifier.target_.classes),
             "columns": as_report(noticed.counts()),
+            **({} if least_share is None else {"undecided_rows": n_undecided}),
         }
 
     if path is not None:
@@ -175,7 +180,7 @@ def predict(
             results.tell(as_json({**about(), "output": str(path)}))
         else:
             say = progress if takes_a_stream(path) else results  # a pipe may be standard output itself
-            say.tell(f"{n_rows:,} predictions written to {path}")
+            say.tell(f"{n_rows:,} predictions written to {path}{_undecided(n_undecided, says_undecided)}")
     elif json:
         rows = [row for part in parts() for row in part.as_objects()]
         tell_notes()
@@ -190,6 +195,13 @@ def predict(
             spool.seek(0)
             shutil.copyfileobj(spool, sys.stdout)
     return 0
+
+
+def _undecided(n_rows: int, of_labels: bool) -> str:
+    """What follows a number of predictions of which some were not made."""
+    if not n_rows:
+        return ""
+    return f", {n_rows:,} of them {'with labels undecided' if of_labels else 'left empty'}"
 
 
 def _share(option: str, text: str) -> float:
