@@ -456,7 +456,10 @@ def costs_from_file(path: str | Path) -> dict[str, dict[str, float]]:
     try:
         decided = [name.strip() for name in next(reader, [])[1:]]
         if not decided or len(set(decided)) < len(decided):
-            raise InputError(f"{path}, line 1: must have an empty field and the name of each decided class, once.")
+            raise InputError(
+                f"{path}, line 1: must have an empty field and the name of each decided class, once,"
+                f" separated by {'tabs' if delimiter != ',' else 'commas'}."
+            )
         for true, *cells in reader:
             where = f"{path}, line {reader.line_num}"
             if len(cells) != len(decided):

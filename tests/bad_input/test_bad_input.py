@@ -1477,13 +1477,13 @@ CASES: dict[str, list[Case]] = {
             "more of the best than there are",
             several(table, model),
             "predict m.safetensors t.csv --top 3",
-            "--top must be a whole number from 1 to 2, as many as there are; got 3.",
+            "--top must be a whole number from 1 to 2, as many as there are classes or labels; got 3.",
         ),
         Case(
             "no number of the best",
             several(table, model),
             "predict m.safetensors t.csv --top two",
-            "--top must be a whole number from 1 to 2, as many as there are; got 'two'.",
+            "--top must be a whole number from 1 to 2, as many as there are classes or labels; got 'two'.",
         ),
         Case(
             "no probability to abstain below",

@@ -165,6 +165,8 @@ def test_how_it_is_calibrated_and_what_that_does_is_said(here: Here) -> None:
          "a temperature and a bias; log_loss 0.5 -> 0.3, cross-fitted"),
         ({"none": 0.5, "temperature": 0.51, "per_label": 0.6}, "none", False,
          "none, it would make it worse: log_loss 0.5 -> 0.51, cross-fitted"),
+        ({"none": 0.5, "temperature": 0.50001, "per_label": 0.6}, "none", False,
+         "none, it would gain nothing: log_loss 0.5 -> 0.5, cross-fitted"),
     ],
 )  # fmt: skip
 def test_the_words_of_a_calibration(losses: dict[str, float], kind: str, is_one_unit: bool, says: str) -> None:

@@ -275,9 +275,7 @@ def test_a_bound_that_can_not_be_kept_is_said() -> None:
     truth_nl = np.zeros((50, 1))
     truth_nl[20] = 1
     recall = fit_labels("recall>=0.9", p_nl, truth_nl)
-    assert "recall>=0.9 can't be promised by so few positive rows; all of them are decided for: label 'l0'" in (
-        recall.notes
-    )
+    assert "too few positive rows to promise recall>=0.9; the threshold finds all of them: label 'l0'" in (recall.notes)
     assert (p_nl > values_of(recall)).sum() == 30
     precision = fit_labels("precision>=0.9", p_nl, truth_nl)
     assert "precision>=0.9 is reached by no threshold; nothing is decided for: label 'l0'" in precision.notes

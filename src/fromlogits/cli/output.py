@@ -122,10 +122,12 @@ def calibration_text(record: Mapping[str, Any], *, is_one_unit: bool) -> str:
     kind, losses = how["kind"], how["log_loss"]
     if len(losses) < 2:
         return "none, too few rows were held out"
-    before, after = losses["none"], min(loss for name, loss in losses.items() if name != "none")
-    change = f"log_loss {before:.4g} -> {after:.4g}"
+    both = losses["none"], min(loss for name, loss in losses.items() if name != "none")
+    before, after = (f"{loss:.4g}" for loss in both)
+    change = f"log_loss {before} -> {after}"
     if kind == "none":
-        return f"none, it would make it worse: {change}, cross-fitted"
+        worth = "gain nothing" if before == after else "make it worse"
+        return f"none, it would {worth}: {change}, cross-fitted"
     of_each = "a temperature and a bias" + " for each label" * (not is_one_unit)
     return f"{of_each if kind == 'per_label' else 'one temperature'}; {change}, cross-fitted"
 

@@ -224,7 +224,8 @@ def checked_top(name: str, k: Any, n_classes: int) -> int:
     k = k.item() if isinstance(k, np.integer) else k
     if type(k) is not int or not 1 <= k <= n_classes:
         raise InputError(
-            f"{name} must be a whole number from 1 to {n_classes:,}, as many as there are; got {brief(k)}."
+            f"{name} must be a whole number from 1 to {n_classes:,}, as many as there are classes or labels; got"
+            f" {brief(k)}."
         )
     return k
 

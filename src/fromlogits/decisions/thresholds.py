@@ -381,7 +381,7 @@ def _bounded(objective: Objective, hits: Float64, yes: Float64, counts: Float64 
             return int(enough[0]), ""
         all_of_them = np.flatnonzero(hits >= positives * (1 - ROUNDING))
         place = int(all_of_them[0]) if len(all_of_them) else len(hits) - 1
-        return place, f"{objective.name} can't be promised by so few positive rows; all of them are decided for"
+        return place, f"too few positive rows to promise {objective.name}; the threshold finds all of them"
     enough = np.flatnonzero((hits >= objective.number * (yes + one_more) * (1 - ROUNDING)) & (yes > 0))
     if len(enough):
         return int(enough[hits[enough].argmax()]), ""
@@ -416,7 +416,7 @@ class _Classes:
         notes = []
         if absent.any():
             named = [f"class {brief(name)}" for name, is_absent in zip(self.classes, absent, strict=True) if is_absent]
-            notes.append(f"no row has it, so its score comes from the probabilities alone: {_listed(named)}")
+            notes.append(f"no row has it, so its probabilities alone say when it is decided for: {_listed(named)}")
         if self.objective.measure == "accuracy" and (self.untilt_k == 1).all():
             return Fitted(self.natural, True, figures, 0, ("accuracy: the largest probability is the best there is",))
         if not len(self.codes_n):
