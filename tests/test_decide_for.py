@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -352,14 +353,15 @@ def test_evaluate_says_what_two_classes_are_decided_for_and_what_it_is_worth(dec
     weights = rng.integers(0, 3, 900).astype(float)
     clf = small(decide_for).fit(X[:600], y[:600])
     found = clf.evaluate(X[600:], y[600:], weights)["decision"]
-    judged = {
+    by_name: dict[str, Callable[[Array], Any]] = {
         "f1": lambda d: metrics.f1_score(y[600:], d, pos_label="yes", sample_weight=weights),
         "macro_f2": lambda d: metrics.fbeta_score(y[600:], d, beta=2, average="macro", sample_weight=weights),
         "recall": lambda d: metrics.recall_score(y[600:], d, pos_label="yes", sample_weight=weights),
         "precision": lambda d: metrics.precision_score(y[600:], d, pos_label="yes", sample_weight=weights),
         "balanced_accuracy": lambda d: metrics.balanced_accuracy_score(y[600:], d, sample_weight=weights),
         "mean_cost": lambda d: np.average((y[600:] != d) * np.where(y[600:] == "yes", 7, 1), weights=weights),
-    }[figure]
+    }
+    judged = by_name[figure]
     usual = np.where(clf.predict_proba(X[600:])[:, 1] > 0.5, "yes", "no")
     assert found["decide_for"] == decide_for
     assert found["figures"][figure] == {

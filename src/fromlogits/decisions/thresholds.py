@@ -112,7 +112,12 @@ def fit(what_for: Objective | Costs, natural: Rule, evidence: Evidence, task: Ta
 
 
 def judge(
-    what_for: Objective | Costs, decided: Codes, natural: Rule, evidence: Evidence, task: Task, classes: Sequence[Any]
+    what_for: Objective | Costs,
+    decided: NDArray[Any],
+    natural: Rule,
+    evidence: Evidence,
+    task: Task,
+    classes: Sequence[Any],
 ) -> dict[str, dict[str, float | None]]:
     """What decisions are worth by what they are for, as `Fitted.figures`; rows of unknown truth take no part.
 
