@@ -129,6 +129,17 @@ def test_whole_groups_are_kept_for_sets() -> None:
         clf.calibrate(X[300:], y[300:], coverage=0.9, groups=np.zeros(300))
 
 
+@pytest.mark.parametrize(
+    ("about", "says"),
+    [({"method": "aps"}, r"method \(--method\)"), ({"groups": np.zeros(300)}, "groups"),
+     ({"random_state": 3}, r"random_state \(--seed\)")],
+)  # fmt: skip
+def test_what_is_of_sets_alone_is_refused_without_a_coverage(about: dict[str, Any], says: str) -> None:
+    X, y = of_classes(300)
+    with pytest.raises(InputError, match=f"^{says} is of prediction sets; say their coverage"):
+        trained(X, y).calibrate(X, y, **about)
+
+
 def test_rows_that_weigh_nothing_are_not_there_and_others_must_count_alike() -> None:
     X, y = of_classes(700)
     clf, other = trained(X[:300], y[:300]), trained(X[:300], y[:300])

@@ -78,7 +78,7 @@ def calibrate(
         coverage: for prediction sets; half of the rows, drawn by the seed, are then kept for them, or more where the
             coverage needs more. None: no sets, and every row has a say in the calibration and the decisions.
         method: of the sets: "lac" (None) or "aps", for classes.
-        groups: the number of each row's group; the rows of one are kept together or not at all.
+        groups: the number of each row's group; the rows of one are kept for sets together or not at all.
         data_sha256: of the rows' file, by which `evaluate` knows it.
     """
     decides_for = resolve(decide_for, model.target.task, model.target.classes)
@@ -86,12 +86,7 @@ def calibrate(
         decides_for = model.decision.what_for
     counting = rows_that_count(targets, weights)
     chose, kept = counting, None
-    if coverage is None:
-        if method is not None:
-            raise InputError(
-                f"method={method!r} (--method) is of prediction sets; say their coverage (--coverage) too."
-            )
-    else:
+    if coverage is not None:
         way = method_for(model.target, method)
         n_kept = rows_to_keep(coverage, len(counting), 0.5)
         chose, kept = keep_rows(counting, {"rows": n_kept, "seed": seed}, groups)
@@ -211,6 +206,14 @@ def _balance_of(model: Model) -> Balance:
 
 
 # --- the rows of prediction sets ---
+
+
+def refuse_without_coverage(**about: Any) -> None:
+    """Raise InputError where anything is said of sets that are not made."""
+    for name, value in about.items():
+        if value is not None:
+            option = {"method": " (--method)", "random_state": " (--seed)"}.get(name, "")
+            raise InputError(f"{name}{option} is of prediction sets; say their coverage (--coverage) too.")
 
 
 def method_for(target: TargetEncoder, method: str | None) -> Method:

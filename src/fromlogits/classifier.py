@@ -329,11 +329,15 @@ class Classifier(Estimator):
         groups: Any = None,
         random_state: Any = None,
         coverage: float | None = None,
+        method: str | None = None,
         **about: Any,
     ) -> tuple[calibrating.Calibrated, tuple[str, ...]]:
         """What `calibrate` becomes, and what of `_logits` is to be said; `about` as for `calibrating.calibrate`."""
         self._check_fitted()
-        coverage = None if coverage is None else checked_coverage(coverage)
+        if coverage is None:
+            calibrating.refuse_without_coverage(method=method, groups=groups, random_state=random_state)
+        else:
+            coverage = checked_coverage(coverage)
         logits_nc, surprises = self._logits(X, calibrated=False)
         targets = self._encoded(y, len(logits_nc))
         done = calibrating.calibrate(
@@ -342,6 +346,7 @@ class Classifier(Estimator):
             targets,
             checked("sample_weight", sample_weight, len(targets), self.target_),
             coverage=coverage,
+            method=method,
             seed=self.seed_ if random_state is None else fitting.seed_of(random_state),
             groups=None if groups is None else as_groups(groups, len(targets)),
             **about,

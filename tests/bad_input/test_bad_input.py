@@ -2142,7 +2142,13 @@ CASES: dict[str, list[Case]] = {
             "a method of sets without a coverage",
             several(model, table),
             "calibrate m.safetensors t.csv -o n.safetensors --method aps",
-            "t.csv: method='aps' (--method) is of prediction sets; say their coverage (--coverage) too.",
+            "t.csv: method (--method) is of prediction sets; say their coverage (--coverage) too.",
+        ),
+        Case(
+            "a seed of sets without a coverage",
+            several(model, table),
+            "calibrate m.safetensors t.csv -o n.safetensors --seed 1",
+            "t.csv: random_state (--seed) is of prediction sets; say their coverage (--coverage) too.",
         ),
         Case(
             "an unknown objective for a calibrated model",

@@ -90,7 +90,7 @@ def calibrate(
             decide_for=decides_for,
             coverage=wanted,
             method=method,
-            groups=dataset.groups,
+            groups=None if wanted is None else dataset.groups,
             random_state=drawn_by,
             data_sha256=dataset.digest,
         )
