@@ -24,6 +24,8 @@ Rows that took part in choosing the epoch or in the calibration are marked `"sel
 - An unknown label takes no part in any figure.
 - With probabilities as targets, `log_loss`, `brier` and `ece` are those of the probabilities; the others go by the largest, or by what exceeds 0.5.
 
+![The screen of evaluate: each figure with its interval, the classes with the lowest F1 first, and a coloured table of true and predicted classes](../images/evaluate.svg)
+
 A figure with "yes" under `--metric` may choose the best epoch.
 
 """
