@@ -7,6 +7,7 @@ quotient by another, is rounded to the nearest number of a type, ties to even.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +36,16 @@ class ExactSum:
     @classmethod
     def of_values(cls, values: NDArray[Any], weights: NDArray[Any] | None = None) -> ExactSum:
         """The sum of nonnegative doubles, each times its weight, of which 0 leaves it out."""
+        if values.dtype == bool and weights is None:
+            return cls(int(np.count_nonzero(values)))
         by = None if weights is None else np.ascontiguousarray(weights, np.float64).reshape(-1)
         digits, odd, _ = _core.exact_sum(np.ascontiguousarray(values, np.float64).reshape(-1), by)
         return cls.of(digits, odd)
+
+    def __add__(self, other: ExactSum) -> ExactSum:
+        exponent = min(self.exponent, other.exponent)
+        numerator = sum(part.numerator << (part.exponent - exponent) for part in (self, other))
+        return ExactSum(numerator, exponent, self.odd + other.odd)
 
     def times(self, count: int) -> ExactSum:
         return ExactSum(self.numerator * count, self.exponent, self.odd * count)
@@ -59,8 +67,16 @@ class ExactSum:
 
 def mean(values: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
     """The (weighted) mean of nonnegative doubles, rounded once; NaN of none."""
-    count = ExactSum(values.size) if weights is None else ExactSum.of_values(weights)
-    return ExactSum.of_values(values, weights).over(count)
+    return mean_of_parts([(values, weights)])
+
+
+def mean_of_parts(parts: Iterable[tuple[NDArray[Any], NDArray[Any] | None]]) -> float:
+    """The same of values and weights that come in parts; the parts they are cut into change nothing."""
+    total, count = ExactSum(0), ExactSum(0)
+    for values, weights in parts:
+        total += ExactSum.of_values(values, weights)
+        count += ExactSum(values.size) if weights is None else ExactSum.of_values(weights)
+    return total.over(count)
 
 
 def rounded_quotient(numerator: int, denominator: int, exponent: int, precision: int, lowest: int) -> float:

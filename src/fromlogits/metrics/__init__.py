@@ -20,18 +20,19 @@ from . import intervals
 from .classes import Classes, predicted_classes
 from .counts import effective_number
 from .intervals import LEVEL
-from .labels import Labels, has_unknown, predicted_labels, row_weights
+from .labels import Labels, SparseTargets, has_unknown, predicted_labels, row_weights
 from .names import FIGURES, METRICS, SHORT, Metric, Task, is_better, validate_metric
 from .sets import coverage, covered, label_recall, set_size
 
 __all__ = [
-    "FIGURES", "LEVEL", "METRICS", "MOST_CONFUSED", "SHORT", "Metric", "Task", "coverage", "covered",
+    "FIGURES", "LEVEL", "METRICS", "MOST_CONFUSED", "SHORT", "Metric", "SparseTargets", "Task", "coverage", "covered",
     "effective_number", "evaluate", "has_unknown", "in_full", "is_better", "label_recall", "predicted_classes",
     "predicted_labels", "row_weights", "set_size", "validate_metric", "value",
 ]  # fmt: skip
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Targets = NDArray[Any] | SparseTargets
 MOST_CONFUSED = 1000
 """Classes of a confusion matrix, and confusions that are listed."""
 
@@ -40,7 +41,7 @@ def value(
     name: str,
     task: Task,
     logits_nc: Float32,
-    targets: NDArray[Any],
+    targets: Targets,
     thresholds: Sequence[float] | None = None,
     weights: Float64 | None = None,
     decided: NDArray[Any] | None = None,
@@ -56,7 +57,7 @@ def evaluate(
     task: Task,
     classes: Sequence[Any],
     logits_nc: Float32,
-    targets: NDArray[Any],
+    targets: Targets,
     thresholds: Sequence[float] | None = None,
     weights: Float64 | None = None,
     decided: NDArray[Any] | None = None,
@@ -72,7 +73,8 @@ def evaluate(
         targets: multi-class: class indices (n,), −1 for a class that the model does not know, or probabilities (n, K):
             log_loss is their cross-entropy, and the largest (ties: the lowest index) is the class of accuracy.
             Multi-label: 0/1 (n, c), or probabilities: log_loss is their cross-entropy, and above 0.5 a label counts as
-            set; NaN where a label is unknown: it takes no part in any figure.
+            set; NaN where a label is unknown: it takes no part in any figure. It may be sparse: it is asked for slices
+            alone, and no matrix of that size is made.
         thresholds: multi-label: of each label's probability; 0.5 unless told.
         weights: what each row counts for, (n,), or multi-label each entry, (n, c); finite, at least 0. A whole one is
             that many copies; what weighs 0 takes no part. None: 1.
@@ -100,7 +102,7 @@ def in_full(
     task: Task,
     classes: Sequence[Any],
     logits_nc: Float32,
-    targets: NDArray[Any],
+    targets: Targets,
     thresholds: Sequence[float] | None = None,
     weights: Float64 | None = None,
     decided: NDArray[Any] | None = None,
@@ -171,7 +173,7 @@ def _in_units(unit: float, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _case(
     task: Task,
     logits_nc: Float32,
-    targets: NDArray[Any],
+    targets: Targets,
     thresholds: Sequence[float] | None,
     weights: Float64 | None,
     decided: NDArray[Any] | None,
@@ -180,8 +182,9 @@ def _case(
     part_n = None
     if weights is not None and not (is_part_n := (weights if weights.ndim == 1 else weights.max(axis=1)) > 0).all():
         part_n = is_part_n
-        logits_nc, targets, weights = logits_nc[part_n], targets[part_n], weights[part_n]
+        logits_nc, weights, targets = logits_nc[part_n], weights[part_n], targets.take(np.flatnonzero(part_n), axis=0)
         decided = None if decided is None else decided[part_n]
     if task == "multi-class":
+        assert isinstance(targets, np.ndarray)
         return Classes(logits_nc, targets, weights, decided), part_n
     return Labels(logits_nc, targets, thresholds, weights, decided), part_n

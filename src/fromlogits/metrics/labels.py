@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,13 @@ from ..heads import THRESHOLD
 from .calibration_error import calibration_error
 from .classes import macro_of_ranks, mean_of_defined
 from .counts import Counts, finite, mean, ratio, share
-from .ranking import Ranking, ranked
+from .ranking import Entries, Ranking, ranked, ranked_together
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 BLOCK = 1 << 20
-"""Entries that are computed at a time: (n, L) doubles of thousands of labels would be gigabytes."""
+"""Entries of a part: (n, L) doubles of thousands of labels would be gigabytes."""
 
 
 def predicted_labels(logits_nc: Float32, thresholds: Sequence[float] | None = None) -> Bools:
@@ -44,13 +45,48 @@ def row_weights(counts_nc: Float64) -> Float64:
     return np.asarray(counts_nc.sum(axis=1) / np.maximum(part_n, 1))
 
 
+@dataclass(frozen=True)
+class Tally:
+    """What is counted of decisions.
+
+    Attributes:
+        counts, is_judged: label by label; is_judged says whether any row takes part.
+        right_rows: the share of rows whose entries are all right.
+    """
+
+    counts: list[Counts]
+    is_judged: list[bool]
+    right_rows: float | None
+
+
+class SparseTargets(Protocol):
+    """A matrix (n, L) that is dense, float32, where a slice asks for it."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def ndim(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: Any) -> Float32: ...
+
+    def take(self, rows: NDArray[np.int64], axis: int = 0) -> SparseTargets:
+        """Some rows, not dense."""
+
+
 class Labels:
-    """Rows with any subset of labels; each figure of the task is an attribute, computed when it is asked for."""
+    """Rows with any subset of labels; each figure of the task is an attribute, computed when it is asked for.
+
+    Beside the logits little is in memory: what has the size of the matrix is made part by part, and anew for each
+    figure.
+    """
 
     def __init__(
         self,
         logits_nc: Float32,
-        targets_nc: NDArray[Any],
+        targets_nc: NDArray[Any] | SparseTargets,
         thresholds: Sequence[float] | None = None,
         weights: Float64 | None = None,
         decided_nc: NDArray[Any] | None = None,
@@ -60,58 +96,74 @@ class Labels:
         usual = THRESHOLD if decided_nc is None else None  # who decides by thresholds gives them
         self.thresholds: Sequence[float | None] = [usual] * self.n_classes if thresholds is None else thresholds
 
-    @cached_property
-    def counts_nc(self) -> Float64 | None:
-        """What each entry counts for, 0 where its label is unknown; None: all of them 1."""
-        if self.weights is None and not has_unknown(self.targets_nc):
-            return None
-        weights = np.ones(len(self.targets_nc)) if self.weights is None else self.weights
-        return np.where(np.isnan(self.targets_nc), 0.0, weights if weights.ndim == 2 else weights[:, None])
+    def _by_rows(self) -> Iterator[Part]:
+        """All labels of some rows at a time; one part at least."""
+        return self._parts(0)
 
-    def counts_of(self, k: int) -> Float64 | None:
-        return None if self.counts_nc is None else self.counts_nc[:, k]
+    def _by_labels(self) -> Iterator[Part]:
+        """All rows of some labels at a time."""
+        return self._parts(1)
 
-    @cached_property
-    def is_judged(self) -> list[bool]:
-        """Label by label, whether any row takes part."""
-        if (counts_nc := self.counts_nc) is None:
-            return [True] * self.logits_nc.shape[1]
-        return [bool(most > 0) for most in counts_nc.max(axis=0, initial=0.0)]
-
-    @cached_property
-    def truth_nc(self) -> Bools:
-        return np.asarray(self.targets_nc > 0.5)
+    def _parts(self, axis: int) -> Iterator[Part]:
+        if self.logits_nc.size <= BLOCK:
+            yield self._whole
+            return
+        at_a_time = max(1, BLOCK // self.logits_nc.shape[1 - axis])
+        for start in range(0, self.logits_nc.shape[axis], at_a_time):
+            some = slice(start, start + at_a_time)
+            yield Part(self, some, slice(None)) if axis == 0 else Part(self, slice(None), some)
 
     @cached_property
-    def predicted_nc(self) -> Bools:
-        if self.decided_nc is not None:
-            return self.decided_nc.astype(bool)
-        return predicted_labels(self.logits_nc, self.thresholds)  # type: ignore[arg-type]  # none is None here
+    def _whole(self) -> Part:
+        return Part(self, slice(None), slice(None))
+
+    @cached_property
+    def is_even(self) -> bool:
+        """Whether every entry counts 1."""
+        return self.weights is None and not any(has_unknown(part.targets_nc) for part in self._by_rows())
 
     # Of entries
 
     @cached_property
+    def _tally(self) -> Tally:
+        n, c = self.logits_nc.shape
+        sums_3c, is_judged_c = np.zeros((3, c)), np.full(c, self.is_even)
+        is_right_n, weights_n = np.empty(n, bool), np.ones(n)
+        for part in self._by_rows():
+            flags = (part.predicted_nc & part.truth_nc, part.predicted_nc, part.truth_nc)
+            is_wrong_nc, counts_nc = part.predicted_nc != part.truth_nc, part.counts_nc
+            if counts_nc is None:
+                sums_3c += [flags_nc.sum(axis=0) for flags_nc in flags]
+            else:
+                sums_3c += [np.where(flags_nc, counts_nc, 0.0).sum(axis=0) for flags_nc in flags]
+                is_judged_c |= (counts_nc > 0).any(axis=0)
+                is_wrong_nc &= counts_nc > 0
+                weights_n[part.rows] = row_weights(counts_nc)
+            is_right_n[part.rows] = ~is_wrong_nc.any(axis=1)
+        if self.weights is None:
+            sums_3c = sums_3c.astype(np.int64)
+        counts = [Counts(*three) for three in sums_3c.T.tolist()]
+        return Tally(counts, is_judged_c.tolist(), share(is_right_n, weights_n))
+
+    @property
     def counts(self) -> list[Counts]:
         """Label by label."""
-        matrices = (self.predicted_nc & self.truth_nc, self.predicted_nc, self.truth_nc)
-        if (counts_nc := self.counts_nc) is None:
-            hits, predicted, support = (matrix.sum(axis=0).tolist() for matrix in matrices)
-        else:
-            hits, predicted, support = (np.where(matrix, counts_nc, 0.0).sum(axis=0).tolist() for matrix in matrices)
-            if self.weights is None:
-                support = [int(rows) for rows in support]
-        return [Counts(*three) for three in zip(hits, predicted, support, strict=True)]
+        return self._tally.counts
+
+    @property
+    def is_judged(self) -> list[bool]:
+        """Label by label, whether any row takes part."""
+        return self._tally.is_judged
 
     @property
     def subset_accuracy(self) -> float | None:
-        is_right_nc = self.predicted_nc == self.truth_nc
-        if (counts_nc := self.counts_nc) is None:
-            return share(is_right_nc.all(axis=1))
-        return share((is_right_nc | (counts_nc == 0)).all(axis=1), row_weights(counts_nc))
+        return self._tally.right_rows
 
     @property
     def hamming_loss(self) -> float | None:
-        return share(self.predicted_nc != self.truth_nc, self.counts_nc)
+        return finite(
+            exact.mean_of_parts((part.predicted_nc != part.truth_nc, part.counts_nc) for part in self._by_rows())
+        )
 
     @property
     def micro_f1(self) -> float | None:
@@ -133,7 +185,7 @@ class Labels:
 
     @property
     def log_loss(self) -> float | None:
-        return finite(exact.mean(from_logits.sigmoid_losses(self.logits_nc, self.targets_nc), self.counts_nc))
+        return finite(exact.mean_of_parts((part.losses_nc, part.counts_nc) for part in self._by_rows()))
 
     @property
     def brier(self) -> float | None:
@@ -143,12 +195,17 @@ class Labels:
     def reliability(self) -> list[tuple[float | None, float | None]]:
         """Label by label: ECE, and what it would be by chance."""
         found = []
-        p_nc = from_logits.sigmoid(self.logits_nc)
-        for k in range(self.n_classes):
-            known_n = ~np.isnan(self.targets_nc[:, k])
-            counts_n = self.counts_of(k)
-            truth_n = self.targets_nc[known_n, k].astype(np.float64)
-            found.append(calibration_error(p_nc[known_n, k], truth_n, None if counts_n is None else counts_n[known_n]))
+        for part in self._by_labels():
+            p_nc, is_known_nc, counts_nc = (
+                from_logits.sigmoid(part.logits_nc),
+                ~np.isnan(part.targets_nc),
+                part.counts_nc,
+            )
+            for k in range(p_nc.shape[1]):
+                known_n = is_known_nc[:, k]
+                truth_n = part.targets_nc[known_n, k].astype(np.float64)
+                counts_n = None if counts_nc is None else counts_nc[known_n, k]
+                found.append(calibration_error(p_nc[known_n, k], truth_n, counts_n))
         return found
 
     @property
@@ -163,21 +220,23 @@ class Labels:
 
     def rankings(self) -> list[Ranking]:
         """Label by label, for intervals."""
-        return [Ranking(*self._of_label(k)) for k in range(self.n_classes)]
+        return [Ranking(*of_label) for of_label in self._label_by_label()]
 
-    def _of_label(self, k: int) -> tuple[Float32, Bools, Float64 | None]:
-        """Scores, truth and what each row counts for."""
-        return self.logits_nc[:, k], self.truth_nc[:, k], self.counts_of(k)
+    def _label_by_label(self) -> Iterator[Entries]:
+        for part in self._by_labels():
+            counts_nc = part.counts_nc
+            for k in range(part.logits_nc.shape[1]):
+                yield part.logits_nc[:, k], part.truth_nc[:, k], None if counts_nc is None else counts_nc[:, k]
 
     @cached_property
     def ranked(self) -> list[tuple[float | None, float | None]]:
         """ROC AUC and average precision, label by label."""
-        return [ranked(*self._of_label(k)) for k in range(self.n_classes)]
+        return [ranked(*of_label) for of_label in self._label_by_label()]
 
     @cached_property
     def pooled(self) -> tuple[float | None, float | None]:
         """ROC AUC and average precision of all entries."""
-        return ranked(self.logits_nc, self.truth_nc, self.counts_nc)
+        return ranked_together(lambda: ((part.logits_nc, part.truth_nc, part.counts_nc) for part in self._by_rows()))
 
     @property
     def macro_roc_auc(self) -> float | None:
@@ -223,15 +282,15 @@ class Labels:
     def row_sums(self) -> dict[str, tuple[Float64, Float64]]:
         """By figure: numerators and denominators, both (n,), of those that are a ratio of sums over rows."""
         sums_8n = np.zeros((8, len(self.logits_nc)))
-        for rows, counts_nc in self._blocks():
-            targets_nc, logits_nc = self.targets_nc[rows], self.logits_nc[rows]
-            is_known_nc = counts_nc > 0
-            truth_nc, predicted_nc = self.truth_nc[rows], self.predicted_nc[rows]
+        for part in self._by_rows():
+            counts_nc = np.ones(part.logits_nc.shape) if part.counts_nc is None else part.counts_nc
+            is_known_nc, truth_nc, predicted_nc = counts_nc > 0, part.truth_nc, part.predicted_nc
             is_wrong_nc = truth_nc != predicted_nc
             of_rows_n = row_weights(counts_nc)
-            losses_nc = np.where(is_known_nc, from_logits.sigmoid_losses(logits_nc, targets_nc), 0.0)
-            squares_nc = np.where(is_known_nc, (from_logits.sigmoid(logits_nc).astype(float) - targets_nc) ** 2, 0.0)
-            for part, each_nc in enumerate(
+            losses_nc = np.where(is_known_nc, part.losses_nc, 0.0)
+            error_nc = from_logits.sigmoid(part.logits_nc).astype(float) - part.targets_nc
+            squares_nc = np.where(is_known_nc, error_nc**2, 0.0)
+            for number, each_nc in enumerate(
                 (
                     counts_nc,
                     counts_nc * is_wrong_nc,
@@ -241,9 +300,9 @@ class Labels:
                     counts_nc * squares_nc,
                 )
             ):
-                sums_8n[part, rows] = each_nc.sum(axis=1)
-            sums_8n[6, rows] = of_rows_n * ~(is_wrong_nc & is_known_nc).any(axis=1)
-            sums_8n[7, rows] = of_rows_n
+                sums_8n[number, part.rows] = each_nc.sum(axis=1)
+            sums_8n[6, part.rows] = of_rows_n * ~(is_wrong_nc & is_known_nc).any(axis=1)
+            sums_8n[7, part.rows] = of_rows_n
         entries, wrong, twice_hits, both, losses, squares, right, of_rows = sums_8n
         return {
             "subset_accuracy": (right, of_rows),
@@ -253,15 +312,6 @@ class Labels:
             "brier": (squares, entries),
         }
 
-    def _blocks(self) -> Iterator[tuple[slice, Float64]]:
-        """Some rows, and what their entries count for."""
-        n, c = self.logits_nc.shape
-        n_rows = max(1, BLOCK // max(c, 1))
-        for start in range(0, n, n_rows):
-            rows = slice(start, start + n_rows)
-            counts_nc = np.ones(self.logits_nc[rows].shape) if self.counts_nc is None else self.counts_nc[rows]
-            yield rows, counts_nc
-
     @property
     def work_of_counts(self) -> int:
         """Of one resample; a matrix product is through with some 32 entries while one is gathered."""
@@ -269,18 +319,52 @@ class Labels:
 
     def recounted(self, times_bn: Float64) -> dict[str, Float64]:
         """By figure, (b,): those that follow from the counts, where each row is there so many times."""
-        n, c = self.logits_nc.shape
-        f1_bc = np.empty((len(times_bn), c))
-        n_labels = max(1, BLOCK // max(n, 1))
-        for start in range(0, c, n_labels):
-            some = slice(start, start + n_labels)
-            truth_nc, predicted_nc = self.truth_nc[:, some], self.predicted_nc[:, some]
-            counts_nc = np.ones(truth_nc.shape) if self.counts_nc is None else self.counts_nc[:, some]
+        f1_bc = np.empty((len(times_bn), self.n_classes))
+        for part in self._by_labels():
+            truth_nc, predicted_nc = part.truth_nc, part.predicted_nc
+            counts_nc = np.ones(truth_nc.shape) if part.counts_nc is None else part.counts_nc
             twice_hits_bc = times_bn @ (counts_nc * (2.0 * (truth_nc & predicted_nc)))
             both_bc = times_bn @ (counts_nc * (truth_nc.astype(float) + predicted_nc))
-            f1_bc[:, some] = twice_hits_bc / np.maximum(both_bc, np.finfo(float).tiny)
+            f1_bc[:, part.labels] = twice_hits_bc / np.maximum(both_bc, np.finfo(float).tiny)
         return {"macro_f1": mean_of_defined(np.where(self.is_judged, f1_bc, np.nan))}
 
     def reranked(self, rankings: Sequence[Ranking], times_bn: Float64) -> dict[str, Float64]:
         """By figure, (b,): those that follow from ranks, as `recounted`."""
         return macro_of_ranks(rankings, times_bn)
+
+
+class Part:
+    """Some entries: all labels of some rows, or some labels of all rows; what they are is computed once."""
+
+    def __init__(self, case: Labels, rows: slice, labels: slice) -> None:
+        self.case, self.rows, self.labels = case, rows, labels
+        self.logits_nc = np.ascontiguousarray(case.logits_nc[rows, labels])
+
+    @cached_property
+    def targets_nc(self) -> NDArray[Any]:
+        return np.asarray(self.case.targets_nc[self.rows, self.labels])
+
+    @cached_property
+    def counts_nc(self) -> Float64 | None:
+        """What each entry counts for, 0 where its label is unknown; None: all of them 1."""
+        if self.case.is_even:
+            return None
+        weights = 1.0 if self.case.weights is None else self.case.weights
+        if isinstance(weights, np.ndarray):
+            weights = weights[self.rows, self.labels] if weights.ndim == 2 else weights[self.rows, None]
+        return np.where(np.isnan(self.targets_nc), 0.0, weights)
+
+    @cached_property
+    def truth_nc(self) -> Bools:
+        return np.asarray(self.targets_nc > 0.5)
+
+    @cached_property
+    def predicted_nc(self) -> Bools:
+        if self.case.decided_nc is not None:
+            return self.case.decided_nc[self.rows, self.labels].astype(bool)
+        thresholds = self.case.thresholds[self.labels]
+        return predicted_labels(self.logits_nc, thresholds)  # type: ignore[arg-type]  # none is None here
+
+    @property
+    def losses_nc(self) -> Float64:
+        return from_logits.sigmoid_losses(self.logits_nc, self.targets_nc)

@@ -6,6 +6,8 @@ true rows, and one between each two of them: what is false is never sorted, and 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,8 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Sums = NDArray[np.int64] | Float64
+Entries = tuple[Float32, Bools, Float64 | None]
+"""Scores, truth and counts."""
 BLOCK = 1 << 20
 """Entries that are placed at a time."""
 TINY = np.finfo(float).tiny
@@ -26,8 +30,16 @@ def ranked(scores: Float32, truth: Bools, counts: Float64 | None = None) -> tupl
         truth: whether the label is set; of the same shape, as `counts`.
         counts: what each counts for; 0 leaves it out. None: 1.
     """
-    flat_counts = None if counts is None else counts.reshape(-1)
-    sums = _sums(scores.reshape(-1), truth.reshape(-1), flat_counts)
+    return ranked_together(lambda: [(scores, truth, counts)])
+
+
+def ranked_together(parts: Callable[[], Iterable[Entries]]) -> tuple[float | None, float | None]:
+    """The same of entries that come in parts, each as `ranked` takes them, all with counts or none.
+
+    Args:
+        parts: gives them, the same ones each time; asked twice.
+    """
+    sums = _sums(parts)
     return roc_auc(*sums), average_precision(*sums)
 
 
@@ -65,17 +77,22 @@ def _places(steps: Float32, scores: Float32) -> NDArray[np.int64]:
     return 2 * j + (steps[np.minimum(j, len(steps) - 1)] == scores) if len(steps) else j
 
 
-def _sums(scores: Float32, truth: Bools, counts: Float64 | None) -> tuple[Sums, Sums]:
+def _sums(parts: Callable[[], Iterable[Entries]]) -> tuple[Sums, Sums]:
     """True and false ones down to each step from the best, or their weight: equal scores enter together."""
-    steps = _steps(scores, truth, counts)
+    steps = np.unique(np.concatenate([_steps(*part) for part in parts()]))
     new = np.zeros((2, 2 * len(steps) + 1))
-    for start in range(0, scores.size, BLOCK):
-        part = slice(start, start + BLOCK)
-        places = _places(steps, scores[part])
-        for of_side, side in zip(new, (truth[part], ~truth[part]), strict=True):
-            of_side += np.bincount(places[side], None if counts is None else counts[part][side], new.shape[1])
+    has_counts = False
+    for part in parts():
+        scores, truth = part[0].reshape(-1), part[1].reshape(-1)
+        counts = None if part[2] is None else part[2].reshape(-1)
+        has_counts = counts is not None
+        for start in range(0, scores.size, BLOCK):
+            some = slice(start, start + BLOCK)
+            places = _places(steps, scores[some])
+            for of_side, side in zip(new, (truth[some], ~truth[some]), strict=True):
+                of_side += np.bincount(places[side], None if counts is None else counts[some][side], new.shape[1])
     hits, misses = np.cumsum(new[:, ::-1], axis=1)
-    return (hits, misses) if counts is not None else (hits.astype(np.int64), misses.astype(np.int64))
+    return (hits, misses) if has_counts else (hits.astype(np.int64), misses.astype(np.int64))
 
 
 def roc_auc(hits: Sums, misses: Sums) -> float | None:
