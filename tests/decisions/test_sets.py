@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from fromlogits.data.label_sets import SparseLabels
 from fromlogits.decisions import sets as of_sets
 from fromlogits.decisions.sets import (
     LEAST,
@@ -384,3 +385,14 @@ def test_figures_of_labels_are_of_rows_that_have_one() -> None:
     assert found["expected"][0] < 0.8 < found["expected"][1]
     nothing = figures(sets, logits_nc[:2], np.zeros((2, 5)))
     assert nothing["coverage"] is nothing["expected"] is None
+
+
+def test_figures_of_sparse_labels_in_parts_are_those_of_a_dense_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits_nc, targets = drawn_labels(150, 6, seed=8)
+    rows, columns = np.nonzero(targets)
+    sparse = SparseLabels(np.searchsorted(rows, np.arange(151)), columns.astype(np.int32), 6)
+    sets = PredictionSets.fit("recall", 0.8, logits_nc, targets)
+    expected = figures(sets, logits_nc, targets)
+    for entries in (1, 40):
+        monkeypatch.setattr(of_sets, "BLOCK", entries)
+        assert figures(sets, logits_nc, sparse) == expected

@@ -42,7 +42,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, brief
 from ..logits import log_softmax
-from ..metrics import predicted_classes
+from ..metrics import SparseTargets, predicted_classes
 
 Method = Literal["lac", "aps", "recall"]
 Float32 = NDArray[np.float32]
@@ -311,7 +311,7 @@ SCORES: dict[Method, Callable[[Float32], Float64]] = {"lac": _lac, "aps": _aps}
 
 
 def figures(
-    sets: PredictionSets, logits_nc: Float32, targets: NDArray[Any], coverage: float | None = None
+    sets: PredictionSets, logits_nc: Float32, targets: NDArray[Any] | SparseTargets, coverage: float | None = None
 ) -> dict[str, Any]:
     """What the sets of rows with known classes or labels are worth, ready for JSON; None where no row has a say.
 
@@ -325,16 +325,22 @@ def figures(
         mean_size; and of classes single, the share of sets with one class.
     """
     asked = sets.coverage if coverage is None else coverage
-    sets_nc = sets.of(logits_nc, asked)
-    sizes_n = sets_nc.sum(axis=1)
     if sets.method == "recall":
-        has_nc = targets == 1
-        counts_n = has_nc.sum(axis=1)
-        shares = (has_nc & sets_nc).sum(axis=1)[counts_n > 0] / counts_n[counts_n > 0]
+        sizes_n, counts_n, hits_n = np.zeros((3, len(logits_nc)), np.int64)
+        n_rows = max(1, BLOCK // logits_nc.shape[1])
+        for start in range(0, len(logits_nc), n_rows):
+            some = slice(start, start + n_rows)
+            sets_nc, has_nc = sets.of(logits_nc[some], asked), targets[some] == 1
+            for sums_n, flags_nc in ((sizes_n, sets_nc), (counts_n, has_nc), (hits_n, has_nc & sets_nc)):
+                sums_n[some] = flags_nc.sum(axis=1)
+        shares = hits_n[counts_n > 0] / counts_n[counts_n > 0]
         expected = expected_recall(asked, sets.n_rows, shares) if len(shares) else None
         return {"asked": asked, "coverage": _mean(shares), "expected": expected, "mean_size": _mean(sizes_n)}
+    assert isinstance(targets, np.ndarray)
+    sets_nc = sets.of(logits_nc, asked)
+    sizes_n = sets_nc.sum(axis=1)
     known_n = targets >= 0
-    hits_n = known_n & sets_nc[np.arange(len(targets)), np.where(known_n, targets, 0)]
+    is_hit_n = known_n & sets_nc[np.arange(len(targets)), np.where(known_n, targets, 0)]
     between: list[float | None] | None = None
     if len(targets):
         low, high = expected_coverage(asked, sets.n_rows, len(targets))
@@ -342,7 +348,7 @@ def figures(
         between = [low, None if sets.threshold(asked) == LEAST else high]
     return {
         "asked": asked,
-        "coverage": _mean(hits_n),
+        "coverage": _mean(is_hit_n),
         "expected": between,
         "mean_size": _mean(sizes_n),
         "single": _mean(sizes_n == 1),
