@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from . import metrics
 from .data.label_sets import SparseLabels
 from .data.splits import drawn_rows
-from .data.targets import TargetEncoder
+from .data.targets import TargetEncoder, dense
 from .decisions import calibration, thresholds
 from .decisions.decision import Decision
 from .decisions.objectives import Costs, Objective, resolve
@@ -167,7 +167,7 @@ def decided(
 
 
 def decision_figures(
-    model: Model, logits_nc: Float32, targets: NDArray[Any], weights: Float64 | None
+    model: Model, logits_nc: Float32, targets: Targets, weights: Float64 | None
 ) -> dict[str, Any] | None:
     """What the model decides for, and what its decisions of these rows are worth by it; None of natural decisions.
 
@@ -177,7 +177,7 @@ def decision_figures(
     """
     if model.decision is None:
         return None
-    evidence = _evidence(model, logits_nc, targets, weights)
+    evidence = _evidence(model, logits_nc, dense(targets), weights)
     figures = thresholds.judge(
         model.decision.what_for, model.rule.decide(evidence.probabilities), _natural(model), evidence,
         model.target.task, model.target.classes,
@@ -278,6 +278,7 @@ def targets_of(rows: Rows, targets: Targets, weights: Float64 | None, target: Ta
             "prediction sets (coverage) are made from rows whose classes or labels are known; this target holds"
             " probabilities."
         )
+    assert not isinstance(known, SparseLabels)  # of some rows it is dense
     if weights is not None and len(np.unique(weights[weights > 0])) > 1:
         raise InputError(
             "prediction sets (coverage) can't be made from rows that weigh differently: what they promise is for rows"
@@ -287,8 +288,12 @@ def targets_of(rows: Rows, targets: Targets, weights: Float64 | None, target: Ta
     return known
 
 
-def hard_targets(targets: NDArray[Any], weights: Float64 | None, target: TargetEncoder) -> NDArray[Any] | None:
+def hard_targets(targets: Targets, weights: Float64 | None, target: TargetEncoder) -> Targets | None:
     """Targets as sets take them, NaN where a label weighs nothing; None of probabilities."""
+    if isinstance(targets, SparseLabels):
+        if weights is None or weights.ndim == 1:
+            return targets
+        targets = targets[:]
     if targets.ndim == 2 and (target.task == "multi-class" or ((targets > 0) & (targets < 1)).any()):
         return None
     return np.where(weights == 0, np.nan, targets) if weights is not None and weights.ndim == 2 else targets

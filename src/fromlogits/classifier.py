@@ -17,6 +17,8 @@ from .cores import check_n_jobs, n_threads
 from .data.encoders import Surprises
 from .data.groups_and_times import as_groups
 from .data.inputs import as_inputs
+from .data.label_sets import SparseLabels
+from .data.targets import dense
 from .decisions import calibration
 from .decisions import sets as of_sets
 from .decisions.rules import checked_share, checked_top, top
@@ -339,12 +341,12 @@ class Classifier(Estimator):
         else:
             coverage = checked_coverage(coverage)
         logits_nc, surprises = self._logits(X, calibrated=False)
-        targets = self._encoded(y, len(logits_nc))
+        targets, weights = self._known(len(logits_nc), y, sample_weight)
         done = calibrating.calibrate(
             self._model,
             logits_nc,
-            targets,
-            checked("sample_weight", sample_weight, len(targets), self.target_),
+            dense(targets),
+            weights,
             coverage=coverage,
             method=method,
             seed=self.seed_ if random_state is None else fitting.seed_of(random_state),
@@ -352,13 +354,6 @@ class Classifier(Estimator):
             **about,
         )
         return done, surprises
-
-    def _encoded(self, y: Any, n: int) -> NDArray[Any]:
-        """The targets of n rows."""
-        targets = self.target_.encode(y, unknown="mark")
-        if len(targets) != n:
-            raise InputError(f"X and y must have the same number of rows; X has {n}, y has {len(targets)}.")
-        return targets
 
     def _prepare(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None, **about: Any) -> Fit:
         """What `fit` does before the first step; `about` as for `fitting.prepare`."""
@@ -437,8 +432,15 @@ class Classifier(Estimator):
         if few_nc is not None:
             return few_nc, ()
         surprises = Surprises()
-        parts = list(self._logits_in_parts(X, by, surprises))
-        logits_nc = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        inputs = as_inputs(X)
+        logits_nc: Float32 | None = None
+        stop = 0
+        for part_nc in self._logits_in_parts(inputs, by, surprises):
+            start, stop = stop, stop + len(part_nc)
+            if logits_nc is None:
+                logits_nc = part_nc if stop == len(inputs) else np.empty((len(inputs), part_nc.shape[1]), np.float32)
+            logits_nc[start:stop] = part_nc
+        assert logits_nc is not None  # there is one row at least
         return logits_nc, surprises.told(len(logits_nc))
 
     def _logits_in_parts(
@@ -555,7 +557,7 @@ class Classifier(Estimator):
     def _figures(
         self,
         logits_nc: Float32,
-        targets: NDArray[Any],
+        targets: NDArray[Any] | SparseLabels,
         weights: NDArray[np.float64] | None,
         groups: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
@@ -564,14 +566,14 @@ class Classifier(Estimator):
         return figures | self._figures_of_decisions_and_sets(logits_nc, targets, weights)
 
     def _short_figures(
-        self, logits_nc: Float32, targets: NDArray[Any], weights: NDArray[np.float64] | None
+        self, logits_nc: Float32, targets: NDArray[Any] | SparseLabels, weights: NDArray[np.float64] | None
     ) -> dict[str, Any]:
         """Those that every training keeps, and the metric that chose the epoch."""
         figures = self._model.figures(logits_nc, targets, weights, also=(self.plan_.metric,))
         return figures | self._figures_of_decisions_and_sets(logits_nc, targets, weights)
 
     def _figures_of_decisions_and_sets(
-        self, logits_nc: Float32, targets: NDArray[Any], weights: NDArray[np.float64] | None
+        self, logits_nc: Float32, targets: NDArray[Any] | SparseLabels, weights: NDArray[np.float64] | None
     ) -> dict[str, Any]:
         """Of what is decided for, if anything, and of prediction sets, if there are any."""
         decision = calibrating.decision_figures(self._model, logits_nc, targets, weights)
@@ -579,18 +581,24 @@ class Classifier(Estimator):
         return figures | self._figures_of_sets(logits_nc, targets, weights)
 
     def _figures_of_sets(
-        self, logits_nc: Float32, targets: NDArray[Any], weights: NDArray[np.float64] | None
+        self, logits_nc: Float32, targets: NDArray[Any] | SparseLabels, weights: NDArray[np.float64] | None
     ) -> dict[str, Any]:
         """Of prediction sets, where there are rows for them, each row that takes part once."""
         known = None if self.sets_ is None else calibrating.hard_targets(targets, weights, self.target_)
         if self.sets_ is None or known is None:
             return {}
-        part = slice(None) if weights is None or weights.ndim == 2 else weights > 0
-        return {"sets": of_sets.figures(self.sets_, logits_nc[part], known[part])}
+        if weights is not None and weights.ndim == 1 and not weights.all():
+            part = np.flatnonzero(weights)
+            logits_nc, known = logits_nc[part], known.take(part, axis=0)
+        return {"sets": of_sets.figures(self.sets_, logits_nc, known)}
 
-    def _known(self, n: int, y: Any, sample_weight: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    def _known(
+        self, n: int, y: Any, sample_weight: Any
+    ) -> tuple[NDArray[Any] | SparseLabels, NDArray[np.float64] | None]:
         """Targets and weights of n rows."""
-        targets = self._encoded(y, n)
+        targets = self.target_.encode_rows(y, unknown="mark")
+        if len(targets) != n:
+            raise InputError(f"X and y must have the same number of rows; X has {n}, y has {len(targets)}.")
         return targets, checked("sample_weight", sample_weight, n, self.target_)
 
     @property

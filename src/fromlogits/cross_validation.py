@@ -264,31 +264,34 @@ def trained(
         clf, fit = division.prepared(number)
         fold_begins(fit)
         clf._run(fit)
-        logits_of_fold, _ = clf._logits(division.inputs.take(judged))
-        own_nc = _of_all_classes(clf, logits_of_fold, target)
-        if not len(logits_nc):
-            logits_nc = np.zeros((len(targets), own_nc.shape[1]), np.float32)
-        logits_nc[judged] = own_nc
-        decided[judged] = clf._decide(logits_of_fold)  # of classes their numbers, which are the targets here
+        stop = 0
+        for part_nc in clf._logits_in_parts(division.inputs.take(judged), clf.calibration_):
+            start, stop = stop, stop + len(part_nc)
+            some, own_nc = judged[start:stop], _of_all_classes(clf, part_nc, target)
+            if not len(logits_nc):
+                logits_nc = np.zeros((len(targets), own_nc.shape[1]), np.float32)
+            logits_nc[some] = own_nc
+            decided[some] = clf._decide(part_nc)  # of classes their numbers, which are the targets here
         if not isinstance(known, SparseLabels) and known.ndim == 1:
             known[judged] = np.where(np.isin(known[judged], clf.classes_), known[judged], -1)
         record = clf.record_
         found.append(Fold(
             number + 1, judged, record["n_train"], record["n_validation"], clf.n_iter_, clf.best_epoch_,
             metrics.evaluate(
-                target.task, target.classes, own_nc, known[judged], _thresholds(clf), _of(weights, judged),
-                decided[judged], also=(clf.plan_.metric,),
+                target.task, target.classes, logits_nc[judged], known.take(judged, axis=0), _thresholds(clf),
+                _of(weights, judged), decided[judged], also=(clf.plan_.metric,),
             ),
         ))  # fmt: skip
         if division.settings["decide_for"] is None:  # else each fold has its own
             thresholds = _thresholds(clf)
-        del fit, clf, own_nc
+        del fit, clf
         fold_done(found[-1])
     judged = np.flatnonzero(fold_of >= 0)
     whole = slice(None) if len(judged) == len(fold_of) else judged  # a slice is no copy
+    known = known if isinstance(whole, slice) else known.take(whole, axis=0)
     seed: int = division.settings["random_state"]
     figures = metrics.in_full(
-        target.task, target.classes, logits_nc[whole], known[whole], thresholds, _of(weights, whole), decided[whole],
+        target.task, target.classes, logits_nc[whole], known, thresholds, _of(weights, whole), decided[whole],
         groups=None if division.groups is None else division.groups[whole], seed=seed,
     )  # fmt: skip
     result = CrossValidation(target, tuple(found), fold_of, logits_nc, decided, figures, seed)

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from . import _core, metrics
 from .data.encoders import FeatureEncoder
+from .data.label_sets import SparseLabels
 from .data.targets import TargetEncoder
 from .decisions import rules
 from .decisions.calibration import Calibration
@@ -88,7 +89,7 @@ class Model:
     def figures(
         self,
         logits_nc: NDArray[np.float32],
-        targets: NDArray[Any],
+        targets: NDArray[Any] | SparseLabels,
         weights: NDArray[np.float64] | None = None,
         *,
         also: Sequence[str] = (),
@@ -102,7 +103,7 @@ class Model:
     def figures_in_full(
         self,
         logits_nc: NDArray[np.float32],
-        targets: NDArray[Any],
+        targets: NDArray[Any] | SparseLabels,
         weights: NDArray[np.float64] | None = None,
         groups: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
@@ -113,7 +114,11 @@ class Model:
         )  # fmt: skip
 
     def figure(
-        self, name: str, logits_nc: NDArray[np.float32], targets: NDArray[Any], weights: NDArray[np.float64] | None
+        self,
+        name: str,
+        logits_nc: NDArray[np.float32],
+        targets: NDArray[Any] | SparseLabels,
+        weights: NDArray[np.float64] | None,
     ) -> float | None:
         """A single one."""
         return metrics.value(name, self.target.task, logits_nc, targets, weights=weights, **self._decided(logits_nc))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..classifier import Classifier
+    from ..data.label_sets import SparseLabels
     from ..data.sources import Dataset
     from ..data.targets import TargetEncoder
 
@@ -47,7 +48,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     with naming(data):
         noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
         logits_nc, _ = classifier._logits(dataset.features)
-        targets = classifier.target_.encode(dataset.targets, unknown="mark")
+        targets = classifier.target_.encode_rows(dataset.targets, unknown="mark")
     task, classes = classifier.target_.task, classifier.target_.classes
     weights = dataset.weights
     groups = None if dataset.groups is None else as_groups(dataset.groups, len(dataset))
@@ -75,7 +76,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     if rows is not None:
         of_rows = None if weights is None else weights[rows]
         of_group = None if groups is None else groups[rows]
-        held_out = classifier._figures(logits_nc[rows], targets[rows], of_rows, of_group)
+        held_out = classifier._figures(logits_nc[rows], targets.take(rows, axis=0), of_rows, of_group)
         report["held_out"] = {
             "rows": len(rows),
             "selected_on": selected_on(classifier.plan_, decides=decides),
@@ -161,13 +162,15 @@ def unknown_labels(dataset: Dataset, target: TargetEncoder) -> tuple[int, str]:
 
 def unknown_classes(
     dataset: Dataset,
-    targets: NDArray[Any],
+    targets: NDArray[Any] | SparseLabels,
     classes: Sequence[Any],
     one: str = "it counts as wrong and is left out of log_loss",
     several: str = "they count as wrong and are left out of log_loss",
 ) -> str:
     """What is said of rows whose class the model does not know, and of what becomes of one or of several."""
-    assert dataset.targets is not None
+    from ..data.label_sets import SparseLabels
+
+    assert dataset.targets is not None and not isinstance(targets, SparseLabels)
     is_unknown = targets == -1
     row, count = int(is_unknown.argmax()), int(is_unknown.sum())
     texts = dataset.targets.texts if isinstance(classes[0], str) else None
@@ -185,12 +188,15 @@ def _what_to_trust(rows: NDArray[np.int64] | None, say: str) -> str:
     return f"only the held-out rows say how good it is on new ones, and they {say}"
 
 
-def held_out_rows(classifier: Classifier, targets: NDArray[Any], dataset: Dataset) -> NDArray[np.int64] | None:
+def held_out_rows(
+    classifier: Classifier, targets: NDArray[Any] | SparseLabels, dataset: Dataset
+) -> NDArray[np.int64] | None:
     """The rows of the training file that were held out, found again as they were then; None if there were none."""
     from ..data.groups_and_times import as_times
+    from ..data.label_sets import SparseLabels
     from ..fitting import split_off
 
-    if targets.ndim == 1 and (targets < 0).any():
+    if not isinstance(targets, SparseLabels) and (targets < 0).any():
         return None  # a forged record: the training file has no class that the model does not know
     groups = None if dataset.groups is None else as_groups(dataset.groups, len(dataset))
     times = None if dataset.times is None else as_times(dataset.times, len(dataset))

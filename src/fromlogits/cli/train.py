@@ -211,7 +211,7 @@ def train(
         report = _report(classifier, len(dataset), path, time.perf_counter() - started)
         if test_data is not None:
             logits_nc, _ = classifier._logits(test_data.features)
-            known = classifier.target_.encode(test_data.targets, unknown="mark")
+            known = classifier.target_.encode_rows(test_data.targets, unknown="mark")
             figures = classifier._short_figures(logits_nc, known, test_data.weights)
             marked = {} if test_say == NO_PART else {"selected_on": True}
             count = unknown_labels(test_data, fit.target)[0]

@@ -107,11 +107,7 @@ class TargetEncoder:
             unknown: what to do with a class that `fit` did not see: "raise" InputError, or "mark" it with -1. In sets
                 of labels, one that is not known is left out. A row of whose labels nothing is known is NaN.
         """
-        found = self.encode_rows(y, unknown)
-        if isinstance(found, SparseLabels):
-            refuse_too_large(*found.shape, "labels")
-            return found[:]
-        return found
+        return dense(self.encode_rows(y, unknown))
 
     def encode_rows(self, y: Any, unknown: Literal["raise", "mark"] = "raise") -> NDArray[Any] | SparseLabels:
         """As `encode`; but sets of labels, and sparse matrices, stay sparse."""
@@ -228,6 +224,14 @@ class TargetEncoder:
         if "separator" in value and not (task == "multi-label" and isinstance(separator, str) and is_sign(separator)):
             raise InputError(f"target: a {task} target can't have the separator {brief(separator)}.")
         return cls(task, tuple(classes), separator=separator)
+
+
+def dense(targets: NDArray[Any] | SparseLabels) -> NDArray[Any]:
+    """Encoded targets as an array; InputError where memory can't hold it."""
+    if isinstance(targets, SparseLabels):
+        refuse_too_large(*targets.shape, "labels")
+        return targets[:]
+    return targets
 
 
 def as_target(y: Any, *, ravel: bool) -> Target:
