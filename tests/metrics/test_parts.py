@@ -91,9 +91,9 @@ def test_a_mean_of_parts_rounds_once_wherever_they_are_cut(is_weighted: bool) ->
     values = np.exp2(rng.uniform(-300, 300, 60))
     weights = rng.integers(0, 2**40, 60) / 2.0**45 if is_weighted else None
     by = np.ones(60) if weights is None else weights
-    expected = sum(Fraction(v) * Fraction(w) for v, w in zip(values.tolist(), by.tolist(), strict=True))
-    expected /= sum(Fraction(w) for w in by.tolist())
+    total = sum(Fraction(v) * Fraction(w) for v, w in zip(values.tolist(), by.tolist(), strict=True))
+    expected = float(total / sum(Fraction(w) for w in by.tolist()))
     for size in (1, 7, 60):
         cuts = [slice(start, start + size) for start in range(0, 60, size)]
         parts = [(values[cut], None if weights is None else weights[cut]) for cut in cuts]
-        assert exact.mean_of_parts(parts) == float(expected)
+        assert exact.mean_of_parts(parts) == expected
