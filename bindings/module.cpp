@@ -87,15 +87,17 @@ const T* data_or_null(const std::optional<Vec<const T>>& x) {
   return x ? x->data() : nullptr;
 }
 
-// What rows count for, and a label that is set more than one that is not.
+// What rows count for, a label that is set more than one that is not, and the penalty in each step.
 struct Weights {
   std::optional<nb::ndarray<const double, nb::c_contig, nb::device::cpu>> each;  // (n) or (n, outputs)
   std::optional<Vec<const double>> positive;                                     // (outputs)
+  std::optional<Vec<const double>> penalties;                                    // (steps)
 };
 // The ones of a 0/1 matrix of targets: starts (n + 1), columns.
 using SparseTargets = std::optional<std::pair<Vec<const std::int64_t>, Vec<const std::int32_t>>>;
 using EachWeight = decltype(Weights::each);
 using PositiveWeights = decltype(Weights::positive);
+using Penalties = decltype(Weights::penalties);
 
 class PyNetwork {
  public:
@@ -121,7 +123,10 @@ class PyNetwork {
   void start(const std::string& optimizer, double momentum, double beta1, double beta2, double epsilon,
              double weight_decay, double clip_norm, double dropout, Index batch_size, std::uint64_t seed) {
     using fromlogits::Method;
-    const Method method = optimizer == "sgd" ? Method::sgd : optimizer == "adamw" ? Method::adamw : Method::adam;
+    const Method method = optimizer == "sgd"        ? Method::sgd
+                          : optimizer == "nesterov" ? Method::nesterov
+                          : optimizer == "adamw"    ? Method::adamw
+                                                    : Method::adam;
     batch_size_ = 0;  // if memory runs out below, train() refuses
     network_.start({{method, momentum, beta1, beta2, epsilon, weight_decay, clip_norm}, dropout, batch_size, seed});
     batch_size_ = batch_size;
@@ -169,6 +174,8 @@ class PyNetwork {
     }
     const Index k = size(order.shape(0));
     require(size(rates.shape(0)) == (k + batch_size_ - 1) / batch_size_, "one learning rate for each batch");
+    require(!weights.penalties || weights.penalties->shape(0) == rates.shape(0), "one penalty for each batch");
+    wanted.penalties = data_or_null(weights.penalties);
     network_.take(rows, wanted);
     const Unlocked unlocked;
     fromlogits::KeptTeam team(threads);
@@ -242,6 +249,7 @@ class PyNetwork {
     if (name == "gelu") return Activation::gelu;
     if (name == "silu") return Activation::silu;
     if (name == "selu") return Activation::selu;
+    if (name == "sigmoid") return Activation::sigmoid;
     throw std::invalid_argument("unknown activation " + name);
   }
 
@@ -440,37 +448,41 @@ NB_MODULE(_core, m) {
           "train",
           [](PyNetwork& self, Floats features, std::optional<Vec<const std::int32_t>> labels,
              std::optional<Floats> targets, SparseTargets sparse, Vec<const std::int64_t> order,
-             Vec<const double> rates, double loss, EachWeight weights, PositiveWeights positive, int threads) {
-            return self.train(rows_of(features), labels, targets, sparse, order, rates, loss, {weights, positive},
-                              threads);
+             Vec<const double> rates, double loss, EachWeight weights, PositiveWeights positive, Penalties penalties,
+             int threads) {
+            return self.train(rows_of(features), labels, targets, sparse, order, rates, loss,
+                              {weights, positive, penalties}, threads);
           },
           "features"_a.noconvert(), "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
           "sparse"_a.noconvert().none(), "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a,
-          "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "threads"_a)
+          "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "penalties"_a.noconvert().none(),
+          "threads"_a)
       .def(
           "train_bytes",
           [](PyNetwork& self, Bytes features, float scale, float shift, std::optional<Vec<const std::int32_t>> labels,
              std::optional<Floats> targets, SparseTargets sparse, Vec<const std::int64_t> order,
-             Vec<const double> rates, double loss, EachWeight weights, PositiveWeights positive, int threads) {
+             Vec<const double> rates, double loss, EachWeight weights, PositiveWeights positive, Penalties penalties,
+             int threads) {
             return self.train(rows_of(features, scale, shift), labels, targets, sparse, order, rates, loss,
-                              {weights, positive}, threads);
+                              {weights, positive, penalties}, threads);
           },
           "features"_a.noconvert(), "scale"_a, "shift"_a, "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
           "sparse"_a.noconvert().none(), "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a,
-          "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "threads"_a)
+          "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "penalties"_a.noconvert().none(),
+          "threads"_a)
       .def(
           "train_csr",
           [](PyNetwork& self, Vec<const std::int64_t> starts, Vec<const std::int32_t> columns, Vec<const float> values,
              Index inputs, std::optional<Vec<const std::int32_t>> labels, std::optional<Floats> targets,
              SparseTargets sparse, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
-             EachWeight weights, PositiveWeights positive, int threads) {
+             EachWeight weights, PositiveWeights positive, Penalties penalties, int threads) {
             return self.train(rows_of(starts, columns, values, inputs), labels, targets, sparse, order, rates, loss,
-                              {weights, positive}, threads);
+                              {weights, positive, penalties}, threads);
           },
           "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(), "inputs"_a,
           "labels"_a.noconvert().none(), "targets"_a.noconvert().none(), "sparse"_a.noconvert().none(),
           "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "weights"_a.noconvert().none(),
-          "positive"_a.noconvert().none(), "threads"_a)
+          "positive"_a.noconvert().none(), "penalties"_a.noconvert().none(), "threads"_a)
       .def(
           "logits",
           [](PyNetwork& self, Floats features, std::optional<Vec<const std::int64_t>> rows, Matrix<float> out,

@@ -5,7 +5,7 @@
 
 namespace fromlogits {
 
-enum class Activation : int { linear, relu, tanh, gelu, silu, selu };
+enum class Activation : int { linear, relu, tanh, gelu, silu, selu, sigmoid };
 
 // Numbers of one optimizer step, rounded to float once by the caller.
 struct AdamStep {
@@ -131,6 +131,11 @@ struct Kernels {
 
   // v = momentum * v + g; parameter -= learning_rate * v.
   void (*sgd)(const SgdStep& step, float* parameters, const float* gradient, float* velocity, Index n) noexcept;
+
+  // Nesterov's momentum: v = momentum * v + learning_rate * g; parameter -= momentum * v + learning_rate * g. The
+  // parameters are those ahead, where the gradient is taken, and v is a step, which a new learning rate leaves as it
+  // is. Source: Sutskever et al., ICML 2013; Bengio, Boulanger-Lewandowski & Pascanu, ICASSP 2013, section 3.5.
+  void (*nesterov)(const SgdStep& step, float* parameters, const float* gradient, float* velocity, Index n) noexcept;
 
   // Products on panels (panels.h). Each entry is one chain of multiply-adds in the order of the inner dimension, fused
   // in all sets but the plain one of a processor without them: the same bits for every tile and batch, and with every

@@ -75,6 +75,11 @@ void activate(Activation f, float* values, float* slopes, Index n) noexcept {
         const F64 at = take(is_positive, high, low), against = take(is_positive, low, high);
         return {z * at, at * (1.0 + z * against)};
       });
+    case Activation::sigmoid:
+      return by_lanes(values, slopes, n, [](F64 z) -> Activated {
+        const F64 e = decay(-absolute(z)).e, high = 1.0 / (1.0 + e), low = e * high;
+        return {take(z >= 0.0, high, low), high * low};
+      });
     case Activation::selu:  // Klambauer et al., NeurIPS 2017
       return by_lanes(values, slopes, n, [](F64 z) -> Activated {
         constexpr double scale = 1.0507009873554805, alpha = 1.6732632423543772;
@@ -149,6 +154,14 @@ void sgd(const SgdStep& s, float* parameters, const float* gradient, float* velo
   }
 }
 
+void nesterov(const SgdStep& s, float* parameters, const float* gradient, float* velocity, Index n) noexcept {
+  for (Index i = 0; i < n; ++i) {
+    const float step = s.learning_rate * (gradient[i] * s.gradient_scale + s.l2 * parameters[i]);
+    velocity[i] = settled(s.momentum * velocity[i] + step);
+    parameters[i] -= s.momentum * velocity[i] + step;
+  }
+}
+
 void adam_missed(const MissedSteps& s, float* parameters, float* mean, float* square, Index n) noexcept {
   for (Index i = 0; i < n; ++i) {
     parameters[i] = parameters[i] * s.shrink - s.drift * (mean[i] / (std::sqrt(square[i]) + s.epsilon));
@@ -182,6 +195,7 @@ const Kernels FROMLOGITS_TARGET = {FROMLOGITS_TARGET_NAME,
                                    adam_missed,
                                    sgd_missed,
                                    sgd,
+                                   nesterov,
                                    product,
                                    weight_gradient,
                                    combine,

@@ -231,7 +231,8 @@ double Network::train(const Rows& rows, const Targets& targets, const std::int64
                       double loss, Team& team) noexcept {
   for (Index at = 0, i = 0; at < k; at += plan_.batch_size, ++i) {
     const Span part = part_of(k, plan_.batch_size, i), next = part_of(k, plan_.batch_size, i + 1);
-    loss += step({rows, targets, order + at, part.size, std::max<Index>(0, next.size)}, rates[i], team);
+    const double penalty = targets.penalties == nullptr ? 1.0 : targets.penalties[i];
+    loss += step({rows, targets, order + at, part.size, std::max<Index>(0, next.size)}, rates[i], penalty, team);
   }
   return loss;
 }
@@ -250,7 +251,7 @@ bool Network::has_slopes(std::size_t i) const noexcept {
   return layers_[i].activation != Activation::linear || dropout(i).threshold != 0;
 }
 
-double Network::step(const Batch& batch, double rate, Team& team) noexcept {
+double Network::step(const Batch& batch, double rate, double penalty, Team& team) noexcept {
   const Index n = batch.n;
   const std::size_t last = layers_.size() - 1;
   if (batch.is_sparse()) {
@@ -315,7 +316,7 @@ double Network::step(const Batch& batch, double rate, Team& team) noexcept {
   double loss = 0.0;
   for (Index i = 0; i < n; ++i) loss += losses_.data()[i];
 
-  optimizer_.begin(rate);
+  optimizer_.begin(rate, penalty);
   update(batch, team);
   return loss;
 }

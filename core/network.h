@@ -38,6 +38,7 @@ struct Targets {
   const double* weights = nullptr;        // (n), or (n, c) of the sigmoid head, or null: 1. What weighs 0 takes no part
   bool is_by_entry = false;               // (n, c)
   const double* positive = nullptr;       // (c) of the sigmoid head: weight of target 1; or null: 1
+  const double* penalties = nullptr;      // of each step: what its weight decay is times; or null: 1
 };
 
 class Network {
@@ -91,7 +92,7 @@ class Network {
   void lay_out(bool by_rows);
   Index most_tasks() const noexcept;
 
-  double step(const Batch& batch, double rate, Team& team) noexcept;
+  double step(const Batch& batch, double rate, double penalty, Team& team) noexcept;
   void gather(const Batch& batch, Span rows, Span columns) noexcept;
   void gather_targets(const Batch& batch, Span rows) noexcept;
   void sum_some(const Batch& batch, Index part) noexcept;

@@ -8,32 +8,32 @@ namespace fromlogits {
 void Optimizer::start(const OptimizerPlan& plan, Index parameters) {
   plan_ = plan;
   steps_ = 0;
-  const bool is_sgd = plan.method == Method::sgd;
+  const bool has_second = !has_velocity();
   first_.reserve(parameters);
   first_.fill_zero();
-  if (!is_sgd) {
+  if (has_second) {
     second_.reserve(parameters);
     second_.fill_zero();
   }
   // Where the mean decays more slowly than the root, the drift of a step grows until epsilon bounds it: no waiting.
-  patience_ = is_sgd || plan.beta1 * plan.beta1 <= plan.beta2 ? most_missed : 1;
+  patience_ = !has_second || plan.beta1 * plan.beta1 <= plan.beta2 ? most_missed : 1;
   drift_.fill(0.0);
   shrinks_.fill(1.0);
   epsilons_.fill(plan.epsilon);
   for (Index i = 0; i <= most_missed; ++i) {
     const auto missed = static_cast<double>(i);
-    decay1_[static_cast<std::size_t>(i)] = std::pow(is_sgd ? plan.momentum : plan.beta1, missed);
-    decay2_[static_cast<std::size_t>(i)] = std::pow(is_sgd ? 1.0 : plan.beta2, missed);
+    decay1_[static_cast<std::size_t>(i)] = std::pow(has_second ? plan.beta1 : plan.momentum, missed);
+    decay2_[static_cast<std::size_t>(i)] = std::pow(has_second ? plan.beta2 : 1.0, missed);
   }
 }
 
-void Optimizer::begin(double learning_rate) noexcept {
+void Optimizer::begin(double learning_rate, double penalty) noexcept {
   ++steps_;
   const auto t = static_cast<double>(steps_);
-  const bool is_sgd = plan_.method == Method::sgd, is_decoupled = plan_.method == Method::adamw;
+  const bool is_decoupled = plan_.method == Method::adamw;
   const double correction1 = 1.0 - std::pow(plan_.beta1, t), correction2 = 1.0 - std::pow(plan_.beta2, t);
-  const double shrink = is_decoupled ? 1.0 - learning_rate * plan_.weight_decay : 1.0;
-  l2_ = static_cast<float>(is_decoupled ? 0.0 : plan_.weight_decay);
+  const double decay = plan_.weight_decay * penalty, shrink = is_decoupled ? 1.0 - learning_rate * decay : 1.0;
+  l2_ = static_cast<float>(is_decoupled ? 0.0 : decay);
   shrink_ = static_cast<float>(shrink);
   sgd_ = {static_cast<float>(learning_rate), static_cast<float>(plan_.momentum), 1.0f, 0.0f};
   adam_ = {static_cast<float>(learning_rate / correction1),
@@ -48,7 +48,9 @@ void Optimizer::begin(double learning_rate) noexcept {
            1.0f};
 
   // Whoever had missed i steps has missed i + 1 when this one passes it by: the i-th term of its drift comes to it.
-  const double size = is_sgd ? learning_rate : learning_rate / correction1 * std::sqrt(correction2);
+  const double size = plan_.method == Method::sgd        ? learning_rate
+                      : plan_.method == Method::nesterov ? plan_.momentum
+                                                         : learning_rate / correction1 * std::sqrt(correction2);
   for (Index i = most_missed; i > 0; --i) {
     const auto at = static_cast<std::size_t>(i);
     drift_[at] = drift_[at - 1] * shrink + size * decay1_[at] / std::sqrt(decay2_[at]);
@@ -57,7 +59,7 @@ void Optimizer::begin(double learning_rate) noexcept {
   }
   // Epsilon stands beside root * correction: divided by the correction of the first step missed, it stands beside the
   // root. (Of the later ones' terms epsilon is a part too small to matter.)
-  if (!is_sgd) epsilons_[1] = plan_.epsilon * std::sqrt(correction2 / plan_.beta2);
+  if (!has_velocity()) epsilons_[1] = plan_.epsilon * std::sqrt(correction2 / plan_.beta2);
 }
 
 void Optimizer::scale_gradients(double scale) noexcept {
@@ -65,10 +67,11 @@ void Optimizer::scale_gradients(double scale) noexcept {
 }
 
 void Optimizer::update(float* parameters, Index at, const float* gradient, Index size, bool decays) const noexcept {
-  if (plan_.method == Method::sgd) {
+  if (has_velocity()) {
     SgdStep step = sgd_;
     if (decays) step.l2 = l2_;
-    kernels().sgd(step, parameters + at, gradient, first_.data() + at, size);
+    const auto move = plan_.method == Method::sgd ? kernels().sgd : kernels().nesterov;
+    move(step, parameters + at, gradient, first_.data() + at, size);
     return;
   }
   AdamStep step = adam_;
@@ -80,7 +83,7 @@ void Optimizer::catch_up(float* parameters, Index at, Index size, Index missed) 
   const auto i = static_cast<std::size_t>(missed);
   const MissedSteps steps{static_cast<float>(drift_[i]), static_cast<float>(decay1_[i]), static_cast<float>(decay2_[i]),
                           static_cast<float>(shrinks_[i]), static_cast<float>(epsilons_[i])};
-  if (plan_.method == Method::sgd) {
+  if (has_velocity()) {
     kernels().sgd_missed(steps, parameters + at, first_.data() + at, size);
   } else {
     kernels().adam_missed(steps, parameters + at, first_.data() + at, second_.data() + at, size);

@@ -8,7 +8,7 @@
 
 namespace fromlogits {
 
-enum class Method : int { adam, adamw, sgd };
+enum class Method : int { adam, adamw, sgd, nesterov };
 
 struct OptimizerPlan {
   Method method = Method::adam;
@@ -33,7 +33,8 @@ class Optimizer {
   void finish() noexcept { first_ = {}, second_ = {}; }
 
   // Begins the next step; until the next begin() every parameter gets one update() or none.
-  void begin(double learning_rate) noexcept;
+  //   penalty  what the weight decay of this step is times
+  void begin(double learning_rate, double penalty) noexcept;
 
   // Of this step's gradients: the clipping's factor.
   void scale_gradients(double scale) noexcept;
@@ -44,6 +45,7 @@ class Optimizer {
   // Does what the last `missed` steps, at most patience(), would have done without a gradient.
   void catch_up(float* parameters, Index at, Index size, Index missed) const noexcept;
 
+  bool has_velocity() const noexcept { return plan_.method == Method::sgd || plan_.method == Method::nesterov; }
   Index patience() const noexcept { return patience_; }
   Index steps() const noexcept { return steps_; }
   const OptimizerPlan& plan() const noexcept { return plan_; }

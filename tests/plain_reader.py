@@ -24,6 +24,8 @@ def activate(name: str, z: Array) -> Array:
         return z * 0.5 * np.vectorize(math.erfc)(-z / math.sqrt(2))
     if name == "silu":
         return z * sigmoid(z)
+    if name == "sigmoid":
+        return sigmoid(z)
     if name == "selu":
         return 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0)))
     return z

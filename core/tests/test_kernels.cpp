@@ -42,8 +42,9 @@ TEST(every_instruction_set_gives_the_same_bits) {
       set->adam({1e-3f, 0.9f, 0.999f, 0.1f, 0.001f, 1.5f, 1e-8f, 0.5f, 0.01f, 0.99f}, w.data(), g.data(), m.data(),
                 v.data(), n);
       set->sgd({1e-3f, 0.9f, 0.5f, 0.01f}, w.data(), g.data(), m.data(), n);
+      set->nesterov({1e-3f, 0.9f, 0.5f, 0.01f}, w.data(), g.data(), m.data(), n);
       std::vector<float> all = w;
-      for (int f = 0; f < 6; ++f) {
+      for (int f = 0; f < 7; ++f) {
         std::vector<float> values = numbers(size, 5), slopes(size);
         set->activate(static_cast<Activation>(f), values.data(), slopes.data(), n);
         all.insert(all.end(), values.begin(), values.end());
@@ -69,18 +70,20 @@ TEST(activations_made_of_exponentials_are_rounded_once) {
     grid.push_back(static_cast<float>(i) * 1e-20f);
   }
   for (const Kernels* set : sets()) {
-    for (const Activation f : {Activation::tanh, Activation::silu, Activation::selu}) {
+    for (const Activation f : {Activation::tanh, Activation::silu, Activation::selu, Activation::sigmoid}) {
       std::vector<float> values = grid, slopes(grid.size());
       set->activate(f, values.data(), slopes.data(), static_cast<Index>(grid.size()));
       bool are_values = true, are_slopes = true;
       for (std::size_t i = 0; i < grid.size(); ++i) {
         const double z = static_cast<double>(grid[i]), cosh = std::cosh(z), at = 1.0 / (1.0 + std::exp(-z));
-        const double value = f == Activation::tanh   ? std::tanh(z)
-                             : f == Activation::silu ? z * at
-                                                     : scale * (z > 0.0 ? z : alpha * std::expm1(z));
-        const double slope = f == Activation::tanh   ? 1.0 / (cosh * cosh)
-                             : f == Activation::silu ? at * (1.0 + z / (1.0 + std::exp(z)))
-                                                     : scale * (z > 0.0 ? 1.0 : alpha * std::exp(z));
+        const double value = f == Activation::tanh      ? std::tanh(z)
+                             : f == Activation::silu    ? z * at
+                             : f == Activation::sigmoid ? at
+                                                        : scale * (z > 0.0 ? z : alpha * std::expm1(z));
+        const double slope = f == Activation::tanh      ? 1.0 / (cosh * cosh)
+                             : f == Activation::silu    ? at * (1.0 + z / (1.0 + std::exp(z)))
+                             : f == Activation::sigmoid ? at / (1.0 + std::exp(z))
+                                                        : scale * (z > 0.0 ? 1.0 : alpha * std::exp(z));
         are_values = are_values && is_rounded(values[i], value);
         are_slopes = are_slopes && is_rounded(slopes[i], slope);
       }
@@ -91,7 +94,7 @@ TEST(activations_made_of_exponentials_are_rounded_once) {
 }
 
 TEST(slopes_are_the_activations_differences) {
-  for (int f = 0; f < 6; ++f) {
+  for (int f = 0; f < 7; ++f) {
     for (const float z : {-4.0f, -1.0f, -0.3f, 0.2f, 1.0f, 5.0f}) {
       const float h = 1.0f / 64;
       float at[3] = {z - h, z, z + h}, slopes[3];
@@ -115,7 +118,7 @@ TEST(moments_without_a_gradient_settle_at_zero) {
 }
 
 TEST(a_diverged_activation_stays_nan) {
-  for (int f = 0; f < 6; ++f) {
+  for (int f = 0; f < 7; ++f) {
     float z = std::nanf(""), slope = 0;
     kernels().activate(static_cast<Activation>(f), &z, &slope, 1);
     CHECK(std::isnan(z));

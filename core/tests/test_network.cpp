@@ -290,7 +290,8 @@ TEST(sparse_rows_are_the_dense_ones_without_their_zeros) {
   for (const OptimizerPlan& plan : {OptimizerPlan{Method::adam, 0.9, 0.9, 0.999, 1e-8, 0.0, 0.0},
                                     OptimizerPlan{Method::adamw, 0.9, 0.9, 0.999, 1e-8, 0.1, 0.5},
                                     OptimizerPlan{Method::adam, 0.9, 0.9, 0.7, 1e-8, 0.0, 0.0},
-                                    OptimizerPlan{Method::sgd, 0.9, 0.9, 0.999, 1e-8, 0.0, 0.0}}) {
+                                    OptimizerPlan{Method::sgd, 0.9, 0.9, 0.999, 1e-8, 0.0, 0.0},
+                                    OptimizerPlan{Method::nesterov, 0.9, 0.9, 0.999, 1e-8, 0.0, 0.0}}) {
     // 300 steps: some columns miss more of them than may be missed at a time.
     const std::vector<float> dense = trained_on(floats(sparse.dense, n, d), plan, 1, n, 20);
     const std::vector<float> one = trained_on(sparse.rows(n, d), plan, 1, n, 20);

@@ -48,12 +48,12 @@ class Classifier(Estimator):
         network: `Network([Dense(25, "relu"), ..., Dense(10, "linear")])`, trained exactly as stated.
         hidden_layer_sizes: hidden layers only; the output layer follows from the target. () is logistic or
             softmax regression.
-        activation: of the hidden layers: relu, tanh, gelu, silu, selu or linear.
+        activation: of the hidden layers: relu, tanh, gelu, silu, selu, sigmoid or linear.
         preset: "fast", one plain network.
         dropout: share of each hidden layer's units left out of a training step, in [0, 0.99].
-        optimizer: "adam", "adamw" or "sgd".
+        optimizer: "adam", "adamw", "sgd" or "nesterov".
         learning_rate: step size at the start of the schedule.
-        weight_decay: adam and sgd add weight_decay/2 · ‖W‖² to the mean loss; adamw decays decoupled. Biases are free.
+        weight_decay: adds weight_decay/2 · ‖W‖² to the mean loss; that of adamw is decoupled. Biases are free.
         batch_size: rows per step.
         max_epochs: passes over the training rows at most.
         early_stopping: hold out rows and keep the best epoch; stop after `patience` epochs without a better one.

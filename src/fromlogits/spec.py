@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from .errors import InputError, brief, nearest
 
-HIDDEN_ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "selu", "linear")
+HIDDEN_ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "selu", "sigmoid", "linear")
 OUTPUT_ACTIVATIONS = ("linear", "softmax", "sigmoid")
-OPTIMIZERS = ("adam", "adamw", "sgd")
+OPTIMIZERS = ("adam", "adamw", "sgd", "nesterov")
 SCHEDULES = ("constant", "cosine")
 HeadName = Literal["softmax", "sigmoid"]
 
@@ -59,8 +59,8 @@ class Dense:
 
     Args:
         units: how many outputs it has.
-        activation: relu, tanh, gelu, silu, selu or linear ("identity" is another word for linear). In the last
-            layer of a network: linear lets the target decide the head; softmax and sigmoid force it, and the
+        activation: relu, tanh, gelu, silu, selu, sigmoid or linear ("identity" is another word for linear). In the
+            last layer of a network: linear lets the target decide the head; softmax and sigmoid force it, and the
             network still ends in linear logits.
     """
 
@@ -267,12 +267,12 @@ class Plan:
     """How a network is trained. Every field is a keyword of `Classifier` or a finer one reached through `spec=`.
 
     Args:
-        optimizer: adam, adamw or sgd (with momentum).
+        optimizer: adam, adamw, sgd (with momentum) or nesterov (sgd with Nesterov's momentum).
         learning_rate: step size at the start of the schedule.
         schedule: constant, or cosine: half a cosine wave from learning_rate to 0 over all steps of max_epochs.
-        momentum: of sgd.
+        momentum: of sgd and nesterov.
         beta1, beta2, epsilon: of adam and adamw.
-        weight_decay: with adam and sgd it adds weight_decay/2 · ‖W‖² to the mean loss; with adamw it is
+        weight_decay: with adam, sgd and nesterov it adds weight_decay/2 · ‖W‖² to the mean loss; with adamw it is
             decoupled (W shrinks by learning_rate · weight_decay a step). Biases are free.
         clip_norm: the gradient is scaled down to this Euclidean norm, or None.
         dropout: share of each hidden layer's units set to 0 in a training step (in steps of 1/65536).

@@ -1641,7 +1641,7 @@ CASES: dict[str, list[Case]] = {
             "an unknown activation",
             table,
             f"{TRAIN} --layers '25 rleu, 1 linear'",
-            "--layers '25 rleu, 1 linear': Dense activation must be one of relu, tanh, gelu, silu, selu, linear, softmax, sigmoid; got 'rleu'. Did you mean 'relu'?",
+            "--layers '25 rleu, 1 linear': Dense activation must be one of relu, tanh, gelu, silu, selu, sigmoid, linear, softmax; got 'rleu'. Did you mean 'relu'?",
         ),
         Case(
             "a network that ends in the wrong width",

@@ -28,10 +28,12 @@ class Weights:
         each: of every row, float64 (n,), or with sigmoid of every entry (n, c); finite, at least 0, and where all rows
             that are trained on are known, in the mean 1 over them. What weighs 0 takes no part. None: 1.
         positive: of the sigmoid head, what target 1 of each output counts beside target 0; float64 (c,). None: 1.
+        penalties: of each of the s steps, what the plan's weight_decay is times; float64 (s,), at least 0. None: 1.
     """
 
     each: NDArray[np.float64] | None = None
     positive: NDArray[np.float64] | None = None
+    penalties: NDArray[np.float64] | None = None
 
 
 UNWEIGHTED = Weights()

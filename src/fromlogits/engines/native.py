@@ -69,7 +69,8 @@ class NativeEngine(Engine):
         else:
             kinds[targets.ndim - 1] = targets
         order_k = np.ascontiguousarray(order_k)
-        rest = *kinds, order_k, learning_rates_s, loss, weights.each, weights.positive, self.n_threads
+        counts = weights.each, weights.positive, weights.penalties
+        rest = *kinds, order_k, learning_rates_s, loss, *counts, self.n_threads
         if isinstance(features, SparseFeatures):
             return self._core.train_csr(features.indptr, features.indices, features.values, features.n_features, *rest)
         if features.values.dtype == np.uint8:

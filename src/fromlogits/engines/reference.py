@@ -38,6 +38,8 @@ def activate(name: str, z: Float64) -> tuple[Float64, Float64]:
     positive, e = z > 0, np.exp(-np.abs(z))
     if name == "relu":
         return np.where(positive, z, 0.0 * z), positive.astype(float)
+    if name == "sigmoid":
+        return np.where(z >= 0, 1, e) / (1 + e), e / (1 + e) ** 2
     if name == "tanh":
         return np.tanh(z), 4 * e * e / (1 + e * e) ** 2
     if name == "gelu":
@@ -144,12 +146,13 @@ class ReferenceEngine(Engine):
         weights: Weights = UNWEIGHTED,
     ) -> float:
         batches = np.split(order_k, range(self.plan.batch_size, len(order_k), self.plan.batch_size))
-        for rows, learning_rate in zip(batches, learning_rates_s, strict=True):
+        penalties_s = np.ones(len(batches)) if weights.penalties is None else weights.penalties
+        for rows, learning_rate, penalty in zip(batches, learning_rates_s, penalties_s, strict=True):
             batch = features.take(rows)
             each = None if weights.each is None else weights.each[rows]
             losses_n, gradient = self.gradient(entering(batch), targets[rows], Weights(each, weights.positive))
             loss += float(losses_n.sum())
-            self.update(gradient, learning_rate, occurring(batch))
+            self.update(gradient, learning_rate, penalty, occurring(batch))
             self.step += 1
         return loss
 
@@ -183,7 +186,9 @@ class ReferenceEngine(Engine):
         bits = words.astype("<u8").view("<u2").reshape(n, blocks * 16)[:, :h]
         return np.where(bits < threshold, 0.0, 65536 / (65536 - threshold))
 
-    def update(self, gradient: list[list[Float64]], learning_rate: float, occurring_d: NDArray[np.bool_]) -> None:
+    def update(
+        self, gradient: list[list[Float64]], learning_rate: float, penalty: float, occurring_d: NDArray[np.bool_]
+    ) -> None:
         """One step; the penalty of adam and sgd is felt by the weights of the features that occur in it."""
         plan, t = self.plan, self.step + 1
         norm = np.sqrt(sum((g**2).sum() for layer in gradient for g in layer))
@@ -191,12 +196,16 @@ class ReferenceEngine(Engine):
         for number, layer in enumerate(self.layers):
             for part, w in enumerate(layer):
                 m, v = self.first[number][part], self.second[number][part]
-                decay = plan.weight_decay if part == 0 else 0.0
+                decay = plan.weight_decay * penalty if part == 0 else 0.0
                 felt_d = occurring_d if number == part == 0 else 1.0
                 g = gradient[number][part] * clip + (0.0 if plan.optimizer == "adamw" else decay * w * felt_d)
                 if plan.optimizer == "sgd":
                     m[:] = plan.momentum * m + g
                     w -= learning_rate * m
+                    continue
+                if plan.optimizer == "nesterov":
+                    m[:] = plan.momentum * m + learning_rate * g
+                    w -= plan.momentum * m + learning_rate * g
                     continue
                 m[:] = plan.beta1 * m + (1 - plan.beta1) * g
                 v[:] = plan.beta2 * v + (1 - plan.beta2) * g**2
