@@ -43,11 +43,8 @@ class NamedAsASetting(Generic[P, R]):
         vars(instance)[self._name] = value
 
 
-class Estimator(ABC):
-    """Parameters, copies, tags and metadata of an estimator whose constructor's keywords are its settings."""
-
-    _model: Model
-    _engine: str
+class Parameterised(ABC):
+    """Parameters, tags and metadata of a classifier whose constructor's keywords are its settings."""
 
     def __new__(cls, *positional: Any, **settings: Any) -> Self:
         """Refuses an unknown setting with the nearest known one, as `set_params` does."""
@@ -94,45 +91,10 @@ class Estimator(ABC):
         stated = [f"{name}={value}" for name, value in values.items() if value != defaults[name]]
         return f"{type(self).__name__}({', '.join(stated)})"
 
-    # Copies and pickles
-
-    def __getstate__(self) -> dict[str, Any]:
-        """The settings and the bytes that `save` writes: no training data, and nothing that loading would not check."""
-        state = {name: value for name, value in vars(self).items() if not _is_fitted_attribute(name)}
-        if self.__sklearn_is_fitted__():
-            state["_model"], state["_engine"] = self._model.to_bytes(), self._engine
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        own = {name: value for name, value in state.items() if not _is_fitted_attribute(name)}
-        vars(self).update(own)
-        if "_model" in state:
-            model = Model.from_bytes(state["_model"], f"pickled {type(self).__name__}")
-            self._become(model, engine=state["_engine"])
-
-    @abstractmethod
-    def _become(self, model: Model, networks: Any = None, engine: str | None = None) -> None:
-        """Set every fitted attribute; it predicts by these networks, or by new ones of engines of this name."""
-
-    def _unfit(self) -> None:
-        """Forget everything of an earlier fit."""
-        for name in [name for name in vars(self) if _is_fitted_attribute(name)]:
-            delattr(self, name)
-
     # What scikit-learn's tools ask
 
-    def set_callbacks(self, *callbacks: Any) -> Self:
-        """Let objects of scikit-learn's callback interface (`sklearn.callback`, 1.9 and newer) take part in `fit`.
-
-        They see the task "fit" with an "epoch" for each, or of several networks a "network" for each with its epochs
-        below. `fitted_estimator` is the network as it is after the epoch, not calibrated; of several networks None.
-        X and y are those that `fit` was given, held-out rows included. None given: none take part any more.
-        """
-        set_on(self, callbacks)
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "_model" in vars(self)
+    @abstractmethod
+    def __sklearn_is_fitted__(self) -> bool: ...
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
@@ -199,6 +161,51 @@ class Estimator(ABC):
         return [name for name in inspect.signature(getattr(self, method)).parameters if name not in ("X", "y")]
 
 
+class Estimator(Parameterised):
+    """The same, with a fitted `Model`, which is copied and pickled as its file is written."""
+
+    _model: Model
+    _engine: str
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_model" in vars(self)
+
+    def set_callbacks(self, *callbacks: Any) -> Self:
+        """Let objects of scikit-learn's callback interface (`sklearn.callback`, 1.9 and newer) take part in `fit`.
+
+        They see the task "fit" with an "epoch" for each, or of several networks a "network" for each with its epochs
+        below. `fitted_estimator` is the network as it is after the epoch, not calibrated; of several networks None.
+        X and y are those that `fit` was given, held-out rows included. None given: none take part any more.
+        """
+        set_on(self, callbacks)
+        return self
+
+    # Copies and pickles
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The settings and the bytes that `save` writes: no training data, and nothing that loading would not check."""
+        state = {name: value for name, value in vars(self).items() if not _is_fitted_attribute(name)}
+        if self.__sklearn_is_fitted__():
+            state["_model"], state["_engine"] = self._model.to_bytes(), self._engine
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        own = {name: value for name, value in state.items() if not _is_fitted_attribute(name)}
+        vars(self).update(own)
+        if "_model" in state:
+            model = Model.from_bytes(state["_model"], f"pickled {type(self).__name__}")
+            self._become(model, engine=state["_engine"])
+
+    @abstractmethod
+    def _become(self, model: Model, networks: Any = None, engine: str | None = None) -> None:
+        """Set every fitted attribute; it predicts by these networks, or by new ones of engines of this name."""
+
+    def _unfit(self) -> None:
+        """Forget everything of an earlier fit."""
+        for name in [name for name in vars(self) if _is_fitted_attribute(name)]:
+            delattr(self, name)
+
+
 class UnknownArgument(InputError, TypeError):
     """A keyword that a method, or the constructor, does not have."""
 
@@ -207,12 +214,12 @@ def _is_fitted_attribute(name: str) -> bool:
     return (name.endswith("_") and not name.startswith("_")) or name in OF_ONE_FIT
 
 
-def warn_caller(words: str) -> None:
-    """A UserWarning at the line that called into this library, however deep inside it is found out."""
+def warn_caller(words: str, category: type[Warning] = UserWarning) -> None:
+    """A warning at the line that called into this library, however deep inside it is found out."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
         level, frame = level + 1, frame.f_back
-    warnings.warn(words, stacklevel=level)
+    warnings.warn(words, category, stacklevel=level)
 
 
 def not_fitted(message: str) -> NotFittedError:
