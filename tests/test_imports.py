@@ -41,13 +41,14 @@ MAY_IMPORT = {
     "calibrating": "weights model decisions metrics data",
     "classifier": "callbacks calibrating weights cores estimator few_rows incremental fitting model members training"
     " decisions metrics engines heads spec data",
+    "mlp_classifier": "cores estimator weights engines heads spec data",
     "cross_validation": "classifier weights fitting decisions metrics heads logits data",
     "export": "classifier model_file heads logits spec data",
     "reports": "classifier decisions metrics heads logits spec data",
     "serving": "classifier decisions heads logits spec data",
     "cli": "export reports serving cross_validation classifier calibrating weights fitting members training decisions "
     "model_file metrics textbook heads logits spec settings data whole_file",
-    "fromlogits": "classifier training metrics heads logits spec data textbook _core _isa",
+    "fromlogits": "classifier mlp_classifier training metrics heads logits spec data textbook _core _isa",
     "__main__": "cli",
 }
 

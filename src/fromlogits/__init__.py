@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         softmax,
         softmax_cross_entropy,
     )
+    from .mlp_classifier import MLPClassifier
     from .spec import Dense, Network
 
 __version__ = _version()
@@ -30,6 +31,7 @@ __version__ = _version()
 __all__ = [
     "Classifier",
     "Dense",
+    "MLPClassifier",
     "Network",
     "__version__",
     "errors",
@@ -51,6 +53,7 @@ _FROM_LOGITS = (
 _ROOMS = {
     "Classifier": "classifier",
     "load": "classifier",
+    "MLPClassifier": "mlp_classifier",
     "Dense": "spec",
     "Network": "spec",
     **dict.fromkeys(_FROM_LOGITS, "logits"),
