@@ -25,12 +25,14 @@ What [From probabilities to decisions](../how-to/decisions.md) describes, on row
 A fifth of the training rows of each set is kept for the decisions; the network is trained on the others, with those for early stopping.
 That one network is everybody's: each fits its part on the kept rows and is judged on the test rows.
 Seconds are of that fit, the network's predictions of the kept rows included; in brackets the share of the training's time.
+Inside a training these predictions are at hand, and a calibration costs 0.1 to 2.0 % of it ([decision 17](../decisions/0017-calibration.md)).
 One network each, so differences in the last digits say little.
 """
 
 
 def both(before: float, after: float) -> str:
-    return f"{before:.4f} → {after:.4f}"
+    digits = ".4f" if before >= 0.01 else ".3g"
+    return f"{before:{digits}} → {after:{digits}}"
 
 
 def calibration(sets: dict[str, Any]) -> Iterator[str]:
@@ -48,7 +50,7 @@ def calibration(sets: dict[str, Any]) -> Iterator[str]:
             if "log_loss" not in other:
                 yield f"| | | CalibratedClassifierCV, {method} | over {other['exceeds_s']:.0f} s | | |"
                 continue
-            losses, errors = (f"{b:.4f} → {a:.4f}" for b, a in ((before[k], other[k]) for k in ("log_loss", "ece")))
+            losses, errors = (both(before[name], other[name]) for name in ("log_loss", "ece"))
             yield f"| | | CalibratedClassifierCV, {method} | {losses} | {errors} | {other['seconds']:.3f} |"
 
 
@@ -99,7 +101,7 @@ def page() -> str:
         "## Calibration\n",
         "Before → after, of the test rows; labels: nats per entry, and the mean error of the labels.",
         "Which form of calibration is used, if any, cross-fitting on the kept rows decides ([why](../decisions/0017-calibration.md)).",
-        "scikit-learn's `CalibratedClassifierCV` wraps the same frozen network and takes no several labels.\n",
+        "scikit-learn's `CalibratedClassifierCV` wraps the same frozen network and takes no several labels; classes are numbered from 0, for with a gap in the numbers its temperature is another.\n",
         *calibration(sets),
         "\n## Thresholds\n",
         'Natural → `decide_for="f1"`, after calibration. Where cross-fitting finds no gain, the natural decisions stay.',
