@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn import metrics as theirs
 
 from fromlogits import logits as from_logits
-from fromlogits.metrics import FIGURES, METRICS, Task, coverage, evaluate, in_full, label_recall, set_size, value
+from fromlogits.metrics import FIGURES, METRICS, Task, evaluate, in_full, value
 from fromlogits.metrics.calibration_error import calibration_error
 
 Float32 = NDArray[np.float32]
@@ -374,19 +374,3 @@ def test_true_probabilities_leave_the_error_of_chance() -> None:
 
 
 # --- prediction sets ---
-
-
-def test_coverage_recall_and_size_of_sets() -> None:
-    sets_nc = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]], bool)
-    codes_n, weights_n = np.array([0, 0, 1, -1]), np.array([1.0, 2.0, 3.0, 4.0])
-    assert coverage(sets_nc, codes_n) == 0.25
-    assert coverage(sets_nc, codes_n, weights_n) == 0.1
-    assert coverage(sets_nc, np.array([[0.6, 0.4, 0], [0.2, 0.5, 0.3], [1, 0, 0], [0, 0, 1]])) == 0.75
-    assert set_size(sets_nc) == 1.5
-    assert set_size(sets_nc, weights_n) == (2 + 2 + 0 + 12) / 10
-    targets_nc = np.array([[1, 1, 0], [0, 1, np.nan], [1, 0, 0], [0, 0, 0]])
-    assert label_recall(sets_nc, targets_nc) == pytest.approx((0.5 + 1 + 0) / 3)
-    assert label_recall(sets_nc, targets_nc, weights_n) == pytest.approx((0.5 + 2 + 0) / 6)
-    assert coverage(sets_nc[:0], codes_n[:0]) is None
-    assert set_size(sets_nc[:0]) is None
-    assert label_recall(sets_nc[3:], targets_nc[3:]) is None

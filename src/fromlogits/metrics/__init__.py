@@ -22,12 +22,11 @@ from .counts import effective_number
 from .intervals import LEVEL
 from .labels import Labels, SparseTargets, has_unknown, predicted_labels, row_weights
 from .names import FIGURES, METRICS, SHORT, Metric, Task, is_better, validate_metric
-from .sets import coverage, covered, label_recall, set_size
 
 __all__ = [
-    "FIGURES", "LEVEL", "METRICS", "MOST_CONFUSED", "SHORT", "Metric", "SparseTargets", "Task", "coverage", "covered",
-    "effective_number", "evaluate", "has_unknown", "in_full", "is_better", "label_recall", "predicted_classes",
-    "predicted_labels", "row_weights", "set_size", "validate_metric", "value",
+    "FIGURES", "LEVEL", "METRICS", "MOST_CONFUSED", "SHORT", "Metric", "SparseTargets", "Task", "effective_number",
+    "evaluate", "has_unknown", "in_full", "is_better", "predicted_classes", "predicted_labels", "row_weights",
+    "validate_metric", "value",
 ]  # fmt: skip
 
 Float32 = NDArray[np.float32]
