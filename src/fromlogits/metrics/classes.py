@@ -15,7 +15,7 @@ from ..heads import HEADS
 from .calibration_error import calibration_error
 from .counts import Counts, finite, mean, ratio, share
 from .names import TOP
-from .ranking import Ranking, ranked
+from .ranking import RankFigures, Ranking, ranked
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -31,7 +31,7 @@ def predicted_classes(logits_nc: Float32) -> NDArray[np.int64]:
     return HEADS["softmax"].decide(logits_nc)
 
 
-class Classes:
+class Classes(RankFigures):
     """Rows with one class each; each figure of the task is an attribute, computed when it is asked for."""
 
     def __init__(
@@ -226,22 +226,6 @@ class Classes:
         weights_n = self._known(self.weights_n)
         weights_nc = None if weights_n is None else np.broadcast_to(weights_n[:, None], truth_nc.shape)
         return ranked(self.scores_nc, truth_nc, weights_nc)
-
-    @property
-    def macro_roc_auc(self) -> float | None:
-        return mean([auc for auc, _ in self.ranked])
-
-    @property
-    def macro_average_precision(self) -> float | None:
-        return mean([precision for _, precision in self.ranked])
-
-    @property
-    def micro_roc_auc(self) -> float | None:
-        return self.pooled[0]
-
-    @property
-    def micro_average_precision(self) -> float | None:
-        return self.pooled[1]
 
     # For a report and for intervals
 

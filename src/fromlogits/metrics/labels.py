@@ -16,7 +16,7 @@ from ..heads import THRESHOLD
 from .calibration_error import calibration_error
 from .classes import macro_of_ranks, mean_of_defined
 from .counts import Counts, finite, mean, ratio, share
-from .ranking import Entries, Ranking, ranked, ranked_together
+from .ranking import Entries, RankFigures, Ranking, ranked, ranked_together
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -76,7 +76,7 @@ class SparseTargets(Protocol):
         """Some rows, not dense."""
 
 
-class Labels:
+class Labels(RankFigures):
     """Rows with any subset of labels; each figure of the task is an attribute, computed when it is asked for.
 
     Beside the logits little is in memory: what has the size of the matrix is made part by part, and anew for each
@@ -237,22 +237,6 @@ class Labels:
     def pooled(self) -> tuple[float | None, float | None]:
         """ROC AUC and average precision of all entries."""
         return ranked_together(lambda: ((part.logits_nc, part.truth_nc, part.counts_nc) for part in self._by_rows()))
-
-    @property
-    def macro_roc_auc(self) -> float | None:
-        return mean([auc for auc, _ in self.ranked])
-
-    @property
-    def macro_average_precision(self) -> float | None:
-        return mean([precision for _, precision in self.ranked])
-
-    @property
-    def micro_roc_auc(self) -> float | None:
-        return self.pooled[0]
-
-    @property
-    def micro_average_precision(self) -> float | None:
-        return self.pooled[1]
 
     # For a report and for intervals
 

@@ -6,10 +6,13 @@ true rows, and one between each two of them: what is false is never sorted, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .counts import mean
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -41,6 +44,36 @@ def ranked_together(parts: Callable[[], Iterable[Entries]]) -> tuple[float | Non
     """
     sums = _sums(parts)
     return roc_auc(*sums), average_precision(*sums)
+
+
+class RankFigures(ABC):
+    """The figures of ranks, of a case that ranks each class or label, and all entries together."""
+
+    @property
+    @abstractmethod
+    def ranked(self) -> Sequence[tuple[float | None, float | None]]:
+        """ROC AUC and average precision, class by class or label by label."""
+
+    @property
+    @abstractmethod
+    def pooled(self) -> tuple[float | None, float | None]:
+        """The same of all entries."""
+
+    @property
+    def macro_roc_auc(self) -> float | None:
+        return mean([auc for auc, _ in self.ranked])
+
+    @property
+    def macro_average_precision(self) -> float | None:
+        return mean([precision for _, precision in self.ranked])
+
+    @property
+    def micro_roc_auc(self) -> float | None:
+        return self.pooled[0]
+
+    @property
+    def micro_average_precision(self) -> float | None:
+        return self.pooled[1]
 
 
 class Ranking:
