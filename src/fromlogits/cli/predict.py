@@ -138,13 +138,13 @@ def predict(
         with naming(data):
             for part in itertools.chain([first], rest):
                 n_rows += len(part)
-                noticed.add(part.features)
-                if noticed.unusable or fault is not None:
-                    continue  # nothing will be written; more columns may be unusable
                 try:
+                    noticed.add(part.features)
+                    if noticed.unusable or fault is not None:
+                        continue  # nothing will be written; more columns may be unusable
                     yield from predicted(part)
-                except InputError as error:
-                    fault = error
+                except InputError as error:  # said behind what can't be read, wherever that stands
+                    fault = fault or error
             if noticed.unusable:
                 raise noticed.refusal(stream.whole_column)
             if fault is not None:

@@ -7,6 +7,7 @@ copied as often as a dictionary or a view repeats it, and no more rows are belie
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineUnavailableError, InputError
+from . import pages
 from .files import looks_like, stored_chunks
 from .numbers import EXACT_INTEGERS
 from .origin import FileRows, Origin
+from .stream import rows_of_a_part
 from .table import Column, Table, objects
 
 FILE, STREAM = b"ARROW1", b"\xff\xff\xff\xff"
@@ -49,7 +52,7 @@ class ArrowTable:
         if self._is_stream and not tail.endswith(END_OF_STREAM):
             raise InputError(f"{path.name} is cut off: an Arrow stream must end in its mark. Copy it again.")
         self._arrow = _pyarrow(path)
-        with self._opened() as reader:
+        with self._opened() as (reader, _):
             self._types: dict[str, Any] = dict(zip(reader.schema.names, reader.schema.types, strict=True))
             if len(self._types) < len(reader.schema):
                 twice = next(name for name in self._types if len(reader.schema.get_all_field_indices(name)) > 1)
@@ -61,20 +64,55 @@ class ArrowTable:
         for name in names:
             if name not in sets or not _is_labels(self._types[name]):
                 self._refuse_nested(name)
-        size = self.path.stat().st_size
         parts: dict[str, list[Part]] = {name: [] for name in names}
         n_rows = 0
-        with self._opened(names) as reader:
+        for n_rows_of_part, values in self._in_parts(names):
+            n_rows += n_rows_of_part
+            for name in names:
+                parts[name].append(values[name])
+        return Table(tuple(_column(name, parts.pop(name), self._types[name]) for name in names), n_rows, self.origin)
+
+    def in_parts(
+        self, names: Sequence[str], as_text: Sequence[str], keep: Sequence[str]
+    ) -> Iterator[tuple[Table, Table]]:
+        """The columns of `read` and those to keep, some consecutive rows at a time; their memory is bounded.
+
+        But for packed batches: what is packed in one is unpacked together.
+        """
+        del as_text  # every value has its type here
+        every = tuple(dict.fromkeys((*names, *keep)))
+        for name in every:
+            self._refuse_nested(name)
+        whole = [name for name in every if _is_whole(self._types[name])]
+        long: set[str] = set()
+        for _, values in self._in_parts(whole, rows_of_a_part(0, len(whole))) if whole else ():
+            long |= {name for name in whole if values[name][0].dtype.kind == "O"}
+        n_numbers = sum(_is_number(self._types[name]) and name not in long for name in every)
+        start = 0
+        for n_rows, values in self._in_parts(every, rows_of_a_part(n_numbers, len(every) - n_numbers)):
+            columns = {name: _column(name, [values[name]], self._types[name], are_texts=name in long) for name in every}
+            origin = self.origin.after(start)
+            start += n_rows
+            yield tuple(Table(tuple(columns[name] for name in some), n_rows, origin) for some in (names, keep))  # type: ignore[misc]
+
+    def _in_parts(self, names: Sequence[str], part_rows: int = 0) -> Iterator[tuple[int, dict[str, Part]]]:
+        """Batch by batch (0) or fewer rows at a time: how many rows, and the values of each column. Some are there."""
+        size = self.path.stat().st_size
+        n_rows = 0
+        with self._opened(names, is_mapped=part_rows > 0) as (reader, memory):
             for batch in self._batches(reader):
                 n_rows += batch.num_rows
                 if n_rows > 8 * MAX_RATIO * size:
                     raise InputError(f"{self.path.name} is damaged: {size:,} bytes can't hold {n_rows:,} rows.")
-                batch.validate(full=True)
-                for name in names:
-                    parts[name].append(self._values(batch.column(name), MAX_RATIO * size))
+                step = part_rows or max(1, batch.num_rows)
+                for start in range(0, max(1, batch.num_rows), step):
+                    part = batch.slice(start, step)
+                    part.validate(full=True)
+                    yield part.num_rows, {name: self._values(part.column(name), MAX_RATIO * size) for name in names}
+                    if memory is not None:
+                        pages.forget(memory)
         if n_rows == 0:
             raise InputError(f"{self.path.name} has no rows.")
-        return Table(tuple(_column(name, parts.pop(name), self._types[name]) for name in names), n_rows, self.origin)
 
     def _refuse_nested(self, name: str) -> None:
         kind = self._types[name]
@@ -131,22 +169,28 @@ class ArrowTable:
         return texts
 
     @contextmanager
-    def _opened(self, names: Sequence[str] = ()) -> Iterator[Any]:
-        """The file's reader, of these columns; of the schema alone where there are none."""
-        arrow = self._arrow
+    def _opened(self, names: Sequence[str] = (), *, is_mapped: bool = False) -> Iterator[tuple[Any, mmap.mmap | None]]:
+        """The file's reader, of these columns; of the schema alone where there are none. And its memory, if mapped.
+
+        A batch of a mapped file is in memory as far as it is looked at, and not safe from who changes the file.
+        """
+        arrow, memory = self._arrow, None
         try:
-            with arrow.OSFile(str(self.path)) as file:
+            if is_mapped:
+                with self.path.open("rb") as file:
+                    memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            with arrow.OSFile(str(self.path)) if memory is None else arrow.BufferReader(memory) as source:
                 places = sorted(list(self._types).index(name) for name in names)
                 options = arrow.ipc.IpcReadOptions(included_fields=places)
                 opened = arrow.ipc.open_stream if self._is_stream else arrow.ipc.open_file
-                yield opened(file, options=options)
+                yield opened(source, options=options), memory
         except (arrow.ArrowException, OSError, UnicodeDecodeError):
             raise InputError(f"{self.path.name} can't be read as Arrow: it is cut off or damaged.") from None
 
 
-def _column(name: str, parts: list[Part], kind: Any) -> Column:
+def _column(name: str, parts: list[Part], kind: Any, *, are_texts: bool = False) -> Column:
     values = [part for part, _ in parts]
-    if any(part.dtype.kind == "O" for part in values):  # some decimals are texts, so all are
+    if are_texts or any(part.dtype.kind == "O" for part in values):  # some decimals are texts, so all are
         values = [part if part.dtype.kind == "O" else _texts(part) for part in values]
     missing = None
     if any(mask is not None for _, mask in parts):
@@ -176,6 +220,16 @@ def _is(kind: Any, *names: str) -> bool:
     from pyarrow import types
 
     return any(getattr(types, f"is_{name}")(kind) for name in names)
+
+
+def _is_whole(kind: Any) -> bool:
+    """Whether it is a decimal without places behind the point, which comes as text where some value is too long."""
+    kind = kind.value_type if _is(kind, "dictionary") else kind
+    return _is(kind, "decimal") and kind.scale <= 0
+
+
+def _is_number(kind: Any) -> bool:
+    return _is(kind, "integer", "floating", "boolean", "decimal", "null")
 
 
 def _is_text(kind: Any) -> bool:

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 Values = tuple[NDArray[Any], NDArray[np.bool_] | None]
 """Values, and where they are missing; what stands at a missing place means nothing."""
 
-PART_BYTES = 1 << 23
-"""Of a file that is read in parts; some three parts are in memory, and what is made of one."""
-NUMBER_BYTES, TEXT_BYTES = 9, 90
-
 _DTYPES = {
     "c": "int8", "C": "uint8", "s": "int16", "S": "uint16", "i": "int32", "I": "uint32", "l": "int64", "L": "uint64",
     "f": "float32", "g": "float64", "b": "bool", "u": "object",
@@ -73,11 +69,6 @@ def streamed(connection: DuckDBPyConnection, sql: str, most_rows: int) -> list[V
         start = stop
     masks = [None if mask is None else mask[:start] for mask in missing]
     return [(array[:start], mask) for array, mask in zip(values, masks, strict=True)]
-
-
-def rows_of_a_part(n_numbers: int, n_texts: int) -> int:
-    """How many rows of so many columns are read at a time, where a file is read in parts."""
-    return max(1, PART_BYTES // (NUMBER_BYTES * n_numbers + TEXT_BYTES * n_texts))
 
 
 def in_parts(

@@ -129,15 +129,15 @@ class NotANumber(InputError, TypeError):
     """An object that float() does not take at all."""
 
 
-def refuse_infinity(array: NDArray[Any]) -> None:
-    """Raise InputError for the first infinity of a 2-D float array."""
+def refuse_infinity(array: NDArray[Any], first_row: int = 0) -> None:
+    """Raise InputError for the first infinity of a 2-D float array, whose rows are numbered from `first_row`."""
     with np.errstate(all="ignore"):
         if np.isfinite(array.sum(dtype=np.float64)):  # one pass, no array of flags; a sum that overflows is looked into
             return
     for start in range(0, len(array), 4096):
         bad = np.argwhere(np.isinf(array[start : start + 4096]))
         if len(bad):
-            row, column = start + int(bad[0, 0]), int(bad[0, 1])
+            row, column = first_row + start + int(bad[0, 0]), int(bad[0, 1])
             raise InputError(
                 f"Input X contains infinity: row {row}, column {column}. fromlogits needs finite numbers, or NaN where"
                 " there is no value; leave such rows out or fill them in."

@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .duck import as_column, connect, lists_of, quoted, quoted_path, reason
+from .duck import Values, as_column, connect, in_parts, lists_of, literal, quoted, quoted_path, reason
 from .numbers import EXACT_INTEGERS, INTEGER, number_fault
 from .origin import FileRows, Origin, open_text
 from .packed import packing
+from .stream import rows_of_a_part
 from .table import Column, Table
 from .utf8 import utf8_chunks
 
@@ -60,8 +61,10 @@ class JsonLinesTable:
 
     is_text = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_held: bool = True) -> None:
+        """Find out what the file holds; hold its values, unless they are to be read in parts alone."""
         self.path = path
+        self._look = self._hold if is_held else self._judge
         self.origin: Origin = JsonRows(path)
         self.notes: tuple[str, ...] = ()
         with ThreadPoolExecutor(1) as other_thread:  # most of its work is done without Python's lock
@@ -70,7 +73,7 @@ class JsonLinesTable:
                 self._scanning.result()  # DuckDB 1.4 hangs on a damaged one
             sample = self._sample()
             self._short = {name for name in sample if all(map(_is_short_text, sample[name]))}
-            self._read_all(tuple(sample))
+            self._look_at(tuple(sample))
             scan = self._scanning.result()
         self.digest = scan.digest
         if scan.is_odd and (blank := refuse_first_fault(path)):
@@ -78,26 +81,109 @@ class JsonLinesTable:
         if scan.n_members != self._n_values + scan.n_nulls:  # then some line may have a key of its own
             names = self._all_names()
             if names != self.names:
-                self._read_all(names)
+                self._look_at(names)
 
-    def _read_all(self, names: tuple[str, ...]) -> None:
-        """The number, where it is one, and the kind of every value."""
+    def _look_at(self, names: tuple[str, ...]) -> None:
+        """All columns of these names, which may be more than were known."""
         _refuse_case_twins(self.path, names)
         self.names = names
         self._field = {name: f"{quoted(name)}::varchar" for name in names}
-        numbers = (f"try_cast({field} as double)" for field in self._field.values())
-        first = (f"ascii({field})::utinyint" for field in self._field.values())
+        self._n_values, is_finite = self._look(names)
+        if not self._n_values:
+            self._refuse_first_fault()
+            raise InputError(f"{self.path.name} has no rows: it holds no line with a value.")
+        if not is_finite:
+            self._refuse_first_fault()  # for NaN and Infinity, which are no JSON
+
+    def _hold(self, names: Sequence[str]) -> tuple[int, bool]:
+        """The number, where it is one, and the kind of every value.
+
+        Returns:
+            How many values there are, and whether every number is finite.
+        """
+        numbers = (_number_of(self._field[name]) for name in names)
+        first = (f"ascii({self._field[name]})::utinyint" for name in names)
         short = [name for name in names if name in self._short]
         arrays = self._fetch([*numbers, *first, *map(_text_of, short)], names)
         self._numbers = dict(zip(names, arrays, strict=False))
         self._first = dict(zip(names, arrays[len(names) :], strict=False))
         self._texts = dict(zip(short, arrays[2 * len(names) :], strict=True))
-        self._n_values = sum(int(np.ma.count(first)) for first in self._first.values())
-        if not self._n_values:
-            self._refuse_first_fault()
-            raise InputError(f"{self.path.name} has no rows: it holds no line with a value.")
-        if not all(np.isfinite(np.ma.filled(numbers, 0)).all() for numbers in self._numbers.values()):
-            self._refuse_first_fault()  # for NaN and Infinity, which are no JSON
+        n_values = sum(int(np.ma.count(first)) for first in self._first.values())
+        return n_values, all(np.isfinite(np.ma.filled(numbers, 0)).all() for numbers in self._numbers.values())
+
+    def _judge(self, names: Sequence[str]) -> tuple[int, bool]:
+        """What kinds of values each column has. Returns what `_hold` does, and nothing is held."""
+        wanted = []
+        for name in names:
+            field, number = self._field[name], _number_of(self._field[name])
+            wanted += [
+                f"count({field})", f"min(ascii({field}))", f"max(ascii({field}))",
+                f"coalesce(bool_and(isfinite({number})), true)",
+                f"coalesce(bool_and(abs({number}) <= {EXACT_INTEGERS} and {number} is not null), true)",
+            ]  # fmt: skip
+        found = [array[0] for array in self._fetch(wanted, names)]
+        each = dict(zip(names, zip(*(found[place::5] for place in range(5)), strict=True), strict=True))
+        self._kinds = {
+            name: {NOTHING} if not count else {int(_KIND[low]), int(_KIND[high])}
+            for name, (count, low, high, _, _) in each.items()
+        }
+        self._odd = {name for name, (_, _, _, _, is_plain) in each.items() if not is_plain}
+        return sum(int(one[0]) for one in each.values()), all(bool(one[3]) for one in each.values())
+
+    def in_parts(
+        self, names: Sequence[str], as_text: Sequence[str], keep: Sequence[str]
+    ) -> Iterator[tuple[Table, Table]]:
+        """The columns of `read` and those to keep, some consecutive rows at a time; their memory is bounded."""
+        wanted = [self._expression(name, name in as_text) for name in names]
+        wanted += [self._expression(name, True) for name in keep]
+        every = (*names, *keep)
+        n_texts = sum(kind == "varchar" for _, kind in wanted)
+        start = 0
+        for values in self._stream(wanted, every, rows_of_a_part(len(wanted) - n_texts, n_texts)):
+            columns = [Column(name, *one) for name, one in zip(every, values, strict=True)]
+            n_rows, origin = len(columns[0].values), self.origin.after(start)
+            start += n_rows
+            yield (
+                Table(tuple(columns[: len(names)]), n_rows, origin),
+                Table(tuple(columns[len(names) :]), n_rows, origin),
+            )
+
+    def _expression(self, name: str, is_role: bool) -> tuple[str, str]:
+        """SQL of the values that `_column` gives, and its type; raises what that raises."""
+        field, kinds = self._field[name], self._kinds[name]
+        if len(kinds) > 1 or kinds & {LIST, OBJECT} or (kinds == {NUMBER} and not is_role and self._has_fault(name)):
+            self._hold([name])
+            self._column(name, is_role, False)
+        if kinds == {TEXT}:
+            return _text_of(name), "varchar"
+        if kinds == {BOOL}:
+            return f"ascii({field}) = {ord('t')}", "boolean"
+        if kinds == {NUMBER} and is_role:
+            is_whole = f"coalesce(bool_and(regexp_full_match({field}, '{INTEGER}')), true)"
+            is_short = f"coalesce(bool_and(abs(try_cast({field} as hugeint)) < {2**63}), true)"
+            is_long = f"coalesce(bool_or(try_cast({field} as hugeint) is null and {field} is not null), false)"
+            whole, short, long = (bool(array[0]) for array in self._fetch([is_whole, is_short, is_long], [name]))
+            if whole:
+                return (f"cast({field} as bigint)", "bigint") if short and not long else (field, "varchar")
+        return _number_of(field), "double"
+
+    def _has_fault(self, name: str) -> bool:
+        """Whether some number is none that a feature may be."""
+        if name not in self._odd:
+            return False
+        parts = self._stream([(self._field[name], "varchar")], [name], rows_of_a_part(0, 1))
+        return any(number_fault(text) for [values] in parts for text in Column(name, *values).there)
+
+    def _stream(
+        self, wanted: Sequence[tuple[str, str]], names: Sequence[str], part_rows: int
+    ) -> Iterator[list[Values]]:
+        import duckdb
+
+        with connect() as connection:
+            try:
+                yield from in_parts(connection, self._columns_of(names), wanted, part_rows)
+            except duckdb.Error as error:
+                raise self._refusal(error) from None
 
     def read(self, names: Sequence[str], as_text: Sequence[str] = (), sets: Sequence[str] = ()) -> Table:
         columns = tuple(self._column(name, name in as_text, name in sets) for name in names)
@@ -185,9 +271,11 @@ class JsonLinesTable:
 
     def _fetch(self, wanted: Sequence[str], names: Sequence[str]) -> list[NDArray[Any]]:
         chosen = ", ".join(f"{sql} as v{position}" for position, sql in enumerate(wanted))
-        columns = ", ".join("'" + name.replace("'", "''") + "': 'JSON'" for name in names)
-        source = self._source("read_json", f"auto_detect = false, records = true, columns = {{{columns}}}")
-        return list(self._execute(f"select {chosen} from {source}").values())
+        return list(self._execute(f"select {chosen} from {self._columns_of(names)}").values())
+
+    def _columns_of(self, names: Sequence[str]) -> str:
+        columns = ", ".join(f"{literal(name)}: 'JSON'" for name in dict.fromkeys(names))
+        return self._source("read_json", f"auto_detect = false, records = true, columns = {{{columns}}}")
 
     def _all_names(self) -> tuple[str, ...]:
         """All keys, in the order in which they appear first."""
@@ -212,8 +300,15 @@ class JsonLinesTable:
             try:
                 return connection.execute(sql).fetchnumpy()
             except duckdb.Error as error:
-                self._refuse_first_fault()
-                raise InputError(f"{self.path.name} can't be read as JSON lines: {reason(error, self.path)}.") from None
+                raise self._refusal(error) from None
+
+    def _refusal(self, error: Exception) -> InputError:
+        self._refuse_first_fault()
+        return InputError(f"{self.path.name} can't be read as JSON lines: {reason(error, self.path)}.")
+
+
+def _number_of(field: str) -> str:
+    return f"try_cast({field} as double)"
 
 
 def _text_of(name: str) -> str:

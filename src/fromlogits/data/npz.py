@@ -7,9 +7,11 @@ import math
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +42,58 @@ class Archive:
 
 def read_npz(path: Path, *, labelled: bool) -> Archive:
     """The arrays of an .npz file, their sizes checked before memory is taken."""
-    head, digest = head_of(path), hashing(path)
+    digest = hashing(path)
+    with _opened(path) as archive:
+        arrays = _arrays(path, archive, wanted=NAMES if labelled else ("X", "classes", "features"))
+    if labelled and "y" not in arrays:
+        raise InputError(f"{path.name} must hold the array y, the targets, beside X.")
+    return Archive(arrays["X"], arrays.get("y"), arrays.get("classes"), arrays.get("features"), digest())
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the rows of an .npz file are, before they are read.
+
+    Attributes:
+        shape, dtype: of X.
+        is_fortran: its values stand column by column.
+        features: the array of their names, or None.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    is_fortran: bool
+    features: NDArray[Any] | None
+
+
+def layout(path: Path) -> Layout:
+    """All that `read_npz` tells of unlabelled rows but the rows."""
+    with _opened(path) as archive:
+        members = _members(path, archive)
+        with _array_in(path, archive, members["X"], "X") as (_, shape, is_fortran, dtype):
+            pass
+        arrays = _arrays(path, archive, wanted=("classes", "features"))
+    return Layout(shape, dtype, is_fortran, arrays.get("features"))
+
+
+def rows_in_parts(path: Path, part_rows: int) -> Iterator[NDArray[Any]]:
+    """X of an .npz file, so many rows at a time; its values stand row by row."""
+    with (
+        _opened(path) as archive,
+        _array_in(path, archive, _members(path, archive)["X"], "X") as (member, shape, _, dtype),
+    ):
+        promised = math.prod(shape) * dtype.itemsize
+        done = 0
+        for start in range(0, shape[0], part_rows):
+            values = np.empty((min(part_rows, shape[0] - start), *shape[1:]), dtype)
+            _fill(values, member, f"{path.name}: array X", done, promised)
+            done += values.nbytes
+            yield values
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    head = head_of(path)
     try:
         if not head.startswith(b"PK\x03\x04") or not zipfile.is_zipfile(path):
             known = looks_like(head)
@@ -50,17 +103,14 @@ def read_npz(path: Path, *, labelled: bool) -> Archive:
                 what = f"it looks like {known}" if known else "it does not start as one" if head else "it is empty"
             raise InputError(f"{path.name} must be a NumPy .npz archive; {what}.")
         with zipfile.ZipFile(path) as archive:
-            arrays = _arrays(path, archive, wanted=NAMES if labelled else ("X", "classes", "features"))
+            yield archive
     except InputError:
         raise
     except DAMAGE as error:
         raise InputError(f"{path.name} is damaged: {_line(error)}.") from None
-    if labelled and "y" not in arrays:
-        raise InputError(f"{path.name} must hold the array y, the targets, beside X.")
-    return Archive(arrays["X"], arrays.get("y"), arrays.get("classes"), arrays.get("features"), digest())
 
 
-def _arrays(path: Path, archive: zipfile.ZipFile, wanted: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     if len(members) < len(archive.infolist()):
         raise InputError(f"{path.name} holds two arrays of one name; each must be there once.")
@@ -70,10 +120,26 @@ def _arrays(path: Path, archive: zipfile.ZipFile, wanted: tuple[str, ...]) -> di
         raise InputError(
             f"{path.name} must hold the arrays X and y (classes and features may be there); it holds {found}."
         )
+    return members
+
+
+def _arrays(path: Path, archive: zipfile.ZipFile, wanted: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    members = _members(path, archive)
     return {name: _array(path, archive, members[name], name) for name in wanted if name in members}
 
 
 def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArray[Any]:
+    with _array_in(path, archive, info, name) as (member, shape, is_fortran, dtype):
+        values = np.empty(shape, dtype, order="F" if is_fortran else "C")
+        _fill(values, member, f"{path.name}: array {name}", 0, values.nbytes)
+    return values
+
+
+@contextmanager
+def _array_in(
+    path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str
+) -> Iterator[tuple[IO[bytes], tuple[int, ...], bool, np.dtype[Any]]]:
+    """A member at its first value, the array's shape, whether it stands column by column, and its type."""
     where = f"{path.name}: array {name}"
     if info.file_size > max(info.compress_size, 1) * MAX_DEFLATE_RATIO:
         raise InputError(f"{where} is damaged: {info.compress_size:,} packed bytes can't hold {info.file_size:,}.")
@@ -92,15 +158,20 @@ def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: st
         promised, held = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
         if promised != held:
             raise InputError(f"{where} is damaged: its header promises {promised:,} bytes; {held:,} are there.")
-        values = np.empty(shape, dtype, order="F" if fortran else "C")
-        flat = values.reshape(-1, order="A").view(np.uint8)
-        done = 0
-        while done < promised and (part := member.read(min(promised - done, CHUNK_BYTES))):
-            flat[done : done + len(part)] = np.frombuffer(part, np.uint8)
-            done += len(part)
-        if done < promised:
-            raise InputError(f"{where} is cut off: {done:,} of {promised:,} bytes are there.")
-    return values
+        yield member, shape, fortran, dtype
+
+
+def _fill(values: NDArray[Any], member: IO[bytes], where: str, start: int, promised: int) -> None:
+    """Read an array, or a part of one of `promised` bytes that begins at the byte `start`."""
+    flat = values.reshape(-1, order="A").view(np.uint8)
+    done = 0
+    while done < len(flat) and (part := member.read(min(len(flat) - done, CHUNK_BYTES))):
+        flat[done : done + len(part)] = np.frombuffer(part, np.uint8)
+        done += len(part)
+    if done < len(flat):
+        raise InputError(f"{where} is cut off: {start + done:,} of {promised:,} bytes are there.")
+    if start + done == promised:
+        member.read(1)  # nothing is left, and the checksum is compared
 
 
 def _line(error: Exception) -> str:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .duck import as_column, connect, in_parts, lists_of, quoted, quoted_path, reason, rows_of_a_part
+from .duck import as_column, connect, in_parts, lists_of, quoted, quoted_path, reason
 from .files import hashing, head_of, looks_like
 from .numbers import EXACT_INTEGERS
 from .origin import FileRows, Origin
+from .stream import rows_of_a_part
 from .table import Column, Table
 
 if TYPE_CHECKING:

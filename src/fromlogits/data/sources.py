@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ from ..errors import InputError, nearest
 from .arrival import Arrived, arrive
 from .columns import as_said
 from .idx import read_idx
-from .inputs import as_matrix
+from .inputs import as_matrix, refuse_infinity
 from .label_sets import LabelSets
-from .npz import read_npz
+from .npz import layout, read_npz, rows_in_parts
 from .origin import FileRows, Origin
 from .reading import Reading
 from .schema import Shape, pixel_grid, shown
-from .stream import Part, Stream
-from .svmlight import SvmlightRows, read_svmlight
+from .stream import Part, Stream, checked_parts, rows_of_a_part
+from .svmlight import Indices, SvmlightFile, SvmlightRows, read_svmlight, svmlight_in_parts
 from .table import Column, Inputs, Matrix, Table
 from .target import Target
 from .target_columns import find_targets, several_targets, single_target, target_of_sets
@@ -31,7 +32,7 @@ from .target_columns import find_targets, several_targets, single_target, target
 if TYPE_CHECKING:
     from .tables import TableFile
 
-STREAMED = ("csv", "tsv", "parquet")
+STREAMED = ("csv", "tsv", "jsonl", "parquet", "arrow", "npz", "svmlight")
 """Forms that are read in parts where that is enough."""
 TABLE_FORMS = ("csv", "tsv", "jsonl", "parquet", "arrow")
 """With named columns, of which one is the target."""
@@ -161,14 +162,11 @@ def read_in_parts(
     reading: Reading | None = None,
     **about: Any,
 ) -> Stream:
-    """Rows for a model to predict, some at a time; CSV, TSV and Parquet are never in memory whole.
+    """Rows for a model to predict, some at a time; of most forms never is all in memory.
 
     Args are those of `read`, with labelled=False. What is read is the same, and so is what is refused: the roles of the
     columns here, their values while the rows are taken.
     """
-    from .parquet import ParquetTable
-    from .tables import TextTable
-
     reading = reading or Reading()
     arrived = arrive(path, reading)
     common: dict[str, Any] = {"features": features, "target": target, "ignore": ignore, "ids": ids, **about}
@@ -178,11 +176,16 @@ def read_in_parts(
 
     if arrived.form not in STREAMED:
         return Stream.of_whole(whole)
-    _refuse_what_means_nothing(arrived, reading, keep, None)
-    file = _open_table(arrived, reading, keep)
+    _refuse_what_means_nothing(arrived, reading, keep, about.get("n_features"))
+    if arrived.form == "svmlight":
+        return _svmlight_in_parts(arrived, _said(arrived.path, target), about.get("first_index"), about["n_features"])
+    if arrived.form == "npz":
+        stream = _npz_in_parts(arrived, _said(arrived.path, target), about.get("picture_shape"))
+        return stream or Stream.of_whole(whole)
+    file = _open_table(arrived, reading, keep, is_held=False)
     name = arrived.path.name
     weights = about.get("weights")
-    if not isinstance(file, (TextTable, ParquetTable)) or (not file.is_text and {*reading.numeric} & {*file.names}):
+    if not file.is_text and {*reading.numeric} & {*file.names}:
         return Stream.of_whole(whole)  # whether texts are numbers is a question to all of them
     roles = _roles(file, name, target, ignore, ids, weights, None, None, features, False, reading)
     kept_names = roles.kept(keep)
@@ -200,6 +203,57 @@ def read_in_parts(
         column=lambda name: parts([name], (), ()),
         notes=lambda: _notes_of_table(file, name, roles, reading),
     )
+
+
+def _svmlight_in_parts(
+    arrived: Arrived, said: tuple[str, ...], first_index: int | None, n_features: int | None
+) -> Stream:
+    path = arrived.path
+    indices = Indices(
+        path.name, first_index, n_features, lambda: any([part.has_zero for part in svmlight_in_parts(path)])
+    )
+
+    def part(file: SvmlightFile) -> Part:
+        return Part(indices.matrix(file, SvmlightRows(path, file.lines)), ())
+
+    def parts() -> Iterator[Part]:
+        yield from checked_parts(svmlight_in_parts(path), part)
+        arrived.check_unchanged()
+
+    return Stream.of_array(parts, lambda: (*said, *indices.notes))
+
+
+def _npz_in_parts(arrived: Arrived, said: tuple[str, ...], picture_shape: Shape | None) -> Stream | None:
+    """None where the rows do not stand one behind the other, or are not as they must be, which `read` then says."""
+    path = arrived.path
+    found = layout(path)
+    is_picture = found.dtype == np.uint8 and len(found.shape) in (3, 4)
+    if found.is_fortran or 0 in found.shape or not (is_picture or len(found.shape) == 2):
+        return None
+    if found.dtype.kind not in "buif":
+        return None
+    width = math.prod(found.shape[1:])
+    picture_shape = picture_shape or (found.shape[1:] if is_picture else None)
+    names = None if found.features is None else _names(path, "features", found.features, width)
+    origin = FileRows(path)
+
+    def part(rows: tuple[int, NDArray[Any]]) -> Part:
+        start, values = rows
+        values = values.reshape(len(values), width)
+        if values.dtype.kind == "f":
+            try:
+                refuse_infinity(values, start)
+            except InputError as error:
+                raise InputError(f"{path.name}: {error}") from None
+        return Part(Matrix(values, picture_shape, names, origin.after(start)), ())
+
+    def parts() -> Iterator[Part]:
+        part_rows = rows_of_a_part(width, 0)
+        starts = range(0, found.shape[0], part_rows)
+        yield from checked_parts(zip(starts, rows_in_parts(path, part_rows), strict=True), part)
+        arrived.check_unchanged()
+
+    return Stream.of_array(parts, lambda: said)
 
 
 def _refuse_what_means_nothing(arrived: Arrived, reading: Reading, keep: Sequence[str], n_features: int | None) -> None:
@@ -227,25 +281,31 @@ def _read_arrays(
     indices: tuple[int | None, int | None],
 ) -> Dataset:
     path = arrived.path
-    said = (
-        (f"{path.name} holds its own targets: no column {target!r} is looked for",) if isinstance(target, str) else ()
-    )
+    said = _said(path, target)
     if arrived.form == "svmlight":
         return _read_svmlight(path, picture_shape, labelled, said, *indices)
     return _read_npz(path, picture_shape, labelled, said) if arrived.form == "npz" else _read_idx(path, labelled, said)
 
 
-def _open_table(arrived: Arrived, reading: Reading, keep: Sequence[str]) -> TableFile:
+def _said(path: Path, target: str | Sequence[str] | None) -> tuple[str, ...]:
+    if not isinstance(target, str):
+        return ()
+    return (f"{path.name} holds its own targets: no column {target!r} is looked for",)
+
+
+def _open_table(arrived: Arrived, reading: Reading, keep: Sequence[str], *, is_held: bool = True) -> TableFile:
+    """A table, whose values may be held from the first reading on where they are wanted all together."""
     from .arrow import ArrowTable
     from .json_lines import JsonLinesTable
     from .parquet import ParquetTable
     from .tables import TextTable
 
-    typed: dict[str, Callable[[Path], TableFile]] = {
-        "parquet": ParquetTable, "arrow": ArrowTable, "jsonl": JsonLinesTable,
-    }  # fmt: skip
-    make = typed.get(arrived.form)
-    file = TextTable(arrived.path, reading) if make is None else make(arrived.path)
+    make: dict[str, Callable[[], TableFile]] = {
+        "parquet": lambda: ParquetTable(arrived.path),
+        "arrow": lambda: ArrowTable(arrived.path),
+        "jsonl": lambda: JsonLinesTable(arrived.path, is_held=is_held),
+    }
+    file = make.get(arrived.form, lambda: TextTable(arrived.path, reading))()
     for column in keep:
         if column not in file.names:
             raise InputError(f"{arrived.path.name} has no column {column!r} to be kept.{nearest(column, file.names)}")
@@ -522,7 +582,8 @@ def _read_svmlight(
     origin = SvmlightRows(path, file.lines)
     if labelled and len(file.labels) == 0:
         raise InputError(f"{path.name} has no label: no line starts with one.")
-    features, said = file.matrix(path.name, origin, first_index, n_features)
+    indices = Indices(path.name, first_index, n_features, lambda: file.has_zero)
+    features, said = indices.matrix(file, origin), indices.notes
     targets = None
     if labelled:
         is_set = np.diff(file.label_starts) != 1

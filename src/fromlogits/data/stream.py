@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from ..errors import InputError
 from .booleans import Booleans
 from .table import Column, Inputs, Table, column_of
 
 if TYPE_CHECKING:
     from .encoders import FeatureEncoder
     from .sources import Dataset
+
+Found = TypeVar("Found")
+PART_BYTES = 1 << 23
+"""Of a file that is read in parts; some three parts are in memory, and what is made of one."""
+NUMBER_BYTES, TEXT_BYTES = 9, 90
+
+
+def rows_of_a_part(n_numbers: int, n_texts: int) -> int:
+    """How many rows of so many columns are read at a time, where a file is read in parts."""
+    return max(1, PART_BYTES // (NUMBER_BYTES * n_numbers + TEXT_BYTES * n_texts))
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,26 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.features)
+
+
+def checked_parts(found: Iterator[Found], made: Callable[[Found], Part]) -> Iterator[Part]:
+    """Parts of what is found in a file, but for those without rows.
+
+    What makes them may refuse a value. Whatever in the file can't be read is said before that, wherever it stands.
+    """
+    fault: InputError | None = None
+    for one in found:
+        if fault is not None:
+            continue
+        try:
+            part = made(one)
+        except InputError as error:
+            fault = error
+            continue
+        if len(part):
+            yield part
+    if fault is not None:
+        raise fault
 
 
 @dataclass(frozen=True)
@@ -65,6 +96,16 @@ class Stream:
             yield Part(column_of(dataset().features, name), ())
 
         return cls(parts, column, lambda: dataset().notes)
+
+    @classmethod
+    def of_array(cls, parts: Callable[[], Iterator[Part]], notes: Callable[[], tuple[str, ...]]) -> Stream:
+        """Of a matrix; its columns are known by their places too."""
+
+        def column(name: str) -> Iterator[Part]:
+            for part in parts():
+                yield Part(column_of(part.features, name), ())
+
+        return cls(parts, column, notes)
 
     def as_learned(self, encoder: FeatureEncoder) -> Stream:
         """With yes and no in the features of tables as a model learned them; each conversion is said once."""

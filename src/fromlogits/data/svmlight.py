@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class SvmlightFile:
         label_starts, labels: int64, the labels in the same manner; a row may have none or several.
         lines: int64 (n,), the line of each row, from 1.
         n_blank: lines that hold nothing at all.
-        digest: SHA-256 of the file, in hex.
+        digest: SHA-256 of the file, in hex; "" of a part.
     """
 
     indptr: NDArray[np.int64]
@@ -78,46 +78,70 @@ class SvmlightFile:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def matrix(
-        self, name: str, origin: Origin, first_index: int | None, n_features: int | None
-    ) -> tuple[SparseMatrix, tuple[str, ...]]:
-        """The features, and what has to be said about them.
+    @property
+    def has_zero(self) -> bool:
+        """Whether some index is 0."""
+        return bool((self.indices == 0).any())
 
-        Args:
-            name: of the file.
-            origin: of the rows.
-            first_index: what a model counts the indices from; None: 0 where some index is 0, else 1.
-            n_features: how many the model knows, others are left out; None: as many as there are.
-        """
-        notes = [f"{name}: {self.n_blank:,} blank lines were skipped"] if self.n_blank > 1 else []
-        if self.n_blank == 1:
-            notes = [f"{name}: 1 blank line was skipped"]
-        has_zero = bool((self.indices == 0).any())
+
+class Indices:
+    """Which features the indices mean; and what has to be said of the files, or parts of one, that were asked about.
+
+    Args:
+        name: of the file.
+        first_index: what a model counts the indices from; None: 0 where some index is 0, else 1.
+        n_features: how many the model knows, others are left out; None: as many as the one file has.
+        has_zero: whether some index of the file is 0; asked where nothing says what to count from.
+    """
+
+    def __init__(
+        self, name: str, first_index: int | None, n_features: int | None, has_zero: Callable[[], bool]
+    ) -> None:
+        self.name, self.n_features = name, n_features
+        self._why = ""
         if first_index is None:
-            first_index = 0 if has_zero else 1
-            why = "some index is 0, so" if has_zero else "no index is 0, so"
-            notes.append(f"{name}: {why} indices count from {first_index}")
-        elif has_zero and first_index == 1:
-            row = int(np.searchsorted(self.indptr, np.argmax(self.indices == 0), side="right")) - 1
+            first_index = 0 if has_zero() else 1
+            self._why = f"{'no' if first_index else 'some'} index is 0, so indices count from {first_index}"
+        self.first_index = first_index
+        self._n_blank = self._n_values = self._n_unknown = self._width = 0
+
+    def matrix(self, file: SvmlightFile, origin: Origin) -> SparseMatrix:
+        """The features of its rows."""
+        if self.first_index == 1 and file.has_zero:
+            row = int(np.searchsorted(file.indptr, np.argmax(file.indices == 0), side="right")) - 1
             raise InputError(
                 f"{origin.where(row)}: an index must be 1 or more, as in the model's training file; found 0."
             )
-        columns = self.indices - np.int32(first_index)
+        columns = file.indices - np.int32(self.first_index)
         width = int(columns.max(initial=-1)) + 1
-        if n_features is None:
+        if self.n_features is None:
             if width == 0:
-                raise InputError(f"{name} has no feature: no line has an index:value.")
-            n_features = width
-        indptr, values = self.indptr, self.values
-        if width > n_features:
-            is_known = columns < n_features
-            notes.append(
-                f"{name}: indices that the model does not know were ignored: {n_features + first_index} and above, up"
-                f" to {width - 1 + first_index} ({np.count_nonzero(~is_known):,} of {len(columns):,} values)"
-            )
+                raise InputError(f"{self.name} has no feature: no line has an index:value.")
+            self.n_features = width
+        indptr, values = file.indptr, file.values
+        self._n_blank += file.n_blank
+        self._n_values += len(values)
+        self._width = max(self._width, width)
+        if width > self.n_features:
+            is_known = columns < self.n_features
+            self._n_unknown += int(np.count_nonzero(~is_known))
             indptr = np.concatenate([[0], is_known.cumsum(dtype=np.int64)])[indptr]
             columns, values = columns[is_known], values[is_known]
-        return SparseMatrix(indptr, columns, values, n_features, first_index, origin), tuple(notes)
+        return SparseMatrix(indptr, columns, values, self.n_features, self.first_index, origin)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence each."""
+        notes = [f"{self._n_blank:,} blank line{'s were' if self._n_blank > 1 else ' was'} skipped"] * bool(
+            self._n_blank
+        )
+        notes += [self._why] * bool(self._why)
+        if self._n_unknown and self.n_features is not None:
+            notes.append(
+                f"indices that the model does not know were ignored: {self.n_features + self.first_index} and above, up"
+                f" to {self._width - 1 + self.first_index} ({self._n_unknown:,} of {self._n_values:,} values)"
+            )
+        return tuple(f"{self.name}: {note}" for note in notes)
 
 
 @dataclass(frozen=True)
@@ -136,21 +160,34 @@ class _Part:
 def read_svmlight(path: Path) -> SvmlightFile:
     """Read a svmlight file, plain or packed; raises InputError with the line of whatever is not as it must be."""
     sha = hashlib.sha256()
-    parts: list[_Part] = []
-    line = 1
+    return _joined([*_parts(path, sha)], sha)
+
+
+def svmlight_in_parts(path: Path) -> Iterator[SvmlightFile]:
+    """The same, consecutive rows at a time, without a digest; a part may have no rows."""
+    for part in _parts(path, hashlib.sha256()):
+        yield _joined([part])
+
+
+def _parts(path: Path, sha: Any) -> Iterator[_Part]:
+    line, has_rows = 1, False
     for text in _whole_lines(path, sha):
         if line == 1:
             if known := looks_like(text):
                 raise InputError(f"{path.name} must be a svmlight file, which is text; it looks like {known}.")
             text = text.removeprefix(b"\xef\xbb\xbf")
-        parts.append(_read_lines(path, text, line))
+        part = _read_lines(path, text, line)
+        has_rows = has_rows or len(part.lines) > 0
+        yield part
         line += text.count(b"\n")
-    n_rows = sum(len(part.lines) for part in parts)
-    if n_rows == 0:
+    if not has_rows:
         raise InputError(
-            f"{path.name} has no rows{'' if parts else ': it is empty'}; a line must be a label and features, as in"
+            f"{path.name} has no rows{': it is empty' if line == 1 else ''}; a line must be a label and features, as in"
             " 1 3:0.5 7:2."
         )
+
+
+def _joined(parts: list[_Part], sha: Any = None) -> SvmlightFile:
     return SvmlightFile(
         _starts([part.counts for part in parts]),
         np.concatenate([part.indices for part in parts]),
@@ -159,7 +196,7 @@ def read_svmlight(path: Path) -> SvmlightFile:
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.lines for part in parts]),
         sum(part.n_blank for part in parts),
-        sha.hexdigest(),
+        "" if sha is None else sha.hexdigest(),
     )
 
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from ..errors import InputError
 from .booleans import Booleans, booleans_among
 from .dialect import examine
-from .duck import Values, connect, in_parts, literal, quoted_path, reason, rows_of_a_part, streamed
+from .duck import Values, connect, in_parts, literal, quoted_path, reason, streamed
 from .faults import has_longer_record, refuse_first_fault, refuse_mixed_line_ends
 from .numbers import ANY_NUMBER, COMMA_NUMBER, EXACT_INTEGERS, INTEGER, NUMBER, THOUSANDS
 from .origin import Origin, TextLines
 from .packed import packing
 from .reading import Reading
 from .schema import shown
+from .stream import rows_of_a_part
 from .table import Column, Table
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ class TableFile(Protocol):
             sets: columns that may hold sets of labels. Where the file has lists, they come as Python's; in delimited
                 text nothing but an empty field is missing in them, whatever word stands for a missing value elsewhere.
         """
+        ...
+
+    def in_parts(
+        self, names: Sequence[str], as_text: Sequence[str], keep: Sequence[str]
+    ) -> Iterator[tuple[Table, Table]]:
+        """The columns of `read` and those to keep, some consecutive rows at a time; their memory is bounded."""
         ...
 
 
