@@ -51,7 +51,7 @@ def streamed(connection: DuckDBPyConnection, sql: str, most_rows: int) -> list[V
         most_rows: a bound on its rows; memory is touched only as far as they come.
     """
     kinds, batches = _batches(connection, sql)
-    values = [pages.empty(most_rows, kind) for kind in kinds]
+    values = [pages.zeros(most_rows, kind) for kind in kinds]
     missing: list[NDArray[np.bool_] | None] = [None] * len(kinds)
     known: dict[bytes, str] = {}  # a class or a category is one object, however many rows have it
     start = 0
@@ -63,7 +63,7 @@ def streamed(connection: DuckDBPyConnection, sql: str, most_rows: int) -> list[V
             is_there, mask = _is_there(child, n), missing[position]
             if is_there is not None:
                 if mask is None:
-                    mask = missing[position] = np.zeros(most_rows, bool)
+                    mask = missing[position] = pages.zeros(most_rows, bool)
                 np.logical_not(is_there, out=mask[start:stop])
             values[position][start:stop] = _values(child, kinds[position], n, known, is_there)
         start = stop

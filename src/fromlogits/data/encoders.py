@@ -173,7 +173,7 @@ class FeatureEncoder:
         if self._stays_as_it_is(inputs):
             return self._as_it_is(inputs), notes
         if self.table is not None:
-            return self._encode_columns(inputs, 0, inputs.n_rows), notes
+            return self._encode_columns(inputs, 0, inputs.n_rows, use_up=use_up), notes
         if self.kind != "scaled":
             return self._encode_dense(inputs, 0, inputs.n_rows, use_up=use_up), notes
         features = self._encode_sparse(inputs, 0, inputs.n_rows)
@@ -280,12 +280,15 @@ class FeatureEncoder:
             refuse_unusable(inputs, is_for_model=True)
         return inputs, notes
 
-    def _encode_columns(self, inputs: Inputs, start: int, stop: int, unseen: Counter[str] | None = None) -> EncodedRows:
+    def _encode_columns(
+        self, inputs: Inputs, start: int, stop: int, unseen: Counter[str] | None = None, *, use_up: bool = False
+    ) -> EncodedRows:
         assert self.table is not None
         if isinstance(inputs, SparseMatrix):
             inputs, start, stop = Matrix(inputs.dense(slice(start, stop)), origin=inputs.origin), 0, stop - start
         names = [self.schema.name_of(place) for place in range(self.schema.n_features)]
-        return self.table.encode(columns_of(inputs), names, inputs.origin, start, stop, unseen)
+        release = inputs.release if use_up and isinstance(inputs, Table) else None
+        return self.table.encode(columns_of(inputs), names, inputs.origin, start, stop, unseen, release)
 
     def _stays_as_it_is(self, inputs: Inputs) -> bool:
         return isinstance(inputs, Matrix) and self.kind == "picture" and inputs.values.dtype == np.uint8

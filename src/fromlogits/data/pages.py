@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 MIN_BYTES = 1 << 20  # smaller arrays are not worth a mapping of their own
 
 
-def empty(n: int, dtype: Any) -> NDArray[Any]:
-    """An array (n,) of whatever is there; a large one of numbers lies in pages that `release` can give back."""
+def zeros(n: int, dtype: Any) -> NDArray[Any]:
+    """An array (n,) of zeros; a large one of numbers lies in pages that `release` can give back."""
     size = n * np.dtype(dtype).itemsize
     if size < MIN_BYTES or np.dtype(dtype).hasobject or not hasattr(mmap, "MADV_DONTNEED"):
-        return np.empty(n, dtype)
+        return np.zeros(n, dtype)
     return np.frombuffer(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), dtype, n)
 
 

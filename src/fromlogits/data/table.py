@@ -97,7 +97,11 @@ class Table:
     def release(self, start: int, stop: int) -> None:
         """Give back the memory of rows that are not needed any more, as far as it can be; their values are lost."""
         for column in self.columns:
+            if column.values.dtype.hasobject:
+                column.values[start:stop] = None
             pages.release(column.values, start, stop)
+            if column.missing is not None:
+                pages.release(column.missing, start, stop)
 
     def take(self, rows: NDArray[Any]) -> Table:
         """Some rows, in the order of `rows` (int64)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -61,6 +61,7 @@ class TableEncoding:
         start: int,
         stop: int,
         unseen: Counter[str] | None = None,
+        release: Callable[[int, int], None] | None = None,
     ) -> EncodedRows:
         """Rows from start to stop.
 
@@ -70,10 +71,11 @@ class TableEncoding:
             origin: of the rows.
             start, stop: rows.
             unseen: the rows with a value that the training never had are added to it, by the name in `names`.
+            release: called with the first and the last row, exclusive, of those that are encoded.
 
         Raises InputError for a value of another kind than in training.
         """
-        blocks = self._blocks(columns, names, origin, start, stop, unseen)
+        blocks = self._blocks(columns, names, origin, start, stop, unseen, release)
         if self.is_sparse:
             return _sparse(blocks, self.n_features)
         refuse_too_large(stop - start, self.n_features, "features")
@@ -93,6 +95,7 @@ class TableEncoding:
         start: int,
         stop: int,
         unseen: Counter[str] | None,
+        release: Callable[[int, int], None] | None,
     ) -> Iterator[tuple[Any, Any]]:
         """Features and values (rows, slots) of some rows at a time; a value of 0 is no feature."""
         for first in range(start, stop, BLOCK_ROWS):
@@ -117,6 +120,8 @@ class TableEncoding:
                 _, column_name, name, earliest = min(faults, key=lambda one: one[0])
                 cure = earliest.cure_for_model(column_name, origin)
                 raise InputError(f"{earliest.told(name, origin, first)}. {cure}")
+            if release is not None:
+                release(first, last)
             yield features, values
 
     def to_json(self) -> dict[str, Any]:
