@@ -169,6 +169,14 @@ def predict(
             **({} if least_share is None else {"undecided_rows": n_undecided}),
         }
 
+    def send(spool: TextIO, before: str = "", after: str = "") -> None:
+        """To standard output all or nothing, as with a file: a row that can't be predicted may come late."""
+        with spool, standard_output():
+            sys.stdout.write(before)
+            spool.seek(0)
+            shutil.copyfileobj(spool, sys.stdout)
+            sys.stdout.write(after)
+
     if path is not None:
         with (
             written(path, overwrite=overwrite) as file,
@@ -182,18 +190,17 @@ def predict(
             say = progress if takes_a_stream(path) else results  # a pipe may be standard output itself
             say.tell(f"{n_rows:,} predictions written to {path}{_undecided(n_undecided, says_undecided)}")
     elif json:
-        rows = [row for part in parts() for row in part.as_objects()]
+        with spooled() as spool:
+            for number, row in enumerate(row for part in parts() for row in part.as_objects()):
+                spool.write(f"{', ' * (number > 0)}{as_json(row, is_wide=True)}")
         tell_notes()
-        with standard_output():
-            print(as_json({**about(), "predictions": rows}, is_wide=True))
+        around = as_json({**about(), "predictions": []}, is_wide=True)
+        send(spool, around.removesuffix("]}"), "]}\n")
     else:
-        # All or nothing, as with a file: a row that can't be predicted may come late.
         with spooled() as spool:
             write(spool, ",")
         tell_notes()
-        with spool, standard_output():
-            spool.seek(0)
-            shutil.copyfileobj(spool, sys.stdout)
+        send(spool)
     return 0
 
 
