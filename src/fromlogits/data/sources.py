@@ -178,7 +178,9 @@ def read_in_parts(
         return Stream.of_whole(whole)
     _refuse_what_means_nothing(arrived, reading, keep, about.get("n_features"))
     if arrived.form == "svmlight":
-        return _svmlight_in_parts(arrived, _said(arrived.path, target), about.get("first_index"), about["n_features"])
+        return _svmlight_in_parts(
+            arrived, _said(arrived.path, target), about.get("first_index"), about.get("n_features")
+        )
     if arrived.form == "npz":
         stream = _npz_in_parts(arrived, _said(arrived.path, target), about.get("picture_shape"))
         return stream or Stream.of_whole(whole)
