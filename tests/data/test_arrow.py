@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fromlogits.data.arrow import ArrowTable
+from fromlogits.data.arrow import ArrowTable, _length_of_views
 from fromlogits.data.columns import refuse_unusable
 from fromlogits.data.sources import read
 from fromlogits.data.table import Column
@@ -252,3 +252,11 @@ def test_without_pyarrow_the_extra_is_named(write: Write, monkeypatch: pytest.Mo
     assert str(caught.value) == (
         "t.arrow: Arrow files need pyarrow, which is not installed; install it by `pip install 'fromlogits[arrow]'`."
     )
+
+
+def test_views_are_measured_in_a_buffer_that_a_damaged_file_makes_longer_by_some_bytes() -> None:
+    views = b"".join(len(text).to_bytes(4, "little") + text.ljust(12, b"\0") for text in (b"a", b"four", b"seven"))
+    array = pa.Array.from_buffers(pa.string_view(), 3, [None, pa.py_buffer(views + b"..")])
+
+    assert _length_of_views(array, None) == 10
+    assert _length_of_views(array.slice(1, 1), None) == 4

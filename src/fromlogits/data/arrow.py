@@ -200,7 +200,8 @@ def _column(name: str, parts: list[Part], kind: Any, *, are_texts: bool = False)
 
 def _length_of_views(array: Any, missing: NDArray[Any] | None) -> int:
     """In bytes; each view begins with its length, and all may point to one long text."""
-    views = np.frombuffer(array.buffers()[1], np.int32).reshape(-1, 4)[array.offset : array.offset + len(array)]
+    end = array.offset + len(array)  # the buffer may be longer, by any number of bytes
+    views = np.frombuffer(array.buffers()[1], np.int32, 4 * end).reshape(-1, 4)[array.offset :]
     return int(views[:, 0].sum(dtype=np.int64, where=True if missing is None else ~missing))
 
 
