@@ -4,9 +4,8 @@
 
 A file of about so many megabytes is made of each form, of random rows: a table of numbers, gaps, categories and dates,
 sparse rows of 10 000 features with 30 values, or 784 numbers a row. A small model is trained on the first rows. Each
-prediction is a process of its own that writes a CSV. Its peak is the largest resident set of the whole process, pages
-of the file that it has mapped among it; seconds of the processors are those of all its threads. "Whole" is the same
-command with reading in parts switched off.
+prediction is a process of its own that writes a CSV. Its peak is the largest resident set of the whole process; seconds
+of the processors are those of all its threads. "Whole" is the same command with reading in parts switched off.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ copied as often as a dictionary or a view repeats it, and no more rows are belie
 from __future__ import annotations
 
 import hashlib
-import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineUnavailableError, InputError
-from . import pages
 from .files import looks_like, stored_chunks
 from .numbers import EXACT_INTEGERS
 from .origin import FileRows, Origin
@@ -52,7 +50,7 @@ class ArrowTable:
         if self._is_stream and not tail.endswith(END_OF_STREAM):
             raise InputError(f"{path.name} is cut off: an Arrow stream must end in its mark. Copy it again.")
         self._arrow = _pyarrow(path)
-        with self._opened() as (reader, _):
+        with self._opened() as reader:
             self._types: dict[str, Any] = dict(zip(reader.schema.names, reader.schema.types, strict=True))
             if len(self._types) < len(reader.schema):
                 twice = next(name for name in self._types if len(reader.schema.get_all_field_indices(name)) > 1)
@@ -75,10 +73,7 @@ class ArrowTable:
     def in_parts(
         self, names: Sequence[str], as_text: Sequence[str], keep: Sequence[str]
     ) -> Iterator[tuple[Table, Table]]:
-        """The columns of `read` and those to keep, some consecutive rows at a time; their memory is bounded.
-
-        But for packed batches: what is packed in one is unpacked together.
-        """
+        """The columns of `read` and those to keep, some consecutive rows at a time; one batch is in memory."""
         del as_text  # every value has its type here
         every = tuple(dict.fromkeys((*names, *keep)))
         for name in every:
@@ -99,18 +94,15 @@ class ArrowTable:
         """Batch by batch (0) or fewer rows at a time: how many rows, and the values of each column. Some are there."""
         size = self.path.stat().st_size
         n_rows = 0
-        with self._opened(names, is_mapped=part_rows > 0) as (reader, memory):
+        with self._opened(names) as reader:
             for batch in self._batches(reader):
                 n_rows += batch.num_rows
                 if n_rows > 8 * MAX_RATIO * size:
                     raise InputError(f"{self.path.name} is damaged: {size:,} bytes can't hold {n_rows:,} rows.")
-                step = part_rows or max(1, batch.num_rows)
-                for start in range(0, max(1, batch.num_rows), step):
-                    part = batch.slice(start, step)
-                    part.validate(full=True)
+                batch.validate(full=True)
+                for start in range(0, batch.num_rows, part_rows or batch.num_rows or 1):
+                    part = batch.slice(start, part_rows or None)
                     yield part.num_rows, {name: self._values(part.column(name), MAX_RATIO * size) for name in names}
-                    if memory is not None:
-                        pages.forget(memory)
         if n_rows == 0:
             raise InputError(f"{self.path.name} has no rows.")
 
@@ -169,21 +161,18 @@ class ArrowTable:
         return texts
 
     @contextmanager
-    def _opened(self, names: Sequence[str] = (), *, is_mapped: bool = False) -> Iterator[tuple[Any, mmap.mmap | None]]:
-        """The file's reader, of these columns; of the schema alone where there are none. And its memory, if mapped.
+    def _opened(self, names: Sequence[str] = ()) -> Iterator[Any]:
+        """The file's reader, of these columns; of the schema alone where there are none.
 
-        A batch of a mapped file is in memory as far as it is looked at, and not safe from who changes the file.
+        Not mapped: pyarrow copies a mapped file too where some columns are left out, and who shortens it would end us.
         """
-        arrow, memory = self._arrow, None
+        arrow = self._arrow
         try:
-            if is_mapped:
-                with self.path.open("rb") as file:
-                    memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            with arrow.OSFile(str(self.path)) if memory is None else arrow.BufferReader(memory) as source:
+            with arrow.OSFile(str(self.path)) as file:
                 places = sorted(list(self._types).index(name) for name in names)
                 options = arrow.ipc.IpcReadOptions(included_fields=places)
                 opened = arrow.ipc.open_stream if self._is_stream else arrow.ipc.open_file
-                yield opened(source, options=options), memory
+                yield opened(file, options=options)
         except (arrow.ArrowException, OSError, UnicodeDecodeError):
             raise InputError(f"{self.path.name} can't be read as Arrow: it is cut off or damaged.") from None
 

@@ -19,12 +19,6 @@ def zeros(n: int, dtype: Any) -> NDArray[Any]:
     return np.frombuffer(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), dtype, n)
 
 
-def forget(file: mmap.mmap) -> None:
-    """Give back the pages of a file that was mapped to be read; they come again where they are asked for."""
-    if hasattr(mmap, "MADV_DONTNEED"):
-        file.madvise(mmap.MADV_DONTNEED)
-
-
 def release(array: NDArray[Any], start: int, stop: int) -> None:
     """Give back the whole pages of array[start:stop]; what stood there is lost. Does nothing to other arrays."""
     pages = array
