@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-import shlex
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import fromlogits as fl
-from fromlogits.cli.main import run
 from fromlogits.decisions.sets import expected_coverage
+from tests.cli.here import Here
 
 TRAIN = "train t.csv --target kind --epochs 10 --layers 8 -o m.safetensors --quiet"
-
-
-class Here:
-    """A folder to work in, and the command line."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, command: str) -> tuple[str, str]:
-        code = run(shlex.split(command))
-        out, err = self._capsys.readouterr()
-        assert code == 0, err
-        return out, err
-
-    def json(self, command: str) -> dict[str, Any]:
-        report: dict[str, Any] = json.loads(self(f"{command} --json")[0])
-        return report
-
-    def rows(self, command: str) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(self(command)[0])))
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    monkeypatch.chdir(tmp_path)
-    return Here(capsys)
 
 
 def write(name: str, rows: int = 400, seed: int = 0, *, labels: bool = False, more: str = "") -> None:

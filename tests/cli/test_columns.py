@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +11,9 @@ import pandas as pd
 import pytest
 
 import fromlogits as fl
-from fromlogits.cli.main import run
 from fromlogits.errors import ModelFileError
+from tests.cli.here import Here
 from tests.test_forged_manifests import at, forged
-
-Command = Callable[..., tuple[str, str]]
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs `fromlogits ...` in a folder of its own: (standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_it(arguments: str) -> tuple[str, str]:
-        capsys.readouterr()
-        assert run(shlex.split(arguments)) == 0
-        captured = capsys.readouterr()
-        return captured.out, captured.err
-
-    return run_it
 
 
 def table(name: str, n: int, seed: int, opinions: tuple[str, ...] = ("yes", "no", "maybe")) -> None:
@@ -50,9 +32,9 @@ def table(name: str, n: int, seed: int, opinions: tuple[str, ...] = ("yes", "no"
 TRAIN = "train t.csv --target kind --epochs 40 --quiet -o m.safetensors --overwrite"
 
 
-def test_the_columns_are_told_before_the_training(command: Command) -> None:
+def test_the_columns_are_told_before_the_training(here: Here) -> None:
     table("t.csv", 200, 0)
-    out, err = command("train t.csv --target kind --dry-run")
+    out, err = here("train t.csv --target kind --dry-run")
 
     assert "t.csv: 200 rows of 4 columns, encoded as " in out
     lines = {line.split()[0]: line for line in out.splitlines() if line}
@@ -63,13 +45,13 @@ def test_the_columns_are_told_before_the_training(command: Command) -> None:
     assert "features: how long ago, the day in the year, the day in the month, the day of the week" in lines["day"]
     assert "left out" in lines["key"]
     assert "warning: left out: key, as it has a different value in nearly every row" in err
-    resolved = json.loads(command("train t.csv --target kind --dry-run --json")[0])
+    resolved = json.loads(here("train t.csv --target kind --dry-run --json")[0])
     assert [column["column"] for column in resolved["columns"]] == ["size", "opinion", "zone", "day", "key"]
     assert resolved["schema"]["left_out"] == {"key": "identifier"}
     assert len(resolved["warnings"]) == 1
 
 
-def test_yes_and_no_of_a_typed_file_are_read_as_the_model_learned_them(command: Command) -> None:
+def test_yes_and_no_of_a_typed_file_are_read_as_the_model_learned_them(here: Here) -> None:
     rng = np.random.default_rng(0)
     on, x = rng.random(60) < 0.5, rng.normal(size=60).round(3)
     frames = {
@@ -84,36 +66,34 @@ def test_yes_and_no_of_a_typed_file_are_read_as_the_model_learned_them(command: 
         "booleans": "note: column 'smoker' was read as True = 'yes' and False = 'no', as the model learned it.",
     }
     for trained, later in (("words.csv", "words"), ("booleans.parquet", "words"), ("words.parquet", "booleans")):
-        _, err = command(
-            f"train {trained} --target kind --test {later}.parquet --epochs 1 -o m.safetensors --overwrite"
-        )
+        _, err = here(f"train {trained} --target kind --test {later}.parquet --epochs 1 -o m.safetensors --overwrite")
         assert said[later] in err
         for verb in ("evaluate", "predict"):
-            out, err = command(f"{verb} m.safetensors {later}.parquet")
+            out, err = here(f"{verb} m.safetensors {later}.parquet")
             assert said[later] in err
-        assert out == command(f"predict m.safetensors {trained}")[0]
+        assert out == here(f"predict m.safetensors {trained}")[0]
 
 
-def test_words_for_a_missing_value_add_to_those_that_the_model_remembers(command: Command) -> None:
+def test_words_for_a_missing_value_add_to_those_that_the_model_remembers(here: Here) -> None:
     rows = [f"{row % 7},{'ab'[row % 2]}" for row in range(40)]
     Path("t.csv").write_text("\n".join(["size,kind", *rows, "NA,a"]) + "\n", encoding="utf-8")
-    command("train t.csv --target kind --missing NA --epochs 1 -o m.safetensors")
+    here("train t.csv --target kind --missing NA --epochs 1 -o m.safetensors")
     for name, lines in (("words.csv", ["1", "NA", "abc"]), ("gaps.csv", ["1", '""', '""'])):
         Path(name).write_text("\n".join(["size", *lines]) + "\n", encoding="utf-8")
 
-    worded, err = command("predict m.safetensors words.csv --missing abc")
+    worded, err = here("predict m.safetensors words.csv --missing abc")
     assert "'NA', 'abc' stand for a missing value" in err
-    assert worded == command("predict m.safetensors gaps.csv")[0]
+    assert worded == here("predict m.safetensors gaps.csv")[0]
 
 
-def test_a_later_file_is_read_as_the_training_was(command: Command) -> None:
+def test_a_later_file_is_read_as_the_training_was(here: Here) -> None:
     table("t.csv", 200, 0)
     table("later.csv", 60, 1, ("yes", "no"))  # which on its own would be read as 1 and 0
-    command(f"{TRAIN} --test later.csv")
-    report = json.loads(command("evaluate m.safetensors later.csv --json")[0])
+    here(f"{TRAIN} --test later.csv")
+    report = json.loads(here("evaluate m.safetensors later.csv --json")[0])
     assert report["accuracy"] > 0.8
 
-    counted = json.loads(command("inspect m.safetensors later.csv --json")[0])["columns"]
+    counted = json.loads(here("inspect m.safetensors later.csv --json")[0])["columns"]
     assert counted == [
         {"column": "size", "missing": 12, "unseen": 0},
         {"column": "opinion", "missing": 0, "unseen": 0},
@@ -122,44 +102,44 @@ def test_a_later_file_is_read_as_the_training_was(command: Command) -> None:
     ]
 
 
-def test_unseen_values_are_counted_and_said(command: Command) -> None:
+def test_unseen_values_are_counted_and_said(here: Here) -> None:
     table("t.csv", 200, 0)
     table("later.csv", 60, 1, ("yes", "no", "never"))
-    command(TRAIN)
+    here(TRAIN)
     unseen = Path("later.csv").read_text(encoding="utf-8").count("never")
 
     for verb in ("evaluate", "predict"):
-        err = command(f"{verb} m.safetensors later.csv")[1]
+        err = here(f"{verb} m.safetensors later.csv")[1]
         assert f"opinion ({unseen} of 60 rows)" in err
-    assert f"opinion  0        {unseen}" in command("inspect m.safetensors later.csv")[0]
-    assert f"opinion ({unseen} of 60 rows)" in command(f"{TRAIN} --test later.csv".replace(" --quiet", ""))[1]
+    assert f"opinion  0        {unseen}" in here("inspect m.safetensors later.csv")[0]
+    assert f"opinion ({unseen} of 60 rows)" in here(f"{TRAIN} --test later.csv".replace(" --quiet", ""))[1]
 
 
-def test_a_validation_file_is_read_as_the_training_file(command: Command) -> None:
+def test_a_validation_file_is_read_as_the_training_file(here: Here) -> None:
     table("t.csv", 200, 0)
     table("valid.csv", 60, 1, ("yes", "no"))
-    assert json.loads(command(f"{TRAIN} --valid valid.csv --json")[0])["validation"]["accuracy"] > 0.8
+    assert json.loads(here(f"{TRAIN} --valid valid.csv --json")[0])["validation"]["accuracy"] > 0.8
 
 
-def test_options_say_what_a_column_is(command: Command) -> None:
+def test_options_say_what_a_column_is(here: Here) -> None:
     table("t.csv", 200, 0)
-    command(f"{TRAIN} --categorical zone,opinion --numeric key --ignore day --id size")
+    here(f"{TRAIN} --categorical zone,opinion --numeric key --ignore day --id size")
     what = {column["column"]: column["what"] for column in fl.load("m.safetensors").describe()["columns"]}
     assert what == {"key": "number", "opinion": "category of 3 values", "zone": "category of 4 values"}
 
 
-def test_many_columns_are_counted(command: Command) -> None:
+def test_many_columns_are_counted(here: Here) -> None:
     rng = np.random.default_rng(0)
     header = ",".join([*(f"c{k}" for k in range(60)), "kind"])
     rows = [",".join([*("pqr"[v] for v in rng.integers(0, 3, 60)), "ab"[row % 2]]) for row in range(40)]
     Path("t.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
 
-    assert "\nand 20 more columns; in all 60 category\n" in command("train t.csv --target kind --dry-run")[0]
+    assert "\nand 20 more columns; in all 60 category\n" in here("train t.csv --target kind --dry-run")[0]
 
 
-def test_a_model_of_columns_survives_its_file_and_a_forged_one_is_refused(command: Command, tmp_path: Path) -> None:
+def test_a_model_of_columns_survives_its_file_and_a_forged_one_is_refused(here: Here, tmp_path: Path) -> None:
     table("t.csv", 200, 0)
-    command(TRAIN)
+    here(TRAIN)
     clf = fl.load("m.safetensors")
     clf.save("again.safetensors")
     assert Path("again.safetensors").read_bytes() == Path("m.safetensors").read_bytes()

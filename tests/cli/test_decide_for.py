@@ -4,43 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import shlex
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import fromlogits as fl
 from fromlogits.cli.main import run
+from tests.cli.here import Here
 
 TRAIN = "train t.csv --epochs 20 --layers 8 -o m.safetensors --set learning_rate=0.02"
 
 
-class Here:
-    """A folder to work in, and the command line."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, command: str) -> str:
-        code = run(shlex.split(command))
-        out, err = self._capsys.readouterr()
-        assert code == 0, err
-        return out
-
-    def json(self, command: str) -> dict[str, Any]:
-        report: dict[str, Any] = json.loads(self(f"{command} --json"))
-        return report
-
-    def rows(self, command: str) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(self(command))))
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def rows_of_three(here: Here) -> None:
+    """t.csv: three numbers, two labels and a class."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(800, 3))
     z = x[:, :2] + rng.normal(size=(800, 2))
@@ -50,7 +29,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         for (a, b, c), (u, v), word in zip(x, z, kind, strict=True)
     ]
     Path("t.csv").write_text("\n".join(["a,b,c,label:car,label:bus,kind", *lines]) + "\n")
-    return Here(capsys)
 
 
 LABELS = f"{TRAIN} --target label:* --ignore kind"
@@ -58,7 +36,7 @@ CLASSES = f"{TRAIN} --target kind --ignore label:car,label:bus"
 
 
 def test_what_it_gains_is_printed_and_kept(here: Here) -> None:
-    out = here(f"{LABELS} --decide-for f1")
+    out = here(f"{LABELS} --decide-for f1")[0]
     line = next(line for line in out.splitlines() if line.startswith("decides for: "))
     assert line.startswith("decides for: f1, thresholds 0.")
     assert line.endswith(", cross-fitted")
@@ -66,7 +44,7 @@ def test_what_it_gains_is_printed_and_kept(here: Here) -> None:
     assert clf.decision_ is not None
     both = clf.decision_["figures"]["macro_f1"]
     assert f"macro_f1 {both['natural']:.4f} -> {both['decided']:.4f}" in line
-    assert line in here("inspect m.safetensors").replace("decides for  ", "decides for: ")
+    assert line in here("inspect m.safetensors")[0].replace("decides for  ", "decides for: ")
     assert here.json("inspect m.safetensors")["decision"]["decide_for"] == "f1"
     evaluated = here.json("evaluate m.safetensors t.csv")
     assert [one["threshold"] for one in evaluated["per_label"]] == clf.thresholds_.tolist()  # type: ignore[union-attr]
@@ -85,7 +63,7 @@ def test_costs_come_from_a_file_and_a_configuration(here: Here) -> None:
     Path("costs.csv").write_text(",cow,ant,bee\nant,1,0,1\nbee,1,6,0\ncow,0,30,6\n")
     Path("costs.toml").write_text("[decide_for]\nant = {ant=0, bee=1, cow=1}\nbee = {ant=6, bee=0, cow=1}\n"
                                   "cow = {ant=30, bee=6, cow=0}\n")  # fmt: skip
-    out = here(f"{CLASSES} --decide-for costs.csv")
+    out = here(f"{CLASSES} --decide-for costs.csv")[0]
     assert "decides for: the smallest expected cost; mean_cost " in out
     by_flag = fl.load("m.safetensors")
     assert by_flag.decide_for == [[0, 1, 1], [6, 0, 1], [30, 6, 0]]
@@ -103,7 +81,7 @@ def test_rows_that_chose_the_decisions_alone_are_marked(here: Here) -> None:
     report = here.json(f"{plain} --decide-for f1")
     assert report["validation"]["selected_on"] is True
     assert here.json("evaluate m.safetensors v.csv")["selected_on"] is True
-    assert "which chose its decisions" in here(f"{plain} --decide-for f1 --overwrite")
+    assert "which chose its decisions" in here(f"{plain} --decide-for f1 --overwrite")[0]
     assert here.json(f"{plain} --overwrite")["validation"]["selected_on"] is False
 
 
@@ -177,7 +155,7 @@ def test_a_column_that_is_kept_may_not_take_the_name_of_a_best_one(
     Path("n.csv").write_text("\n".join([f"{lines[0]},top_1", *(f"{line},x" for line in lines[1:])]) + "\n")
     assert run(shlex.split("predict m.safetensors n.csv --keep top_1 --top 1")) == 2
     assert "'top_1' can't be copied" in capsys.readouterr().err
-    assert "top_1" in here("predict m.safetensors n.csv --keep top_1")
+    assert "top_1" in here("predict m.safetensors n.csv --keep top_1")[0]
 
 
 def test_evaluate_a_test_file_and_folds_say_what_the_decisions_are_worth(here: Here) -> None:
@@ -191,23 +169,23 @@ def test_evaluate_a_test_file_and_folds_say_what_the_decisions_are_worth(here: H
         ("recall>=0.8", "recall>=0.8 of class '1', threshold 0."),
         ("costs.csv", "the smallest expected cost, threshold 0.1111"),
     ):
-        out = here(f"train t.csv {car} --decide-for {objective} -o m.safetensors --overwrite --test new.csv")
+        out = here(f"train t.csv {car} --decide-for {objective} -o m.safetensors --overwrite --test new.csv")[0]
         assert f"\ndecides for: {said}" in out
         figures = here.json("evaluate m.safetensors new.csv")["decision"]["figures"]
         gain = "; ".join(f"{name} {both['natural']:.4f} -> {both['decided']:.4f}" for name, both in figures.items())
         assert f"\n  by what it decides for: {gain}\n" in out
-        text = here("evaluate m.safetensors new.csv")
+        text = here("evaluate m.safetensors new.csv")[0]
         line = next(line for line in text.splitlines() if line.startswith("decides for: "))
         assert line.startswith(f"decides for: {said}")
         assert line.endswith(f"; {gain} on these rows")
         found = here.json(f"cv t.csv {car} --decide-for {objective}")["out_of_fold"]["decision"]["figures"]
         gain = "; ".join(f"{name} {both['natural']:.4f} -> {both['decided']:.4f}" for name, both in found.items())
-        assert f"by what each fold decides for: {gain}" in here(f"cv t.csv {car} --decide-for {objective}")
+        assert f"by what each fold decides for: {gain}" in here(f"cv t.csv {car} --decide-for {objective}")[0]
 
 
 def test_validation_rows_that_chose_the_decisions_are_said_to_have_done_so(here: Here) -> None:
-    assert "rows, which chose the epoch and the decisions)" in here(f"{CLASSES} --decide-for macro_f1")
-    assert "rows, which chose the epoch)" in here(f"{CLASSES} --overwrite")
+    assert "rows, which chose the epoch and the decisions)" in here(f"{CLASSES} --decide-for macro_f1")[0]
+    assert "rows, which chose the epoch)" in here(f"{CLASSES} --overwrite")[0]
 
 
 @pytest.mark.parametrize(("train", "said"), [(CLASSES, "left empty"), (LABELS, "with labels undecided")])
@@ -217,6 +195,6 @@ def test_it_is_said_how_many_decisions_were_not_made(here: Here, train: str, sai
     rows = here.rows(predict)
     unmade = sum(bool(row["undecided"]) if "undecided" in row else not row["prediction"] for row in rows)
     assert 0 < unmade < 800
-    assert here(f"{predict} -o p.csv") == f"800 predictions written to p.csv, {unmade} of them {said}\n"
+    assert here(f"{predict} -o p.csv")[0] == f"800 predictions written to p.csv, {unmade} of them {said}\n"
     assert here.json(predict)["undecided_rows"] == unmade
-    assert here("predict m.safetensors t.csv -o q.csv") == "800 predictions written to q.csv\n"
+    assert here("predict m.safetensors t.csv -o q.csv")[0] == "800 predictions written to q.csv\n"

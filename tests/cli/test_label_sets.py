@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import fromlogits as fl
-from fromlogits.cli.main import run
+from tests.cli.here import Here
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 TRAIN = "--epochs 4 --layers 8 --quiet -o m.safetensors"
 N = 200
-
-
-class Here:
-    """A folder to work in, and the command line."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, command: str, code: int = 0) -> tuple[str, str]:
-        found = run(shlex.split(command))
-        out, err = self._capsys.readouterr()
-        assert found == code, err
-        return out, err
-
-    def json(self, command: str) -> dict[str, Any]:
-        report: dict[str, Any] = json.loads(self(f"{command} --json")[0])
-        return report
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    monkeypatch.chdir(tmp_path)
-    return Here(capsys)
 
 
 def rows(n: int = N, seed: int = 0) -> tuple[np.ndarray[Any, Any], list[list[str]]]:

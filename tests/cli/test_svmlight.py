@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +12,10 @@ import pytest
 from scipy import sparse
 
 import fromlogits as fl
-from fromlogits.cli.main import run
+from tests.cli.here import Here
 
 N_FEATURES = 30
 TRAIN = "train t.svm --epochs 3 --layers 8 -o m.safetensors"
-
-
-class Here:
-    """A folder to work in, and the command line."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, command: str) -> tuple[str, str]:
-        code = run(shlex.split(command))
-        out, err = self._capsys.readouterr()
-        assert code == 0, err
-        return out, err
-
-    def json(self, command: str) -> dict[str, Any]:
-        report: dict[str, Any] = json.loads(self(f"{command} --json")[0])
-        return report
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    monkeypatch.chdir(tmp_path)
-    return Here(capsys)
 
 
 def rows(n: int, seed: int, first_index: int = 1) -> tuple[np.ndarray[Any, Any], list[str]]:

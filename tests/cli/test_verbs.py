@@ -1,6 +1,5 @@
 """The verbs from end to end, in this process: what they print, write, return and leave alone."""
 
-import csv
 import json
 import shlex
 import subprocess
@@ -13,47 +12,14 @@ import pytest
 
 import fromlogits as fl
 from fromlogits.cli import train as train_verb
-from fromlogits.cli.main import run
 from fromlogits.cli.output import calibration_text
 from fromlogits.cli.train import default_name
 from fromlogits.fitting import Fit
 from fromlogits.metrics import METRICS
+from tests.cli.here import Here
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits.csv"
 Result = tuple[int, str, str]
-
-
-class Here:
-    """A folder to work in, and the command line."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self._capsys = capsys
-
-    def __call__(self, command: str) -> Result:
-        code = run(shlex.split(command))
-        out, err = self._capsys.readouterr()
-        return code, out, err
-
-    def json(self, command: str) -> dict[str, Any]:
-        code, out, err = self(f"{command} --json")
-        assert code == 0, err
-        report: dict[str, Any] = json.loads(out)
-        return report
-
-    def table(self, command: str) -> list[dict[str, str]]:
-        code, out, err = self(command)
-        assert code == 0, err
-        return list(csv.DictReader(out.splitlines()))
-
-    def files(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir())
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    monkeypatch.chdir(tmp_path)
-    return Here(tmp_path, capsys)
 
 
 def write_classes(name: str, rows: int = 200, seed: int = 0, classes: str = "abc") -> None:
@@ -76,7 +42,7 @@ TRAIN = "train t.csv --target kind --id nr --epochs 5 --layers 8"
 
 def test_training_prints_the_head_the_figures_and_commands_that_work(here: Here) -> None:
     write_classes("t.csv")
-    code, out, err = here(TRAIN)
+    code, out, err = here.ended(TRAIN)
 
     assert code == 0
     first, validation, *_ = out.splitlines()
@@ -86,14 +52,14 @@ def test_training_prints_the_head_the_figures_and_commands_that_work(here: Here)
     commands = [line.strip() for line in out.splitlines() if line.startswith("  fromlogits ")]
     assert [shlex.split(command)[1] for command in commands] == ["evaluate", "predict", "inspect"]
     for command in commands:
-        code, out, err = here(command.removeprefix("fromlogits "))
+        code, out, err = here.ended(command.removeprefix("fromlogits "))
         assert code == 0, err
         assert out
 
 
 def test_commands_to_paste_are_quoted_for_the_shell(here: Here) -> None:
     write_classes("my data; rm.csv")
-    code, out, _ = here("train 'my data; rm.csv' --target kind --ignore nr --epochs 2 --quiet")
+    code, out, _ = here.ended("train 'my data; rm.csv' --target kind --ignore nr --epochs 2 --quiet")
 
     assert code == 0
     assert "  fromlogits evaluate 'my data; rm.safetensors' 'my data; rm.csv'" in out.splitlines()
@@ -101,8 +67,8 @@ def test_commands_to_paste_are_quoted_for_the_shell(here: Here) -> None:
 
 def test_results_go_to_standard_output_and_progress_to_standard_error(here: Here) -> None:
     write_classes("t.csv")
-    _, loud, progress = here(f"{TRAIN} --json")
-    code, out, err = here(f"{TRAIN} --quiet")
+    _, loud, progress = here.ended(f"{TRAIN} --json")
+    code, out, err = here.ended(f"{TRAIN} --quiet")
 
     assert json.loads(loud)["model"] == "t.safetensors"
     assert "epoch 5/5  loss " in progress
@@ -138,7 +104,7 @@ def test_without_validation_rows_there_is_no_validation_object(here: Here) -> No
 
 def test_how_it_is_calibrated_and_what_that_does_is_said(here: Here) -> None:
     write_classes("t.csv")
-    code, out, _ = here(TRAIN)
+    code, out, _ = here.ended(TRAIN)
     how = fl.load("t.safetensors").record_["calibration"]
     assert code == 0 and list(how["log_loss"]) == ["none", "temperature"]
     change = " -> ".join(f"{how['log_loss'][name]:.4g}" for name in ("none", "temperature"))
@@ -146,11 +112,11 @@ def test_how_it_is_calibrated_and_what_that_does_is_said(here: Here) -> None:
         how["kind"], f"none, it would make it worse: log_loss {change}, cross-fitted"
     )
     assert f"\ncalibration: {words}\n" in out
-    assert f"\ncalibration  {words}\n" in here("inspect t.safetensors")[1]
+    assert f"\ncalibration  {words}\n" in here.ended("inspect t.safetensors")[1]
 
-    code, out, _ = here(f"{TRAIN} --overwrite -o t.safetensors --set calibrate=false")
+    code, out, _ = here.ended(f"{TRAIN} --overwrite -o t.safetensors --set calibrate=false")
     assert code == 0 and "calibration" not in out
-    assert "\ncalibration  none\ntemperature  1.0000\n" in here("inspect t.safetensors")[1]
+    assert "\ncalibration  none\ntemperature  1.0000\n" in here.ended("inspect t.safetensors")[1]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +164,7 @@ def test_test_rows_that_took_part_are_said_to_have(here: Here, valid: str, setti
     Path("copy.csv").write_bytes(Path("t.csv").read_bytes())
     Path("other.csv").write_bytes(Path("u.csv").read_bytes())
     test = "t.csv" if say.endswith("trained on") else "u.csv"
-    _, out, err = here(f"{TRAIN} {valid} --test {test} {settings} --quiet")
+    _, out, err = here.ended(f"{TRAIN} {valid} --test {test} {settings} --quiet")
     report = here.json(f"{TRAIN} {valid} --test {test} {settings}")
 
     warnings = [line for line in err.splitlines() if line.startswith(f"warning: --test {test} ")]
@@ -213,10 +179,10 @@ def test_test_rows_that_took_part_are_said_to_have(here: Here, valid: str, setti
 
 def test_validating_on_the_training_rows_is_never_hidden(here: Here) -> None:
     write_classes("t.csv")
-    here(f"{TRAIN} --valid t.csv")
+    here.ended(f"{TRAIN} --valid t.csv")
 
-    assert "\nvalidation   200 of the same rows chose the epoch\n" in here("inspect t.safetensors")[1]
-    assert here("evaluate t.safetensors t.csv")[2] == (
+    assert "\nvalidation   200 of the same rows chose the epoch\n" in here.ended("inspect t.safetensors")[1]
+    assert here.ended("evaluate t.safetensors t.csv")[2] == (
         "warning: the model was trained on this very file (t.csv): the figures say how well it remembers, not how good"
         " it is on new rows.\n"
     )
@@ -225,7 +191,7 @@ def test_validating_on_the_training_rows_is_never_hidden(here: Here) -> None:
 def test_other_test_rows_took_no_part(here: Here) -> None:
     write_classes("t.csv")
     write_classes("u.csv", 50, seed=1)
-    code, out, err = here(f"{TRAIN} --test u.csv --quiet")
+    code, out, err = here.ended(f"{TRAIN} --test u.csv --quiet")
 
     assert (code, err) == (0, "")
     assert "\ntest (50 rows, which took no part in the training): accuracy " in out
@@ -234,9 +200,9 @@ def test_other_test_rows_took_no_part(here: Here) -> None:
 def test_evaluating_the_validation_file_says_that_it_chose_the_epoch(here: Here) -> None:
     write_classes("t.csv")
     write_classes("v.csv", 30, seed=1)
-    here(f"{TRAIN} --valid v.csv")
+    here.ended(f"{TRAIN} --valid v.csv")
     Path("copy.csv").write_bytes(Path("v.csv").read_bytes())
-    _, out, err = here("evaluate t.safetensors copy.csv")
+    _, out, err = here.ended("evaluate t.safetensors copy.csv")
 
     assert err == (
         "warning: this is the file that the training was validated on (copy.csv): these rows chose the epoch, so the"
@@ -244,7 +210,7 @@ def test_evaluating_the_validation_file_says_that_it_chose_the_epoch(here: Here)
     )
     assert "\nall rows, which chose the epoch:\n  accuracy " in out
     assert here.json("evaluate t.safetensors copy.csv")["selected_on"] is True
-    assert "\nvalidation (30 rows, which chose the epoch): accuracy " in here("inspect t.safetensors")[1]
+    assert "\nvalidation (30 rows, which chose the epoch): accuracy " in here.ended("inspect t.safetensors")[1]
 
 
 @pytest.mark.parametrize(
@@ -256,9 +222,9 @@ def test_evaluating_the_validation_file_says_that_it_chose_the_epoch(here: Here)
 )
 def test_what_the_held_out_rows_did_is_said(here: Here, settings: str, purpose: str, say: str) -> None:
     write_classes("t.csv")
-    _, out, err = here(f"{TRAIN} --set {settings}")
-    _, evaluated, warned = here("evaluate t.safetensors t.csv")
-    _, inspected, _ = here("inspect t.safetensors")
+    _, out, err = here.ended(f"{TRAIN} --set {settings}")
+    _, evaluated, warned = here.ended("evaluate t.safetensors t.csv")
+    _, inspected, _ = here.ended("inspect t.safetensors")
 
     assert f"180 rows to train on, 20 {purpose}\n" in err
     assert f"\nvalidation (20 rows, which {say}): accuracy " in out
@@ -273,7 +239,7 @@ def test_rows_to_validate_on_that_had_no_say_are_not_marked(here: Here) -> None:
     write_classes("t.csv")
     write_classes("v.csv", 30, seed=1)
     report = here.json(f"{TRAIN} --valid v.csv --set early_stopping=false --set calibrate=false")
-    code, _, err = here("evaluate t.safetensors v.csv")
+    code, _, err = here.ended("evaluate t.safetensors v.csv")
 
     assert report["validation"]["selected_on"] is False
     assert (code, err) == (0, "")
@@ -282,7 +248,7 @@ def test_rows_to_validate_on_that_had_no_say_are_not_marked(here: Here) -> None:
 def test_evaluating_the_training_file_tells_the_held_out_rows_apart(here: Here) -> None:
     write_classes("t.csv")
     validation = here.json(TRAIN)["validation"]
-    code, out, err = here("evaluate t.safetensors t.csv --json")
+    code, out, err = here.ended("evaluate t.safetensors t.csv --json")
     report = json.loads(out)
 
     assert code == 0
@@ -299,8 +265,8 @@ def test_evaluating_the_training_file_tells_the_held_out_rows_apart(here: Here) 
 def test_evaluating_other_rows_gives_their_figures_alone(here: Here) -> None:
     write_classes("t.csv")
     write_classes("u.csv", 50, seed=1, classes="abcd")
-    here(TRAIN)
-    code, out, err = here("evaluate t.safetensors u.csv --json")
+    here.ended(TRAIN)
+    code, out, err = here.ended("evaluate t.safetensors u.csv --json")
     report = json.loads(out)
     known = Path("u.csv").read_text(encoding="utf-8").count(",d\n")
 
@@ -316,10 +282,10 @@ def test_evaluating_other_rows_gives_their_figures_alone(here: Here) -> None:
 
 def test_one_row_of_an_unknown_class_is_one_row(here: Here) -> None:
     write_classes("t.csv")
-    here(TRAIN)
+    here.ended(TRAIN)
     Path("u.csv").write_text("nr,u,v,kind\nr1,1,2,a\nr2,2,3,A\n", encoding="utf-8")
 
-    assert here("evaluate t.safetensors u.csv")[2] == (
+    assert here.ended("evaluate t.safetensors u.csv")[2] == (
         "warning: 1 row has a class that the model does not know, 'A' at u.csv line 3 (known: a, b, c); it counts as"
         " wrong and is left out of log_loss.\n"
     )
@@ -336,7 +302,7 @@ def test_labels_are_named_by_what_the_star_matched(here: Here) -> None:
     write_labels("t.csv")
     report = here.json("train t.csv --target 'label:*' --epochs 10 -o m.safetensors")
     evaluated = here.json("evaluate m.safetensors t.csv")
-    rows = here.table("predict m.safetensors t.csv")
+    rows = here.rows("predict m.safetensors t.csv")
 
     assert report["classes"] == ["car", "bus"]
     assert [row["label"] for row in report["validation"]["per_label"]] == ["car", "bus"]
@@ -352,10 +318,10 @@ def test_labels_are_named_by_what_the_star_matched(here: Here) -> None:
 
 def test_predictions_keep_order_and_ids_and_need_no_target(here: Here) -> None:
     write_classes("t.csv")
-    here(TRAIN)
+    here.ended(TRAIN)
     lines = Path("t.csv").read_text(encoding="utf-8").splitlines()
     Path("new.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n", encoding="utf-8")
-    rows = here.table("predict t.safetensors new.csv --logits")
+    rows = here.rows("predict t.safetensors new.csv --logits")
     clf = fl.load("t.safetensors")
     x = np.array([line.split(",")[1:3] for line in lines[1:]], dtype=float)
 
@@ -370,13 +336,13 @@ def test_predictions_keep_order_and_ids_and_need_no_target(here: Here) -> None:
 
 def test_kept_columns_stand_in_the_predictions_as_they_stand_in_the_file(here: Here) -> None:
     write_classes("t.csv")
-    here(TRAIN)
+    here.ended(TRAIN)
     first, *lines = Path("t.csv").read_text(encoding="utf-8").splitlines()
     said = ["01.50", ' "a, ""b""" ', "NA", "", "é"]
     rows = [f"{line},{said[number % 5].strip()}" for number, line in enumerate(lines)]
     Path("new.csv").write_text("\n".join([f"{first},said", *rows]) + "\n", encoding="utf-8")
     feature = first.split(",")[1]
-    found = here.table(f"predict t.safetensors new.csv --keep said,{feature} --keep nr --missing NA")
+    found = here.rows(f"predict t.safetensors new.csv --keep said,{feature} --keep nr --missing NA")
 
     assert list(found[0])[:4] == ["nr", "said", feature, "prediction"]
     assert [row["said"] for row in found[:5]] == ["01.50", 'a, "b"', "NA", "", "é"]
@@ -389,24 +355,24 @@ def test_kept_columns_of_other_tables_have_their_values(here: Here) -> None:
     import pandas as pd
 
     write_classes("t.csv")
-    here(TRAIN)
+    here.ended(TRAIN)
     frame = pd.read_csv("t.csv").assign(whole=range(200), day="2026-01-01")
     frame.to_parquet("t.parquet")
     frame.to_json("t.jsonl", orient="records", lines=True)
     for name in ("t.parquet", "t.jsonl"):
-        found = here.table(f"predict t.safetensors {name} --keep whole,day")
+        found = here.rows(f"predict t.safetensors {name} --keep whole,day")
         assert [row["whole"] for row in found] == [str(number) for number in range(200)]
         assert {row["day"] for row in found} == {"2026-01-01"}
 
 
 def test_predictions_of_parts_are_those_of_all_rows(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     write_classes("t.csv")
-    here(TRAIN)
-    _, whole, _ = here("predict t.safetensors t.csv --logits")
+    here.ended(TRAIN)
+    _, whole, _ = here.ended("predict t.safetensors t.csv --logits")
     objects = here.json("predict t.safetensors t.csv --logits")
     monkeypatch.setattr("fromlogits.classifier.PART_VALUES", 50)  # 16 rows at a time
-    _, in_parts, _ = here("predict t.safetensors t.csv --logits")
-    here("predict t.safetensors t.csv --logits -o p.csv")
+    _, in_parts, _ = here.ended("predict t.safetensors t.csv --logits")
+    here.ended("predict t.safetensors t.csv --logits -o p.csv")
 
     assert in_parts == whole
     assert Path("p.csv").read_text(encoding="utf-8") == whole
@@ -415,13 +381,13 @@ def test_predictions_of_parts_are_those_of_all_rows(here: Here, monkeypatch: pyt
 
 def test_a_row_that_cannot_be_predicted_leaves_nothing_behind(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     write_classes("t.csv")
-    here(TRAIN)
+    here.ended(TRAIN)
     monkeypatch.setattr("fromlogits.classifier.PART_VALUES", 50)
     lines = Path("t.csv").read_text(encoding="utf-8").splitlines()
     nr, _, rest = lines[-1].split(",", 2)
     Path("late.csv").write_text("\n".join([*lines[:-1], f"{nr},1e300,{rest}"]) + "\n", encoding="utf-8")
     for target in ("", " -o p.csv"):
-        code, out, err = here(f"predict t.safetensors late.csv{target}")
+        code, out, err = here.ended(f"predict t.safetensors late.csv{target}")
         assert (code, out) == (2, "")
         assert "late.csv line 201: the value lies so far from the training rows" in err
     assert not Path("p.csv").exists()
@@ -429,10 +395,10 @@ def test_a_row_that_cannot_be_predicted_leaves_nothing_behind(here: Here, monkey
 
 def test_predictions_go_to_csv_and_tsv_files_and_json(here: Here) -> None:
     write_classes("t.csv")
-    here(TRAIN)
-    _, printed, _ = here("predict t.safetensors t.csv")
-    code, out, _ = here("predict t.safetensors t.csv -o p.csv")
-    here("predict t.safetensors t.csv -o p.tsv")
+    here.ended(TRAIN)
+    _, printed, _ = here.ended("predict t.safetensors t.csv")
+    code, out, _ = here.ended("predict t.safetensors t.csv -o p.csv")
+    here.ended("predict t.safetensors t.csv -o p.tsv")
     report = here.json("predict t.safetensors t.csv")
 
     assert (code, out) == (0, "200 predictions written to p.csv\n")
@@ -444,8 +410,8 @@ def test_predictions_go_to_csv_and_tsv_files_and_json(here: Here) -> None:
 
 def test_inspect_tells_what_the_file_holds(here: Here) -> None:
     write_classes("t.csv")
-    here(TRAIN)
-    code, out, err = here("inspect t.safetensors")
+    here.ended(TRAIN)
+    code, out, err = here.ended("inspect t.safetensors")
 
     assert (code, err) == (0, "")
     assert out.startswith("t.safetensors: multi-class, 3 classes: a, b, c\n")
@@ -456,7 +422,7 @@ def test_inspect_tells_what_the_file_holds(here: Here) -> None:
 
 
 def test_pixel_columns_are_said_to_be_pictures(here: Here) -> None:
-    _, out, err = here(f"train {shlex.quote(str(DIGITS))} --target digit --dry-run")
+    _, out, err = here.ended(f"train {shlex.quote(str(DIGITS))} --target digit --dry-run")
 
     assert "1,797 pictures of 8x8; 10 classes in column 'digit': 0 to 9\n" in out
     assert err == ""
@@ -481,7 +447,7 @@ def test_a_dry_run_names_the_rows_of_every_file(here: Here) -> None:
     write_classes("v.csv", 30, seed=1)
     write_classes("u.csv", 50, seed=2)
     files = "--valid v.csv --test u.csv --dry-run"
-    code, out, err = here(f"{TRAIN} {files}")
+    code, out, err = here.ended(f"{TRAIN} {files}")
     report = here.json(f"{TRAIN} {files}")
 
     assert (code, err) == (0, "")
@@ -521,8 +487,8 @@ def test_a_name_that_is_taken_while_it_trains_gives_way_to_the_next(
 def test_the_same_seed_gives_the_same_file_with_any_number_of_threads(here: Here) -> None:
     write_classes("t.csv")
     for name, threads in (("one", 1), ("again", 1), ("two", 2)):
-        assert here(f"{TRAIN} -o {name}.safetensors --threads {threads} --quiet")[0] == 0
-    here(f"{TRAIN} -o other.safetensors --seed 1 --quiet")
+        assert here.ended(f"{TRAIN} -o {name}.safetensors --threads {threads} --quiet")[0] == 0
+    here.ended(f"{TRAIN} -o other.safetensors --seed 1 --quiet")
 
     one = Path("one.safetensors").read_bytes()
     assert one == Path("again.safetensors").read_bytes() == Path("two.safetensors").read_bytes()
@@ -533,7 +499,7 @@ def test_overwrite_replaces_a_given_output(here: Here) -> None:
     write_classes("t.csv")
     Path("m.safetensors").write_text("old", encoding="utf-8")
 
-    assert here(f"{TRAIN} -o m.safetensors --overwrite --quiet")[0] == 0
+    assert here.ended(f"{TRAIN} -o m.safetensors --overwrite --quiet")[0] == 0
     assert fl.load("m.safetensors").n_iter_ == 5
 
 
@@ -541,8 +507,8 @@ def test_a_class_name_can_not_steer_the_terminal(here: Here) -> None:
     write_classes("t.csv")
     content = Path("t.csv").read_text(encoding="utf-8").replace(",a\n", ",\x1b[2J\x9b1m\n")
     Path("t.csv").write_text(content, encoding="utf-8")
-    _, out, err = here(TRAIN)
-    _, inspected, _ = here("inspect t.safetensors")
+    _, out, err = here.ended(TRAIN)
+    _, inspected, _ = here.ended("inspect t.safetensors")
     report = here.json("evaluate t.safetensors t.csv")
 
     assert not {"\x1b", "\x9b"} & set(out + err + inspected)
@@ -552,10 +518,10 @@ def test_a_class_name_can_not_steer_the_terminal(here: Here) -> None:
 
 def test_a_link_to_predictions_stays_a_link(here: Here) -> None:
     write_classes("t.csv")
-    here(TRAIN)
+    here.ended(TRAIN)
     Path("real.csv").touch()
     Path("p.csv").symlink_to("real.csv")
-    here("predict t.safetensors t.csv -o p.csv --overwrite")
+    here.ended("predict t.safetensors t.csv -o p.csv --overwrite")
 
     assert Path("p.csv").is_symlink()
     assert Path("real.csv").read_text(encoding="utf-8").startswith("nr,prediction,")
@@ -563,12 +529,12 @@ def test_a_link_to_predictions_stays_a_link(here: Here) -> None:
 
 def test_columns_that_the_model_does_not_know_are_said_once(here: Here) -> None:
     write_classes("t.csv")
-    here(TRAIN)
+    here.ended(TRAIN)
     lines = Path("t.csv").read_text(encoding="utf-8").splitlines()
     wider = [f"{line},{'remark' if number == 0 else 'good'}" for number, line in enumerate(lines)]
     Path("u.csv").write_text("\n".join(wider) + "\n", encoding="utf-8")
     for verb in ("evaluate", "predict"):
-        code, _, err = here(f"{verb} t.safetensors u.csv")
+        code, _, err = here.ended(f"{verb} t.safetensors u.csv")
         assert (code, err) == (0, "note: u.csv: columns that the model does not know were ignored: remark.\n")
 
 
@@ -581,14 +547,14 @@ def test_npz_files_need_no_target(here: Here) -> None:
 
     assert report["classes"] == ["dark", "light"]
     assert here.json("inspect p.safetensors")["encoder"]["schema"]["picture_shape"] == [2, 2]
-    assert {row["prediction"] for row in here.table("predict p.safetensors p.npz")} <= {"dark", "light"}
+    assert {row["prediction"] for row in here.rows("predict p.safetensors p.npz")} <= {"dark", "light"}
 
 
 def test_a_table_says_nothing_to_a_model_without_column_names(here: Here) -> None:
     np.savez("p.npz", X=np.eye(20), y=np.arange(20) % 2)
     write_classes("t.csv")
-    here("train p.npz --epochs 1 --quiet")
-    code, _, err = here("evaluate p.safetensors t.csv")
+    here.ended("train p.npz --epochs 1 --quiet")
+    code, _, err = here.ended("evaluate p.safetensors t.csv")
 
     assert code == 2
     assert err.startswith("fromlogits: t.csv: a table can't be evaluated by this model")
@@ -596,7 +562,7 @@ def test_a_table_says_nothing_to_a_model_without_column_names(here: Here) -> Non
 
 def test_every_option_of_train_that_sets_something_is_passed_on(here: Here) -> None:
     write_labels("t.csv")
-    here(
+    here.ended(
         "train t.csv --target label:car,label:bus --layers '5 tanh, 4 selu, 2 sigmoid' --preset fast --epochs 3"
         " --seed 11 --threads 1 --metric macro_f1 --task multi-label --ignore z --quiet -o m.safetensors"
     )
@@ -611,18 +577,18 @@ def test_every_option_of_train_that_sets_something_is_passed_on(here: Here) -> N
 
 
 def test_version_and_help_are_printed(here: Here) -> None:
-    assert here("--version") == (0, f"fromlogits {fl.__version__}\n", "")
+    assert here.ended("--version") == (0, f"fromlogits {fl.__version__}\n", "")
     for command in ("--help", "-h", ""):
-        code, out, err = here(command)
+        code, out, err = here.ended(command)
         assert (code, err) == (0, "")
         assert out.startswith("Usage: fromlogits ")
     for verb in ("train", "evaluate", "predict", "inspect"):
-        assert here(f"{verb} --help")[1].startswith(f"Usage: fromlogits {verb} ")
-    assert here("train --help")[1].startswith("Usage: fromlogits train [OPTIONS] DATA\n")
+        assert here.ended(f"{verb} --help")[1].startswith(f"Usage: fromlogits {verb} ")
+    assert here.ended("train --help")[1].startswith("Usage: fromlogits train [OPTIONS] DATA\n")
 
 
 def test_help_names_every_metric(here: Here) -> None:
-    words = " ".join(here("train --help")[1].split())
+    words = " ".join(here.ended("train --help")[1].split())
 
     assert all(name in words.partition("judged by: ")[2].partition("[log_loss]")[0] for name in METRICS)
 
@@ -639,8 +605,8 @@ def test_help_loads_none_of_the_slow_libraries() -> None:
 
 
 def test_debug_shows_the_traceback_of_an_error_and_nothing_else_does(here: Here) -> None:
-    _, _, plain = here("train nowhere.csv --target kind")
-    code, _, debugged = here("train nowhere.csv --target kind --debug")
+    _, _, plain = here.ended("train nowhere.csv --target kind")
+    code, _, debugged = here.ended("train nowhere.csv --target kind --debug")
 
     assert plain == "fromlogits: no such file: nowhere.csv.\n"
     assert code == 2
@@ -653,7 +619,7 @@ def test_an_unexpected_exception_is_one_line_and_exit_1(here: Here, monkeypatch:
         raise ZeroDivisionError("a fault\nof ours")
 
     monkeypatch.setattr(train_verb, "check_output", broken)
-    code, out, err = here("train t.csv --target kind")
+    code, out, err = here.ended("train t.csv --target kind")
 
     assert (code, out) == (1, "")
     assert err == (
@@ -679,12 +645,12 @@ def test_what_goes_wrong_has_its_exit_code(
 
     monkeypatch.setattr(train_verb, "check_output", broken)
 
-    assert here("train t.csv --target kind") == (code, "", f"fromlogits: {line}\n")
+    assert here.ended("train t.csv --target kind") == (code, "", f"fromlogits: {line}\n")
 
 
 def test_a_diverging_training_says_so_and_saves_nothing(here: Here) -> None:
     write_classes("t.csv")
-    code, _, err = here(f"{TRAIN} --set optimizer=sgd --set learning_rate=1e6 --set schedule=constant --quiet")
+    code, _, err = here.ended(f"{TRAIN} --set optimizer=sgd --set learning_rate=1e6 --set schedule=constant --quiet")
 
     assert code == 1
     assert err.startswith("fromlogits: training diverged: ")
@@ -694,20 +660,20 @@ def test_a_diverging_training_says_so_and_saves_nothing(here: Here) -> None:
 def test_the_commands_to_go_on_with_say_how_the_file_is_read(here: Here) -> None:
     text = "größe;art\n" + "".join(f"{row % 7},5;{'äb'[row % 2]}\n" for row in range(60))
     Path("t.csv").write_bytes(text.encode("cp1252"))
-    code, out, _ = here("train t.csv --target art --epochs 1 --encoding cp1252 --separator ';' --quiet")
+    code, out, _ = here.ended("train t.csv --target art --epochs 1 --encoding cp1252 --separator ';' --quiet")
     assert code == 0
     commands = [line.strip() for line in out.splitlines() if line.startswith("  fromlogits")]
 
     assert commands[0] == "fromlogits evaluate t.safetensors t.csv --encoding cp1252 --separator ';'"
     for command in commands:
-        assert here(command.removeprefix("fromlogits "))[0] == 0
+        assert here.ended(command.removeprefix("fromlogits "))[0] == 0
 
 
 def test_separate_networks_go_from_the_plan_to_the_predictions(here: Here) -> None:
     write_labels("t.csv")
     command = 'train t.csv --target "label:*" --separate-networks --layers 4 --epochs 2 --seed 1 -o m.safetensors'
 
-    code, plan, _ = here(f"{command} --dry-run")
+    code, plan, _ = here.ended(f"{command} --dry-run")
     assert code == 0 and "\n2 networks 3-4-1, one per label: 42 parameters in all\n" in plan
     assert here.files() == ["t.csv"]
 
@@ -715,13 +681,13 @@ def test_separate_networks_go_from_the_plan_to_the_predictions(here: Here) -> No
     assert [(one["label"], one["seed"], one["epochs"]) for one in report["members"]] == [("car", 1, 2), ("bus", 1, 2)]
     assert (report["epochs"], report["task"], report["classes"]) == (2, "multi-label", ["car", "bus"])
 
-    code, held, _ = here("inspect m.safetensors")
+    code, held, _ = here.ended("inspect m.safetensors")
     assert code == 0 and "2 networks 3-4-1, one per label; each 1 linear unit, sigmoid head" in held
     labels = here.json("evaluate m.safetensors t.csv")["per_label"]
     assert [label["label"] for label in labels] == ["car", "bus"]
     clf = fl.load("m.safetensors")
     x = np.loadtxt("t.csv", delimiter=",", skiprows=1)[:, :3]
-    told = here.table("predict m.safetensors t.csv --logits")
+    told = here.rows("predict m.safetensors t.csv --logits")
     assert [np.float32(row["logit:bus"]) for row in told] == clf.predict_logits(x)[:, 1].tolist()
 
 
@@ -731,6 +697,6 @@ def test_an_ensemble_is_a_setting_and_says_so(here: Here) -> None:
 
     assert [one["label"] for one in report["members"]] == [None] * 3
     assert len({one["seed"] for one in report["members"]}) == 3
-    code, held, _ = here("inspect m.safetensors")
+    code, held, _ = here.ended("inspect m.safetensors")
     assert code == 0 and "3 networks 2-4-3, an ensemble; each 3 linear units, softmax head" in held
     assert len(here.json("inspect m.safetensors")["record"]["members"]) == 3

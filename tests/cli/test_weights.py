@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
 
 import fromlogits as fl
-from fromlogits.cli.main import run
+from tests.cli.here import Here
 
 TRAIN = "train t.csv --target kind --weights count --epochs 3 --layers 6 -o m.safetensors"
-
-
-class Here:
-    """A folder to work in, and the command line."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, command: str) -> tuple[str, str]:
-        code = run(shlex.split(command))
-        out, err = self._capsys.readouterr()
-        assert code == 0, err
-        return out, err
-
-    def json(self, command: str) -> dict[str, Any]:
-        report: dict[str, Any] = json.loads(self(f"{command} --json")[0])
-        return report
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    monkeypatch.chdir(tmp_path)
-    return Here(capsys)
 
 
 def write(name: str, *, copies: bool = False, without: str | None = None, seed: int = 0, rows: int = 150) -> None:
