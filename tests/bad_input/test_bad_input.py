@@ -503,6 +503,24 @@ CASES: dict[str, list[Case]] = {
             "train t.npz",
             "t.npz: array X holds Python objects, which can hide code and are not read; save numbers or text.",
         ),
+        Case(
+            "an .npz file with weights of other rows",
+            npz(X=np.zeros((4, 2)), y=np.arange(4) % 2, sample_weight=np.ones(3)),
+            "train t.npz",
+            "t.npz: the array sample_weight must hold numbers, of shape (4,); it is float64 of shape (3,).",
+        ),
+        Case(
+            "an .npz file with a weight below 0",
+            npz(X=np.zeros((4, 2)), y=np.arange(4) % 2, sample_weight=np.array([1, 1, -2, 1])),
+            "train t.npz",
+            "t.npz: the array sample_weight must be finite and at least 0; row 2 has -2.",
+        ),
+        Case(
+            "an .npz file with weights of labels for classes",
+            npz(X=np.zeros((4, 2)), y=np.eye(3)[[0, 1, 2, 0]], sample_weight=np.ones((4, 3))),
+            "train t.npz --task multi-class",
+            "sample_weight must have shape (4,), one for each row; got (4, 3).",
+        ),
     ],
     "Tables": [
         Case(
@@ -1187,7 +1205,7 @@ CASES: dict[str, list[Case]] = {
             "weights by column of a file that has none",
             npz(X=np.ones((4, 2)), y=np.arange(4) % 2),
             "train t.npz --weights w",
-            "t.npz has no named columns, so 'w' can't hold the weights of its rows.",
+            "t.npz has no named columns, so 'w' can't hold the weights of its rows. The weights of an .npz file are its array sample_weight, which counts without --weights.",
         ),
         Case(
             "a class weight for labels",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 import fromlogits as fl
 from tests.cli.here import Here
@@ -148,3 +150,83 @@ def test_empty_fields_of_labels_are_unknown_from_training_to_inspection(here: He
     assert [unit["loss"] is None for unit in row["units"]] == [False, True]
     assert row["target"] == ["a"]
     assert re.search(r"\nb +unknown +- +- +-\n", here("inspect m.safetensors t.csv --row 1")[0])
+
+
+# --- of an .npz file ---
+
+NPZ = "train t.npz --epochs 3 --layers 6 -o m.safetensors"
+
+
+def save(name: str, *, copies: bool = False, without: bool = False, labels: bool = False, seed: int = 0) -> None:
+    """150 rows of two numbers, a class or two labels, and what each counts for; or each row as often as it counts."""
+    rng = np.random.default_rng(seed)
+    X, weights = rng.normal(size=(150, 2)), rng.integers(0, 4, size=150)
+    y = (X + rng.normal(size=X.shape) > 0.7).astype(int)
+    arrays: dict[str, Any] = {"X": X, "y": y if labels else y[:, 0], "sample_weight": weights}
+    if copies:
+        arrays = {array: np.repeat(values, weights, axis=0) for array, values in arrays.items()}
+    if copies or without:
+        del arrays["sample_weight"]
+    np.savez(name, **arrays)
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_an_array_of_weights_is_honoured_from_training_to_evaluation(here: Here, labels: bool) -> None:
+    save("t.npz", labels=labels)
+    save("u.npz", seed=1, labels=labels)
+    save("copies.npz", seed=1, labels=labels, copies=True)
+    task = " --task multi-label" if labels else ""
+
+    trained = here.json(f"{NPZ}{task} --test u.npz")
+
+    held_out = here.json("evaluate m.safetensors t.npz")["held_out"]
+    assert (held_out["rows"], held_out["log_loss"]) == tuple(
+        trained["validation"][name] for name in ("rows", "log_loss")
+    )
+    weighted, repeated = (here.json(f"evaluate m.safetensors {name}.npz") for name in ("u", "copies"))
+    assert weighted["log_loss"] == repeated["log_loss"] == trained["test"]["log_loss"]
+    with np.load("t.npz") as t, np.load("u.npz") as u:
+        by_hand = fl.Classifier(hidden_layer_sizes=(6,), max_epochs=3, random_state=0, task=task[8:] or None)
+        by_hand.fit(t["X"], t["y"], t["sample_weight"])
+        np.testing.assert_array_equal(by_hand.predict_logits(u["X"]), fl.load("m.safetensors").predict_logits(u["X"]))
+
+
+def test_weights_of_each_label_count_where_rows_are_judged(here: Here) -> None:
+    save("t.npz", labels=True)
+    rng = np.random.default_rng(5)
+    with np.load("t.npz") as t:
+        arrays = {"X": t["X"], "y": t["y"], "sample_weight": rng.integers(0, 3, size=t["y"].shape)}
+    np.savez("t.npz", **arrays)
+    zeros = int((arrays["sample_weight"] == 0).sum())
+
+    _, err = here(f"{NPZ} --task multi-label")
+
+    note = f"note: t.npz: labels of rows count by their 'sample_weight', from 0 to 2, {zeros} of them 0.\n"
+    assert note in err
+    evaluated = here.json("evaluate m.safetensors t.npz")
+    clf = fl.load("m.safetensors")
+    assert evaluated["log_loss"] == clf.evaluate(arrays["X"], arrays["y"], arrays["sample_weight"])["log_loss"]
+    assert evaluated["log_loss"] != clf.evaluate(arrays["X"], arrays["y"])["log_loss"]
+    _, err = here("calibrate m.safetensors t.npz -o n.safetensors")
+    assert note in err
+    calibrated = fl.load("m.safetensors").calibrate(arrays["X"], arrays["y"], arrays["sample_weight"])
+    np.testing.assert_array_equal(
+        fl.load("n.safetensors").predict_logits(arrays["X"]), calibrated.predict_logits(arrays["X"])
+    )
+    assert "rows, weighted, which took no part" in here("cv t.npz --task multi-label --epochs 2 --layers 4")[0]
+
+
+def test_what_rows_of_arrays_count_for_is_said(here: Here) -> None:
+    save("t.npz")
+    save("plain.npz", seed=1, without=True)
+    none = "plain.npz has no array 'sample_weight' of weights: every row counts 1.\n"
+
+    _, err = here(f"{NPZ} --test plain.npz")
+    assert "note: t.npz: rows count by their 'sample_weight', from 0 to 3" in err
+    assert f"note: {none}" in err
+    assert here("evaluate m.safetensors plain.npz")[1] == f"note: {none}"
+    assert "note: t.npz: rows count by their 'sample_weight', from 0 to 3" in here("evaluate m.safetensors t.npz")[1]
+    _, err = here("cv t.npz --epochs 2 --layers 4 --dry-run")
+    assert "note: t.npz: rows count by their 'sample_weight', from 0 to 3" in err
+    here("train plain.npz --epochs 1 --layers 4 -o p.safetensors")
+    assert here("evaluate p.safetensors plain.npz")[1].count("note:") == 0

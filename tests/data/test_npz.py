@@ -81,12 +81,37 @@ def test_without_labels_y_is_not_read(tmp_path: Path) -> None:
     assert read(path, labelled=False).targets is None
 
 
+@pytest.mark.parametrize("weights", [np.array([3, 0]), np.array([[1.5, 0], [2, 1]])])
+def test_weights_of_rows_and_of_labels_are_read_beside_the_targets(tmp_path: Path, weights: Any) -> None:
+    path = save(tmp_path, X=np.ones((2, 1)), y=np.array([[1, 0], [0, 0]]), sample_weight=weights)
+
+    found = read(path).weights
+    assert found is not None and found.dtype == np.float64
+    np.testing.assert_array_equal(found, weights)
+    assert read(path, labelled=False).weights is None
+
+
+def test_arrays_that_are_not_known_are_named(tmp_path: Path) -> None:
+    known = "(known: X, y, classes, features, sample_weight)"
+    for others, said in {
+        ("weights",): f"an array that is not known was ignored: weights {known}",
+        ("z", "a\nb"): f"arrays that are not known were ignored: 'a\\nb', z {known}",
+        tuple(
+            "abcdefghijkl"
+        ): f"arrays that are not known were ignored: a, b, c, d, e, f, g, h, i, j and 2 more {known}",
+    }.items():
+        arrays: dict[str, Any] = dict.fromkeys(("X", *others), np.ones((2, 1)))
+        path = save(tmp_path, y=np.arange(2), **arrays)
+        for labelled in (True, False):
+            assert read(path, labelled=labelled).notes == (f"t.npz: {said}",)
+
+
 X = np.ones((4, 2))
 Y = np.array([0, 1, 0, 1])
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "other names": (
         {"data": X, "labels": Y},
-        "t.npz must hold the arrays X and y (classes and features may be there); it holds data, labels.",
+        "t.npz must hold the arrays X and y (classes, features and sample_weight may be there); it holds data, labels.",
     ),
     "no y": ({"X": X}, "t.npz must hold the array y, the targets, beside X."),
     "objects": (
@@ -122,6 +147,30 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "feature names": (
         {"X": X, "y": Y, "features": np.array(["a"])},
         "t.npz: the array features must hold 2 names; it holds 1.",
+    ),
+    "weights of other rows": (
+        {"X": X, "y": Y, "sample_weight": np.ones(3)},
+        "t.npz: the array sample_weight must hold numbers, of shape (4,); it is float64 of shape (3,).",
+    ),
+    "weights of other labels": (
+        {"X": X, "y": np.eye(4)[:, :3], "sample_weight": np.ones((4, 2))},
+        "t.npz: the array sample_weight must hold numbers, of shape (4,) or (4, 3); it is float64 of shape (4, 2).",
+    ),
+    "weights as text": (
+        {"X": X, "y": Y, "sample_weight": np.array(list("1234"))},
+        "t.npz: the array sample_weight must hold numbers, of shape (4,); it is <U1 of shape (4,).",
+    ),
+    "an unknown weight": (
+        {"X": X, "y": Y, "sample_weight": np.array([1, 2, np.nan, 1])},
+        "t.npz: the array sample_weight must be finite and at least 0; row 2 has nan.",
+    ),
+    "a label's weight below 0": (
+        {"X": X, "y": np.eye(4), "sample_weight": 1 - 3 * np.eye(4)[::-1]},
+        "t.npz: the array sample_weight must be finite and at least 0; row 0, label 3 has -2.",
+    ),
+    "weights of 0": (
+        {"X": X, "y": Y, "sample_weight": np.zeros(4)},
+        "t.npz: the array sample_weight must not be zero in every row.",
     ),
 }
 

@@ -15,7 +15,7 @@ from ..data.reading import Reading
 from ..errors import FromlogitsError, InputError
 from .columns import noticed_notes
 from .display import Screen, duration
-from .evaluate import about_weights, unknown_classes, unknown_labels
+from .evaluate import about_weights, trained_with_weights, unknown_classes, unknown_labels
 from .opening import open_model, read_labelled
 from .options import (
     STDIN,
@@ -105,7 +105,7 @@ def calibrate(
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
     for note in (*dataset.notes, *noticed_notes(noticed, named(data), len(dataset))):
         progress.tell(f"note: {note.rstrip('.')}.")
-    if words := about_weights(data, dataset, next(iter(classifier.encoder_.schema.weight_names), None)):
+    if words := about_weights(data, dataset, *trained_with_weights(classifier)):
         progress.tell(f"note: {words}.")
     for words in _warnings(classifier, data, dataset, targets):
         progress.tell(f"warning: {words}", "yellow")

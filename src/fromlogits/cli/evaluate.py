@@ -11,6 +11,7 @@ from ..data.groups_and_times import as_groups
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
 from ..metrics import SHORT
+from ..weights import checked
 from .columns import as_report, noticed_notes
 from .display import Screen
 from .figures import show
@@ -49,8 +50,8 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
         logits_nc, _ = classifier._logits(dataset.features)
         targets = classifier.target_.encode_rows(dataset.targets, unknown="mark")
+        weights = checked("sample_weight", dataset.weights, len(dataset), classifier.target_)
     task, classes = classifier.target_.task, classifier.target_.classes
-    weights = dataset.weights
     groups = None if dataset.groups is None else as_groups(dataset.groups, len(dataset))
     figures = classifier._figures(logits_nc, targets, weights, groups)
     report: dict[str, Any] = {"task": task, "rows": len(dataset), "classes": list(classes), "seconds": 0.0, **figures}
@@ -87,7 +88,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
     for note in (*dataset.notes, *noticed_notes(noticed, named(data), len(dataset))):
         progress.tell(f"note: {note.rstrip('.')}.")
-    if words := about_weights(data, dataset, next(iter(classifier.encoder_.schema.weight_names), None)):
+    if words := about_weights(data, dataset, *trained_with_weights(classifier)):
         progress.tell(f"note: {words}.")
     if is_training_file:
         progress.tell(
@@ -138,16 +139,29 @@ def _kind(task: str) -> str:
     return "classes" if task == "multi-class" else "labels"
 
 
-def about_weights(data: str, dataset: Dataset, column: str | None) -> str:
-    """What is said of rows that have weights, or might."""
-    if column is None:
-        return ""
+def about_weights(data: str, dataset: Dataset, column: str | None, is_weighted: bool = False) -> str:
+    """What is said of rows that have weights, or might.
+
+    Args:
+        column: that of the weights, of a table.
+        is_weighted: whether the rows that are trained on have weights.
+    """
+    is_npz = dataset.arrived is not None and dataset.arrived.form == "npz"
+    kind, name = ("array", "sample_weight") if is_npz else ("column", column)
     weights = dataset.weights
     if weights is None:
-        return f"{named(data)} has no column {column!r} of weights: every row counts 1"
+        is_missed = column is not None or (is_npz and is_weighted)
+        return f"{named(data)} has no {kind} {name!r} of weights: every row counts 1" if is_missed else ""
+    what = "rows count" if weights.ndim == 1 else "labels of rows count"
     zeros = int((weights == 0).sum())
     none = f", {zeros:,} of them 0" if zeros else ""
-    return f"{named(data)}: rows count by their {column!r}, from {weights.min():g} to {weights.max():g}{none}"
+    return f"{named(data)}: {what} by their {name!r}, from {weights.min():g} to {weights.max():g}{none}"
+
+
+def trained_with_weights(classifier: Classifier) -> tuple[str | None, bool]:
+    """The column of weights that the model knows, and whether it was trained with weights."""
+    is_weighted: bool = classifier.record_.get("weights", {}).get("rows", False)
+    return next(iter(classifier.encoder_.schema.weight_names), None), is_weighted
 
 
 def unknown_labels(dataset: Dataset, target: TargetEncoder) -> tuple[int, str]:

@@ -100,6 +100,7 @@ def train(
     from ..data.sources import read
     from ..decisions.objectives import Objective
     from ..model_file import check_writable
+    from ..weights import checked
 
     wanted = read_coverage(coverage)
     classifier = recipe.classifier()
@@ -135,6 +136,7 @@ def train(
         with naming(test):  # a fault is told now, not after the training
             duplicates["test"] = seen.count(fit.encoder.encode_parts(as_inputs(test_data.features)))
             fit.target.encode_rows(test_data.targets, unknown="mark")
+            checked("sample_weight", test_data.weights, len(test_data), fit.target)
     check_writable(path, _file_bytes(fit), overwrite=overwrite)
 
     progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)
@@ -151,7 +153,8 @@ def train(
         notes += noticed_notes(fit.encoder.noticed(as_inputs(later.features)), named(name), len(later))
     for note in dict.fromkeys((*notes, *fit.summary.notes)):
         progress.say(f"note: {note.rstrip('.')}.")
-    for words in dict.fromkeys(about_weights(name, one, recipe.weights) for name, one in files):
+    is_weighted = dataset.weights is not None
+    for words in dict.fromkeys(about_weights(name, one, recipe.weights, is_weighted) for name, one in files):
         if words:
             progress.say(f"note: {words}.")
     for words in fit.summary.warnings:

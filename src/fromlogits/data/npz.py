@@ -1,4 +1,4 @@
-"""NumPy archives: the arrays X and y, optional names of classes and features. Nothing is unpickled."""
+"""NumPy archives: the arrays X and y, optional weights and names of classes and features. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from ..errors import InputError, brief
 from .files import CHUNK_BYTES, hashing, head_of, looks_like
 
-NAMES = ("X", "y", "classes", "features")
+NAMES = ("X", "y", "classes", "features", "sample_weight")
+OF_TARGETS = ("y", "sample_weight")
+"""What is not read where targets are not needed."""
+SHOWN = 10
 MAX_DEFLATE_RATIO = 1032
 DAMAGE = (
     *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error),
@@ -31,12 +34,14 @@ HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.fo
 
 @dataclass(frozen=True)
 class Archive:
-    """The arrays as stored, and the SHA-256 of the file."""
+    """The arrays as stored, the names of those that are not known, and the SHA-256 of the file."""
 
     X: NDArray[Any]
     y: NDArray[Any] | None
     classes: NDArray[Any] | None
     features: NDArray[Any] | None
+    sample_weight: NDArray[Any] | None
+    unknown: tuple[str, ...]
     digest: str
 
 
@@ -44,10 +49,13 @@ def read_npz(path: Path, *, labelled: bool) -> Archive:
     """The arrays of an .npz file, their sizes checked before memory is taken."""
     digest = hashing(path)
     with _opened(path) as archive:
-        arrays = _arrays(path, archive, wanted=NAMES if labelled else ("X", "classes", "features"))
+        members = _members(path, archive)
+        wanted = [name for name in NAMES if name in members and (labelled or name not in OF_TARGETS)]
+        arrays = {name: _array(path, archive, members[name], name) for name in wanted}
     if labelled and "y" not in arrays:
         raise InputError(f"{path.name} must hold the array y, the targets, beside X.")
-    return Archive(arrays["X"], arrays.get("y"), arrays.get("classes"), arrays.get("features"), digest())
+    y, classes, features, weights = map(arrays.get, NAMES[1:])
+    return Archive(arrays["X"], y, classes, features, weights, _unknown(members), digest())
 
 
 @dataclass(frozen=True)
@@ -58,12 +66,14 @@ class Layout:
         shape, dtype: of X.
         is_fortran: its values stand column by column.
         features: the array of their names, or None.
+        unknown: names of arrays that are not known.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     is_fortran: bool
     features: NDArray[Any] | None
+    unknown: tuple[str, ...]
 
 
 def layout(path: Path) -> Layout:
@@ -72,8 +82,10 @@ def layout(path: Path) -> Layout:
         members = _members(path, archive)
         with _array_in(path, archive, members["X"], "X") as (_, shape, is_fortran, dtype):
             pass
-        arrays = _arrays(path, archive, wanted=("classes", "features"))
-    return Layout(shape, dtype, is_fortran, arrays.get("features"))
+        named = {
+            name: _array(path, archive, members[name], name) for name in ("classes", "features") if name in members
+        }
+    return Layout(shape, dtype, is_fortran, named.get("features"), _unknown(members))
 
 
 def rows_in_parts(path: Path, part_rows: int) -> Iterator[NDArray[Any]]:
@@ -110,22 +122,27 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise InputError(f"{path.name} is damaged: {_line(error)}.") from None
 
 
+def listed(names: Iterable[str]) -> str:
+    """The first few names, which come from a stranger, within a line."""
+    plain = [name if name.isprintable() and len(name) < 100 else brief(name) for name in sorted(names)]
+    return ", ".join(plain[:SHOWN]) + (f" and {len(plain) - SHOWN:,} more" if len(plain) > SHOWN else "")
+
+
 def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The arrays by their names; X is among them."""
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     if len(members) < len(archive.infolist()):
         raise InputError(f"{path.name} holds two arrays of one name; each must be there once.")
     if "X" not in members:
-        plain = (name if name.isprintable() and len(name) < 100 else brief(name) for name in sorted(members)[:10])
-        found = ", ".join(plain) or "nothing"
         raise InputError(
-            f"{path.name} must hold the arrays X and y (classes and features may be there); it holds {found}."
+            f"{path.name} must hold the arrays X and y ({', '.join(NAMES[2:-1])} and {NAMES[-1]} may be there); it"
+            f" holds {listed(members) or 'nothing'}."
         )
     return members
 
 
-def _arrays(path: Path, archive: zipfile.ZipFile, wanted: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    members = _members(path, archive)
-    return {name: _array(path, archive, members[name], name) for name in wanted if name in members}
+def _unknown(members: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in members if name not in NAMES)
 
 
 def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArray[Any]:

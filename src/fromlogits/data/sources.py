@@ -19,7 +19,7 @@ from .columns import as_said
 from .idx import read_idx
 from .inputs import as_matrix, refuse_infinity
 from .label_sets import LabelSets
-from .npz import layout, read_npz, rows_in_parts
+from .npz import NAMES, layout, listed, read_npz, rows_in_parts
 from .origin import FileRows, Origin
 from .reading import Reading
 from .schema import Shape, pixel_grid, shown
@@ -69,7 +69,8 @@ class Dataset:
     notes: tuple[str, ...]
     arrived: Arrived | None = None
     weights: NDArray[np.float64] | None = None
-    """Of the rows, where a column of them was asked for and is there."""
+    """Of the rows (n,), where a column of them was asked for and is there; of an .npz file, its array sample_weight,
+    (n,) or (n, labels), where it is there."""
     kept: Table | None = None
     groups: Table | None = None
     times: Table | None = None
@@ -140,7 +141,11 @@ def read(
             dataset = dataclasses.replace(dataset, kept=kept)
     else:
         if features is None and weights is not None and labelled:
-            raise InputError(f"{name} has no named columns, so {weights!r} can't hold the weights of its rows.")
+            more = " The weights of an .npz file are its array sample_weight, which counts without --weights."
+            raise InputError(
+                f"{name} has no named columns, so {weights!r} can't hold the weights of its rows."
+                f"{more if arrived.form == 'npz' else ''}"
+            )
         if features is None and (ignore or ids):
             raise InputError(f"{name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored.")
         if features is None and (role := group or time):
@@ -255,6 +260,7 @@ def _npz_in_parts(arrived: Arrived, said: tuple[str, ...], picture_shape: Shape 
         yield from checked_parts(zip(starts, rows_in_parts(path, part_rows), strict=True), part)
         arrived.check_unchanged()
 
+    said = (*said, *_of_unknown(path, found.unknown))
     return Stream.of_array(parts, lambda: said)
 
 
@@ -626,8 +632,39 @@ def _read_npz(path: Path, picture_shape: Shape | None, labelled: bool, notes: tu
         classes=None if archive.classes is None else tuple(archive.classes.tolist()),
         origin=origin,
         digest=archive.digest,
-        notes=notes,
+        notes=(*notes, *_of_unknown(path, archive.unknown)),
+        weights=None if archive.sample_weight is None else _npz_weights(path, archive.sample_weight, archive.y),
     )
+
+
+def _of_unknown(path: Path, unknown: tuple[str, ...]) -> tuple[str, ...]:
+    """What is said of arrays that are not known."""
+    if not unknown:
+        return ()
+    are = "arrays that are not known were" if len(unknown) > 1 else "an array that is not known was"
+    return (f"{path.name}: {are} ignored: {listed(unknown)} (known: {', '.join(NAMES)})",)
+
+
+def _npz_weights(path: Path, weights: NDArray[Any], y: NDArray[Any] | None) -> NDArray[np.float64]:
+    """What each row counts for, or each label of each row."""
+    assert y is not None
+    shapes = [y.shape[:1], *([y.shape] if y.ndim == 2 else [])]
+    if weights.dtype.kind not in "buif" or weights.shape not in shapes:
+        raise InputError(
+            f"{path.name}: the array sample_weight must hold numbers, of shape {' or '.join(map(str, shapes))}; it is"
+            f" {weights.dtype} of shape {weights.shape}."
+        )
+    values = weights.astype(np.float64)
+    is_fine = np.isfinite(values) & (values >= 0)
+    if not is_fine.all():
+        place = tuple(np.argwhere(~is_fine)[0].tolist())
+        where = f"row {place[0]}" + (f", label {place[1]}" if len(place) == 2 else "")
+        raise InputError(
+            f"{path.name}: the array sample_weight must be finite and at least 0; {where} has {values[place]:g}."
+        )
+    if not values.any():
+        raise InputError(f"{path.name}: the array sample_weight must not be zero in every row.")
+    return values
 
 
 def _names(path: Path, array: str, values: NDArray[Any], expected: int | None = None) -> tuple[str, ...]:
