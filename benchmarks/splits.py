@@ -40,7 +40,10 @@ SETS = {
     "drawn": ("", None),
     "yeast": ("train.csv.gz", "label:*"),
     "scene": ("train.csv.gz", "label:*"),
+    "emotions": ("train.csv.gz", "label:*"),
+    "reuters21578": ("train.csv.gz", "label:*"),
     "bibtex": ("train.svm.gz", None),
+    "imdb_genres": ("train.svm.gz", None),
     "eurlex57k": ("train.svm.gz", None),
 }
 FRACTION = 0.1
@@ -189,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for who in contenders:
             found = measured(who, name, options.data, options.seeds, options.cap)
             report["sets"][name][who] = found
-            print(f"{name:<10}  {who:<25}  {'  '.join(f'{key} {value}' for key, value in found.items())}", flush=True)
+            print(f"{name:<12}  {who:<25}  {'  '.join(f'{key} {value}' for key, value in found.items())}", flush=True)
             status |= who == "fromlogits" and "seconds" not in found
         write_json(options.json, report)
     return status

@@ -116,6 +116,44 @@ def test_each_label_is_held_out_by_its_share_within_a_few_rows(fraction: float, 
     assert np.abs(off).max() <= 3  # drawn without strata, a label of share one half is off by 6 rows and more
 
 
+def long_tail(seed: int, n: int = 3000, n_labels: int = 500) -> NDArray[np.float32]:
+    """Eight labels in a fifth of the rows or more, and hundreds in a few, each with one of the eight beside it."""
+    rng = np.random.default_rng(seed)
+    share = 0.4 / np.arange(1, n_labels + 1)
+    kinds = rng.integers(0, 8, n_labels)
+    matrix = rng.random((n, n_labels)) < share
+    for label in range(8, n_labels):
+        matrix[:, kinds[label]] |= matrix[:, label]
+    return matrix.astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_of_every_frequency_fit_better_than_at_random_and_none_is_far_off(seed: int) -> None:
+    matrix = long_tail(seed)
+    totals = matrix.sum(axis=0)
+    held = check(matrix, 500, 0.1, seed)
+    random = np.random.default_rng(seed).permutation(3000)[:300]
+
+    assert len(held) == 300
+    off, at_random = (np.abs(matrix[rows].sum(axis=0) - 0.1 * totals) for rows in (held, random))
+    for least, most in ((2, 9), (10, 29), (30, 299), (300, 3000)):
+        band = (totals >= least) & (totals <= most)
+        assert off[band].mean() < at_random[band].mean()
+        assert off[band].max() <= at_random[band].max()
+    assert off.max() < 2  # dealt by the rarest label alone, a frequent one is off by 4 to 14 rows
+    assert matrix[held][:, totals >= 10].any(axis=0).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_folds_have_their_share_of_labels_of_every_frequency(seed: int) -> None:
+    matrix = long_tail(seed)
+    fold = check_folds(matrix, 500, 5, seed)
+
+    counts = np.array([matrix[fold == number].sum(axis=0) for number in range(5)])
+    assert np.abs(counts - matrix.sum(axis=0) / 5).max() < 2  # and here by 4 to 9
+    assert (counts[:, matrix.sum(axis=0) >= 10] > 0).all()
+
+
 def test_a_label_set_in_two_rows_is_trained_on() -> None:
     matrix = np.zeros((40, 3), np.float32)
     matrix[:20, 0] = 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -88,7 +87,9 @@ def validation_rows(
         if len(items) < 2:
             raise InputError(f"validation rows can't be held out: all {n} rows are of one group. {CURE}")
         order = _random_order(len(items), seed, HELD_OUT_STREAM)
-        is_held = _dealt(items, n_classes, [math.inf, wanted], order, keeps_all=is_class)[items.of_row] == 1
+        is_held = (
+            _dealt(items, n_classes, [n - wanted, wanted], order, holds_out=True, keeps_all=is_class)[items.of_row] == 1
+        )
         if not is_held.any():
             raise InputError(
                 f"validation rows can't be held out: each of the {len(items)} groups has all the rows of some"
@@ -151,7 +152,7 @@ def folds(targets: Targets, n_classes: int, n_folds: int, seed: int, groups: Row
             f"{len(items)} group{'s' * (len(items) != 1)} of rows can't make {n_folds} folds; each fold needs one."
             + (f" Fewer folds: --folds {len(items)}." if len(items) > 1 else "")
         )
-    room: list[float] = [(n + n_folds - 1 - fold) // n_folds for fold in range(n_folds)]
+    room = [(n + n_folds - 1 - fold) // n_folds for fold in range(n_folds)]
     return _dealt(items, n_classes, room, _random_order(len(items), seed, FOLD_STREAM))[items.of_row]
 
 
@@ -256,60 +257,86 @@ def _entries(matrix: Targets) -> tuple[Rows, Rows]:
     return np.concatenate(rows_of_parts), np.concatenate([part[1] for part in parts])
 
 
-def _dealt(items: _Items, n_labels: int, room: list[float], order: Rows, *, keeps_all: bool = False) -> Rows:
-    """The side that each item is dealt to: the rarest label first, each item to the side that lacks it most.
+def _dealt(
+    items: _Items, n_labels: int, room: list[int], order: Rows, *, holds_out: bool = False, keeps_all: bool = False
+) -> Rows:
+    """The side that each item is dealt to: the rarest label first, as iterative stratification goes (Sechidis,
+    Tsoumakas & Vlahavas, ECML PKDD 2011), but each item for the good of all its labels.
+
+    A side's need of a label is what its share lacks once the items still to come are dealt in proportion. An item goes
+    where it makes the sum of need² / √(the label's rows) least, over sides and labels; the rows themselves are a label
+    that every item has. By the rarest label's need alone, the frequent labels of its rows are dealt blindly, and little
+    is left to put them right: of EUR-Lex's 4 108 labels, one with 2 959 rows then has 236 of 4 500 held-out rows, not
+    296. Without the division rare labels are dealt worse; with the rows in place of their root the frequent ones are.
+    A side that is due a row of a label, and has none, comes first where it would else stay without.
 
     Args:
-        room: how many rows each side takes; of two, the first may take all (inf), so that the second is held out of
-            it. Then a label that several items have leaves a row there.
+        room: how many rows each side takes.
         order: of the items, random; among items of one size it decides.
+        holds_out: the second of two sides is held out of the first, which may take all: a label that several items have
+            leaves a row there.
         keeps_all: and so does a label that a single one has.
     """
-    n, n_sides, is_held_out = int(items.sizes.sum()), len(room), math.isinf(room[0])
+    n, sides = int(items.sizes.sum()), range(len(room))
     order = order[np.argsort(-items.sizes[order], kind="stable")]  # large groups are placed while there is choice
     own, places = csr.taken(items.starts, order)
     bounds, labels, counts = own.tolist(), items.labels[places], items.counts[places]
     sizes = items.sizes[order].tolist()
     totals = np.bincount(labels, counts, n_labels).astype(np.int64)
-    if is_held_out:
-        held = [room[1] / n * count for count in totals.tolist()]
-        lacks = [[count - share for count, share in zip(totals.tolist(), held, strict=True)], held]
-    else:
-        lacks = [(totals * (rows / n)).tolist() for rows in room]
+    shares = [rows / n for rows in room]
+    lacks = [(totals * share).tolist() for share in shares]
+    is_bare = [(totals * (rows + 1) > n).tolist() for rows in room]  # due a row, as nearly as whole rows allow
+    n_bare = np.sum(is_bare, axis=0).tolist()
+    scales = (1 / np.sqrt(np.maximum(totals, 1))).tolist()
     by_label, n_items_of = np.argsort(labels, kind="stable"), np.bincount(labels, minlength=n_labels)
-    items_of = np.split(csr.rows_of_values(own)[by_label], np.cumsum(np.bincount(labels, minlength=n_labels))[:-1])
+    items_of = np.split(csr.rows_of_values(own)[by_label], np.cumsum(n_items_of)[:-1])
     labels, counts = labels.tolist(), counts.tolist()
     left, spare, spare_rows = totals.tolist(), (totals - (keeps_all | (n_items_of > 1))).tolist(), n - 1
     open_labels = [(count, label) for label, count in enumerate(left) if count]
     heapq.heapify(open_labels)
     side_of = [-1] * len(items)
-    room, sides = list(room), range(n_sides)
-    n_open, side_is_empty = len(items), [True] * n_sides
+    room, n_open, rows_open, side_is_empty = list(room), len(items), n, [True for _ in sides]
 
     def may_be_held(k: int) -> bool:
         return sizes[k] <= spare_rows and all(counts[j] <= spare[labels[j]] for j in range(bounds[k], bounds[k + 1]))
 
     def sides_for(k: int) -> list[int]:
         """Those that it fills better than it overfills them; at the end, the one with the most room."""
-        if not is_held_out and n_open <= side_is_empty.count(True):
+        if holds_out:
+            return [0, 1] if 2 * room[1] >= sizes[k] and may_be_held(k) else [0]
+        if n_open <= side_is_empty.count(True):
             return [side for side in sides if side_is_empty[side]]
-        fit = [side for side in sides if 2 * room[side] >= sizes[k]] or [max(sides, key=room.__getitem__)]
-        return [0] if is_held_out and 1 in fit and not may_be_held(k) else fit
+        return [side for side in sides if 2 * room[side] >= sizes[k]] or [max(sides, key=room.__getitem__)]
 
-    def put(k: int, side: int) -> None:
-        nonlocal n_open, spare_rows
+    def gain(k: int, side: int) -> tuple[int, float, int]:
+        """How many labels it keeps from having none there, what the sum above loses, and the room."""
+        share, lack, bare, n_kept = shares[side], lacks[side], is_bare[side], 0
+        loss = sizes[k] * (2 * (room[side] - share * (rows_open - sizes[k])) - sizes[k]) / n**0.5
+        for j in range(bounds[k], bounds[k + 1]):
+            label, count = labels[j], counts[j]
+            n_kept += bare[label] and left[label] <= count * n_bare[label]
+            loss += count * (2 * (lack[label] - share * (left[label] - count)) - count) * scales[label]
+        return n_kept, loss / share, room[side]
+
+    def put(k: int) -> None:
+        nonlocal n_open, rows_open, spare_rows
+        among = sides_for(k)
+        side = among[0] if len(among) == 1 else max(among, key=lambda side: gain(k, side))
         n_open -= 1
+        rows_open -= sizes[k]
         side_is_empty[side] = False
         side_of[k] = side
         room[side] -= sizes[k]
-        lack = lacks[side]
+        lack, bare = lacks[side], is_bare[side]
         for j in range(bounds[k], bounds[k + 1]):
             label = labels[j]
             lack[label] -= counts[j]
             left[label] -= counts[j]
+            n_bare[label] -= bare[label]
+            bare[label] = False
             if left[label]:
                 heapq.heappush(open_labels, (left[label], label))
-        if is_held_out and side == 1:
+        if holds_out and side == 1:
             spare_rows -= sizes[k]
             for j in range(bounds[k], bounds[k + 1]):
                 spare[labels[j]] -= counts[j]
@@ -319,11 +346,11 @@ def _dealt(items: _Items, n_labels: int, room: list[float], order: Rows, *, keep
         if count == left[label]:  # otherwise it has become rarer, and stood further in front
             for k in items_of[label].tolist():
                 if side_of[k] < 0:
-                    put(k, max(sides_for(k), key=lambda side: (lacks[side][label], room[side])))
-    for k in range(len(items)):  # what has no label fills up one side after the other
+                    put(k)
+    for k in range(len(items)):  # what has no label
         if side_of[k] < 0:
-            put(k, min(sides_for(k), key=room.__getitem__))
-    if is_held_out and 1 not in side_of:  # each is too large for the few rows wanted
+            put(k)
+    if holds_out and 1 not in side_of:  # each is too large for the few rows wanted
         smallest = next((k for k in reversed(range(len(items))) if may_be_held(k)), None)
         if smallest is not None:
             side_of[smallest] = 1
