@@ -461,3 +461,23 @@ def test_rows_without_any_known_class_or_label_are_refused() -> None:
     clf = trained(X[:300], y[:300])
     with pytest.raises(InputError, match="no known label"):
         clf.calibrate(X[300:], np.full((300, 5), np.nan))
+
+
+@pytest.mark.parametrize("coverage", [None, 0.9])
+def test_rows_of_a_class_that_is_not_known_are_counted_and_choose_nothing(coverage: float | None) -> None:
+    X, y = of_classes(600)
+    clf = trained(X[:300], y[:300])
+    strange = y[300:].copy()
+    strange[[7, 40]] = "c9"
+    missed = ", and every set misses their class" if coverage else ""
+    said = rf"^2 of 300 rows have a class .* \(the first is row 7\); they choose nothing{missed}\.$"
+    with pytest.warns(UserWarning, match=said):
+        marked = copy.deepcopy(clf).calibrate(X[300:], strange, coverage=coverage)
+    if coverage is None:
+        known = np.delete(np.arange(300, 600), [7, 40])
+        np.testing.assert_array_equal(
+            marked.predict_logits(X), copy.deepcopy(clf).calibrate(X[known], y[known]).predict_logits(X)
+        )
+    strange[40] = y[340]
+    with pytest.warns(UserWarning, match="^1 of 300 rows has a class .*; it chooses nothing"):
+        clf.calibrate(X[300:], strange)

@@ -23,7 +23,7 @@ from .decisions import calibration
 from .decisions import sets as of_sets
 from .decisions.rules import checked_share, checked_top, top
 from .decisions.sets import PredictionSets, checked_coverage
-from .errors import InputError
+from .errors import InputError, counted
 from .estimator import Estimator, NamedAsASetting, not_fitted, warn_caller
 from .fitting import Fit, FitSummary
 from .heads import HEADS
@@ -221,7 +221,7 @@ class Classifier(Estimator):
             warnings.warn(words, stacklevel=2)
         lines = members.Lines(fit.summary.plan) if self.verbose else None
         if lines is not None:
-            lines.say(f"{fit.summary.n_train} rows to train on, {fit.summary.n_valid} held out")
+            lines.say(f"{counted(fit.summary.n_train, 'row')} to train on, {fit.summary.n_valid} held out")
             for note in fit.summary.notes:
                 lines.say(note)
         with training.StopOnSignal() as stop:
@@ -312,6 +312,10 @@ class Classifier(Estimator):
 
         Raises:
             InputError: data or an argument is not what it must be; the classifier is as it was.
+
+        Warns:
+            UserWarning: rows have a class that the classifier does not know: they choose nothing, and every set misses
+                their class.
         """
         done, surprises = self._calibrated(
             X, y, sample_weight, decide_for=decide_for, coverage=coverage, method=method, groups=groups,
@@ -353,6 +357,8 @@ class Classifier(Estimator):
             groups=None if groups is None else as_groups(groups, len(targets)),
             **about,
         )
+        if unknown := _said_of_unknown(targets, has_sets=coverage is not None):
+            surprises = (*surprises, unknown)
         return done, surprises
 
     def _prepare(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None, **about: Any) -> Fit:
@@ -665,6 +671,19 @@ def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifi
     )
     clf._become(model)
     return clf
+
+
+def _said_of_unknown(targets: NDArray[Any] | SparseLabels, *, has_sets: bool) -> str:
+    """How many of the rows to calibrate on have a class that the model does not know, and what becomes of them."""
+    if isinstance(targets, SparseLabels) or targets.ndim != 1 or not (is_unknown := targets == -1).any():
+        return ""
+    n = int(is_unknown.sum())
+    have, they, their = ("has", "it chooses", "its") if n == 1 else ("have", "they choose", "their")
+    missed = f", and every set misses {their} class" if has_sets else ""
+    return (
+        f"{n:,} of {counted(len(targets), 'row')} {have} a class that the model does not know (the first is row"
+        f" {int(is_unknown.argmax())}); {they} nothing{missed}."
+    )
 
 
 def _by_class(model: Model, setting: str) -> dict[Any, float] | None:

@@ -69,6 +69,11 @@ def one_line(text: str) -> str:
     return _ENDS_OR_STEERS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
+def counted(n: int, noun: str) -> str:
+    """So many of them: "1 row", "2,000 rows"."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint to put behind an error about an unknown word: " Did you mean 'x'?" or an empty string."""
     import difflib

@@ -27,7 +27,7 @@ from .decisions.objectives import Costs, Objective, resolve
 from .decisions.sets import Method, PredictionSets, check_enough, checked_coverage
 from .engines import ENGINES
 from .engines.base import Engine, Weights
-from .errors import InputError, nearest
+from .errors import InputError, counted, nearest
 from .heads import HEADS
 from .members import Member, Observer
 from .model import Model
@@ -470,7 +470,7 @@ def _about_kept(
     """What has to be said of rows that are kept for prediction sets."""
     if kept is None:
         return []
-    notes = [f"kept for prediction sets, and used for nothing else: {len(kept.rows):,} rows drawn by the seed"]
+    notes = [f"kept for prediction sets, and used for nothing else: {counted(len(kept.rows), 'row')} drawn by the seed"]
     if group_of is not None:
         notes[0] += (
             f", of {len(np.unique(group_of[kept.rows])):,} whole groups; the coverage is promised for rows that are"
@@ -498,8 +498,8 @@ def _about_split(
     if group_of is not None:
         n_held = len(np.unique(group_of[held]))
         n_groups = n_held + len(np.unique(group_of[rows]))
-        return (f"held out are the {len(held):,} rows of {n_held:,} of the {n_groups:,} groups",)
-    notes = [f"held out are the last {len(held):,} rows in time"]
+        return (f"held out are the {counted(len(held), 'row')} of {n_held:,} of the {n_groups:,} groups",)
+    notes = [f"held out are the last {counted(len(held), 'row')} in time"]
     if not isinstance(targets, SparseLabels) and targets.ndim == 1:
         early, late = (np.bincount(targets[some], minlength=target.n_classes) for some in (rows, held))
         is_late = (early == 0) & (late > 0)

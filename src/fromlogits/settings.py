@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .engines import ENGINES
-from .errors import InputError, nearest
+from .errors import InputError, brief, counted, nearest
 from .presets import PRESETS
 from .spec import HIDDEN_ACTIVATIONS, MAX_NETWORKS, OPTIMIZERS, SCHEDULES, Network, Plan, one_of, parse_layers
 
@@ -458,7 +458,8 @@ def costs_from_file(path: str | Path) -> dict[str, dict[str, float]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     costs: dict[str, dict[str, float]] = {}
     try:
-        decided = [name.strip() for name in next(reader, [])[1:]]
+        header = [name.strip() for name in next(reader, [])]
+        decided = header[1:]
         if not decided or len(set(decided)) < len(decided):
             raise InputError(
                 f"{path}, line 1: must have an empty field and the name of each decided class, once,"
@@ -466,9 +467,15 @@ def costs_from_file(path: str | Path) -> dict[str, dict[str, float]]:
             )
         for true, *cells in reader:
             where = f"{path}, line {reader.line_num}"
+            if len(cells) == len(header) and len(costs) == 0:
+                raise InputError(
+                    f"{path}, line 1: must begin with an empty field, as in {brief(delimiter.join(['', *header]))}: the"
+                    " decided classes stand above their costs, and each true one in front of its line."
+                )
             if len(cells) != len(decided):
                 raise InputError(
-                    f"{where}: must have a class and {len(decided)} costs; it has {len(cells) + 1} fields."
+                    f"{where}: must have a class and {counted(len(decided), 'cost')}; it has"
+                    f" {counted(len(cells) + 1, 'field')}."
                 )
             if true.strip() in costs:
                 raise InputError(f"{where}: the class {true.strip()!r} is there twice.")

@@ -1632,6 +1632,12 @@ CASES: dict[str, list[Case]] = {
             "--decide-for costs.csv: costs.csv, line 3: must have a class and 2 costs; it has 2 fields.",
         ),
         Case(
+            "a cost matrix whose first line has no empty field in front",
+            several(table, text("a,b\na,0,1\nb,5,0\n", name="costs.csv")),
+            f"{TRAIN} --decide-for costs.csv",
+            "--decide-for costs.csv: costs.csv, line 1: must begin with an empty field, as in ',a,b': the decided classes stand above their costs, and each true one in front of its line.",
+        ),
+        Case(
             "costs that are no numbers",
             several(table, text(",a,b\na,0,much\nb,5,0\n", name="costs.csv")),
             f"{TRAIN} --decide-for costs.csv",

@@ -1,6 +1,7 @@
 """The verbs from end to end, in this process: what they print, write, return and leave alone."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -700,3 +701,31 @@ def test_an_ensemble_is_a_setting_and_says_so(here: Here) -> None:
     code, held, _ = here.ended("inspect m.safetensors")
     assert code == 0 and "3 networks 2-4-3, an ensemble; each 3 linear units, softmax head" in held
     assert len(here.json("inspect m.safetensors")["record"]["members"]) == 3
+
+
+def test_one_row_and_one_epoch_are_not_many(here: Here) -> None:
+    write_classes("t.csv")
+    write_classes("one.csv", rows=1)
+    train = "train t.csv --target kind --id nr --layers 8 --epochs 1 --valid one.csv --test one.csv -o m.safetensors"
+    said = "\n".join([
+        *here(train),
+        *here("evaluate m.safetensors one.csv"),
+        *here("inspect m.safetensors"),
+        *here("inspect m.safetensors one.csv"),
+        *here("predict m.safetensors one.csv -o p.csv"),
+        *here("calibrate m.safetensors one.csv -o n.safetensors"),
+        *here("inspect n.safetensors"),
+    ])  # fmt: skip
+    assert re.findall(r"\b1 (?:[a-z]+ )?[a-z]+s\b(?!:)", said) == []
+    for words in (
+        "at most 1 epoch,",
+        "the one epoch done",
+        "test (1 row, ",
+        "one.csv: 1 row; ",
+        "1 more row chose the",
+    ):
+        assert words in said
+    assert (
+        "1 prediction written to p.csv" in said
+        and "has 1 row;" in here.ended("inspect m.safetensors one.csv --row 3")[2]
+    )

@@ -278,7 +278,10 @@ def test_a_bound_that_can_not_be_kept_is_said() -> None:
     assert "too few positive rows to promise recall>=0.9; the threshold finds all of them: label 'l0'" in (recall.notes)
     assert (p_nl > values_of(recall)).sum() == 30
     precision = fit_labels("precision>=0.9", p_nl, truth_nl)
-    assert "precision>=0.9 is reached by no threshold; nothing is decided for: label 'l0'" in precision.notes
+    assert (
+        "no threshold reaches precision>=0.9; the one kept lies above every probability of these rows: label 'l0'"
+        in precision.notes
+    )
     assert (p_nl > values_of(precision)).sum() == 0
     nothing = fit_labels("recall>=0.9", p_nl, np.zeros((50, 1)))
     assert "no row is positive, so nothing can be said and 0.5 stays" in nothing.notes[0]

@@ -12,7 +12,7 @@ import typer
 
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
-from ..errors import FromlogitsError, InputError
+from ..errors import FromlogitsError, InputError, counted
 from .columns import noticed_notes
 from .display import Screen, duration
 from .evaluate import about_weights, trained_with_weights, unknown_classes, unknown_labels
@@ -151,8 +151,8 @@ def _figures(report: dict[str, Any], classifier: Classifier) -> str:
     which = "which chose it" if "selected_on" in loss else "which chose nothing"
     text = (
         f"calibration: {calibration_text(classifier.record_, is_one_unit=classifier._is_one_unit)}, on"
-        f" {report['chosen_on']:,} rows\nlog_loss {in_words(loss['before'])} -> {in_words(loss['after'])} on"
-        f" {loss['rows']:,} rows, {which}"
+        f" {counted(report['chosen_on'], 'row')}\nlog_loss {in_words(loss['before'])} -> {in_words(loss['after'])} on"
+        f" {counted(loss['rows'], 'row')}, {which}"
     )
     if classifier._model.decision:
         text += f"\ndecides for: {decision_text(classifier)}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..data.schema import word
-from ..errors import one_line
+from ..errors import counted, one_line
 
 if TYPE_CHECKING:
     from ..data.encoders import FeatureEncoder
@@ -38,11 +38,11 @@ def noticed_table(noticed: Sequence[tuple[str, int, int]], n_rows: int, most: in
     """The columns in which a file has missing or unseen values, a sentence where there is none."""
     found = [one for one in noticed if one[1] or one[2]]
     if not found:
-        return f"no value is missing and none is unseen in {n_rows:,} rows"
+        return f"no value is missing and none is unseen in {counted(n_rows, 'row')}"
     rows = [("column", "missing", "unseen")]
     rows += [(_short(name), f"{missing:,}", f"{unseen:,}") for name, missing, unseen in found[:most]]
     more = f"\nand {len(found) - most:,} more; --json has all" if len(found) > most else ""
-    return f"of {n_rows:,} rows:\n{_left(rows)}{more}"
+    return f"of {counted(n_rows, 'row')}:\n{_left(rows)}{more}"
 
 
 def noticed_notes(noticed: Sequence[tuple[str, int, int]], file: str, n_rows: int) -> list[str]:
@@ -50,7 +50,7 @@ def noticed_notes(noticed: Sequence[tuple[str, int, int]], file: str, n_rows: in
     unseen = [(name, count) for name, _, count in noticed if count]
     if not unseen:
         return []
-    listed = ", ".join(f"{word(name)} ({count:,} of {n_rows:,} rows)" for name, count in unseen[:5])
+    listed = ", ".join(f"{word(name)} ({count:,} of {counted(n_rows, 'row')})" for name, count in unseen[:5])
     more = f" and {len(unseen) - 5} more columns" if len(unseen) > 5 else ""
     return [f"{file}: values that the training hardly or never had: {listed}{more}"]
 

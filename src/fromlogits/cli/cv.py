@@ -14,7 +14,7 @@ import typer
 
 from ..data.label_sets import SIGN
 from ..data.reading import Reading
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..whole_file import check_room
 from .columns import columns_table
 from .display import Screen
@@ -31,6 +31,7 @@ from .output import (
     delimiter_of,
     if_weighted,
     in_words,
+    kinds_text,
     listed,
     naming,
     takes_a_stream,
@@ -105,8 +106,9 @@ def cv(
             warn(words)
 
     def fold_done(fold: Fold) -> None:
+        trained_on = counted(fold.n_train + fold.n_validation, "row")
         progress.say(
-            f"fold {fold.number} of {folds}: {fold.n_train + fold.n_validation:,} rows trained on, {len(fold.rows):,}"
+            f"fold {fold.number} of {folds}: {trained_on} trained on, {len(fold.rows):,}"
             f" judged after {time.perf_counter() - started:.1f} s"
         )
 
@@ -134,13 +136,13 @@ def cv(
     if json:
         results.tell(as_json(report))
         return 0
-    kind = "classes" if found.target.task == "multi-class" else "labels"
     classes = found.target.classes
-    results.tell(f"{named(data)}: {len(dataset):,} rows; {len(classes):,} {kind}: {listed(classes)}")
+    kinds = kinds_text(found.target.task, len(classes))
+    results.tell(f"{named(data)}: {len(dataset):,} rows; {kinds}: {listed(classes)}")
     results.tell(_table(found))
     judged = report["out_of_fold"]["rows"]
     weighted = if_weighted(dataset)
-    about = f"\nout of fold ({judged:,} rows{weighted}, which took no part in the training that judges them):"
+    about = f"\nout of fold ({counted(judged, 'row')}{weighted}, which took no part in the training that judges them):"
     drawn = "other rows" if recipe.group is None else f"other groups of {recipe.group}"
     show(results, about, found.figures, f"{drawn}; how trainings differ is not in it")
     if decision := found.figures.get("decision"):
@@ -148,7 +150,7 @@ def cv(
         results.tell(f"by what each fold decides for: {gain}")
     if path is not None:
         say = progress if takes_a_stream(path) else results  # a pipe may be standard output itself
-        say.tell(f"{len(dataset):,} predictions written to {path}")
+        say.tell(f"{counted(len(dataset), 'prediction')} written to {path}")
     return 0
 
 

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from ..errors import FromlogitsError
+from ..errors import FromlogitsError, counted
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -394,8 +394,8 @@ def how_it_ended(members: Sequence[Member], plan: Plan, n_networks: int) -> str:
         return how_one_ended(members[0].history, plan)
     counts = Counter(member.history.stopped_by for member in members)
     words = {
-        "patience": f"stopped with none better in {plan.patience} epochs",
-        "max_epochs": f"ran all {plan.max_epochs} epochs",
+        "patience": f"stopped with none better in {counted(plan.patience, 'epoch')}",
+        "max_epochs": f"ran {all_epochs(plan.max_epochs)}",
         "interrupt": "stopped by Ctrl-C",
         "terminate": "stopped by SIGTERM",
     }
@@ -407,13 +407,17 @@ def how_it_ended(members: Sequence[Member], plan: Plan, n_networks: int) -> str:
     return f"{len(members):,} network{'s' * (len(members) > 1)}: {ways}; {epochs}{rest}"
 
 
+def all_epochs(n: int) -> str:
+    return f"all {n} epochs" if n > 1 else "the one epoch"
+
+
 def how_one_ended(history: History, plan: Plan) -> str:
     """What ended the training, in a sentence."""
     last, best = history.epochs[-1].epoch, history.best_epoch
     if history.stopped_by == "patience":
         return f"stopped after epoch {last}: none better than epoch {best} in {plan.patience}; epoch {best} is kept"
     if history.stopped_by == "max_epochs":
-        return f"all {last} epochs done; epoch {best} is kept" if best != last else f"all {last} epochs done"
+        return f"{all_epochs(last)} done" + (f"; epoch {best} is kept" if best != last else "")
     asked = {"interrupt": "Ctrl-C", "terminate": "SIGTERM"}.get(history.stopped_by, history.stopped_by)
     if not plan.early_stopping:
         return f"stopped by {asked} in epoch {last}; epoch {best}, the last, is kept"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..data.groups_and_times import as_groups
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
+from ..errors import counted
 from ..metrics import SHORT
 from ..weights import checked
 from .columns import as_report, noticed_notes
@@ -23,6 +24,7 @@ from .output import (
     decision_text,
     figures_text,
     if_weighted,
+    kinds_text,
     listed,
     naming,
     say_of_validation,
@@ -110,7 +112,8 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     if json:
         results.tell(as_json(report))
         return 0
-    results.tell(f"{model} on {named(data)}: {len(dataset):,} rows; {len(classes):,} {_kind(task)}: {listed(classes)}")
+    kinds = kinds_text(task, len(classes))
+    results.tell(f"{model} on {named(data)}: {counted(len(dataset), 'row')}; {kinds}: {listed(classes)}")
     weighted = if_weighted(dataset)
     drawn = "other rows" if groups is None else f"other groups of {classifier.encoder_.schema.group_names[0]}"
     shares = [say] * is_validation_file + ["calibrated it"] * has_calibrated
@@ -133,10 +136,6 @@ def _of_calibrated(record: dict[str, Any]) -> str:
     what = "the calibration" + " and the decisions" * (record.get("decision", {}).get("folds", 0) > 0)
     sets = f", {kept:,} more made the prediction sets" if kept else ""
     return f"{rows:,} of its rows chose {what}{sets}, so the figures are a little too good"
-
-
-def _kind(task: str) -> str:
-    return "classes" if task == "multi-class" else "labels"
 
 
 def about_weights(data: str, dataset: Dataset, column: str | None, is_weighted: bool = False) -> str:

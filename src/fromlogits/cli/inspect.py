@@ -11,7 +11,7 @@ import typer
 
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..heads import HEADS
 from ..spec import Members
 from .columns import as_report, columns_table, noticed_table
@@ -25,8 +25,8 @@ from .output import (
     chose_decisions,
     decision_text,
     figures_text,
-    in_words,
     json_numbers,
+    kinds_text,
     listed,
     naming,
     per_label_table,
@@ -68,8 +68,8 @@ def inspect(
         results.tell(as_json(held))
         return 0
     schema, record, plan = classifier.encoder_.schema, held["record"], held["plan"]
-    kind = "classes" if held["task"] == "multi-class" else "labels"
-    results.tell(f"{model}: {held['task']}, {len(held['classes']):,} {kind}: {listed(held['classes'])}", "bold")
+    kinds = kinds_text(held["task"], len(held["classes"]))
+    results.tell(f"{model}: {held['task']}, {kinds}: {listed(held['classes'])}", "bold")
     members = Members.from_json(held["members"])
     results.tell(f"\n{classifier.network_}")
     if members == Members():
@@ -89,12 +89,10 @@ def inspect(
     for what, names in columns:
         if names:
             lines.append((what, listed(names)))
-    held_out, say = (
-        in_words(record["n_validation"]),
-        say_of_validation(classifier.plan_, decides=chose_decisions(record)),
-    )
+    say = say_of_validation(classifier.plan_, decides=chose_decisions(record))
     digest = record["split"].get("data_sha256")
-    more = "of the same" if digest is not None and digest == record["data_sha256"] else "more"
+    more = "of the same row" if digest is not None and digest == record["data_sha256"] else "more row"
+    held_out = counted(record["n_validation"], more)
     if len(classifier.members_) > 1:
         epochs = f"{classifier.n_iter_} at most"
     else:
@@ -102,9 +100,9 @@ def inspect(
         epochs = f"{classifier.n_iter_}, {best}; ended by {classifier.history_.stopped_by}"
     lines += [
         ("optimizer", f"{plan['optimizer']}, learning rate {plan['learning_rate']:g}, {plan['schedule']}"),
-        ("batches", f"{plan['batch_size']:,} rows"),
-        ("trained on", f"{in_words(record['n_train'])} rows"),
-        ("validation", f"{held_out} {more} rows {say}" if record["n_validation"] else "no rows were held out"),
+        ("batches", counted(plan["batch_size"], "row")),
+        ("trained on", counted(record["n_train"], "row")),
+        ("validation", f"{held_out} {say}" if record["n_validation"] else "no rows were held out"),
         ("epochs", epochs),
         ("seed", str(record["seed"])),
         ("calibration", calibration_text(record, is_one_unit=classifier._is_one_unit)),
@@ -114,10 +112,10 @@ def inspect(
         words = decision_text(classifier)
         lines.append(("decides for", words))
     if calibrated := record.get("calibrated"):
-        lines.append(("calibrated", f"after the training, on {in_words(calibrated['rows'])} other rows"))
+        lines.append(("calibrated", f"after the training, on {counted(calibrated['rows'], 'other row')}"))
     if sets := classifier.sets_:
         asked = f"coverage {sets.coverage:g}, or any up to {sets.most_coverage:.4f}"
-        lines.append(("sets", f"{sets.method}, from {in_words(sets.n_rows)} rows kept for them: {asked}"))
+        lines.append(("sets", f"{sets.method}, from {counted(sets.n_rows, 'row')} kept for them: {asked}"))
     for setting in ("class_weight", "pos_weight"):
         if each := record.get("weights", {}).get(setting):
             lines.append(
@@ -137,7 +135,8 @@ def inspect(
     weighted = ", weighted" if record.get("weights", {}).get("rows") and record["split"]["kind"] != "given" else ""
     if isinstance(figures, dict):
         when = "validation before it was calibrated on other rows" if calibrated else "validation"
-        results.tell(figures_text(f"\n{when} ({held_out} rows{weighted}, which {say}):", figures))
+        judged = counted(record["n_validation"], "row")
+        results.tell(figures_text(f"\n{when} ({judged}{weighted}, which {say}):", figures))
         if table := per_label_table(figures):
             results.tell(f"\n{table}")
     return 0
@@ -178,7 +177,7 @@ def _inspect_row(model: str, data: str, reading: Reading, row: int, json: bool) 
     name = Path(data).name
     if row >= len(dataset):
         raise InputError(
-            f"--row must be 0 to {len(dataset) - 1}, as {name} has {in_words(len(dataset))} rows; got {row}. Rows are"
+            f"--row must be 0 to {len(dataset) - 1}, as {name} has {counted(len(dataset), 'row')}; got {row}. Rows are"
             " counted from 0."
         )
     truth, unknown = output_layer.truth_of(classifier, dataset, row)

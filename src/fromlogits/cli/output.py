@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from ..errors import FromlogitsError, InputError, one_line
+from ..errors import FromlogitsError, InputError, counted, one_line
 from ..whole_file import check_folder, whole_file
 
 if TYPE_CHECKING:
@@ -82,6 +82,11 @@ def in_words(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
     return f"{value:,}" if type(value) is int else str(value)
+
+
+def kinds_text(task: str, n_classes: int) -> str:
+    """How many classes, or labels."""
+    return f"{n_classes:,} classes" if task == "multi-class" else counted(n_classes, "label")
 
 
 def figures_text(about: str, figures: Mapping[str, Any], wide: int = 100) -> str:

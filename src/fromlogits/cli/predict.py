@@ -15,7 +15,7 @@ import typer
 from ..data.label_sets import SIGN
 from ..data.noticed import Noticed
 from ..data.reading import Reading
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..whole_file import check_room
 from .columns import as_report, noticed_notes
 from .display import Screen, standard_output
@@ -188,7 +188,7 @@ def predict(
             results.tell(as_json({**about(), "output": str(path)}))
         else:
             say = progress if takes_a_stream(path) else results  # a pipe may be standard output itself
-            say.tell(f"{n_rows:,} predictions written to {path}{_undecided(n_undecided, says_undecided)}")
+            say.tell(f"{counted(n_rows, 'prediction')} written to {path}{_undecided(n_undecided, says_undecided)}")
     elif json:
         with spooled() as spool:
             for number, row in enumerate(row for part in parts() for row in part.as_objects()):

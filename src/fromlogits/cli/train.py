@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..data.reading import Reading
-from ..errors import FromlogitsError, InputError
+from ..errors import FromlogitsError, InputError, counted
 from .columns import columns_table, noticed_notes
 from .display import Screen, display_for, duration, how_it_ended
 from .evaluate import about_weights, unknown_labels
@@ -48,6 +48,7 @@ from .output import (
     figures_text,
     if_weighted,
     joined_notes,
+    kinds_text,
     listed,
     naming,
     per_label_table,
@@ -368,16 +369,16 @@ def found(data: str, dataset: Dataset, fit: Fit, target: TargetEncoder) -> str:
     if shape is not None:
         rows = f"pictures of {'x'.join(map(str, shape))}"
     elif isinstance(features, SparseMatrix):
-        rows = f"rows, {features.n_features:,} features, {100 * features.density:.2g} % not zero"
+        rows = f"rows, {counted(features.n_features, 'feature')}, {100 * features.density:.2g} % not zero"
     elif fit.encoder.table is not None:
         n = fit.encoder.schema.n_features
-        rows = f"rows of {n:,} column{'s' * (n != 1)}, encoded as {fit.encoder.n_features:,} features"
+        rows = f"rows of {counted(n, 'column')}, encoded as {counted(fit.encoder.n_features, 'feature')}"
     else:
-        rows = f"rows of {summary.network.n_features:,} numbers"
+        rows = f"rows of {counted(fit.encoder.n_features, 'number')}"
     names = targets.names if targets is not None else ()
     column = f" in column {names[0]!r}" if len(names) == 1 else ""
-    kind = "classes" if target.task == "multi-class" else "labels"
-    return f"{named(data)}: {len(dataset):,} {rows}; {target.n_classes:,} {kind}{column}: {listed(target.classes)}"
+    kinds = kinds_text(target.task, target.n_classes)
+    return f"{named(data)}: {len(dataset):,} {rows}; {kinds}{column}: {listed(target.classes)}"
 
 
 def plan(
@@ -389,7 +390,7 @@ def plan(
     decides: bool = False,
 ) -> str:
     """What will be done, a few lines."""
-    rows = f"{summary.n_train:,} rows to train on"
+    rows = f"{counted(summary.n_train, 'row')} to train on"
     if summary.n_valid:
         purpose = purpose_of_validation(summary.plan, decides=decides)
         rows += f", {summary.n_valid:,}{f' of {valid}' if valid else ''} {purpose}"
@@ -424,7 +425,7 @@ def steps(summary: FitSummary) -> str:
     threads = f"{summary.n_threads} thread{'s' * (summary.n_threads > 1)}"
     return (
         f"{recipe.optimizer}, {rate}; batches of {recipe.batch_size:,},"
-        f" at most {recipe.max_epochs:,} epochs, seed {summary.seed}, {threads}"
+        f" at most {counted(recipe.max_epochs, 'epoch')}, seed {summary.seed}, {threads}"
     )
 
 
@@ -505,7 +506,7 @@ def _tell(results: Screen, classifier: Classifier, report: dict[str, Any], says:
     for name, say in says.items():
         figures = report.get(name)
         if figures is not None:
-            results.tell(figures_text(f"{name} ({figures['rows']:,} rows{say}):", figures), "bold green")
+            results.tell(figures_text(f"{name} ({counted(figures['rows'], 'row')}{say}):", figures), "bold green")
             if decision := figures.get("decision"):
                 results.tell(f"  by what it decides for: {decided_figures_text(decision['figures'])}")
             if words := sets_text(figures):

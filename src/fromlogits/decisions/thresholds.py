@@ -390,7 +390,7 @@ def _bounded(objective: Objective, hits: Float64, yes: Float64, counts: Float64 
     enough = np.flatnonzero((hits >= objective.number * (yes + one_more) * (1 - ROUNDING)) & (yes > 0))
     if len(enough):
         return int(enough[hits[enough].argmax()]), ""
-    return 0, f"{objective.name} is reached by no threshold; nothing is decided for"
+    return 0, f"no threshold reaches {objective.name}; the one kept lies above every probability of these rows"
 
 
 # --- one class of three or more ---
