@@ -481,3 +481,15 @@ def test_rows_of_a_class_that_is_not_known_are_counted_and_choose_nothing(covera
     strange[40] = y[340]
     with pytest.warns(UserWarning, match="^1 of 300 rows has a class .*; it chooses nothing"):
         clf.calibrate(X[300:], strange)
+
+
+def test_a_coverage_of_probabilities_is_refused_and_not_ignored() -> None:
+    X, y = of_labels(600)
+    clf = trained(X[:300], 0.1 + 0.8 * y[:300], task="multi-label").calibrate(X[300:], y[300:], coverage=0.9)
+    assert clf.evaluate(X, y, coverage=0.8)["sets"]["asked"] == 0.8
+    shares = 0.1 + 0.8 * y
+    assert "sets" not in clf.evaluate(X, shares)
+    with pytest.raises(InputError, match="this target holds probabilities"):
+        clf.evaluate(X, shares, coverage=0.8)
+    with pytest.raises(InputError, match="needs at least"):
+        clf.evaluate(X, y, coverage=0.9999)

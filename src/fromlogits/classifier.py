@@ -548,17 +548,19 @@ class Classifier(Estimator):
         figure = self._model.figure(name, logits_nc, targets, weights)
         return math.nan if figure is None else figure
 
-    def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, Any]:
+    def evaluate(self, X: Any, y: Any, sample_weight: Any = None, *, coverage: float | None = None) -> dict[str, Any]:
         """Figures of these rows and their intervals, as `fromlogits evaluate --json` prints them.
 
         docs/reference/metrics.md says what each is. `sample_weight` as for `fit`; `class_weight` and `pos_weight` shape
         the training, they have no part in figures. A classifier that decides for something says in "decision" what its
         decisions of these rows are worth by it, beside the natural ones. One with prediction sets has theirs in "sets"
-        (`decisions.sets.figures`), where each row counts once.
+        (`decisions.sets.figures`), where each row counts once; `coverage` as for `predict_set`.
         """
+        if coverage is not None:
+            self._sets_for(coverage)
         logits_nc = self.predict_logits(X)
         targets, weights = self._known(len(logits_nc), y, sample_weight)
-        return self._figures(logits_nc, targets, weights)
+        return self._figures(logits_nc, targets, weights, coverage=coverage)
 
     def _figures(
         self,
@@ -566,10 +568,16 @@ class Classifier(Estimator):
         targets: NDArray[Any] | SparseLabels,
         weights: NDArray[np.float64] | None,
         groups: NDArray[np.int64] | None = None,
+        *,
+        coverage: float | None = None,
     ) -> dict[str, Any]:
-        """All of them, with their intervals, for which rows of one group are drawn together."""
+        """All of them, with their intervals, for which rows of one group are drawn together.
+
+        Args:
+            coverage: of prediction sets; None: the one that they were made for.
+        """
         figures = self._model.figures_in_full(logits_nc, targets, weights, groups)
-        return figures | self._figures_of_decisions_and_sets(logits_nc, targets, weights)
+        return figures | self._figures_of_decisions_and_sets(logits_nc, targets, weights, coverage)
 
     def _short_figures(
         self, logits_nc: Float32, targets: NDArray[Any] | SparseLabels, weights: NDArray[np.float64] | None
@@ -579,24 +587,36 @@ class Classifier(Estimator):
         return figures | self._figures_of_decisions_and_sets(logits_nc, targets, weights)
 
     def _figures_of_decisions_and_sets(
-        self, logits_nc: Float32, targets: NDArray[Any] | SparseLabels, weights: NDArray[np.float64] | None
+        self,
+        logits_nc: Float32,
+        targets: NDArray[Any] | SparseLabels,
+        weights: NDArray[np.float64] | None,
+        coverage: float | None = None,
     ) -> dict[str, Any]:
         """Of what is decided for, if anything, and of prediction sets, if there are any."""
         decision = calibrating.decision_figures(self._model, logits_nc, targets, weights)
         figures = {} if decision is None else {"decision": decision}
-        return figures | self._figures_of_sets(logits_nc, targets, weights)
+        return figures | self._figures_of_sets(logits_nc, targets, weights, coverage)
 
     def _figures_of_sets(
-        self, logits_nc: Float32, targets: NDArray[Any] | SparseLabels, weights: NDArray[np.float64] | None
+        self,
+        logits_nc: Float32,
+        targets: NDArray[Any] | SparseLabels,
+        weights: NDArray[np.float64] | None,
+        coverage: float | None,
     ) -> dict[str, Any]:
         """Of prediction sets, where there are rows for them, each row that takes part once."""
         known = None if self.sets_ is None else calibrating.hard_targets(targets, weights, self.target_)
         if self.sets_ is None or known is None:
+            if coverage is not None:
+                raise InputError(
+                    "a coverage is of classes and labels that hold or do not; this target holds probabilities."
+                )
             return {}
         if weights is not None and weights.ndim == 1 and not weights.all():
             part = np.flatnonzero(weights)
             logits_nc, known = logits_nc[part], known.take(part, axis=0)
-        return {"sets": of_sets.figures(self.sets_, logits_nc, known)}
+        return {"sets": of_sets.figures(self.sets_, logits_nc, known, coverage)}
 
     def _known(
         self, n: int, y: Any, sample_weight: Any

@@ -2081,6 +2081,12 @@ CASES: dict[str, list[Case]] = {
             "this model has no rows kept for prediction sets; keep some: clf.calibrate(X, y, coverage=0.9) on rows that the training never saw (fromlogits calibrate MODEL DATA -o NEW --coverage 0.9), or fromlogits train --coverage 0.9.",
         ),
         Case(
+            "figures of prediction sets of a model without them",
+            several(model, table),
+            "evaluate m.safetensors t.csv --coverage 0.9",
+            "this model has no rows kept for prediction sets; keep some: clf.calibrate(X, y, coverage=0.9) on rows that the training never saw (fromlogits calibrate MODEL DATA -o NEW --coverage 0.9), or fromlogits train --coverage 0.9.",
+        ),
+        Case(
             "a coverage that the kept rows do not grant",
             several(calibrated_model, table),
             "predict c.safetensors t.csv --coverage 0.99",

@@ -62,6 +62,26 @@ def test_calibrate_makes_sets_that_predict_writes_and_evaluate_judges(here: Here
     assert here(out.splitlines()[-1].strip().removeprefix("fromlogits "))[0].startswith("prediction,set,set_size,")
 
 
+@pytest.mark.parametrize("labels", [False, True])
+def test_evaluate_judges_the_sets_of_another_coverage(here: Here, labels: bool) -> None:
+    write("t.csv", labels=labels)
+    write("c.csv", 600, seed=1, labels=labels)
+    write("new.csv", 1500, seed=2, labels=labels)
+    here(TRAIN.replace("kind", "label:*") if labels else TRAIN)
+    here("calibrate m.safetensors c.csv -o n.safetensors --coverage 0.9")
+    asked = "n.safetensors new.csv --coverage 0.7"
+    sets = here.json(f"evaluate {asked}")["sets"]
+    found = here.rows(f"predict {asked}")
+
+    assert sets["asked"] == 0.7
+    assert sets["mean_size"] == pytest.approx(np.mean([int(row["set_size"]) for row in found]), rel=1e-12)
+    assert sets["expected"][0] <= sets["coverage"] <= sets["expected"][1]
+    assert sets["mean_size"] < here.json("evaluate n.safetensors new.csv")["sets"]["mean_size"]
+    assert f"\nprediction sets for 0.7: coverage {sets['coverage']:.4f} " in here(f"evaluate {asked}")[0]
+    at_once = here.json("evaluate n.safetensors c.csv --coverage 0.7")
+    assert at_once["selected_on"] and at_once["sets"]["asked"] == 0.7
+
+
 def test_other_coverages_can_be_asked_of_the_same_model(here: Here) -> None:
     write("t.csv")
     write("c.csv", 600, seed=1)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ..data.groups_and_times import as_groups
 from ..data.inputs import as_inputs
@@ -17,7 +19,7 @@ from .columns import as_report, noticed_notes
 from .display import Screen
 from .figures import show
 from .opening import open_model, read_labelled
-from .options import Data, Json, Model, Threads, named, reads_files
+from .options import Data, Json, Model, Threads, named, read_coverage, reads_files
 from .output import (
     as_json,
     chose_decisions,
@@ -43,10 +45,27 @@ if TYPE_CHECKING:
 
 
 @reads_files
-def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None, json: Json = False) -> int:
+def evaluate(
+    model: Model,
+    data: Data,
+    reading: Reading,
+    coverage: Annotated[
+        str | None,
+        typer.Option(
+            "--coverage",
+            metavar="P",
+            help="Judge the prediction sets of this coverage, such as 0.8, not of the one that MODEL's were made for.",
+        ),
+    ] = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> int:
     """Say how good MODEL is on DATA, its target known."""
     started = time.perf_counter()
+    wanted = read_coverage(coverage)
     classifier = open_model(model, threads)
+    if wanted is not None:
+        classifier._sets_for(wanted)
     dataset = read_labelled(classifier, data, reading)
     with naming(data):
         noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
@@ -55,7 +74,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
         weights = checked("sample_weight", dataset.weights, len(dataset), classifier.target_)
     task, classes = classifier.target_.task, classifier.target_.classes
     groups = None if dataset.groups is None else as_groups(dataset.groups, len(dataset))
-    figures = classifier._figures(logits_nc, targets, weights, groups)
+    figures = classifier._figures(logits_nc, targets, weights, groups, coverage=wanted)
     report: dict[str, Any] = {"task": task, "rows": len(dataset), "classes": list(classes), "seconds": 0.0, **figures}
     report["columns"] = as_report(noticed)
 
@@ -79,7 +98,7 @@ def evaluate(model: Model, data: Data, reading: Reading, threads: Threads = None
     if rows is not None:
         of_rows = None if weights is None else weights[rows]
         of_group = None if groups is None else groups[rows]
-        held_out = classifier._figures(logits_nc[rows], targets.take(rows, axis=0), of_rows, of_group)
+        held_out = classifier._figures(logits_nc[rows], targets.take(rows, axis=0), of_rows, of_group, coverage=wanted)
         report["held_out"] = {
             "rows": len(rows),
             "selected_on": selected_on(classifier.plan_, decides=decides),
