@@ -15,10 +15,13 @@ from typing import Any, Literal
 
 from .errors import InputError, brief, nearest
 
-HIDDEN_ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "selu", "sigmoid", "linear")
+HIDDEN_ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "selu", "sigmoid", "parametric_selu", "linear")
 OUTPUT_ACTIVATIONS = ("linear", "softmax", "sigmoid")
 OPTIMIZERS = ("adam", "adamw", "sgd", "nesterov")
-SCHEDULES = ("constant", "cosine")
+SCHEDULES = ("constant", "cosine", "coslog4", "flat_cosine")
+FADES = ("constant", "flat_cosine")
+INITIALISATIONS = ("uniform", "data")
+NUMBER_SCALES = ("standard", "robust")
 HeadName = Literal["softmax", "sigmoid"]
 
 # A file from a stranger is bounded by these before memory is taken; no real network comes near them.
@@ -54,12 +57,61 @@ def _number(
 
 
 @dataclass(frozen=True)
+class Periodic:
+    """Each column of numbers becomes several features: the number itself, and mixtures of waves over it.
+
+    Of a number x: x, and W cos(2π (f x + p)) + s, with frequencies f, phases p (in turns), mixtures W and shifts s of
+    the column's own, all of them learned. Source: Holzmüller et al., NeurIPS 2024 (PBLD); Gorishniy et al., NeurIPS
+    2022.
+
+    Args:
+        frequencies: waves of a column.
+        mixtures: features that are made of them.
+        spread: standard deviation of the first frequencies, in turns for each unit of the encoded number.
+    """
+
+    frequencies: int = 16
+    mixtures: int = 3
+    spread: float = 0.1
+
+    def __post_init__(self) -> None:
+        _whole("Periodic frequencies", self.frequencies, 1, 1024)
+        _whole("Periodic mixtures", self.mixtures, 1, 1024)
+        if type(self.spread) is int:
+            object.__setattr__(self, "spread", float(self.spread))
+        _number("Periodic spread", self.spread, 0, 1e6, open_low=True)
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Each category of many values becomes a vector, which is learned for each of its values.
+
+    Args:
+        outputs: length of the vectors.
+    """
+
+    outputs: int = 8
+
+    def __post_init__(self) -> None:
+        _whole("Embedding outputs", self.outputs, 1, 1024)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Each input is multiplied by a number of its own, 1 at first: a learned, soft choice of features.
+
+    Source: Holzmüller et al., NeurIPS 2024.
+    """
+
+
+@dataclass(frozen=True)
 class Dense:
     """A fully connected layer with a bias: activation(W x + b).
 
     Args:
         units: how many outputs it has.
-        activation: relu, tanh, gelu, silu, selu, sigmoid or linear ("identity" is another word for linear). In the
+        activation: relu, tanh, gelu, silu, selu, sigmoid, parametric_selu or linear ("identity" is another word for
+            linear). parametric_selu is z + a (selu(z) - z), with an a of each unit that is learned, 1 at first. In the
             last layer of a network: linear lets the target decide the head; softmax and sigmoid force it, and the
             network still ends in linear logits.
     """
@@ -74,13 +126,56 @@ class Dense:
         one_of("Dense activation", self.activation, tuple(dict.fromkeys(HIDDEN_ACTIVATIONS + OUTPUT_ACTIVATIONS)))
 
 
+Layer = Periodic | Embedding | Scaling | Dense
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which features of a row are what; the others go to the first dense layer as they are.
+
+    Attributes:
+        numbers: features that are numbers, each of a column: what `Periodic` embeds.
+        categories: (feature, values) of those that hold a category's code, a whole number from 0 on below `values`, or
+            -1 for a value without a vector: what `Embedding` embeds.
+    """
+
+    numbers: tuple[int, ...] = ()
+    categories: tuple[tuple[int, int], ...] = ()
+
+    def check(self, n_features: int) -> None:
+        """Raise InputError unless these are different features of so many."""
+        named = [*self.numbers, *(feature for feature, _ in self.categories)]
+        for feature in named:
+            _whole("a feature of columns", feature, 0, n_features - 1)
+        for _, values in self.categories:
+            _whole("the values of a category", values, 1, MAX_UNITS)
+        if len(set(named)) < len(named):
+            raise InputError("columns names a feature twice.")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"numbers": list(self.numbers), "categories": [list(one) for one in self.categories]}
+
+    @classmethod
+    def from_json(cls, value: object) -> Columns:
+        """The inverse of `to_json`; raises InputError on anything else."""
+        fields = json_object("columns", value, {"numbers", "categories"})
+        numbers, categories = fields["numbers"], fields["categories"]
+        if not isinstance(numbers, list) or not isinstance(categories, list):
+            raise InputError("columns must have the lists numbers and categories.")
+        if not all(isinstance(one, list) and len(one) == 2 for one in categories):
+            raise InputError("columns: each of the categories must be a list of its feature and its number of values.")
+        return cls(tuple(numbers), tuple((one[0], one[1]) for one in categories))
+
+
 @dataclass(frozen=True)
 class Network:
-    """Dense layers, first to last; the last one gives the logits.
+    """Layers, first to last; the last one gives the logits.
 
     Args:
-        layers: the `Dense` layers; the last has one unit per class or label.
+        layers: at most one each of `Periodic`, `Embedding` and `Scaling`, in this order, and then the `Dense` layers,
+            the last of which has one unit per class or label.
         n_features: width of the input, or None while it is not known (`Classifier.fit` finds it in the data).
+        columns: what the features are; needed where there is a `Periodic` or `Embedding` layer.
 
     `print(network)` lists layers, shapes and parameters:
 
@@ -92,28 +187,24 @@ class Network:
         total                   20,175
     """
 
-    layers: Sequence[Dense]
+    layers: Sequence[Layer]
     n_features: int | None = None
+    columns: Columns | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.layers, Dense):
+        if isinstance(self.layers, Layer):
             raise InputError("Network takes a list of layers, as in Network([Dense(25, 'relu'), Dense(10)]).")
         layers = tuple(self.layers)
         object.__setattr__(self, "layers", layers)
         _whole("the number of layers", len(layers), 1, MAX_LAYERS)
         for position, layer in enumerate(layers, 1):
-            if not isinstance(layer, Dense):
-                raise InputError(f"layer {position} of the network must be a Dense layer; got {layer!r}.")
-            is_last = position == len(layers)
-            allowed = OUTPUT_ACTIVATIONS if is_last else HIDDEN_ACTIVATIONS
-            if layer.activation not in allowed:
-                where = "the last layer" if is_last else f"layer {position}, a hidden layer,"
-                raise InputError(
-                    f"{where} must have one of the activations {', '.join(allowed)}; got {brief(layer.activation)}."
-                    + (" The network ends in linear logits: add a last layer Dense(classes)." if is_last else "")
-                )
+            self._check(position, layer)
         if self.n_features is not None:
             _whole("n_features", self.n_features, 1, MAX_UNITS)
+            if self.columns is None and (self.periodic or self.embedding):
+                raise InputError("a Network with Periodic or Embedding and n_features needs columns: what they embed.")
+            if self.columns is not None:
+                self.columns.check(self.n_features)
             if self.n_parameters > MAX_PARAMETERS:
                 gib = self.n_parameters * 4 / 2**30
                 raise InputError(
@@ -121,64 +212,188 @@ class Network:
                     f" the limit is {MAX_PARAMETERS:,}."
                 )
 
+    def _check(self, position: int, layer: object) -> None:
+        """Raise InputError unless this layer may stand here."""
+        order = [*FRONT, Dense]
+        if not isinstance(layer, Layer):
+            raise InputError(f"layer {position} of the network must be a Dense layer; got {layer!r}.")
+        before = self.layers[position - 2] if position > 1 else None
+        is_last = position == len(self.layers)
+        if not isinstance(layer, Dense):
+            if is_last or (before is not None and order.index(type(before)) >= order.index(type(layer))):
+                names = ", ".join(one.__name__ for one in FRONT)
+                raise InputError(
+                    f"layer {position} is {type(layer).__name__}: {names} stand in this order, each at most once, in"
+                    " front of the Dense layers, of which there is one at least."
+                )
+            return
+        allowed = OUTPUT_ACTIVATIONS if is_last else HIDDEN_ACTIVATIONS
+        if layer.activation not in allowed:
+            where = "the last layer" if is_last else f"layer {position}, a hidden layer,"
+            raise InputError(
+                f"{where} must have one of the activations {', '.join(allowed)}; got {brief(layer.activation)}."
+                + (" The network ends in linear logits: add a last layer Dense(classes)." if is_last else "")
+            )
+
     @property
-    def shapes(self) -> tuple[tuple[int, int], ...]:
-        """(fan_out, fan_in) of each layer's weights; needs n_features."""
+    def dense(self) -> tuple[Dense, ...]:
+        """The dense layers."""
+        return tuple(layer for layer in self.layers if isinstance(layer, Dense))
+
+    @property
+    def front(self) -> tuple[Periodic | Embedding | Scaling, ...]:
+        """What stands before them."""
+        return tuple(layer for layer in self.layers if not isinstance(layer, Dense))
+
+    @property
+    def periodic(self) -> Periodic | None:
+        return next((layer for layer in self.layers if isinstance(layer, Periodic)), None)
+
+    @property
+    def embedding(self) -> Embedding | None:
+        return next((layer for layer in self.layers if isinstance(layer, Embedding)), None)
+
+    @property
+    def has_scaling(self) -> bool:
+        return any(isinstance(layer, Scaling) for layer in self.layers)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Features that `Periodic` embeds."""
+        return () if self.periodic is None or self.columns is None else self.columns.numbers
+
+    @property
+    def categories(self) -> tuple[tuple[int, int], ...]:
+        """Features that `Embedding` embeds, and how many values they have."""
+        return () if self.embedding is None or self.columns is None else self.columns.categories
+
+    @property
+    def n_inputs(self) -> int:
+        """Of the first dense layer: the embedded numbers, the embedded categories, and then the other features."""
         if self.n_features is None:
             raise InputError("the network's input width is not known yet; fit it, or state n_features.")
-        widths = (self.n_features, *(layer.units for layer in self.layers))
+        n = self.n_features
+        if self.periodic is not None:
+            n += len(self.numbers) * self.periodic.mixtures
+        if self.embedding is not None:
+            n += len(self.categories) * (self.embedding.outputs - 1)
+        return n
+
+    @property
+    def arrays(self) -> tuple[dict[str, tuple[int, ...]], ...]:
+        """Of each layer its parameters, by name, and their shapes; needs n_features.
+
+        Of k numbers, f frequencies and m mixtures, v values of all categories, e outputs, d inputs and h units:
+        Periodic: frequencies (k, f), phases (k, f), mixtures (k, m, f), shifts (k, m).
+        Embedding: vectors (v, e), category after category.
+        Scaling: factors (d,).
+        Dense: weights (h, d), biases (h,) and, of parametric_selu, slopes (h,).
+        """
+        width, arrays = self.n_inputs, []
+        for layer in self.layers:
+            shapes: dict[str, tuple[int, ...]]
+            if isinstance(layer, Periodic):
+                k, f, m = len(self.numbers), layer.frequencies, layer.mixtures
+                shapes = {"frequencies": (k, f), "phases": (k, f), "mixtures": (k, m, f), "shifts": (k, m)}
+            elif isinstance(layer, Embedding):
+                shapes = {"vectors": (sum(values for _, values in self.categories), layer.outputs)}
+            elif isinstance(layer, Scaling):
+                shapes = {"factors": (width,)}
+            else:
+                shapes = {"weights": (layer.units, width), "biases": (layer.units,)}
+                if layer.activation == "parametric_selu":
+                    shapes["slopes"] = (layer.units,)
+                width = layer.units
+            arrays.append(shapes)
+        return tuple(arrays)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """(fan_out, fan_in) of each dense layer's weights; needs n_features."""
+        widths = (self.n_inputs, *(layer.units for layer in self.dense))
         return tuple((units, fan_in) for fan_in, units in pairwise(widths))
 
     @property
     def n_parameters(self) -> int:
-        return sum(units * fan_in + units for units, fan_in in self.shapes)
+        return sum(math.prod(shape) for shapes in self.arrays for shape in shapes.values())
 
     @property
     def n_outputs(self) -> int:
-        return self.layers[-1].units
+        return self.dense[-1].units
 
     @property
     def stated_head(self) -> HeadName | None:
         """The head that the last activation forces, or None where the target decides."""
-        last = self.layers[-1].activation
+        last = self.dense[-1].activation
         return last if last in ("softmax", "sigmoid") else None  # type: ignore[return-value]
 
-    def with_input(self, n_features: int) -> Network:
-        """The same network, its input width known and its last activation linear: what an engine trains."""
-        last = dataclasses.replace(self.layers[-1], activation="linear")
-        return Network((*self.layers[:-1], last), n_features)
+    def with_input(self, n_features: int, columns: Columns | None = None) -> Network:
+        """The same network, its input known and its last activation linear: what an engine trains."""
+        last = dataclasses.replace(self.dense[-1], activation="linear")
+        return Network((*self.layers[:-1], last), n_features, columns if self.periodic or self.embedding else None)
 
     def __str__(self) -> str:
-        names = [f"{layer.units} {layer.activation}" for layer in self.layers]
+        names = [describe_layer(layer) for layer in self.layers]
         if self.n_features is None:
             return "Network(" + " -> ".join(["input", *names]) + ")"
-        shapes = [f"{fan_in} -> {units}" for units, fan_in in self.shapes]
-        counts = [f"{units * fan_in + units:,}" for units, fan_in in self.shapes]
+        counts = [sum(math.prod(shape) for shape in shapes.values()) for shapes in self.arrays]
         rows = [
             ("layer", "shape", "parameters"),
-            *zip(names, shapes, counts, strict=True),
+            *zip(names, self._widths(), (f"{count:,}" for count in counts), strict=True),
             ("total", "", f"{self.n_parameters:,}"),
         ]
         wide = [max(len(row[k]) for row in rows) for k in range(3)]
         return "\n".join(f"{a:<{wide[0]}} {b:<{wide[1]}} {c:>{wide[2]}}" for a, b, c in rows)
 
+    def _widths(self) -> list[str]:
+        """Of each layer, how wide a row is before and after it."""
+        assert self.n_features is not None
+        widths = [self.n_features]
+        for layer in self.layers:
+            after = widths[-1]
+            if isinstance(layer, Periodic):
+                after += len(self.numbers) * layer.mixtures
+            elif isinstance(layer, Embedding):
+                after += len(self.categories) * (layer.outputs - 1)
+            elif isinstance(layer, Dense):
+                after = layer.units
+            widths.append(after)
+        return [f"{before} -> {after}" for before, after in pairwise(widths)]
+
     def to_json(self) -> dict[str, Any]:
-        layers = [{"kind": "dense", "units": layer.units, "activation": layer.activation} for layer in self.layers]
-        return {"n_features": self.n_features, "layers": layers}
+        layers = [{"kind": KIND_OF[type(layer)], **dataclasses.asdict(layer)} for layer in self.layers]
+        columns = None if self.columns is None else self.columns.to_json()
+        return {"n_features": self.n_features, "columns": columns, "layers": layers}
 
     @classmethod
     def from_json(cls, value: object) -> Network:
         """The inverse of `to_json`; raises InputError on anything else."""
-        fields = json_object("network", value, {"n_features", "layers"})
-        layers = fields["layers"]
+        fields = json_object("network", value, {"n_features", "columns", "layers"})
+        layers, columns = fields["layers"], fields["columns"]
         if not isinstance(layers, list) or len(layers) > MAX_LAYERS:
             raise InputError(f"network layers must be a list of at most {MAX_LAYERS}.")
-        dense = []
+        read = []
         for layer in layers:
-            layer = json_object("layer", layer, {"kind", "units", "activation"})
-            one_of("layer kind", layer["kind"], ("dense",))
-            dense.append(Dense(layer["units"], layer["activation"]))
-        return cls(tuple(dense), fields["n_features"])
+            kind = layer.get("kind") if isinstance(layer, dict) else None
+            one_of("layer kind", kind, tuple(KIND_OF.values()))
+            of_kind = next(one for one, name in KIND_OF.items() if name == kind)
+            names = {field.name for field in dataclasses.fields(of_kind)}
+            given = json_object("layer", layer, {"kind", *names})
+            read.append(of_kind(**{name: given[name] for name in names}))
+        return cls(tuple(read), fields["n_features"], None if columns is None else Columns.from_json(columns))
+
+
+FRONT = (Periodic, Embedding, Scaling)
+KIND_OF: dict[Any, str] = {Periodic: "periodic", Embedding: "embedding", Scaling: "scaling", Dense: "dense"}
+
+
+def describe_layer(layer: Layer) -> str:
+    """As `parse_layers` reads it: "25 relu", "periodic 16 3", "embedding 8", "scaling"."""
+    if isinstance(layer, Dense):
+        return f"{layer.units} {layer.activation}"
+    if isinstance(layer, Periodic):
+        return f"periodic {layer.frequencies} {layer.mixtures} {layer.spread:g}"
+    return f"embedding {layer.outputs}" if isinstance(layer, Embedding) else "scaling"
 
 
 @dataclass(frozen=True)
@@ -226,7 +441,7 @@ class Members:
     def describe(self, network: Network, n_labels: int) -> str:
         """ "6 networks 294-100-1, one per label"; of one network "1 network 294-100-6"."""
         count = self.count(n_labels)
-        widths = "-".join(map(str, (network.n_features, *(layer.units for layer in network.layers))))
+        widths = "-".join(map(str, (network.n_features, *(layer.units for layer in network.dense))))
         words = f"{count:,} network{'s' * (count > 1)} {widths}"
         if self.separate_networks:
             words += ", one per label" if self.ensemble == 1 else f", {self.ensemble:,} per label"
@@ -244,22 +459,46 @@ class Members:
 
 
 def parse_layers(text: str, activation: str = "relu") -> Network | tuple[int, ...]:
-    """Read `--layers`: "25,15" gives hidden layer sizes, "25 relu, 15 tanh, 10 linear" a whole network."""
+    """Read `--layers`: "25,15" gives hidden layer sizes, "25 relu, 15 tanh, 10 linear" a whole network.
+
+    In front of the dense layers of a whole network may stand "periodic" (or "periodic FREQUENCIES MIXTURES SPREAD"),
+    "embedding" (or "embedding OUTPUTS") and "scaling".
+    """
     parts = [part.strip() for part in text.split(",")]
     if parts == [""]:
         return ()
     if all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts):
         return tuple(int(part) for part in parts)
-    layers = []
+    layers: list[Layer] = []
     for part in parts:
-        match = re.fullmatch(r"([0-9]{1,9})\s+([A-Za-z]+)", part)
-        if not match:
+        front = re.fullmatch(r"(periodic|embedding|scaling)((?:\s+[0-9.]{1,9})*)", part)
+        dense = re.fullmatch(r"([0-9]{1,9})\s+([A-Za-z_]+)", part)
+        if dense:
+            layers.append(Dense(int(dense[1]), dense[2]))
+        elif front and (layer := _front_layer(front[1], front[2].split())) is not None:
+            layers.append(layer)
+        else:
             raise InputError(
                 'layers must be hidden units as in "25,15", or a whole network as in "25 relu, 15 relu, 10 linear";'
                 f" got {text!r}."
             )
-        layers.append(Dense(int(match[1]), match[2]))
     return Network(tuple(layers))
+
+
+def _front_layer(kind: str, words: Sequence[str]) -> Layer | None:
+    """The layer of this kind with these numbers, or None where they are not its own."""
+    of_kind = next(one for one, name in KIND_OF.items() if name == kind)
+    fields = dataclasses.fields(of_kind)
+    if len(words) > len(fields):
+        return None
+    try:
+        values = [
+            float(word) if field.type == "float" else int(word) for field, word in zip(fields, words, strict=False)
+        ]
+    except ValueError:
+        return None
+    layer: Layer = of_kind(*values)
+    return layer
 
 
 @dataclass(frozen=True)
@@ -269,13 +508,27 @@ class Plan:
     Args:
         optimizer: adam, adamw, sgd (with momentum) or nesterov (sgd with Nesterov's momentum).
         learning_rate: step size at the start of the schedule.
-        schedule: constant, or cosine: half a cosine wave from learning_rate to 0 over all steps of max_epochs.
+        schedule: of the learning rate over all steps of max_epochs, t from 0 to 1. constant; cosine: half a wave from
+            learning_rate to 0; coslog4: four waves, each about twice as long as the one before,
+            (1 - cos(2π log2(1 + 15 t))) / 2; flat_cosine: all of it to the middle, then half a wave to 0.
+        bias_rate, slope_rate, scaling_rate, embedding_rate: what biases, the slopes a of parametric_selu, `Scaling`
+            and the layers `Periodic` and `Embedding` learn at, times the learning rate.
+        rate_by_width: the weights of a dense layer of d inputs learn at the learning rate over √d: what learning in the
+            neural-tangent parametrisation comes to with adam, for which the size of gradients is no matter.
         momentum: of sgd and nesterov.
         beta1, beta2, epsilon: of adam and adamw.
         weight_decay: with adam, sgd and nesterov it adds weight_decay/2 · ‖W‖² to the mean loss; with adamw it is
-            decoupled (W shrinks by learning_rate · weight_decay a step). Biases are free.
+            decoupled (W shrinks by learning_rate · weight_decay a step). Only the weights of dense layers decay, and
+            with scaling_decay the factors of `Scaling`.
+        scaling_decay: what the weight_decay of `Scaling` is times.
+        decay_schedule, dropout_schedule: constant or flat_cosine, of weight_decay and dropout.
         clip_norm: the gradient is scaled down to this Euclidean norm, or None.
         dropout: share of each hidden layer's units set to 0 in a training step (in steps of 1/65536).
+        label_smoothing: share of each target that is spread over all classes, or towards a half for a label.
+        initialisation: uniform: by the shapes alone; data: so that what each unit computes of the training rows has the
+            variance 1, and its bias lies among these (Holzmüller et al., NeurIPS 2024, "he+5").
+        numbers: standard: (x - mean) / standard deviation; robust: (x - median) / interquartile range, and then
+            smoothly clipped to ±3.
         batch_size: rows a step; the last batch of an epoch may be smaller.
         max_epochs: passes over the training rows.
         early_stopping: hold out rows, keep the best epoch, stop after `patience` epochs without a better one.
@@ -295,6 +548,17 @@ class Plan:
     weight_decay: float = 0.0
     clip_norm: float | None = None
     dropout: float = 0.0
+    bias_rate: float = 1.0
+    slope_rate: float = 1.0
+    scaling_rate: float = 1.0
+    embedding_rate: float = 1.0
+    rate_by_width: bool = False
+    scaling_decay: float = 0.0
+    decay_schedule: str = "constant"
+    dropout_schedule: str = "constant"
+    label_smoothing: float = 0.0
+    initialisation: str = "uniform"
+    numbers: str = "standard"
     batch_size: int = 32
     max_epochs: int = 100
     early_stopping: bool = True
@@ -321,11 +585,18 @@ class Plan:
         if self.clip_norm is not None:
             _number("clip_norm", self.clip_norm, 0, 1e30, open_low=True)
         _number("dropout", self.dropout, 0, 0.99)
+        for name in ("bias_rate", "slope_rate", "scaling_rate", "embedding_rate", "scaling_decay"):
+            _number(name, getattr(self, name), 0, 1e6)
+        one_of("decay_schedule", self.decay_schedule, FADES)
+        one_of("dropout_schedule", self.dropout_schedule, FADES)
+        _number("label_smoothing", self.label_smoothing, 0, 1, open_high=True)
+        one_of("initialisation", self.initialisation, INITIALISATIONS)
+        one_of("numbers", self.numbers, NUMBER_SCALES)
         _whole("batch_size", self.batch_size, 1, 2**31 - 1)
         _whole("max_epochs", self.max_epochs, 1, 10**9)
         _whole("patience", self.patience, 1, 10**9)
         _number("validation_fraction", self.validation_fraction, 0, 1, open_low=True, open_high=True)
-        for name in ("early_stopping", "calibrate"):
+        for name in ("early_stopping", "calibrate", "rate_by_width"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name} must be True or False; got {brief(getattr(self, name))}.")
         if not isinstance(self.metric, str):

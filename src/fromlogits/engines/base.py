@@ -16,8 +16,8 @@ from ..data.features import EncodedRows
 from ..data.label_sets import SparseLabels
 from ..spec import HeadName, Network, Plan
 
-Parameters = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
-"""Per layer: weights (h, d), row-major, and biases (h,)."""
+Parameters = list[tuple[NDArray[np.float32], ...]]
+"""Per layer its arrays, in the order and of the shapes of `Network.arrays`, row-major."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,31 @@ class Weights:
         each: of every row, float64 (n,), or with sigmoid of every entry (n, c); finite, at least 0, and where all rows
             that are trained on are known, in the mean 1 over them. What weighs 0 takes no part. None: 1.
         positive: of the sigmoid head, what target 1 of each output counts beside target 0; float64 (c,). None: 1.
-        penalties: of each of the s steps, what the plan's weight_decay is times; float64 (s,), at least 0. None: 1.
     """
 
     each: NDArray[np.float64] | None = None
     positive: NDArray[np.float64] | None = None
-    penalties: NDArray[np.float64] | None = None
 
 
 UNWEIGHTED = Weights()
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The numbers of s steps that follow a schedule, float64 (s,) each.
+
+    Attributes:
+        rates: learning rates.
+        decays: what the plan's weight_decay is times; at least 0. None: 1.
+        dropouts: shares of the units that are dropped, in steps of 1/65536. None: the plan's.
+    """
+
+    rates: NDArray[np.float64]
+    decays: NDArray[np.float64] | None = None
+    dropouts: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rates)
 
 
 class Engine(ABC):
@@ -51,10 +67,7 @@ class Engine(ABC):
 
     @abstractmethod
     def initialise(self, seed: int) -> None:
-        """Draw the parameters: biases 0, weights uniform on ±bound.
-
-        bound² is 6/d for relu, gelu and silu (He), 3/d for selu (LeCun), 6/(d + h) otherwise (Glorot).
-        """
+        """Draw the parameters as `initialisation.initial_parameters` does."""
 
     @abstractmethod
     def parameters(self, into: Parameters | None = None) -> Parameters:
@@ -66,7 +79,10 @@ class Engine(ABC):
 
     @abstractmethod
     def start(self, plan: Plan, seed: int) -> None:
-        """Forget the optimizer's state: the next step is step 0 of this plan. `seed` fixes the dropout."""
+        """Forget the optimizer's state: the next step is step 0 of this plan. `seed` fixes the dropout.
+
+        What each array learns at is the learning rate times `rates.rate_factors`; what decays, `rates.decay_factors`.
+        """
 
     @abstractmethod
     def train_span(
@@ -74,7 +90,7 @@ class Engine(ABC):
         features: EncodedRows,
         targets: NDArray[Any] | SparseLabels,
         order_k: NDArray[np.int64],
-        learning_rates_s: NDArray[np.float64],
+        steps: Steps,
         loss: float = 0.0,
         weights: Weights = UNWEIGHTED,
     ) -> float:
@@ -86,7 +102,7 @@ class Engine(ABC):
                 probabilities, float32 (n, c), or 0/1 as SparseLabels, which gives the same bits; NaN where a label is
                 unknown: it has no loss and no gradient.
             order_k: row numbers in the order they are trained on.
-            learning_rates_s: one for each step.
+            steps: one of each number for each step.
             loss: of the spans before this one.
             weights: of all rows: a step's gradient is that of Σ weight · loss over its rows, by their number.
 
