@@ -27,6 +27,7 @@ import numpy as np
 from machine import machine, show, spread, threads, write_json
 from networks import NETWORKS, network_of, task_of
 
+from fromlogits.engines.base import Steps
 from fromlogits.engines.native import NativeEngine
 from fromlogits.spec import Plan
 
@@ -65,11 +66,11 @@ class Training:
         engine = NativeEngine(network_of(task.units).with_input(task.units[0]), task.shape.head, n_threads=n_threads)
         engine.set_parameters(task.first)
         engine.start(Plan(optimizer="adam", batch_size=task.batch), seed=0)
-        engine.train_span(self.features, task.targets, self.order, self.rates)
+        engine.train_span(self.features, task.targets, self.order, Steps(self.rates))
         after = b"".join(part.tobytes() for layer in engine.parameters() for part in layer)
         epochs, start = 0, time.perf_counter()
         while time.perf_counter() - start < seconds:
-            engine.train_span(self.features, task.targets, self.order, self.rates)
+            engine.train_span(self.features, task.targets, self.order, Steps(self.rates))
             epochs += 1
         return (time.perf_counter() - start) / epochs, after
 

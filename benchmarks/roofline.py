@@ -40,6 +40,7 @@ from networks import NETWORKS, Task, has_sparse_engine, network_of, task_of
 from train_speed import BETA1, BETA2, EPSILON, RATE
 
 import fromlogits as fl
+from fromlogits.engines.base import Steps
 from fromlogits.engines.native import NativeEngine
 from fromlogits.spec import Plan
 
@@ -62,7 +63,7 @@ def steps(task: Task, batch: int, optimizer: str = "adam") -> Callable[[int], fl
     def run(count: int) -> float:
         rows = np.resize(order, count * batch)
         start = time.perf_counter()
-        engine.train_span(features, task.targets, rows, np.full(count, RATE))
+        engine.train_span(features, task.targets, rows, Steps(np.full(count, RATE)))
         return (time.perf_counter() - start) / count
 
     return run

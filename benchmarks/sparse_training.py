@@ -34,6 +34,7 @@ from scipy.sparse import csr_array
 from fromlogits import Classifier
 from fromlogits.data.features import EncodedRows, Features, SparseFeatures
 from fromlogits.data.svmlight import read_svmlight
+from fromlogits.engines.base import Steps
 from fromlogits.engines.native import NativeEngine
 from fromlogits.spec import Dense, Network, Plan
 
@@ -75,7 +76,7 @@ def by_density(repeats: int) -> list[dict[str, Any]]:
                 order = np.random.default_rng(epoch).permutation(N)
                 for form, features in forms.items():
                     start = time.perf_counter()
-                    engines[form].train_span(features, labels, order, np.full(N // BATCH, 1e-3))
+                    engines[form].train_span(features, labels, order, Steps(np.full(N // BATCH, 1e-3)))
                     rates[form].append(N / (time.perf_counter() - start))
             found = {form: spread(values[1:]) for form, values in rates.items()}  # the first one warms up
             ratio = spread([a / b for a, b in zip(rates["sparse"][1:], rates["dense"][1:], strict=True)])

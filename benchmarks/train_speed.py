@@ -54,6 +54,7 @@ from must_take import Machine, work_of
 from networks import NETWORKS, SparseRows, Task, has_sparse_engine, network_of, task_of
 
 import fromlogits as fl
+from fromlogits.engines.base import Steps
 from fromlogits.engines.native import NativeEngine
 from fromlogits.spec import Plan
 
@@ -97,7 +98,7 @@ class Ours(Contender):
         task, loss = self.task, 0.0
         rates = np.full(len(task) // task.batch, RATE)
         for _ in range(epochs):
-            loss = self.engine.train_span(self.features, task.targets, task.order(self.epoch), rates)
+            loss = self.engine.train_span(self.features, task.targets, task.order(self.epoch), Steps(rates))
             self.epoch += 1
         return loss / len(task)
 

@@ -25,6 +25,7 @@ import fromlogits as fl
 from fromlogits import training
 from fromlogits.data.features import Features
 from fromlogits.data.inputs import as_inputs
+from fromlogits.engines.base import Steps
 from fromlogits.engines.native import NativeEngine
 from fromlogits.errors import DivergedError, InputError, ModelFileError
 from fromlogits.spec import Plan
@@ -426,7 +427,7 @@ def test_a_call_takes_the_engines_steps() -> None:
     engine.start(Plan(batch_size=16, learning_rate=0.01), 0)
     first = X[:16]
     features = Features(((X - first.mean(axis=0)) / first.std(axis=0)).astype(np.float32))
-    engine.train_span(features, y.astype(np.int32), np.arange(96), np.full(6, 0.01))
+    engine.train_span(features, y.astype(np.int32), np.arange(96), Steps(np.full(6, 0.01)))
     for layer, expected in zip(clf.members_[0].parameters, engine.parameters(), strict=True):
         for found, tensor in zip(layer, expected, strict=True):
             np.testing.assert_allclose(found, tensor, rtol=0, atol=1e-6)  # the scaling rounds (x - m) * (1/s)
@@ -649,7 +650,7 @@ def test_warm_start_goes_on_from_the_present_parameters() -> None:
     for _ in range(2):  # the optimizer begins anew, the parameters stay
         engine.start(clf.plan_, 0)
         features = clf.encoder_.encode(as_inputs(X))
-        engine.train_span(features, y.astype(np.int32), order, np.full(math.ceil(len(X) / 16), 0.01))
+        engine.train_span(features, y.astype(np.int32), order, Steps(np.full(math.ceil(len(X) / 16), 0.01)))
     for layer, expected in zip(clf.members_[0].parameters, engine.parameters(), strict=True):
         for found, tensor in zip(layer, expected, strict=True):
             np.testing.assert_array_equal(found, tensor)

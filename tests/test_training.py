@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from fromlogits import training
 from fromlogits.data.features import EncodedRows, Features
 from fromlogits.data.label_sets import SparseLabels
-from fromlogits.engines.base import UNWEIGHTED, Engine, Parameters, Weights
+from fromlogits.engines.base import UNWEIGHTED, Engine, Parameters, Steps, Weights
 from fromlogits.errors import DivergedError, InputError
 from fromlogits.spec import Dense, HeadName, Network, Plan
 
@@ -29,6 +30,8 @@ class Counting(Engine):
         self.steps, self.loss = 0, 1.0
         self.seen: list[NDArray[np.int64]] = []
         self.rates: list[float] = []
+        self.decays: list[float] = []
+        self.dropouts: list[float] = []
 
     def initialise(self, seed: int) -> None:
         self.steps = 0
@@ -49,14 +52,16 @@ class Counting(Engine):
         features: EncodedRows,
         targets: NDArray[Any] | SparseLabels,
         order_k: NDArray[np.int64],
-        learning_rates_s: NDArray[np.float64],
+        steps: Steps,
         loss: float = 0.0,
         weights: Weights = UNWEIGHTED,
     ) -> float:
-        assert len(learning_rates_s) == -(-len(order_k) // self.batch_size)
-        self.steps += len(learning_rates_s)
+        assert len(steps) == -(-len(order_k) // self.batch_size)
+        self.steps += len(steps)
         self.seen.append(order_k)
-        self.rates.extend(learning_rates_s)
+        self.rates.extend(steps.rates)
+        self.decays.extend([] if steps.decays is None else steps.decays)
+        self.dropouts.extend([] if steps.dropouts is None else steps.dropouts)
         return loss + self.loss * len(order_k)
 
     def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
@@ -130,6 +135,30 @@ def test_the_cosine_schedule_falls_from_the_stated_rate_to_nothing() -> None:
     assert engine.rates[50] == pytest.approx(0.25)
     assert 0 < engine.rates[-1] < 1e-3
     assert engine.rates == sorted(engine.rates, reverse=True)
+
+
+def test_the_four_waves_begin_and_end_at_nothing_and_reach_the_stated_rate_in_between() -> None:
+    """(1 - cos(2π log2(1 + 15 t))) / 2 is 0 where 1 + 15 t is 1, 2, 4, 8, 16, and 1 half an octave above each."""
+    steps = training.scheduled(Plan(schedule="coslog4", learning_rate=0.5), 0, 15 * 64 + 1, 15 * 64)
+    assert steps.rates[[0, 64, 3 * 64, 7 * 64, 15 * 64]] == pytest.approx(0.0, abs=1e-15)
+    for octave in range(4):
+        top = 64 * (2 ** (octave + 0.5) - 1)
+        assert steps.rates[[math.floor(top), math.ceil(top)]] == pytest.approx(0.5, abs=0.005)
+    assert steps.rates.min() >= 0 and steps.rates.max() <= 0.5
+    assert steps.rates[96] == 0.25 * (1 - math.cos(2 * math.pi * math.log2(2.5)))
+    assert steps.decays is None and steps.dropouts is None
+
+
+def test_what_fades_is_whole_to_the_middle_and_then_half_a_wave_to_nothing() -> None:
+    engine = Counting()
+    fading = {"schedule": "flat_cosine", "decay_schedule": "flat_cosine", "dropout_schedule": "flat_cosine"}
+    run(engine, Plan(batch_size=5, max_epochs=50, learning_rate=0.5, weight_decay=0.1, dropout=0.25, **fading))
+    assert engine.rates[:51] == [0.5] * 51
+    assert engine.rates[75] == pytest.approx(0.25)
+    assert engine.rates[90] == pytest.approx(0.25 * (1 + math.cos(0.8 * math.pi)))
+    assert engine.rates[50:] == sorted(engine.rates[50:], reverse=True) and 0 < engine.rates[-1] < 1e-3
+    assert engine.decays == pytest.approx([2 * rate for rate in engine.rates], rel=1e-15)
+    assert engine.dropouts == pytest.approx([rate / 2 for rate in engine.rates], rel=1e-15)
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_step_and_last_loss() -> None:

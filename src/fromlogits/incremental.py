@@ -21,7 +21,7 @@ from .data.targets import TargetEncoder, as_target
 from .decisions.calibration import NOTHING
 from .decisions.decision import Decision
 from .decisions.objectives import Costs, resolve
-from .engines.base import Engine, Weights
+from .engines.base import Engine, Steps, Weights
 from .errors import DivergedError, InputError
 from .fitting import Settings
 from .members import Member
@@ -185,9 +185,9 @@ class Increments:
         loss, step = 0.0, 0
         for start in range(0, n, span):
             order = rows[start : start + span]
-            rates = np.full(math.ceil(len(order) / size), rate)
-            loss = engine.train_span(features, targets, order, rates, loss, weights)
-            step += len(rates)
+            steps = Steps(np.full(math.ceil(len(order) / size), rate))
+            loss = engine.train_span(features, targets, order, steps, loss, weights)
+            step += len(steps)
             if not math.isfinite(loss):
                 raise _diverged(step, "the training loss", rate)
         if not np.isfinite(engine.logits(features, rows[-size:])).all():

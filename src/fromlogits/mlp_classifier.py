@@ -18,7 +18,7 @@ from .data.memory import refuse_too_many_parameters
 from .data.splits import validation_rows
 from .data.table import Matrix, SparseMatrix
 from .data.targets import TargetEncoder, as_target
-from .engines.base import Engine, Parameters, Weights
+from .engines.base import Engine, Parameters, Steps, Weights
 from .engines.native import NativeEngine
 from .errors import DivergedError, InputError, brief
 from .estimator import Parameterised, not_fitted, warn_caller
@@ -587,8 +587,8 @@ class _Optimizer:
         for first in range(0, len(starts), stride):
             span = slice(first, first + stride)
             some = order[first * size : (first + stride) * size]
-            weights = Weights(each, penalties=penalties_s[span])
-            loss = self.engine.train_span(rows, targets, some, rates_s[span], loss, weights)
+            steps = Steps(rates_s[span], penalties_s[span])
+            loss = self.engine.train_span(rows, targets, some, steps, loss, Weights(each))
         return loss, counts_s * penalties_s
 
     def end_of_pass(self, rows_seen: int) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .data.features import EncodedRows
 from .data.label_sets import SparseLabels
-from .engines.base import UNWEIGHTED, Engine, Parameters, Weights
+from .engines.base import UNWEIGHTED, Engine, Parameters, Steps, Weights
 from .errors import DivergedError, InputError
 from .spec import Plan
 
@@ -200,12 +200,30 @@ SHUFFLE_STREAM = 2
 """Last word of the generator's counter; initialisation is 1, dropout 3."""
 
 
-def learning_rates(plan: Plan, first_step: int, count: int, total_steps: int) -> NDArray[np.float64]:
-    """The learning rate of each of `count` steps from `first_step` on."""
-    if plan.schedule == "constant":
-        return np.full(count, plan.learning_rate, np.float64)
+def scheduled(plan: Plan, first_step: int, count: int, total_steps: int) -> Steps:
+    """The numbers of `count` steps from `first_step` on."""
     steps = np.arange(first_step, first_step + count)
-    return np.asarray(plan.learning_rate * 0.5 * (1 + np.cos(np.pi * steps / total_steps)))
+    is_whole = plan.decay_schedule == "constant", plan.dropout_schedule == "constant"
+    return Steps(
+        plan.learning_rate * _share(plan.schedule, steps, total_steps),
+        None if is_whole[0] else _share(plan.decay_schedule, steps, total_steps),
+        None if is_whole[1] else plan.dropout * _share(plan.dropout_schedule, steps, total_steps),
+    )
+
+
+def _share(schedule: str, steps: NDArray[np.int64], total: int) -> NDArray[np.float64]:
+    """What a number of the plan is times in these steps, by their share t of all; `Plan` describes the curves.
+
+    Source of coslog4 and flat_cosine: Holzmüller et al., NeurIPS 2024.
+    """
+    t = steps / total
+    shares = {
+        "constant": lambda: np.ones(len(t)),
+        "cosine": lambda: 0.5 * (1 + np.cos(np.pi * steps / total)),
+        "coslog4": lambda: 0.5 * (1 - np.cos(2 * np.pi * np.log2(1 + 15 * t))),
+        "flat_cosine": lambda: 0.5 * (1 + np.cos(np.pi * (np.maximum(1, 2 * t) - 1))),
+    }[schedule]()
+    return np.asarray(shares)
 
 
 def train(
@@ -253,18 +271,18 @@ def train(
         loss_sum, position = 0.0, 0
         while position < len(rows) and stopped_by is None:
             span = order[position : position + span_steps * plan.batch_size]
-            rates = learning_rates(plan, step, math.ceil(len(span) / plan.batch_size), total_steps)
+            steps = scheduled(plan, step, math.ceil(len(span) / plan.batch_size), total_steps)
             span_started = time.perf_counter()
-            before, loss_sum = loss_sum, engine.train_span(features, targets, span, rates, loss_sum, weights)
+            before, loss_sum = loss_sum, engine.train_span(features, targets, span, steps, loss_sum, weights)
             now = time.perf_counter()
-            step += len(rates)
+            step += len(steps)
             if not math.isfinite(loss_sum):
                 raise _diverged(plan, epoch, step, last_finite, "the training loss")
             last_finite = (loss_sum - before) / len(span)
             position += len(span)
             rows_done += len(span)
             # At most doubled at a time: the first steps of a fresh process are slower than the rest.
-            per_step = max(now - span_started, 1e-7) / len(rates)
+            per_step = max(now - span_started, 1e-7) / len(steps)
             span_steps = max(1, min(int(SPAN_S / per_step), 2 * span_steps))
             rows_per_s = rows_done / max(now - started, 1e-9)
             total_rows = len(rows) * plan.max_epochs
@@ -294,7 +312,7 @@ def train(
             best_epoch, best_value = epoch, value if value is not None else math.nan
             if validation is not None and plan.early_stopping:
                 best = engine.parameters(into=best)
-        record = EpochRecord(epoch, loss_sum / max(position, 1), value, is_best, float(rates[-1]))
+        record = EpochRecord(epoch, loss_sum / max(position, 1), value, is_best, float(steps.rates[-1]))
         records.append(record)
         observer.epoch_ended(record)
         stopped_by = stopped_by or stop()
@@ -327,13 +345,13 @@ def estimated_seconds(
     """Time of all max_epochs, from a few trial steps of about 10 ms in all; the parameters stay what they were."""
     before = engine.parameters()
     plan = _for_rows(plan, len(rows))
-    batch, rate = rows[: plan.batch_size], learning_rates(plan, 0, 1, 1)
+    batch, step = rows[: plan.batch_size], scheduled(plan, 0, 1, 1)
     engine.start(plan, seed)
-    engine.train_span(features, targets, batch, rate, 0.0, weights)  # the first one finds cold caches
+    engine.train_span(features, targets, batch, step, 0.0, weights)  # the first one finds cold caches
     trials: list[float] = []
     while sum(trials) < 0.01 and len(trials) < 100:
         started = time.perf_counter()
-        engine.train_span(features, targets, batch, rate, 0.0, weights)
+        engine.train_span(features, targets, batch, step, 0.0, weights)
         trials.append(time.perf_counter() - started)
     engine.set_parameters(before)
     # The shortest: another process that took the core for a moment would count for every step to come.

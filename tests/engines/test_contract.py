@@ -12,7 +12,7 @@ from fromlogits.data.features import EncodedRows, Features, SparseFeatures
 from fromlogits.data.label_sets import SparseLabels
 from fromlogits.data.targets import TargetEncoder
 from fromlogits.engines import native
-from fromlogits.engines.base import UNWEIGHTED, Engine, Parameters, Weights
+from fromlogits.engines.base import UNWEIGHTED, Engine, Parameters, Steps, Weights
 from fromlogits.engines.initialisation import initial_parameters
 from fromlogits.engines.native import NativeEngine
 from fromlogits.engines.reference import ReferenceEngine
@@ -46,7 +46,7 @@ def trained(
     loss = 0.0
     for epoch in range(2):
         order = np.random.default_rng(epoch).permutation(N)
-        loss += engine.train_span(features, targets, order, np.full(steps, plan.learning_rate))
+        loss += engine.train_span(features, targets, order, Steps(np.full(steps, plan.learning_rate)))
     return loss, engine
 
 
@@ -77,15 +77,15 @@ def test_training_follows_the_reference(head: HeadName, activation: str, optimiz
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("kind", ENGINES)
-def test_a_penalty_of_each_step_is_the_weight_decay_of_a_plan_times_it(kind: type[Engine], optimizer: str) -> None:
+def test_a_decay_of_each_step_is_the_weight_decay_of_a_plan_times_it(kind: type[Engine], optimizer: str) -> None:
     features, targets = batch("softmax")
     order, rates_s = np.arange(N), np.full(7, 0.01)
     ends = []
-    for decay, penalties in ((0.3, np.full(7, 0.5)), (0.15, None), (0.3, np.linspace(0, 1, 7))):
+    for decay, decays_s in ((0.3, np.full(7, 0.5)), (0.15, None), (0.3, np.linspace(0, 1, 7))):
         engine = kind(network(), "softmax")
         engine.initialise(3)
         engine.start(Plan(optimizer=optimizer, weight_decay=decay, batch_size=16), 3)
-        engine.train_span(features, targets, order, rates_s, weights=Weights(penalties=penalties))
+        engine.train_span(features, targets, order, Steps(rates_s, decays_s))
         ends.append(engine.parameters())
     assert largest_difference(ends[0], ends[1]) == 0.0
     assert largest_difference(ends[0], ends[2]) > 1e-5
@@ -99,7 +99,7 @@ def test_nesterovs_momentum_follows_its_two_formulas_where_the_rate_changes() ->
     engine.initialise(3)
     (w, b), velocity = engine.parameters()[0], np.zeros((C, D + 1))
     engine.start(Plan(optimizer="nesterov", momentum=0.8, batch_size=16), 3)
-    engine.train_span(features, targets, order, rates_s)
+    engine.train_span(features, targets, order, Steps(rates_s))
 
     both, x_nd = np.column_stack([w, b]).astype(float), np.column_stack([features.values, np.ones(N)]).astype(float)
     for step, rate in enumerate(rates_s):  # with the steps before, and the gradient taken ahead of where it stands
@@ -129,7 +129,7 @@ def test_a_first_layer_far_wider_below_than_above_follows_the_reference(rows: in
             engine = kind(narrow, "softmax", n_threads=2)
             engine.initialise(4)
             engine.start(plan, 4)
-            losses.append(engine.train_span(features, targets, order, rates))
+            losses.append(engine.train_span(features, targets, order, Steps(rates)))
             ends.append(engine.parameters())
         assert losses[0] == pytest.approx(losses[1], rel=1e-6)
         assert largest_difference(*ends) < 2e-6  # float32 sums of 530 products of numbers around 1
@@ -149,7 +149,7 @@ def test_the_length_of_a_span_never_changes_the_bits(kind: type[Engine], head: H
         at, loss = 0, 0.0
         for span in spans:
             rows = order[at : at + span]
-            loss = engine.train_span(features, targets, rows, np.full(-(-len(rows) // 16), 1e-3), loss)
+            loss = engine.train_span(features, targets, rows, Steps(np.full(-(-len(rows) // 16), 1e-3)), loss)
             at += span
         ends.append(engine.parameters())
         losses.append(loss)
@@ -169,7 +169,7 @@ def test_any_number_of_threads_gives_the_same_bits(head: HeadName, n_threads: in
         engine = NativeEngine(wide, head, n_threads=threads)
         engine.initialise(2)
         engine.start(Plan(dropout=0.1, clip_norm=1.0, batch_size=512), 2)
-        engine.train_span(features, targets, np.arange(600), np.full(2, 1e-2))
+        engine.train_span(features, targets, np.arange(600), Steps(np.full(2, 1e-2)))
         ends.append((engine.parameters(), engine.logits(features)))
     assert largest_difference(ends[0][0], ends[1][0]) == 0.0
     assert np.array_equal(ends[0][1], ends[1][1])
@@ -278,7 +278,7 @@ def test_a_finished_engine_is_one_that_was_given_its_parameters(kind: type[Engin
     engine, copy = kind(network(), "softmax"), kind(network(), "softmax")
     engine.initialise(3)
     engine.start(plan, 3)
-    engine.train_span(rows, targets, np.arange(N), np.full(7, 0.01))
+    engine.train_span(rows, targets, np.arange(N), Steps(np.full(7, 0.01)))
 
     engine.finish()
 
@@ -286,7 +286,7 @@ def test_a_finished_engine_is_one_that_was_given_its_parameters(kind: type[Engin
     assert np.array_equal(engine.logits(rows), copy.logits(rows))
     for each in (engine, copy):
         each.start(plan, 4)
-        each.train_span(rows, targets, np.arange(N), np.full(7, 0.01))
+        each.train_span(rows, targets, np.arange(N), Steps(np.full(7, 0.01)))
     assert largest_difference(engine.parameters(), copy.parameters()) == 0.0
 
 
@@ -294,7 +294,7 @@ def test_a_finished_engine_takes_no_step_without_a_new_start() -> None:
     _, engine = trained(NativeEngine, Plan(batch_size=32), "softmax")
     engine.finish()
     with pytest.raises(ValueError, match="start"):
-        engine.train_span(*batch("softmax"), np.arange(32), np.full(1, 0.01))
+        engine.train_span(*batch("softmax"), np.arange(32), Steps(np.full(1, 0.01)))
 
 
 # --- sparse rows ---
@@ -339,7 +339,7 @@ def sparse_trained(
     loss, step = 0.0, 0
     for steps in spans:
         rows = order[step * plan.batch_size : (step + steps) * plan.batch_size]
-        loss = engine.train_span(features, targets, rows, rates_s[step : step + steps], loss)
+        loss = engine.train_span(features, targets, rows, Steps(rates_s[step : step + steps]), loss)
         step += steps
     assert step == STEPS
     return loss, engine
@@ -413,7 +413,7 @@ def test_a_feature_may_be_absent_for_hundreds_of_steps(optimizer: str, n_steps: 
     for engine, features in ((native_engine, as_csr(x_nd)), (reference, Features(x_nd))):
         engine.initialise(6)
         engine.start(plan, 6)
-        engine.train_span(features, targets, order, rates_s)
+        engine.train_span(features, targets, order, Steps(rates_s))
 
     assert largest_difference(native_engine.parameters(), reference.parameters()) < 1e-5
 
@@ -443,8 +443,8 @@ def test_what_is_looked_at_between_spans_is_what_the_parameters_are_then(optimiz
 
     for step in range(0, STEPS, 4):
         rows, some = order[step * 12 : (step + 4) * 12], rates_s[step : step + 4]
-        native_engine.train_span(as_csr(x_nd), targets, rows, some)
-        reference.train_span(Features(x_nd), targets, rows, some)
+        native_engine.train_span(as_csr(x_nd), targets, rows, Steps(some))
+        reference.train_span(Features(x_nd), targets, rows, Steps(some))
         assert largest_difference(native_engine.parameters(), reference.parameters()) < 1e-5
         np.testing.assert_allclose(
             native_engine.logits(as_csr(x_nd)), reference.logits(Features(x_nd)), rtol=1e-4, atol=1e-5
@@ -459,11 +459,11 @@ def test_trial_steps_on_sparse_rows_leave_nothing_behind(optimizer: str) -> None
     tried = NativeEngine(SPARSE, "softmax")
     tried.initialise(1)
     tried.start(plan, 1)
-    tried.train_span(as_csr(x_nd), targets, np.arange(96), np.full(8, 0.1))
+    tried.train_span(as_csr(x_nd), targets, np.arange(96), Steps(np.full(8, 0.1)))
 
     tried.initialise(6)
     tried.start(plan, 6)
-    tried.train_span(as_csr(x_nd), targets, sparse_order(), rates(plan))
+    tried.train_span(as_csr(x_nd), targets, sparse_order(), Steps(rates(plan)))
 
     assert largest_difference(fresh.parameters(), tried.parameters()) == 0.0
 
@@ -475,7 +475,7 @@ def test_parameters_set_while_features_wait_are_what_was_set(optimizer: str) -> 
         one.initialise(seed)
     x_nd, targets = sparse_batch("softmax")
     engine.start(Plan(optimizer=optimizer, batch_size=12), 6)
-    engine.train_span(as_csr(x_nd), targets, np.arange(48), np.full(4, 0.01))
+    engine.train_span(as_csr(x_nd), targets, np.arange(48), Steps(np.full(4, 0.01)))
 
     engine.set_parameters(other.parameters())
 
@@ -493,7 +493,7 @@ def test_rows_of_another_width_are_no_read_of_other_memory(kind: type[Engine], f
     with pytest.raises(ValueError):
         engine.logits(wide)
     with pytest.raises(ValueError):
-        engine.train_span(wide, np.zeros(8, np.int32), np.arange(8), np.full(2, 0.01))
+        engine.train_span(wide, np.zeros(8, np.int32), np.arange(8), Steps(np.full(2, 0.01)))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -506,7 +506,7 @@ def test_a_new_start_on_sparse_rows_begins_where_the_parameters_are(optimizer: s
 
     for each in (engine, copy):
         each.start(plan, 7)
-        each.train_span(features, sparse_batch("softmax")[1], sparse_order()[:120], np.full(10, 0.01))
+        each.train_span(features, sparse_batch("softmax")[1], sparse_order()[:120], Steps(np.full(10, 0.01)))
 
     assert largest_difference(engine.parameters(), copy.parameters()) == 0.0
 
@@ -523,7 +523,7 @@ def test_any_number_of_threads_gives_the_same_bits_on_sparse_rows(head: HeadName
         engine = NativeEngine(wide, head, n_threads=threads)
         engine.initialise(2)
         engine.start(Plan(dropout=0.1, clip_norm=1.0, batch_size=256), 2)
-        loss = engine.train_span(features, targets, np.arange(600), np.full(3, 1e-2))
+        loss = engine.train_span(features, targets, np.arange(600), Steps(np.full(3, 1e-2)))
         ends.append((loss, engine.parameters(), engine.logits(features)))
     assert ends[0][0] == ends[1][0]
     assert largest_difference(ends[0][1], ends[1][1]) == 0.0
@@ -559,7 +559,7 @@ def test_rows_with_nothing_in_them_are_rows(kind: type[Engine]) -> None:
     before = engine.parameters()
     engine.start(Plan(batch_size=12), 0)
 
-    engine.train_span(nothing, np.zeros(24, np.int32), np.arange(24), np.full(2, 0.1))
+    engine.train_span(nothing, np.zeros(24, np.int32), np.arange(24), Steps(np.full(2, 0.1)))
 
     logits = engine.logits(nothing)
     assert np.isfinite(logits).all() and (logits == logits[0]).all()
@@ -577,7 +577,7 @@ def test_dense_and_sparse_spans_may_take_turns() -> None:
         for span in range(6):
             rows = np.random.default_rng(span).permutation(SPARSE_N)[:48]
             features = Features(x_nd) if span % 2 else as_csr(x_nd)
-            engine.train_span(features, targets, rows, np.full(4, 0.01))
+            engine.train_span(features, targets, rows, Steps(np.full(4, 0.01)))
 
     assert largest_difference(native_engine.parameters(), reference.parameters()) < 1e-5
 
@@ -628,7 +628,8 @@ def test_weighted_training_follows_the_reference(head: HeadName, what: str, spar
         engine.start(plan, 3)
         order = np.tile(np.random.default_rng(1).permutation(len(x_nd)), 2)
         features = as_csr(x_nd) if sparse and kind is NativeEngine else Features(x_nd)
-        losses.append(engine.train_span(features, targets, order, np.full(-(-len(order) // 12), 0.01), 0.0, weights))
+        steps = Steps(np.full(-(-len(order) // 12), 0.01))
+        losses.append(engine.train_span(features, targets, order, steps, 0.0, weights))
         engines.append(engine)
 
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
@@ -641,7 +642,7 @@ def one_step(kind: type[Engine], head: HeadName, x_nd: Any, targets: Any, weight
     engine.initialise(3)
     before = engine.parameters()
     engine.start(Plan(optimizer="sgd", momentum=0.0, learning_rate=1.0, batch_size=len(x_nd)), 3)
-    loss = engine.train_span(Features(x_nd), targets, np.arange(len(x_nd)), np.ones(1), 0.0, weights)
+    loss = engine.train_span(Features(x_nd), targets, np.arange(len(x_nd)), Steps(np.ones(1)), 0.0, weights)
     after = engine.parameters()
     return loss / len(x_nd), [(a - c, b - d) for (a, b), (c, d) in zip(before, after, strict=True)]
 
@@ -708,7 +709,7 @@ def test_a_positive_weight_has_the_closed_form() -> None:
             targets = np.array([[t, np.nan]], np.float32)
             weights = Weights(None, np.array([w, 5.0]))
             found = engine.train_span(
-                Features(np.ones((1, 1), np.float32)), targets, np.arange(1), np.ones(1), 0.0, weights
+                Features(np.ones((1, 1), np.float32)), targets, np.arange(1), Steps(np.ones(1)), 0.0, weights
             )
             assert found == pytest.approx(loss, rel=1e-7)
             np.testing.assert_allclose(engine.parameters()[0][1], [z - gradient, z], rtol=1e-6)
@@ -735,7 +736,7 @@ def test_any_number_of_threads_gives_the_same_bits_with_weights(head: HeadName) 
         engine = NativeEngine(wide, head, n_threads=threads)
         engine.initialise(2)
         engine.start(Plan(dropout=0.1, clip_norm=1.0, batch_size=512), 2)
-        loss = engine.train_span(features, targets, np.arange(600), np.full(2, 1e-2), 0.0, weights)
+        loss = engine.train_span(features, targets, np.arange(600), Steps(np.full(2, 1e-2)), 0.0, weights)
         ends.append((loss, engine.parameters()))
     assert ends[0][0] == ends[1][0] == ends[2][0]
     assert largest_difference(ends[0][1], ends[1][1]) == largest_difference(ends[0][1], ends[2][1]) == 0.0
@@ -747,9 +748,9 @@ def test_weights_of_another_shape_are_no_read_of_other_memory(shape: tuple[int, 
     engine = NativeEngine(network(), "sigmoid")
     engine.start(Plan(), 0)
     with pytest.raises(ValueError, match="weights must be"):
-        engine.train_span(features, targets, np.arange(4), np.ones(1), 0.0, Weights(np.ones(shape)))
+        engine.train_span(features, targets, np.arange(4), Steps(np.ones(1)), 0.0, Weights(np.ones(shape)))
     with pytest.raises(ValueError, match="positive must be"):
-        engine.train_span(features, targets, np.arange(4), np.ones(1), 0.0, Weights(None, np.ones(C + 1)))
+        engine.train_span(features, targets, np.arange(4), Steps(np.ones(1)), 0.0, Weights(None, np.ones(C + 1)))
 
 
 # --- probabilities as targets, and targets that stay sparse ---
@@ -773,7 +774,7 @@ def test_training_on_probabilities_follows_the_reference(head: HeadName, weights
         engine.initialise(3)
         engine.start(plan, 3)
         order = np.tile(np.random.default_rng(1).permutation(N), 2)
-        losses.append(engine.train_span(batch(head)[0], shares(), order, np.full(13, 0.01), 0.0, weights))
+        losses.append(engine.train_span(batch(head)[0], shares(), order, Steps(np.full(13, 0.01)), 0.0, weights))
         engines.append(engine)
 
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
@@ -799,7 +800,7 @@ def test_probabilities_have_the_closed_form(kind: type[Engine]) -> None:
     engine.set_parameters([(np.zeros((3, 1), np.float32), z.astype(np.float32))])
     engine.start(Plan(optimizer="sgd", momentum=0.0, learning_rate=1.0, batch_size=1), 0)
     loss = engine.train_span(
-        Features(np.zeros((1, 1), np.float32)), t[None].astype(np.float32), np.arange(1), np.ones(1)
+        Features(np.zeros((1, 1), np.float32)), t[None].astype(np.float32), np.arange(1), Steps(np.ones(1))
     )
 
     total = np.exp(z).sum()
@@ -821,7 +822,7 @@ def test_sparse_targets_give_the_bits_of_dense_ones(kind: type[Engine]) -> None:
             engine = kind(network(), "sigmoid", n_threads=2)
             engine.initialise(1)
             engine.start(Plan(dropout=0.2, batch_size=16), 1)
-            loss = engine.train_span(batch("sigmoid")[0], targets, order, np.full(7, 1e-2), 0.0, weights)
+            loss = engine.train_span(batch("sigmoid")[0], targets, order, Steps(np.full(7, 1e-2)), 0.0, weights)
             ends.append((loss, engine.parameters()))
     for one, other in ((0, 2), (1, 3)):
         assert ends[one][0] == ends[other][0]
@@ -836,4 +837,4 @@ def test_sparse_targets_of_another_length_are_no_read_of_other_memory() -> None:
     beyond = SparseLabels(np.append(np.zeros(N, np.int64), 5), np.zeros(4, np.int32), C)
     for targets, what in ((short, "sparse targets must have n rows"), (beyond, "starts must lie within the columns")):
         with pytest.raises(ValueError, match=what):
-            engine.train_span(batch("sigmoid")[0], targets, np.arange(4), np.ones(1))
+            engine.train_span(batch("sigmoid")[0], targets, np.arange(4), Steps(np.ones(1)))

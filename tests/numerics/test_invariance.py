@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import fromlogits as fl
 from fromlogits import logits as from_logits
 from fromlogits.data.features import Features
+from fromlogits.engines.base import Steps
 from fromlogits.engines.native import NativeEngine
 from fromlogits.spec import Dense, Network, Plan
 from tests.numerics import truth
@@ -155,7 +156,7 @@ def test_a_training_step_uses_the_very_kernels_of_the_public_functions(head: Any
     z_nc = engine.logits(Features(x_nd))
 
     engine.start(Plan(optimizer="sgd", momentum=0.0, weight_decay=0.0, learning_rate=1.0, batch_size=n), 0)
-    loss = engine.train_span(Features(x_nd), targets, np.arange(n), np.ones(1))
+    loss = engine.train_span(Features(x_nd), targets, np.arange(n), Steps(np.ones(1)))
 
     if head == "softmax":
         _, dlogits_nc = fl.softmax_cross_entropy(z_nc, targets, with_gradient=True)

@@ -1,46 +1,167 @@
-"""The first parameters of a network, the same for every engine."""
+"""The first parameters of a network, the same for every engine.
+
+All randomness is words of NumPy's Philox, whose raw stream is fixed for all versions, with the seed as key and the
+counter (0, a, b, stream). The streams of the package: 1 first weights of dense layers, 2 order of rows, 3 dropout,
+4 held-out rows, 5 seeds of an ensemble, 6 folds, 7 resampling, 8 rows kept for prediction sets, 9 first arrays of the
+layers in front of the dense ones, 10 first biases from the data.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spec import Network
-from .base import Parameters
+from ..data.features import EncodedRows
+from ..spec import Embedding, Network, Periodic
+from .base import Engine, Parameters
 
-INITIALISATION_STREAM = 1
-"""Last word of the generator's counter; the row order is 2, dropout 3, splits 4."""
-
+INITIALISATION_STREAM, FRONT_STREAM, DATA_STREAM = 1, 9, 10
 BLOCK = 1 << 16
+DATA_ROWS = 4096
+"""Of the training rows so many are computed for a start from the data: a variance is then known to some 2 %."""
+DATA_VALUES = 1 << 24
+"""Of a layer's outputs at a time, for the same; of a very wide layer fewer rows."""
+NO_SPREAD = 2.0**-20
+"""Beside a unit's largest output: a standard deviation below is one of float32 roundings."""
+BIAS_ROWS = 5
 
 
 def initial_parameters(network: Network, seed: int) -> Parameters:
-    """Biases 0, and the weights of `initial_weights`."""
-    parameters = [(np.empty((h, d), np.float32), np.zeros(h, np.float32)) for h, d in network.shapes]
-    for layer, first, w_hd in initial_weights(network, seed):
-        parameters[layer][0][first : first + len(w_hd)] = w_hd
+    """A function of (network, seed) alone.
+
+    Dense layers: biases 0, slopes 1, and the weights of `initial_weights`. `Scaling`: factors 1. `Periodic` of f
+    frequencies: frequencies normal with its spread, phases uniform on ±1/2 turn, mixtures and shifts uniform on ±1/√f.
+    `Embedding`: vectors normal. Source of these: Holzmüller et al., NeurIPS 2024.
+    """
+    parameters: Parameters = []
+    for layer, shapes in zip(network.layers, network.arrays, strict=True):
+        if isinstance(layer, Periodic):
+            wide = 1 / math.sqrt(layer.frequencies)
+            f, p, w, s = (_words(seed, FRONT_STREAM, part) for part in range(4))
+            parameters.append(
+                (
+                    _scaled(_normal(f, shapes["frequencies"]), layer.spread),
+                    _scaled(_uniform(p, shapes["phases"]), 0.5),
+                    _scaled(_uniform(w, shapes["mixtures"]), wide),
+                    _scaled(_uniform(s, shapes["shifts"]), wide),
+                )
+            )
+        elif isinstance(layer, Embedding):
+            parameters.append((_normal(_words(seed, FRONT_STREAM, 4), shapes["vectors"]).astype(np.float32),))
+        else:
+            constant = {"factors": 1.0, "slopes": 1.0}
+            parameters.append(
+                tuple(np.full(shape, constant.get(name, 0.0), np.float32) for name, shape in shapes.items())
+            )
+    first_dense = len(network.front)
+    for number, first, w_hd in initial_weights(network, seed):
+        parameters[first_dense + number][0][first : first + len(w_hd)] = w_hd
     return parameters
 
 
 def initial_weights(network: Network, seed: int) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Uniform on ±bound, a function of (network, seed) alone: some units at a time, for an engine to take as they come.
+    """Of dense layers, uniform on ±bound: some units at a time, for an engine to take as they come.
 
-    bound² is 6/d for relu, gelu and silu (He et al., ICCV 2015), 3/d for selu (LeCun; Klambauer et al., 2017) and
-    6/(d + h) otherwise (Glorot & Bengio, AISTATS 2010). Each weight takes 53 bits of one word of NumPy's Philox,
-    whose raw stream is fixed for all versions.
+    bound² is 6/d for relu, gelu and silu (He et al., ICCV 2015), 3/d for selu and parametric_selu (LeCun; Klambauer et
+    al., 2017) and 6/(d + h) otherwise (Glorot & Bengio, AISTATS 2010). Each weight takes 53 bits of one word.
 
     Yields:
-        The layer, the first of the units, and their weights, C order.
+        The number of the layer among the dense ones, the first of the units, and their weights, C order.
     """
-    for number, (layer, (h, d)) in enumerate(zip(network.layers, network.shapes, strict=True)):
-        fan = {"relu": d / 6, "gelu": d / 6, "silu": d / 6, "selu": d / 3}.get(layer.activation, (d + h) / 6)
-        generator = np.random.Philox(key=seed, counter=[0, 0, number, INITIALISATION_STREAM])
+    for number, (layer, (h, d)) in enumerate(zip(network.dense, network.shapes, strict=True)):
+        fans = {"relu": d / 6, "gelu": d / 6, "silu": d / 6, "selu": d / 3, "parametric_selu": d / 3}
+        fan = fans.get(layer.activation, (d + h) / 6)
+        words = _words(seed, INITIALISATION_STREAM, number)
         units = max(1, BLOCK // d)
         for first in range(0, h, units):
             count = min(units, h - first)
-            uniform = (generator.random_raw(count * d) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-            weights = ((2.0 * uniform - 1.0) / math.sqrt(fan)).astype(np.float32)
-            yield number, first, weights.reshape(count, d)
+            yield number, first, (_uniform(words, (count, d)) / math.sqrt(fan)).astype(np.float32)
+
+
+def parameters_from_data(
+    network: Network, seed: int, features: EncodedRows, rows: NDArray[np.int64], new_engine: Callable[[Network], Engine]
+) -> Parameters:
+    """The first parameters, and then the dense layers rescaled one after the other by what they compute of rows.
+
+    The weights of a unit are divided by the standard deviation of its W x over the rows, x being what the layers before
+    it make of them; a unit without variance keeps its weights. Its bias is minus a random mean of W x: of five rows
+    with Dirichlet(1, ..., 1) weights, so the unit bends somewhere among the rows. Source: Holzmüller et al.,
+    NeurIPS 2024 ("he+5").
+
+    Numerics: W x are the logits of the network cut off at that layer, which are the same bits for any number of
+    threads; variances and means are float64 sums in the order of the rows.
+
+    Args:
+        features: all rows.
+        rows: numbers of the training rows; of more than `DATA_ROWS` that many are taken, evenly spaced.
+        new_engine: makes an engine of a network, a sigmoid head over its outputs.
+    """
+    parameters = initial_parameters(network, seed)
+    first = len(network.front)
+    for number, layer in enumerate(network.dense):
+        some = _evenly(rows, max(2, min(DATA_ROWS, DATA_VALUES // layer.units)))
+        position = first + number
+        cut = dataclasses.replace(
+            network, layers=(*network.layers[:position], dataclasses.replace(layer, activation="linear"))
+        )
+        engine = new_engine(cut)
+        engine.set_parameters([*parameters[:position], parameters[position][:2]])
+        z_nh = engine.logits(features, some).astype(np.float64)
+        weights_hd, biases_h = parameters[position][:2]
+        spread_h = z_nh.std(axis=0)
+        varies_h = spread_h > NO_SPREAD * np.abs(z_nh).max(axis=0)
+        scale_h = 1 / np.where(varies_h, spread_h, 1.0)
+        rows_h5, shares_h5 = _five_rows(seed, number, layer.units, len(some))
+        mean_h = (z_nh[rows_h5, np.arange(layer.units)[:, None]] * shares_h5).sum(axis=1)
+        weights_hd *= scale_h[:, None].astype(np.float32)
+        biases_h[:] = -mean_h * scale_h
+    return parameters
+
+
+def _evenly(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    return rows if len(rows) <= most else rows[np.arange(most) * len(rows) // most]
+
+
+def _five_rows(seed: int, number: int, units: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(h, 5) row numbers below n and (h, 5) weights of sum 1, Dirichlet(1, 1, 1, 1, 1).
+
+    Such weights are the gaps that four uniform numbers leave between 0 and 1: subtractions of multiples of 2^-53, which
+    are exact.
+    """
+    words = _words(seed, DATA_STREAM, number).random_raw(units * (2 * BIAS_ROWS - 1)).reshape(units, -1)
+    uniform = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    cuts = np.sort(uniform[:, BIAS_ROWS:], axis=1)
+    shares = np.diff(cuts, axis=1, prepend=0.0, append=1.0)
+    return (uniform[:, :BIAS_ROWS] * n).astype(np.int64), shares
+
+
+def _words(seed: int, stream: int, number: int) -> np.random.Philox:
+    return np.random.Philox(key=seed, counter=[0, 0, number, stream])
+
+
+def _uniform(words: np.random.Philox, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """On [-1, 1), 53 bits each."""
+    drawn = (words.random_raw(math.prod(shape)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (2.0 * drawn - 1.0).reshape(shape)
+
+
+def _normal(words: np.random.Philox, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Mean 0, variance 1 - 2^-32: each the sum of twelve uniform numbers of 16 bits, three words, without their mean.
+
+    Sums of whole numbers are exact and so the bits are the same on any machine, which no logarithm or cosine promises;
+    nothing lies outside ±6, and float32 holds what is left exactly.
+    """
+    count = math.prod(shape)
+    normal = np.empty(count, np.float32)
+    for start in range(0, count, BLOCK):
+        drawn = words.random_raw(3 * min(BLOCK, count - start)).astype("<u8").view("<u2")
+        normal[start : start + BLOCK] = (drawn.reshape(-1, 12).sum(axis=1, dtype=np.int64) - 6 * 65535) / 65536
+    return normal.reshape(shape)
+
+
+def _scaled(drawn: NDArray[np.floating], by: float) -> NDArray[np.float32]:
+    return (drawn.astype(np.float64) * by).astype(np.float32)

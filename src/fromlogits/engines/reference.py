@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,16 @@ from numpy.typing import NDArray
 
 from ..data.features import EncodedRows, SparseFeatures
 from ..data.label_sets import SparseLabels
-from ..spec import HeadName, Network, Plan
-from .base import UNWEIGHTED, Engine, Parameters, Weights
+from ..spec import Dense, Embedding, HeadName, Network, Periodic, Plan
+from .base import UNWEIGHTED, Engine, Parameters, Steps, Weights
 from .initialisation import initial_parameters
+from .rates import decay_factors, rate_factors
 
 Float64 = NDArray[np.float64]
+Gradients = list[Float64]
+Backward = Callable[[Float64], tuple[Float64, Gradients]]
+"""From the gradient by what a layer gives to that by what it took, and those by its arrays."""
+
 DROPOUT_STREAM = 3
 
 
@@ -108,6 +114,82 @@ def sigmoid_head(
     return loss_nc.sum(axis=1), np.where(counted_nc, dz_nc * counts_nc, 0.0)
 
 
+def smoothed(targets: NDArray[Any], share: float, head: HeadName, n_outputs: int) -> NDArray[Any]:
+    """The targets with this share of each spread over all classes, or towards a half for a label.
+
+    An unknown label, NaN, stays unknown.
+    """
+    if share == 0:
+        return targets
+    if head == "sigmoid":
+        return (1 - share) * targets.astype(float) + share / 2
+    t_nc = np.eye(n_outputs)[targets] if targets.ndim == 1 else targets.astype(float)
+    return (1 - share) * t_nc + share / n_outputs
+
+
+def periodic(
+    x_nk: Float64, frequencies_kf: Float64, phases_kf: Float64, mixtures_kmf: Float64, shifts_km: Float64
+) -> tuple[Float64, Backward]:
+    """(n, k · (1 + m)): of each number x itself and then W cos(2π (f x + p)) + s."""
+    turns_nkf = x_nk[:, :, None] * frequencies_kf + phases_kf
+    waves_nkf = np.cos(2 * np.pi * turns_nkf)
+    mixed_nkm = np.einsum("kmf,nkf->nkm", mixtures_kmf, waves_nkf) + shifts_km
+    out_nkm = np.concatenate([x_nk[:, :, None], mixed_nkm], axis=2)
+
+    def backward(dout: Float64) -> tuple[Float64, Gradients]:
+        dout_nkm = dout.reshape(out_nkm.shape)
+        dmixed_nkm = dout_nkm[:, :, 1:]
+        dwaves_nkf = np.einsum("nkm,kmf->nkf", dmixed_nkm, mixtures_kmf)
+        dturns_nkf = -2 * np.pi * np.sin(2 * np.pi * turns_nkf) * dwaves_nkf
+        dx_nk = dout_nkm[:, :, 0] + (dturns_nkf * frequencies_kf).sum(axis=2)
+        return dx_nk, [
+            (dturns_nkf * x_nk[:, :, None]).sum(axis=0),
+            dturns_nkf.sum(axis=0),
+            np.einsum("nkm,nkf->kmf", dmixed_nkm, waves_nkf),
+            dmixed_nkm.sum(axis=0),
+        ]
+
+    return out_nkm.reshape(len(x_nk), -1), backward
+
+
+def embedding(codes_nk: Float64, n_values_k: list[int], vectors_ve: Float64) -> tuple[Float64, Backward]:
+    """(n, k · e): the vector of each category's value; zeros of the code -1."""
+    codes_nk = codes_nk.astype(np.int64)
+    rows_nk = codes_nk + np.cumsum([0, *n_values_k])[:-1]
+    has_vector_nk = codes_nk >= 0
+    out_nke = np.where(has_vector_nk[:, :, None], vectors_ve[np.where(has_vector_nk, rows_nk, 0)], 0.0)
+
+    def backward(dout: Float64) -> tuple[Float64, Gradients]:
+        dvectors_ve = np.zeros_like(vectors_ve)
+        np.add.at(dvectors_ve, rows_nk[has_vector_nk], dout.reshape(out_nke.shape)[has_vector_nk])
+        return np.zeros(codes_nk.shape), [dvectors_ve]
+
+    return out_nke.reshape(len(codes_nk), -1), backward
+
+
+def scaling(x_nd: Float64, factors_d: Float64) -> tuple[Float64, Backward]:
+    """Each input times its factor."""
+    return x_nd * factors_d, lambda dout_nd: (dout_nd * factors_d, [(dout_nd * x_nd).sum(axis=0)])
+
+
+def dense(
+    activation: str, x_nd: Float64, w_hd: Float64, b_h: Float64, a_h: Float64 | None = None
+) -> tuple[Float64, Backward]:
+    """activation(W x + b); of parametric_selu z + a (selu(z) - z), with a slope a of each unit."""
+    z_nh = x_nd @ w_hd.T + b_h
+    out_nh, slope_nh = activate("selu" if a_h is not None else activation, z_nh)
+    bend_nh = out_nh - z_nh
+    if a_h is not None:
+        out_nh, slope_nh = z_nh + a_h * bend_nh, 1 + a_h * (slope_nh - 1)
+
+    def backward(dout_nh: Float64) -> tuple[Float64, Gradients]:
+        dz_nh = dout_nh * slope_nh
+        by_a = [] if a_h is None else [(dout_nh * bend_nh).sum(axis=0)]
+        return dz_nh @ w_hd, [dz_nh.T @ x_nd, dz_nh.sum(axis=0), *by_a]
+
+    return out_nh, backward
+
+
 class ReferenceEngine(Engine):
     """Everything in float64, one line per formula."""
 
@@ -115,21 +197,21 @@ class ReferenceEngine(Engine):
 
     def __init__(self, network: Network, head: HeadName, *, n_threads: int = 1) -> None:
         self.n_threads = n_threads
-        self.network, self.head = network, softmax_head if head == "softmax" else sigmoid_head
+        self.network, self.head = network, head
 
     def initialise(self, seed: int) -> None:
         self.set_parameters(initial_parameters(self.network, seed))
 
     def parameters(self, into: Parameters | None = None) -> Parameters:
         if into is None:
-            return [(w.astype(np.float32), b.astype(np.float32)) for w, b in self.layers]
+            return [tuple(part.astype(np.float32) for part in layer) for layer in self.layers]
         for copies, layer in zip(into, self.layers, strict=True):
             for copy, part in zip(copies, layer, strict=True):
                 copy[:] = part
         return into
 
     def set_parameters(self, parameters: Parameters) -> None:
-        self.layers = [(w.astype(float), b.astype(float)) for w, b in parameters]
+        self.layers = [[part.astype(float) for part in layer] for layer in parameters]
 
     def start(self, plan: Plan, seed: int) -> None:
         self.plan, self.seed, self.step = plan, seed, 0
@@ -141,43 +223,95 @@ class ReferenceEngine(Engine):
         features: EncodedRows,
         targets: NDArray[Any] | SparseLabels,
         order_k: NDArray[np.int64],
-        learning_rates_s: NDArray[np.float64],
+        steps: Steps,
         loss: float = 0.0,
         weights: Weights = UNWEIGHTED,
     ) -> float:
         batches = np.split(order_k, range(self.plan.batch_size, len(order_k), self.plan.batch_size))
-        penalties_s = np.ones(len(batches)) if weights.penalties is None else weights.penalties
-        for rows, learning_rate, penalty in zip(batches, learning_rates_s, penalties_s, strict=True):
+        decays_s = np.ones(len(steps)) if steps.decays is None else steps.decays
+        dropouts_s = np.full(len(steps), self.plan.dropout) if steps.dropouts is None else steps.dropouts
+        for rows, rate, decay, dropout in zip(batches, steps.rates, decays_s, dropouts_s, strict=True):
             batch = features.take(rows)
             each = None if weights.each is None else weights.each[rows]
-            losses_n, gradient = self.gradient(entering(batch), targets[rows], Weights(each, weights.positive))
+            losses_n, gradient = self.gradient(
+                entering(batch), targets[rows], Weights(each, weights.positive), float(dropout)
+            )
             loss += float(losses_n.sum())
-            self.update(gradient, learning_rate, penalty, occurring(batch))
+            self.update(gradient, rate, decay, occurring(batch))
             self.step += 1
         return loss
 
     def gradient(
-        self, x_nd: Float64, targets: NDArray[Any], counts: Weights = UNWEIGHTED
-    ) -> tuple[Float64, list[list[Float64]]]:
-        """Weighted loss of each row, and the gradient of their mean by each layer's weights and biases."""
-        inputs, slopes = [x_nd], []
-        for number, (layer, (w, b)) in enumerate(zip(self.network.layers, self.layers, strict=True)):
-            out, slope = activate(layer.activation, inputs[-1] @ w.T + b)
-            kept = self.kept(number, out.shape) if number < len(self.layers) - 1 else np.float64(1)
-            inputs.append(out * kept)
-            slopes.append(slope * kept)
-        losses_n, dout = self.head(inputs.pop(), targets, counts.each, counts.positive)
-        dout = dout / len(x_nd)
-        gradient = []
-        for (w, _), x, slope in zip(self.layers[::-1], inputs[::-1], slopes[::-1], strict=True):
-            dz = dout * slope
-            gradient.append([dz.T @ x, dz.sum(axis=0)])
-            dout = dz @ w
-        return losses_n, gradient[::-1]
+        self, x_nd: Float64, targets: NDArray[Any], counts: Weights = UNWEIGHTED, dropout: float = 0.0
+    ) -> tuple[Float64, list[Gradients]]:
+        """Weighted loss of each row, and the gradient of their mean by each layer's arrays."""
+        logits_nc, backward = self.forward(x_nd, dropout)
+        targets = smoothed(targets, self.plan.label_smoothing, self.head, logits_nc.shape[1])
+        head = softmax_head if self.head == "softmax" else sigmoid_head
+        losses_n, dlogits_nc = head(logits_nc, targets, counts.each, counts.positive)
+        return losses_n, backward(dlogits_nc / len(x_nd))
 
-    def kept(self, layer: int, shape: tuple[int, ...]) -> Any:
-        """0 for a dropped unit, 1 / P(kept) for the others; sixteen random bits a unit, a row starts a new block."""
-        threshold = round(self.plan.dropout * 65536)
+    def forward(self, x_nd: Float64, dropout: float = 0.0) -> tuple[Float64, Callable[[Float64], list[Gradients]]]:
+        """The logits, and what takes their gradient to those by each layer's arrays."""
+        out, columns_backward = self.columns(x_nd)
+        backwards: list[Backward] = []
+        number = 0  # of the dense layer
+        for layer, arrays in zip(self.network.layers, self.layers, strict=True):
+            if isinstance(layer, (Periodic, Embedding)):
+                continue
+            if not isinstance(layer, Dense):
+                out, backward = scaling(out, *arrays)
+                backwards.append(backward)
+                continue
+            out, backward = dense(layer.activation, out, *arrays)
+            backwards.append(backward)
+            if dropout > 0 and number < len(self.network.dense) - 1:
+                kept = self.kept(number, out.shape, dropout)
+                out = out * kept
+                backwards.append(lambda dout, kept=kept: (dout * kept, []))  # type: ignore[misc]
+            number += 1
+
+        def all_of_them(dout: Float64) -> list[Gradients]:
+            gradient: list[Gradients] = []
+            for backward in reversed(backwards):
+                dout, of_layer = backward(dout)
+                if of_layer:
+                    gradient.insert(0, of_layer)
+            return [*columns_backward(dout), *gradient]
+
+        return out, all_of_them
+
+    def columns(self, x_nd: Float64) -> tuple[Float64, Callable[[Float64], list[Gradients]]]:
+        """What enters the layers behind Periodic and Embedding: embedded numbers, embedded categories, the others."""
+        numbers = list(self.network.numbers)
+        categories = [feature for feature, _ in self.network.categories]
+        others = np.setdiff1d(np.arange(x_nd.shape[1]), [*numbers, *categories])
+        pieces: list[Float64] = []
+        backwards: list[Backward] = []
+        for layer, arrays in zip(self.network.layers, self.layers, strict=True):
+            if isinstance(layer, Periodic):
+                piece, backward = periodic(x_nd[:, numbers], *arrays)
+            elif isinstance(layer, Embedding):
+                n_values_k = [values for _, values in self.network.categories]
+                piece, backward = embedding(x_nd[:, categories], n_values_k, *arrays)
+            else:
+                continue
+            pieces.append(piece)
+            backwards.append(backward)
+        starts = np.cumsum([piece.shape[1] for piece in pieces])
+
+        def backward_of_all(dout: Float64) -> list[Gradients]:
+            parts = np.split(dout, starts, axis=1)[:-1]
+            return [backward(part)[1] for backward, part in zip(backwards, parts, strict=True)]
+
+        return np.hstack([*pieces, x_nd[:, others]]), backward_of_all
+
+    def kept(self, layer: int, shape: tuple[int, ...], dropout: float) -> Float64:
+        """0 for a dropped unit, 1 / P(kept) for the others; sixteen random bits a unit, a row starts a new block.
+
+        `layer` is the number of the dense layer, whatever stands before it.
+        """
+        threshold = round(dropout * 65536)
         n, h = shape
         blocks = -(-h // 16)
         words = np.random.Philox(key=self.seed, counter=[0, self.step, layer, DROPOUT_STREAM]).random_raw(
@@ -186,43 +320,42 @@ class ReferenceEngine(Engine):
         bits = words.astype("<u8").view("<u2").reshape(n, blocks * 16)[:, :h]
         return np.where(bits < threshold, 0.0, 65536 / (65536 - threshold))
 
-    def update(
-        self, gradient: list[list[Float64]], learning_rate: float, penalty: float, occurring_d: NDArray[np.bool_]
-    ) -> None:
-        """One step; the penalty of adam and sgd is felt by the weights of the features that occur in it."""
+    def update(self, gradient: list[Gradients], rate: float, decay: float, occurring_d: NDArray[np.bool_]) -> None:
+        """One step; the penalty of adam and sgd is felt by the weights of the features that occur in it.
+
+        That is where the features enter the first dense layer as they are; another network has all of its features.
+        """
         plan, t = self.plan, self.step + 1
         norm = np.sqrt(sum((g**2).sum() for layer in gradient for g in layer))
         clip = plan.clip_norm / norm if plan.clip_norm is not None and norm > plan.clip_norm else 1.0
+        rates, decays = rate_factors(self.network, plan), decay_factors(self.network, plan)
         for number, layer in enumerate(self.layers):
             for part, w in enumerate(layer):
                 m, v = self.first[number][part], self.second[number][part]
-                decay = plan.weight_decay * penalty if part == 0 else 0.0
-                felt_d = occurring_d if number == part == 0 else 1.0
-                g = gradient[number][part] * clip + (0.0 if plan.optimizer == "adamw" else decay * w * felt_d)
+                own_rate, own_decay = rate * rates[number][part], plan.weight_decay * decay * decays[number][part]
+                felt_d = occurring_d if number == part == 0 and not self.network.front else 1.0
+                g = gradient[number][part] * clip + (0.0 if plan.optimizer == "adamw" else own_decay * w * felt_d)
                 if plan.optimizer == "sgd":
                     m[:] = plan.momentum * m + g
-                    w -= learning_rate * m
+                    w -= own_rate * m
                     continue
                 if plan.optimizer == "nesterov":
-                    m[:] = plan.momentum * m + learning_rate * g
-                    w -= plan.momentum * m + learning_rate * g
+                    m[:] = plan.momentum * m + own_rate * g
+                    w -= plan.momentum * m + own_rate * g
                     continue
                 m[:] = plan.beta1 * m + (1 - plan.beta1) * g
                 v[:] = plan.beta2 * v + (1 - plan.beta2) * g**2
                 if plan.optimizer == "adamw":
-                    w *= 1 - learning_rate * decay
+                    w *= 1 - rate * own_decay
                 root = np.sqrt(v / (1 - plan.beta2**t)) + plan.epsilon
-                w -= learning_rate * (m / (1 - plan.beta1**t)) / root
+                w -= own_rate * (m / (1 - plan.beta1**t)) / root
 
     def finish(self) -> None:
         self.set_parameters(self.parameters())
         del self.first, self.second
 
     def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        x = entering(features if rows is None else features.take(rows))
-        for layer, (w, b) in zip(self.network.layers, self.layers, strict=True):
-            x = activate(layer.activation, x @ w.T + b)[0]
-        return x.astype(np.float32)
+        return self.forward(entering(features if rows is None else features.take(rows)))[0].astype(np.float32)
 
 
 def _erfc(x: Float64) -> Float64:
