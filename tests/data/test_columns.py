@@ -482,7 +482,7 @@ def test_it_survives_json() -> None:
     again = FeatureEncoder.from_json(json.loads(json.dumps(MIXED.to_json())), MIXED.tensors())
 
     assert again.to_json() == MIXED.to_json()
-    assert sorted(kinds(again)) == sorted(ENCODINGS)
+    assert sorted(kinds(again)) == sorted(ENCODINGS.keys() - {"code"})
     assert again.table == MIXED.table
 
 

@@ -1,8 +1,9 @@
 """Feature encoders: fitted on training rows, they turn any rows into what the network takes.
 
-Numbers are standardised, each column by its own mean and spread. Pictures are standardised by one mean and one spread
-of all their pixels, so that pixels stay comparable. Sparse rows are scaled and not shifted: zero stays zero. Where
-some columns are no numbers, or values are missing, each column has an encoding of its own (encodings/).
+Numbers are standardised, each column by its own mean and spread, or scaled by its median and quartiles. Pictures are
+standardised by one mean and one spread of all their pixels, so that pixels stay comparable. Sparse rows are scaled and
+not shifted: zero stays zero. Where some columns are no numbers, or values are missing, each column has an encoding of
+its own (encodings/).
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ from .booleans import Booleans, as_learned, booleans_in
 from .columns import refuse_unusable
 from .encodings.base import Encoding
 from .encodings.category import Category
+from .encodings.code import Code
 from .encodings.number import Number
 from .encodings.table import TableEncoding
 from .features import EncodedRows, Features, SparseFeatures
+from .form import USUAL, Form
 from .kinds import find_out
 from .label_sets import SparseLabels
 from .memory import refuse_too_large
 from .noticed import Noticed
 from .schema import REASONS, Schema, shown
-from .statistics import in_range
+from .statistics import in_range, median_and_inverse_range, robust
 from .table import Column, Inputs, Matrix, SparseMatrix, Table, column_of, columns_of
 
 Float64 = NDArray[np.float64]
@@ -46,6 +49,11 @@ ALIKE = 10.0  # columns whose sizes differ by no more than this factor from the 
 FLOAT32_LEAST, FLOAT32_MOST = float(np.finfo(np.float32).smallest_subnormal), float(np.finfo(np.float32).max)
 BLOCK_ROWS = 512  # rows that are float64 at a time: 3 MB for 785 columns
 BLOCK_VALUES = 1 << 18  # values of sparse rows that are float64 at a time: 2 MB
+GROUP = 16  # columns of a matrix that are float64 at a time, if they take no more than PART_BYTES
+TENSORS = {
+    "standard": ("mean", "inverse_spread"), "robust": ("median", "inverse_range"), "scaled": ("inverse_spread",),
+}  # fmt: skip
+"""What is learned of each column by an encoder of this kind."""
 SPARSE = 0.2  # below this share of values that are not zero, training rows are left sparse
 
 
@@ -78,27 +86,34 @@ class FeatureEncoder:
     Attributes:
         schema: the columns it was fitted on.
         kind: "standard": (x - mean) · inverse_spread, computed in float64 and rounded once to float32;
+            "robust": (x - median) · inverse_range, softly clipped (`statistics.robust`), computed likewise;
             "picture": x · scale + shift, in float32. Pictures of uint8 stay uint8 and the engine computes;
             "scaled": x · inverse_spread, computed in float64 and rounded once to float32; what is 0 then is left out;
             "columns": each column by its own encoding, see docs/decisions/0014-columns.md.
         mean: float64 (d,), of "standard".
         inverse_spread: float64 (d,), of "standard" one over the standard deviation, 0 for a column that is constant;
             of "scaled" see docs/decisions/0008-sparse-rows.md, 0 for a column that has no value.
+        median: float64 (d,), of "robust".
+        inverse_range: float64 (d,), of "robust", see `statistics.median_and_inverse_range`.
         scale, shift: of "picture".
         table: of "columns".
         notes: what was noticed while fitting.
         warnings: of that, what should not be overlooked.
+        is_dense: all rows are encoded dense, because the network takes no others.
     """
 
     schema: Schema
-    kind: Literal["standard", "picture", "scaled", "columns"]
+    kind: Literal["standard", "robust", "picture", "scaled", "columns"]
     mean: Float64 | None = None
     inverse_spread: Float64 | None = None
+    median: Float64 | None = None
+    inverse_range: Float64 | None = None
     scale: float = 1.0
     shift: float = 0.0
     table: TableEncoding | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    is_dense: bool = False
 
     @classmethod
     def fit(
@@ -110,6 +125,7 @@ class FeatureEncoder:
         targets: NDArray[Any] | SparseLabels | None = None,
         weights: Float64 | None = None,
         categorical: tuple[str, ...] = (),
+        form: Form = USUAL,
         **roles: tuple[str, ...],
     ) -> FeatureEncoder:
         """Learn what the columns are, means and spreads, or the scale of the pixels, from some rows (None: from all).
@@ -122,6 +138,7 @@ class FeatureEncoder:
             weights: what each of the training rows counts for, finite and above 0; a whole one is that many copies of
                 the row. None: 1.
             categorical: columns that are categories, whatever they look like.
+            form: in which the network takes the features.
             roles: the schema's lists of names: target_names, id_names, ignored, numeric, missing_words.
 
         Raises InputError for a column that can't be used, wherever in the inputs its fault is.
@@ -129,6 +146,20 @@ class FeatureEncoder:
         schema = Schema.of(inputs, picture_shape, **roles)
         if schema.n_features == 0:
             raise InputError("there is no feature column: every column is the target, an id or ignored.")
+        encoder = cls._fitted(schema, inputs, rows, targets, weights, categorical, form)
+        return replace(encoder, is_dense=form.is_dense)
+
+    @classmethod
+    def _fitted(
+        cls,
+        schema: Schema,
+        inputs: Inputs,
+        rows: Rows | None,
+        targets: NDArray[Any] | SparseLabels | None,
+        weights: Float64 | None,
+        categorical: tuple[str, ...],
+        form: Form,
+    ) -> FeatureEncoder:
         inputs, _ = schema.match(inputs)
         if schema.picture_shape is not None:
             _refuse_gaps(inputs)
@@ -137,18 +168,32 @@ class FeatureEncoder:
         if isinstance(inputs, SparseMatrix) and inputs.density < DENSE:
             return _fit_scaled(schema, inputs, rows, weights)
         if isinstance(inputs, Table):
-            return _fit_table(schema, inputs, rows, targets, weights, categorical)
+            return _fit_table(schema, inputs, rows, targets, weights, categorical, form)
         if isinstance(inputs, Matrix) and inputs.has_missing:
             learned = inputs if rows is None else inputs.take(rows)
             if learned.has_missing:
                 columns = (learned.column(place) for place in range(schema.n_features))
-                return _fit_columns(schema, [Number.fit(column, weights) for column in columns])
-        return _fit_standard(schema, inputs, rows, weights)
+                numbers = [Number.fit(column, weights, is_robust=form.is_robust) for column in columns]
+                return _fit_columns(schema, numbers, form)
+        return _fit_numbers(schema, inputs, rows, weights, form)
 
     @property
     def n_features(self) -> int:
         """What the network takes: of "columns" more than there are columns."""
         return self.schema.n_features if self.table is None else self.table.n_features
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The features that are numbers, each of a column, and not the same in all training rows."""
+        if self.table is not None:
+            return self.table.numbers
+        factors = {"standard": self.inverse_spread, "robust": self.inverse_range}.get(self.kind)
+        return () if factors is None else tuple(np.flatnonzero(factors).tolist())
+
+    @property
+    def categories(self) -> tuple[tuple[int, int], ...]:
+        """The features that are codes of a category, and how many codes there are."""
+        return () if self.table is None else self.table.categories
 
     @property
     def text_names(self) -> tuple[str, ...]:
@@ -177,7 +222,7 @@ class FeatureEncoder:
         if self.kind != "scaled":
             return self._encode_dense(inputs, 0, inputs.n_rows, use_up=use_up), notes
         features = self._encode_sparse(inputs, 0, inputs.n_rows)
-        if len(features.values) < SPARSE * inputs.n_rows * inputs.n_features:
+        if not self.is_dense and len(features.values) < SPARSE * inputs.n_rows * inputs.n_features:
             return features, notes
         refuse_too_large(inputs.n_rows, inputs.n_features, "features")
         return Features(features.dense()), notes
@@ -199,14 +244,16 @@ class FeatureEncoder:
                 yield Features(pictures.values[start : start + most_rows], self.scale, self.shift)
             return
         unseen = None if surprises is None else surprises.unseen
+        encode_scaled = self._encode_sparse if not self.is_dense else self._encode_scaled_dense
         of_kind: dict[str, Callable[[Inputs, int, int], EncodedRows]] = {
-            "scaled": self._encode_sparse, "columns": partial(self._encode_columns, unseen=unseen),
+            "scaled": encode_scaled, "columns": partial(self._encode_columns, unseen=unseen),
         }  # fmt: skip
         encode = of_kind.get(self.kind, self._encode_dense)
         width = self.n_features
         if self.table is not None and self.table.is_sparse:
             width = 2 * self.table.n_slots
-        for start, stop in _parts(inputs, self.kind, width, most_rows):
+        has_values = self.kind == "scaled" and not self.is_dense
+        for start, stop in _parts(inputs, width, most_rows, by_values=has_values):
             yield encode(inputs, start, stop)
 
     def described(self) -> list[dict[str, Any]]:
@@ -263,6 +310,7 @@ class FeatureEncoder:
         columns, notes = list(inputs.columns), []
         for place, column in enumerate(columns):
             encoding = None if self.table is None else self.table.columns[place]
+            encoding = encoding.category if isinstance(encoding, Code) else encoding
             if isinstance(encoding, (Number, Category, NoneType)):
                 words = encoding.values if isinstance(encoding, Category) else None
                 if (learned := as_learned(column, words, booleans_of)) is not None:
@@ -323,6 +371,9 @@ class FeatureEncoder:
         indptr = np.concatenate(counts).cumsum()
         return SparseFeatures(indptr, np.concatenate(indices), np.concatenate(values), self.schema.n_features)
 
+    def _encode_scaled_dense(self, inputs: Inputs, start: int, stop: int) -> Features:
+        return Features(self._encode_sparse(inputs, start, stop).dense())
+
     def _scale_sparse(self, inputs: SparseMatrix, start: int, stop: int) -> SparseFeatures:
         assert self.inverse_spread is not None
         indptr = inputs.indptr[start : stop + 1].astype(np.int64)
@@ -351,7 +402,7 @@ class FeatureEncoder:
             is_missing = np.isnan(block_dn) if may_miss else None
             part_nd = self._encode_block(block_dn).T
             if is_missing is not None:
-                part_nd[is_missing.T] = 0  # the mean stands in: the training rows lacked no value
+                part_nd[is_missing.T] = 0  # the mean or the median stands in: the training rows lacked no value
             if not np.isfinite(part_nd).all():
                 row, column = (int(place) for place in np.argwhere(~np.isfinite(part_nd))[0])
                 self._refuse_too_far(inputs, start + row, column)
@@ -359,6 +410,9 @@ class FeatureEncoder:
             start += len(part_nd)
 
     def _encode_block(self, block_dn: Float64) -> NDArray[np.float32]:
+        if self.kind == "robust":
+            assert self.median is not None and self.inverse_range is not None
+            return robust(block_dn, self.median[:, None], self.inverse_range[:, None]).astype(np.float32)
         with np.errstate(over="ignore"):  # what is too far for float32 becomes infinite, and is refused
             if self.inverse_spread is None:
                 return block_dn.astype(np.float32) * np.float32(self.scale) + np.float32(self.shift)
@@ -375,8 +429,7 @@ class FeatureEncoder:
 
     def tensors(self) -> dict[str, Float64]:
         """What was learned, by tensor name."""
-        tensors = {"encoder.mean": self.mean, "encoder.inverse_spread": self.inverse_spread}
-        return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+        return {f"encoder.{name}": getattr(self, name) for name in TENSORS.get(self.kind, ())}
 
     def to_json(self) -> dict[str, Any]:
         """All but the tensors and the notes."""
@@ -384,8 +437,13 @@ class FeatureEncoder:
         return {"kind": self.kind, "scale": self.scale, "shift": self.shift, "schema": self.schema.to_json(), **table}
 
     @classmethod
-    def from_json(cls, value: object, tensors: Mapping[str, NDArray[Any]]) -> FeatureEncoder:
-        """The inverse of `to_json` and `tensors`; raises InputError on anything else."""
+    def from_json(cls, value: object, tensors: Mapping[str, NDArray[Any]], *, is_dense: bool = False) -> FeatureEncoder:
+        """The inverse of `to_json` and `tensors`; raises InputError on anything else.
+
+        Args:
+            value, tensors: as they were given.
+            is_dense: the network takes dense rows alone.
+        """
         has_table = isinstance(value, dict) and value.get("kind") == "columns"
         keys = {"kind", "scale", "shift", "schema", *(["table"] * has_table)}
         if not isinstance(value, dict) or set(value) != keys:
@@ -400,23 +458,24 @@ class FeatureEncoder:
             table = TableEncoding.from_json(value["table"])
             if len(table.columns) != schema.n_features or schema.picture_shape is not None:
                 raise InputError(f"encoder: {len(table.columns)} encodings for {schema.n_features} columns.")
-            return cls(schema, "columns", table=table)
+            if is_dense and table.is_sparse:
+                raise InputError("encoder: table gives sparse rows, and the network takes none.")
+            return cls(schema, "columns", table=table, is_dense=is_dense)
         if value["kind"] == "picture":
             _check_tensors(tensors, ())
-            return cls(schema, "picture", scale=scale, shift=shift)
-        if value["kind"] not in ("standard", "scaled"):
-            raise InputError(f"encoder: unknown kind {brief(value['kind'])}.")
-        is_scaled = value["kind"] == "scaled"
-        _check_tensors(
-            tensors, ("encoder.inverse_spread",) if is_scaled else ("encoder.mean", "encoder.inverse_spread")
-        )
-        mean, inverse_spread = tensors.get("encoder.mean"), tensors["encoder.inverse_spread"]
+            return cls(schema, "picture", scale=scale, shift=shift, is_dense=is_dense)
+        kind = value["kind"]
+        if not isinstance(kind, str) or kind not in TENSORS:
+            raise InputError(f"encoder: unknown kind {brief(kind)}.")
+        _check_tensors(tensors, tuple(f"encoder.{name}" for name in TENSORS[kind]))
         for name, tensor in tensors.items():
             if tensor.dtype != np.float64 or tensor.shape != (schema.n_features,) or not np.isfinite(tensor).all():
                 raise InputError(f"tensor {name} must be {schema.n_features} finite float64 values.")
-        if (inverse_spread < 0).any():
-            raise InputError("tensor encoder.inverse_spread must not be negative.")
-        return cls(schema, "scaled" if is_scaled else "standard", mean, inverse_spread)
+        factor = TENSORS[kind][-1]
+        if (tensors[f"encoder.{factor}"] < 0).any():
+            raise InputError(f"tensor encoder.{factor} must not be negative.")
+        learned: dict[str, Any] = {name: tensors[f"encoder.{name}"] for name in TENSORS[kind]}
+        return cls(schema, kind, **learned, is_dense=is_dense)  # type: ignore[arg-type]
 
 
 def _check_tensors(tensors: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
@@ -439,14 +498,14 @@ def _has_missing(inputs: Inputs) -> bool:
     return isinstance(inputs, Matrix) and inputs.has_missing
 
 
-def _parts(inputs: Inputs, kind: str, width: int, most_rows: int) -> Iterator[tuple[int, int]]:
+def _parts(inputs: Inputs, width: int, most_rows: int, *, by_values: bool) -> Iterator[tuple[int, int]]:
     """Where parts of so many rows at most begin and end, whose features take some PART_BYTES, or are one row.
 
-    `width` is how many float32 values a row takes.
+    `width` is how many float32 values a row takes; by_values: of sparse rows, those that it has.
     """
     ends: Any = range(inputs.n_rows + 1)
     most = PART_BYTES // (4 * width)
-    if kind == "scaled" and isinstance(inputs, SparseMatrix):
+    if by_values and isinstance(inputs, SparseMatrix):
         ends, most = inputs.indptr, PART_BYTES // 8  # counted in values, each with its index
     start = 0
     while start < inputs.n_rows:
@@ -548,25 +607,71 @@ def _fit_table(
     targets: NDArray[Any] | SparseLabels | None,
     weights: Float64 | None,
     categorical: tuple[str, ...],
+    form: Form,
 ) -> FeatureEncoder:
-    found = find_out(inputs, rows, targets, weights, categorical=categorical, numeric=schema.numeric)
+    found = find_out(inputs, rows, targets, weights, categorical=categorical, numeric=schema.numeric, form=form)
     if not found.names:
         raise InputError(f"there is no column to learn from; {'; '.join(found.notes + found.warnings)}.")
     if found.left_out:
         schema = replace(schema, names=found.names, n_features=len(found.names), left_out=found.left_out)
         inputs = inputs.select(found.names)
     if found.encodings is None:
-        encoder = _fit_standard(schema, inputs, rows, weights)
+        encoder = _fit_numbers(schema, inputs, rows, weights, form)
     else:
-        encoder = _fit_columns(schema, found.encodings)
+        encoder = _fit_columns(schema, found.encodings, form)
     return replace(encoder, notes=(*found.notes, *encoder.notes), warnings=found.warnings)
 
 
-def _fit_columns(schema: Schema, encodings: Sequence[Encoding]) -> FeatureEncoder:
+def _fit_columns(schema: Schema, encodings: Sequence[Encoding], form: Form) -> FeatureEncoder:
     table = TableEncoding(tuple(encodings), is_sparse=False)
-    if table.n_slots < SPARSE * table.n_features:
+    if not form.is_dense and table.n_slots < SPARSE * table.n_features:
         table = replace(table, is_sparse=True)
     return FeatureEncoder(schema, "columns", table=table)
+
+
+def _fit_numbers(
+    schema: Schema, inputs: Inputs, rows: Rows | None, weights: Float64 | None, form: Form
+) -> FeatureEncoder:
+    """Of columns that are all numbers, and all there in the training rows."""
+    fit = _fit_robust if form.is_robust else _fit_standard
+    encoder = fit(schema, inputs, rows, weights)
+    constant = sorted(set(range(schema.n_features)) - set(encoder.numbers))
+    if not len(constant):
+        return encoder
+    names = [schema.names[j] if schema.names else str(j) for j in constant]
+    many = len(names) > 1
+    note = (
+        f"{len(names)} column{'s' * many} {'have' if many else 'has'} one value only in the training rows and"
+        f" {'carry' if many else 'carries'} nothing: {shown(names)}"
+    )
+    return replace(encoder, notes=(note,))
+
+
+def _fit_robust(schema: Schema, inputs: Inputs, rows: Rows | None, weights: Float64 | None) -> FeatureEncoder:
+    learned = [median_and_inverse_range(values, weights) for values in _columns(inputs, rows)]
+    median, inverse_range = np.array(learned).T.copy()
+    return FeatureEncoder(schema, "robust", median=median, inverse_range=inverse_range)
+
+
+def _columns(inputs: Inputs, rows: Rows | None) -> Iterator[Float64]:
+    """The values of each column in some rows (None: in all), float64 (n,), which the next one may overwrite."""
+    if isinstance(inputs, Table):
+        for column in inputs.columns:
+            yield (column.values if rows is None else column.values[rows]).astype(np.float64)
+    elif isinstance(inputs, Matrix):
+        n = max(1, min(GROUP, PART_BYTES // (8 * (inputs.n_rows if rows is None else len(rows)))))
+        for first in range(0, inputs.n_features, n):
+            group = inputs.values[:, first : first + n]
+            yield from np.array((group if rows is None else group[rows]).T, np.float64, order="C")
+    else:
+        learned = inputs if rows is None else inputs.take(rows)
+        order, values = np.argsort(learned.indices, kind="stable"), np.empty(len(learned))
+        rows_of_values = learned.rows_of_values()
+        ends = np.bincount(learned.indices, minlength=inputs.n_features).cumsum()
+        for places in np.split(order, ends[:-1]):
+            values.fill(0)
+            values[rows_of_values[places]] = learned.values[places]
+            yield values
 
 
 def _fit_standard(schema: Schema, inputs: Inputs, rows: Rows | None, weights: Float64 | None) -> FeatureEncoder:
@@ -589,15 +694,7 @@ def _fit_standard(schema: Schema, inputs: Inputs, rows: Rows | None, weights: Fl
     spread = np.sqrt(variance)
     is_constant |= spread == 0
     inverse = np.where(is_constant, 0.0, 1.0 / np.where(is_constant, 1.0, spread))
-    notes = []
-    if is_constant.any():
-        names = [schema.names[j] if schema.names else str(j) for j in np.flatnonzero(is_constant)]
-        many = len(names) > 1
-        notes.append(
-            f"{len(names)} column{'s' * many} {'have' if many else 'has'} one value only in the training rows and"
-            f" {'carry' if many else 'carries'} nothing: {shown(names)}"
-        )
-    return FeatureEncoder(schema, "standard", mean, inverse, notes=tuple(notes))
+    return FeatureEncoder(schema, "standard", mean, inverse)
 
 
 def _fit_scaled(schema: Schema, inputs: SparseMatrix, rows: Rows | None, weights: Float64 | None) -> FeatureEncoder:

@@ -18,9 +18,11 @@ from ..errors import InputError
 from .columns import ColumnFault, number_fault_of
 from .encodings.base import Encoding
 from .encodings.category import Category
+from .encodings.code import MOST_OF_A_FEATURE_EACH, Code
 from .encodings.levels import Levels
 from .encodings.moment import Moment, seconds_of
 from .encodings.number import Number
+from .form import USUAL, Form
 from .label_sets import SparseLabels
 from .numbers import CODE, TOO_LONG, number_fault
 from .schema import REASONS, shown
@@ -82,6 +84,7 @@ def find_out(
     *,
     categorical: Sequence[str] = (),
     numeric: Sequence[str] = (),
+    form: Form = USUAL,
 ) -> Found:
     """What the columns are.
 
@@ -91,6 +94,7 @@ def find_out(
         targets: of all rows, class indices (n,) or a 0/1 matrix (n, labels), to warn of columns that give them away.
         weights: what each training row counts for, above 0; None: 1.
         categorical, numeric: columns of which the user says what they are.
+        form: in which the network takes their features.
 
     Raises InputError for a column that can't be used, with what to do about it.
     """
@@ -102,6 +106,7 @@ def find_out(
                 column if rows is None else column.take(rows),
                 weights,
                 table,
+                form,
                 is_category=column.name in categorical,
                 is_number=column.name in numeric,
             )
@@ -110,7 +115,8 @@ def find_out(
         for name, one in found.items():
             if one is None:
                 with _naming(table[name], table):
-                    number = Number.fit(table[name] if rows is None else table[name].take(rows), weights)
+                    learned = table[name] if rows is None else table[name].take(rows)
+                    number = Number.fit(learned, weights, is_robust=form.is_robust)
                 found[name] = one = "constant" if number.is_constant else number
             if isinstance(one, Encoding):
                 encodings[name] = one
@@ -146,6 +152,7 @@ def _encoding(
     learned: Column,
     weights: NDArray[np.float64] | None,
     table: Table,
+    form: Form,
     *,
     is_category: bool,
     is_number: bool,
@@ -154,51 +161,55 @@ def _encoding(
     if learned.is_missing.all():
         return "empty"
     if is_category or column.kind == "category":
-        return _category(texts_of(learned), weights)
+        return _category(texts_of(learned), weights, form)
     fault = number_fault_of(column) if column.is_numeric or is_number else None
     if fault is not None and is_number:
         raise fault
     if column.kind == "dates":
-        return _moment(column, learned, weights, is_time=False)
+        return _moment(column, learned, weights, form, is_time=False)
     if column.kind == "times":
         is_time = all(
             seconds_of(value, is_time=True) is not None for value in column.values[~column.is_missing][:KEY_ROWS]
         )
-        return _moment(column, learned, weights, is_time=True) if is_time else "durations"
+        return _moment(column, learned, weights, form, is_time=True) if is_time else "durations"
     if not column.is_numeric:
-        return _of_text(column, learned, weights, table)
+        return _of_text(column, learned, weights, table, form)
     if fault is not None and column.values.dtype.kind == "f":
         raise fault
     if fault is not None:
-        return _of_distinct(texts_of(learned), weights)  # whole numbers beyond float64's are names
+        return _of_distinct(texts_of(learned), weights, form)  # whole numbers beyond float64's are names
     if not is_number and column.values.dtype.kind != "b":
         if _counts_the_rows(column, table):
             return "identifier"
-        if (levels := _levels(learned, weights)) is not None:
+        if (levels := _levels(learned, weights, form)) is not None:
             return levels
-    return Number.fit(learned, weights) if learned.is_missing.any() else None
+    return Number.fit(learned, weights, is_robust=form.is_robust) if learned.is_missing.any() else None
 
 
-def _of_text(column: Column, learned: Column, weights: NDArray[np.float64] | None, table: Table) -> Encoding | str:
+def _of_text(
+    column: Column, learned: Column, weights: NDArray[np.float64] | None, table: Table, form: Form
+) -> Encoding | str:
     texts = texts_of(column)
     if not texts.distinct:
         return "empty"
     is_time = seconds_of(texts.distinct[0], is_time=True) is not None
     if all(seconds_of(text, is_time=is_time) is not None for text in texts.distinct):
-        return _moment(column, learned, weights, is_time=is_time)
+        return _moment(column, learned, weights, form, is_time=is_time)
     _refuse_damage(column, texts, table)
-    return _of_distinct(texts_of(learned), weights)
+    return _of_distinct(texts_of(learned), weights, form)
 
 
-def _moment(column: Column, learned: Column, weights: NDArray[np.float64] | None, *, is_time: bool) -> Encoding | str:
+def _moment(
+    column: Column, learned: Column, weights: NDArray[np.float64] | None, form: Form, *, is_time: bool
+) -> Encoding | str:
     Moment.fit(column, is_time=is_time)  # a fault in a row that is not learned from is told too
-    moment = Moment.fit(learned, weights, is_time=is_time)
+    moment = Moment.fit(learned, weights, is_time=is_time, is_robust=form.is_robust)
     if moment.n_features:
         return moment
     return "constant"
 
 
-def _of_distinct(texts: Texts, weights: NDArray[np.float64] | None) -> Encoding | str:
+def _of_distinct(texts: Texts, weights: NDArray[np.float64] | None, form: Form) -> Encoding | str:
     """A category, unless its values are names of rows or sentences: of the rows as they stand, whatever they weigh."""
     n_there, n_distinct = int((texts.codes >= 0).sum()), len(texts.distinct)
     if n_there == 0:
@@ -208,17 +219,19 @@ def _of_distinct(texts: Texts, weights: NDArray[np.float64] | None) -> Encoding 
         return "text"
     if n_there >= KEY_ROWS and n_distinct >= KEY_SHARE * n_there:
         return "identifier"
-    return _category(texts, weights)
+    return _category(texts, weights, form)
 
 
-def _category(texts: Texts, weights: NDArray[np.float64] | None) -> Encoding | str:
+def _category(texts: Texts, weights: NDArray[np.float64] | None, form: Form) -> Encoding | str:
     category = Category.fit(texts, weights)
     if not category.values:
         return "rare" if category.n_rare else "empty"
-    return "constant" if category.n_features == 1 else category
+    if category.n_features == 1:
+        return "constant"
+    return Code(category) if form.has_codes and category.n_features > MOST_OF_A_FEATURE_EACH else category
 
 
-def _levels(learned: Column, weights: NDArray[np.float64] | None) -> Levels | None:
+def _levels(learned: Column, weights: NDArray[np.float64] | None, form: Form) -> Levels | None:
     there = slice(None) if learned.missing is None else ~learned.missing
     values = learned.values[there]
     times = as_counts(None if weights is None else weights[there])
@@ -233,7 +246,8 @@ def _levels(learned: Column, weights: NDArray[np.float64] | None) -> Levels | No
     is_fine = 3 <= len(distinct) <= FEW and len(distinct) * ROWS_A_LEVEL <= n
     if not is_fine or counts.min() < LEAST_A_LEVEL or (distinct != np.floor(distinct)).any():
         return None
-    return Levels(Number.fit(learned, weights), Category(tuple(sorted(texts_of(learned).distinct))))
+    number = Number.fit(learned, weights, is_robust=form.is_robust)
+    return Levels(number, Category(tuple(sorted(texts_of(learned).distinct))))
 
 
 def row_numbers(table: Table, *, categorical: Sequence[str] = (), numeric: Sequence[str] = ()) -> tuple[str, ...]:
@@ -299,7 +313,8 @@ def _check_size(encodings: Mapping[str, Encoding], table: Table) -> None:
             f"a table with categories, dates or missing values may have {MAX_COLUMNS:,} columns; this one has"
             f" {len(encodings):,}. Leave some out, or fill in what is missing."
         )
-    sizes = {name: len(one.values) for name, one in encodings.items() if isinstance(one, Category)}
+    categories = {name: one.category if isinstance(one, Code) else one for name, one in encodings.items()}
+    sizes = {name: len(one.values) for name, one in categories.items() if isinstance(one, Category)}
     if sum(sizes.values()) > MAX_ALL_VALUES:
         name = max(sizes, key=lambda name: sizes[name])
         raise InputError(

@@ -51,6 +51,11 @@ class Encoding(ABC):
     @abstractmethod
     def n_slots(self) -> int: ...
 
+    @property
+    @abstractmethod
+    def numbers(self) -> tuple[int, ...]:
+        """Those of its features that are numbers, and not the same in all training rows."""
+
     @abstractmethod
     def encode(self, column: Column) -> Slots:
         """The features of each row; a row's are the same whatever stands beside it.

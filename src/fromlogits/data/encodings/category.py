@@ -70,13 +70,21 @@ class Category(Encoding):
     def n_slots(self) -> int:
         return 1
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return ()
+
     def encode(self, column: Column) -> Slots:
+        places, n_unseen = self.places(column)
+        return replace(stacked((np.maximum(places, 0), places >= 0)), n_unseen=n_unseen)
+
+    def places(self, column: Column) -> tuple[NDArray[np.int64], int]:
+        """Of each row which of the features it has, or -1; and how many have a value without one."""
         rare = len(self.values) if self.n_rare else -1
         missing = len(self.values) + (self.n_rare > 0) if self.n_missing else -1
         codes, known = self._codes(column)
         places = np.append(np.where(known < 0, rare, known), missing)[codes]
-        slots = stacked((np.maximum(places, 0), places >= 0))
-        return slots if self.n_rare else replace(slots, n_unseen=int(np.append(known < 0, False)[codes].sum()))
+        return places, 0 if self.n_rare else int(np.append(known < 0, False)[codes].sum())
 
     def noticed(self, column: Column) -> tuple[int, int]:
         """Rare values of the training rows are not held by name and count as unseen too."""

@@ -33,6 +33,10 @@ class Levels(Encoding):
     def n_slots(self) -> int:
         return self.number.n_slots + 1
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return self.number.numbers
+
     def encode(self, column: Column) -> Slots:
         number, category = self.number.encode(column), self.category.encode(column)
         return Slots(

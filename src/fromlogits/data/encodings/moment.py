@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, brief
+from ...errors import InputError
 from ..columns import MAX_WORD, ColumnFault
-from ..statistics import mean_and_spread
 from ..table import Column
 from .base import Encoding, Slots, checked_object, stacked
+from .scale import KEYS, Scale, has_range
 
 PARTS = {"when": 1, "year": 2, "month": 2, "weekday": 7, "day": 2}
 """Part of a moment -> how many features; in this order."""
@@ -42,27 +42,34 @@ class Moment(Encoding):
     Attributes:
         parts: of PARTS, those that differ in the training rows.
         is_time: it is a time of day, without a date.
-        mean, inverse_spread: of the days since 1970 (of a time of day: of the days since midnight).
+        scale: of the days since 1970 (of a time of day: of the days since midnight).
     """
 
     kind: ClassVar[str] = "moment"
     reads_text: ClassVar[bool] = True
     parts: tuple[str, ...]
     is_time: bool
-    mean: float
-    inverse_spread: float
+    scale: Scale
     n_missing: int = 0
 
     @classmethod
-    def fit(cls, column: Column, weights: NDArray[np.float64] | None = None, *, is_time: bool) -> Moment:
+    def fit(
+        cls,
+        column: Column,
+        weights: NDArray[np.float64] | None = None,
+        *,
+        is_time: bool,
+        is_robust: bool = False,
+    ) -> Moment:
         """From the training rows and what they count for (None: 1); raises ColumnFault for what is no moment."""
         seconds, is_missing = _seconds(column, is_time=is_time)
         there = seconds[~is_missing]
         parts = [name for name in PARTS if not (is_time and name in ("year", "month", "weekday"))]
         parts = [name for name in parts if len(there) and _differs(name, there)]
         weights = None if weights is None else weights[~is_missing]
-        mean, spread = mean_and_spread(there / DAY_S, weights) if len(there) else (0.0, 0.0)
-        return cls(tuple(parts), is_time, mean, 1 / spread if spread > 0 else 0.0, int(is_missing.sum()))
+        scale = Scale.fit(there / DAY_S, weights, is_robust=is_robust)
+        assert scale is not None, "all days that there are lie close enough"
+        return cls(tuple(parts), is_time, scale, int(is_missing.sum()))
 
     @property
     def n_features(self) -> int:
@@ -72,14 +79,17 @@ class Moment(Encoding):
     def n_slots(self) -> int:
         return sum(1 if part == "weekday" else PARTS[part] for part in self.parts) + (self.n_missing > 0)
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return (0,) if self.parts[:1] == ("when",) and not self.scale.is_constant else ()
+
     def encode(self, column: Column) -> Slots:
         seconds, is_missing = _seconds(column, is_time=self.is_time)
         slots: list[tuple[Any, Any]] = []
         place = 0
         for part in self.parts:
             if part == "when":
-                values = (seconds / DAY_S - self.mean) * self.inverse_spread
-                slots.append((place, np.where(is_missing, 0.0, values)))
+                slots.append((place, np.where(is_missing, 0.0, self.scale.of(seconds / DAY_S))))
             elif part == "weekday":
                 slots.append((place + _counted(part, seconds), ~is_missing))
             else:
@@ -107,26 +117,22 @@ class Moment(Encoding):
             "kind": self.kind,
             "parts": list(self.parts),
             "is_time": self.is_time,
-            "mean": self.mean,
-            "inverse_spread": self.inverse_spread,
+            **self.scale.to_json(),
             "missing": self.n_missing,
         }
 
     @classmethod
     def from_json(cls, value: object) -> Moment:
         """The inverse of `to_json`; raises InputError on anything else."""
-        fields = checked_object(value, {"parts", "is_time", "mean", "inverse_spread"}, cls.kind)
+        fields = checked_object(value, {"parts", "is_time", *KEYS[has_range(value)]}, cls.kind)
         parts, is_time = fields["parts"], fields["is_time"]
         if not isinstance(parts, list) or parts != [name for name in PARTS if name in parts]:
             raise InputError(f"encoding moment: parts must be some of {', '.join(PARTS)}, in this order.")
         if type(is_time) is not bool:
             raise InputError("encoding moment: is_time must be true or false.")
-        for name in ("mean", "inverse_spread"):
-            if type(fields[name]) is not float or not math.isfinite(fields[name]):
-                raise InputError(f"encoding moment: {name} must be a finite number; got {brief(fields[name])}.")
-        one = cls(tuple(parts), is_time, fields["mean"], fields["inverse_spread"], fields["missing"])
-        if one.inverse_spread < 0 or one.n_features == 0:
-            raise InputError("encoding moment: it makes no feature, or its inverse_spread is negative.")
+        one = cls(tuple(parts), is_time, Scale.from_json(fields, cls.kind), fields["missing"])
+        if one.n_features == 0:
+            raise InputError("encoding moment: it makes no feature.")
         return one
 
 

@@ -1,4 +1,4 @@
-"""A number: standardised; where values were missing, the median and a feature that says so."""
+"""A number, scaled; where values were missing, the median and a feature that says so."""
 
 from __future__ import annotations
 
@@ -11,45 +11,40 @@ from numpy.typing import NDArray
 
 from ...errors import InputError, brief
 from ..columns import ColumnFault, number_fault_of
-from ..statistics import lower_median, mean_and_spread
+from ..statistics import lower_median
 from ..table import Column
 from .base import Encoding, Slots, checked_object, stacked
+from .scale import KEYS, Scale, has_range
 
 
 @dataclass(frozen=True)
 class Number(Encoding):
-    """(x - mean) · inverse_spread, computed in float64 and rounded once to float32.
+    """A number as its scale makes it, computed in float64 and rounded once to float32.
 
     Attributes:
-        mean: of the values that are there.
-        inverse_spread: one over their standard deviation; 0 where they are all alike.
+        scale: of the values that are there.
         median: what stands where there is no value.
         is_boolean: the values are yes and no, 1 and 0.
     """
 
     kind: ClassVar[str] = "number"
-    mean: float
-    inverse_spread: float
+    scale: Scale
     median: float
     n_missing: int = 0
     is_boolean: bool = False
 
     @classmethod
-    def fit(cls, column: Column, weights: NDArray[np.float64] | None = None) -> Number:
+    def fit(cls, column: Column, weights: NDArray[np.float64] | None = None, *, is_robust: bool = False) -> Number:
         """From the training rows and what they count for (None: 1); raises ColumnFault where they span too much."""
         is_missing = column.is_missing
         values = column.values[~is_missing].astype(np.float64)
         weights = None if weights is None else weights[~is_missing]
-        if not len(values):
-            return cls(0.0, 0.0, 0.0, int(is_missing.sum()))
-        mean, spread = mean_and_spread(values, weights)
-        if not math.isfinite(spread):
+        scale = Scale.fit(values, weights, is_robust=is_robust)
+        if scale is None:
             span = f"{values.min():g} to {values.max():g}"
             raise ColumnFault(f" spans {span}, too wide to be standardised; rescale it")
-        is_constant = bool(values.min() == values.max()) or spread == 0 or not math.isfinite(1 / spread)
-        n_missing, is_boolean = int(is_missing.sum()), column.values.dtype.kind == "b"
-        median = lower_median(values, weights)
-        return cls(mean, 0.0 if is_constant else 1 / spread, median, n_missing, is_boolean)
+        n_missing, is_boolean = int(is_missing.sum()), len(values) > 0 and column.values.dtype.kind == "b"
+        return cls(scale, lower_median(values, weights) if len(values) else 0.0, n_missing, is_boolean)
 
     @property
     def n_features(self) -> int:
@@ -59,7 +54,11 @@ class Number(Encoding):
 
     @property
     def is_constant(self) -> bool:
-        return self.inverse_spread == 0
+        return self.scale.is_constant
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return () if self.is_constant else (0,)
 
     def encode(self, column: Column) -> Slots:
         if (fault := number_fault_of(column, is_boolean=self.is_boolean)) is not None:
@@ -67,7 +66,7 @@ class Number(Encoding):
         is_missing = column.is_missing
         with np.errstate(over="ignore", invalid="ignore"):
             values = np.where(is_missing, self.median, column.values).astype(np.float64)
-            encoded = ((values - self.mean) * self.inverse_spread).astype(np.float32)
+            encoded = self.scale.of(values).astype(np.float32)
         if not np.isfinite(encoded).all():
             raise ColumnFault(
                 ", ",
@@ -92,8 +91,7 @@ class Number(Encoding):
     def to_json(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
-            "mean": self.mean,
-            "inverse_spread": self.inverse_spread,
+            **self.scale.to_json(),
             "median": self.median,
             "missing": self.n_missing,
             "is_boolean": self.is_boolean,
@@ -102,12 +100,10 @@ class Number(Encoding):
     @classmethod
     def from_json(cls, value: object) -> Number:
         """The inverse of `to_json`; raises InputError on anything else."""
-        fields = checked_object(value, {"mean", "inverse_spread", "median", "is_boolean"}, cls.kind)
-        for name in ("mean", "inverse_spread", "median"):
-            if type(fields[name]) is not float or not math.isfinite(fields[name]):
-                raise InputError(f"encoding number: {name} must be a finite number; got {brief(fields[name])}.")
-        if fields["inverse_spread"] < 0:
-            raise InputError("encoding number: inverse_spread must not be negative.")
+        fields = checked_object(value, {*KEYS[has_range(value)], "median", "is_boolean"}, cls.kind)
+        scale, median = Scale.from_json(fields, cls.kind), fields["median"]
+        if type(median) is not float or not math.isfinite(median):
+            raise InputError(f"encoding number: median must be a finite number; got {brief(median)}.")
         if type(fields["is_boolean"]) is not bool:
             raise InputError("encoding number: is_boolean must be true or false.")
-        return cls(fields["mean"], fields["inverse_spread"], fields["median"], fields["missing"], fields["is_boolean"])
+        return cls(scale, median, fields["missing"], fields["is_boolean"])

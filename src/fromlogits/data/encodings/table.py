@@ -19,11 +19,12 @@ from ..origin import Origin
 from ..table import Column
 from .base import Encoding
 from .category import Category
+from .code import Code
 from .levels import Levels
 from .moment import Moment
 from .number import Number
 
-ENCODINGS: dict[str, Any] = {one.kind: one for one in (Number, Category, Levels, Moment)}
+ENCODINGS: dict[str, Any] = {one.kind: one for one in (Number, Category, Code, Levels, Moment)}
 BLOCK_ROWS = 8192  # rows whose slots are in memory at a time
 
 
@@ -52,6 +53,18 @@ class TableEncoding:
     def _starts(self) -> list[int]:
         """The first feature of each column."""
         return list(accumulate((one.n_features for one in self.columns[:-1]), initial=0))
+
+    @cached_property
+    def numbers(self) -> tuple[int, ...]:
+        """The features that are numbers, and not the same in all training rows."""
+        starts = zip(self._starts, self.columns, strict=True)
+        return tuple(start + place for start, one in starts for place in one.numbers)
+
+    @cached_property
+    def categories(self) -> tuple[tuple[int, int], ...]:
+        """The features that are codes, and how many codes there are."""
+        starts = zip(self._starts, self.columns, strict=True)
+        return tuple((start, one.n_codes) for start, one in starts if isinstance(one, Code))
 
     def encode(
         self,
