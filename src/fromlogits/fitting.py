@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from . import calibrating, members, metrics, presets, training
 from .cores import n_threads
 from .data.encoders import FeatureEncoder
+from .data.encodings.code import MOST_OF_A_FEATURE_EACH
 from .data.features import EncodedRows
+from .data.form import Form
 from .data.groups_and_times import as_groups, as_times, numbered
 from .data.inputs import as_inputs
 from .data.label_sets import SparseLabels
@@ -33,11 +35,15 @@ from .members import Member, Observer
 from .model import Model
 from .spec import (
     HIDDEN_ACTIVATIONS,
+    Columns,
     Dense,
+    Embedding,
     HeadName,
+    Layer,
     Members,
     Network,
     Plan,
+    describe_layer,
     one_of,
 )
 from .weights import Balance, checked, known_rows, of_statistics, rows_that_count, without_unknown
@@ -282,7 +288,8 @@ def prepare(
     if present is None:
         encoder = FeatureEncoder.fit(
             inputs, rows, picture_shape=picture_shape, targets=targets,
-            weights=of_statistics(targets, weights, rows), categorical=categorical, **dict(roles or {}),
+            weights=of_statistics(targets, weights, rows), categorical=categorical, form=form_of(plan, hidden),
+            **dict(roles or {}),
         )  # fmt: skip
     else:
         encoder = present.encoder
@@ -302,11 +309,11 @@ def prepare(
         valid_weights = None if weights is None else weights[held]
 
     stated = members_of(settings, target)
-    network, head = network_of(settings, hidden, features.n_features, target, stated)
+    network, head = network_of(settings, hidden, encoder, target, stated)
     stated.check_size(network, target.n_classes)
     refuse_too_many_parameters(network.n_parameters)
     if present is not None:
-        refuse_another(network, stated, present)
+        refuse_another(network, stated, plan, present)
     balance = Balance.fit(settings["class_weight"], settings["pos_weight"], target, targets, weights, rows)
     judging = None if valid_targets is None else balance.judging(valid_targets, valid_weights)
     untrained, notes = _untrained(
@@ -545,12 +552,12 @@ def going_on(settings: Settings, present: Model) -> Settings:
     return {**settings, **kept}
 
 
-def refuse_another(network: Network, stated: Members, present: Model) -> None:
-    """Raise InputError unless these networks are those of the model, on which a training is to go on."""
+def refuse_another(network: Network, stated: Members, plan: Plan, present: Model) -> None:
+    """Raise InputError unless these networks, and what they take, are those of the model, on which a training is to go
+    on.
+    """
     if network.layers != present.network.layers:
-        was, asked = (
-            ", ".join(f"{layer.units} {layer.activation}" for layer in one.layers) for one in (present.network, network)
-        )
+        was, asked = (", ".join(map(describe_layer, one.layers)) for one in (present.network, network))
         raise InputError(
             f"the training goes on from the network that is there, {was}; the settings ask for {asked}. Set them back,"
             " or begin anew: fit with warm_start=False."
@@ -561,6 +568,11 @@ def refuse_another(network: Network, stated: Members, present: Model) -> None:
             f" (ensemble={present.members.ensemble}, separate_networks={present.members.separate_networks}); the"
             f" settings ask for ensemble={stated.ensemble}, separate_networks={stated.separate_networks}. Set them"
             " back, or begin anew: fit with warm_start=False."
+        )
+    if plan.numbers != present.plan.numbers:
+        raise InputError(
+            f"the training goes on with numbers that are scaled as numbers={present.plan.numbers!r} says; the settings"
+            f" ask for {plan.numbers!r}. Set it back, or begin anew: fit with warm_start=False."
         )
 
 
@@ -681,10 +693,10 @@ def _name(label: Any, number: int, stated: Members) -> str:
     return f"member {number + 1} of {stated.ensemble}" + (f", {of_label}" if of_label else "")
 
 
-def plan_of(settings: Settings, n_rows: int, task: metrics.Task) -> tuple[Plan, tuple[Dense, ...]]:
-    """The resolved plan, and the hidden layers."""
+def plan_of(settings: Settings, n_rows: int, task: metrics.Task) -> tuple[Plan, tuple[Layer, ...]]:
+    """The resolved plan, and the layers but the last."""
     hidden = _stated_hidden(settings)
-    units = None if hidden is None else [layer.units for layer in hidden]
+    units = None if hidden is None else [layer.units for layer in hidden if isinstance(layer, Dense)]
     preset = presets.settings(settings["preset"], n_rows, units, settings["optimizer"])
     sizes, activation = preset.pop("hidden_layer_sizes"), preset.pop("activation")
     if hidden is None:
@@ -700,6 +712,15 @@ def plan_of(settings: Settings, n_rows: int, task: metrics.Task) -> tuple[Plan, 
     return plan, hidden
 
 
+def form_of(plan: Plan, hidden: Sequence[Layer]) -> Form:
+    """In which form a network of these layers takes its features."""
+    return Form(
+        is_robust=plan.numbers == "robust",
+        has_codes=any(isinstance(layer, Embedding) for layer in hidden),
+        is_dense=not all(isinstance(layer, Dense) for layer in hidden),
+    )
+
+
 def holds_out(settings: Settings, n_rows: int, task: metrics.Task) -> bool:
     """Whether a training with these settings keeps validation rows, unless it is given some."""
     plan, _ = plan_of(settings, n_rows, task)
@@ -712,8 +733,8 @@ def _stated_activation(settings: Settings, otherwise: str) -> str:
     return str(activation)
 
 
-def _stated_hidden(settings: Settings) -> tuple[Dense, ...] | None:
-    """The hidden layers of `network` or `hidden_layer_sizes`, or None: the preset's."""
+def _stated_hidden(settings: Settings) -> tuple[Layer, ...] | None:
+    """The layers but the last of `network` or `hidden_layer_sizes`, or None: the preset's."""
     if settings["network"] is not None:
         if not isinstance(settings["network"], Network):
             raise InputError(f"network must be a fromlogits.Network; got {type(settings['network']).__name__}.")
@@ -734,7 +755,11 @@ def _stated_hidden(settings: Settings) -> tuple[Dense, ...] | None:
 
 
 def network_of(
-    settings: Settings, hidden: tuple[Dense, ...], n_features: int, target: TargetEncoder, stated_members: Members
+    settings: Settings,
+    hidden: tuple[Layer, ...],
+    encoder: FeatureEncoder,
+    target: TargetEncoder,
+    stated_members: Members,
 ) -> tuple[Network, HeadName]:
     """Each network as an engine takes it, and its head."""
     n_classes, is_two_class = target.n_classes, target.task == "multi-class" and target.n_classes == 2
@@ -748,7 +773,7 @@ def network_of(
     else:
         fits, words = {n_classes: "softmax"}, "one softmax unit per class"
     usual = next(iter(fits))
-    last = Dense(usual) if settings["network"] is None else settings["network"].layers[-1]
+    last = Dense(usual) if settings["network"] is None else settings["network"].dense[-1]
     head = fits.get(last.units)
     if head is None or last.activation not in ("linear", head):
         kind = "labels" if target.task == "multi-label" else "classes"
@@ -757,9 +782,21 @@ def network_of(
             f" the network ends in Dense({last.units}, {last.activation!r}). Dense({usual}, 'linear') fits."
         )
     stated = None if settings["network"] is None else settings["network"].n_features
-    if stated not in (None, n_features):
-        raise InputError(f"the network states {stated} input features; the data have {n_features}.")
-    return Network((*hidden, last)).with_input(n_features), head
+    if stated not in (None, encoder.n_features):
+        raise InputError(f"the network states {stated} input features; the data have {encoder.n_features}.")
+    columns = Columns(encoder.numbers, encoder.categories)
+    if settings["network"] is not None and settings["network"].columns not in (None, columns):
+        raise InputError("the network states other columns than the data have; leave columns out: they are found.")
+    network = Network((*hidden, last)).with_input(encoder.n_features, columns)
+    for layer, embedded, what in (
+        (network.periodic, network.numbers, "columns of numbers"),
+        (network.embedding, network.categories, f"categories that make more than {MOST_OF_A_FEATURE_EACH} features"),
+    ):
+        if layer is not None and not embedded:
+            raise InputError(
+                f"the layer {describe_layer(layer)!r} is for {what}; the data have none. Leave it out of the network."
+            )
+    return network, head
 
 
 def seed_of(random_state: Any) -> int:
@@ -780,7 +817,7 @@ def networks_of(model: Model, engine: str, threads: int) -> members.Logits:
     """The model's networks, ready to predict by engines of this name."""
     engines = []
     for one in model.trained:
-        is_sparse = model.encoder.kind == "scaled"
+        is_sparse = model.encoder.kind == "scaled" and not model.encoder.is_dense
         engines.append(new_engine(engine, model.network, model.head, threads, for_sparse_rows=is_sparse))
         engines[-1].set_parameters(one.parameters)
     return members.Logits(engines, model.head, model.members)

@@ -94,17 +94,18 @@ class Increments:
         self.warnings: tuple[str, ...] = ()
         if present is None:
             each = of_statistics(first.targets, first.weights, first.rows)
-            encoder = _open_to_more(FeatureEncoder.fit(inputs, first.rows, weights=each))
+            form = fitting.form_of(self.plan, hidden)
+            encoder = _open_to_more(FeatureEncoder.fit(inputs, first.rows, weights=each, form=form))
             decided = (*notes_of(encoder.schema.left_out), *encoder.warnings)
             self.warnings = tuple(f"partial_fit, by its first batch: {words.rstrip('.')}." for words in decided)
         else:
             encoder = present.encoder
         stated = fitting.members_of(settings, target)
-        network, head = fitting.network_of(settings, hidden, encoder.n_features, target, stated)
+        network, head = fitting.network_of(settings, hidden, encoder, target, stated)
         stated.check_size(network, target.n_classes)
         refuse_too_many_parameters(network.n_parameters)
         if present is not None:
-            fitting.refuse_another(network, stated, present)
+            fitting.refuse_another(network, stated, self.plan, present)
             facts = {**present.facts, "preset": settings["preset"], "seed": self.seed, "n_validation": 0}
             facts |= {"split": {"kind": "none"}, "validation": None}
             for chosen in ("calibration", "decision", "calibrated"):
@@ -257,11 +258,13 @@ def _are_same(classes: Any, target: TargetEncoder) -> bool:
 
 def _open_to_more(encoder: FeatureEncoder) -> FeatureEncoder:
     """A column that has one value in the first batch may have others later: it is not scaled, instead of left out."""
-    inverse = encoder.inverse_spread
+    name = "inverse_range" if encoder.kind == "robust" else "inverse_spread"
+    inverse = getattr(encoder, name)
     if inverse is None or inverse.all():
         return encoder
     usual = float(np.median(inverse[inverse > 0])) if encoder.kind == "scaled" else 1.0
-    return dataclasses.replace(encoder, inverse_spread=np.where(inverse > 0, inverse, usual), notes=())
+    opened: dict[str, Any] = {name: np.where(inverse > 0, inverse, usual)}
+    return dataclasses.replace(encoder, **opened, notes=())
 
 
 def _after(one: Member, loss: float, rate: float, engine: Engine) -> Member:

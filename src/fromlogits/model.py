@@ -26,7 +26,7 @@ from .decisions.sets import PredictionSets
 from .errors import InputError, brief
 from .heads import HEADS
 from .members import Member
-from .spec import HeadName, Members, Network, Plan, json_object, one_of
+from .spec import Columns, HeadName, Members, Network, Plan, json_object, one_of
 from .training import EpochRecord, History
 
 MAX_HISTORY = 10_000
@@ -248,11 +248,12 @@ class Model:
         sets = PredictionSets.from_json(fields["sets"], tensors, target.task) if "sets" in optional else None
         known = layers.keys() | of_calibration.keys() | (set() if sets is None else sets.tensors().keys())
         rest = {name: tensor for name, tensor in tensors.items() if name not in known}
-        encoder = FeatureEncoder.from_json(fields["encoder"], rest)
+        encoder = FeatureEncoder.from_json(fields["encoder"], rest, is_dense=bool(network.front))
         if encoder.n_features != network.n_features:
             raise InputError(
                 f"the encoder gives {encoder.n_features} features, the network takes {network.n_features}."
             )
+        _check_columns(network, encoder)
         units = {target.n_classes} | ({1} if target.task == "multi-class" and target.n_classes == 2 else set())
         if not members.separate_networks and network.n_outputs not in units:
             raise InputError(f"the network has {network.n_outputs} outputs for {target.n_classes} classes.")
@@ -293,6 +294,14 @@ class Model:
             for number, training in enumerate(trainings)
         )
         return cls(network, head, plan, encoder, target, members, trained, calibration, facts, versions, decision, sets)
+
+
+def _check_columns(network: Network, encoder: FeatureEncoder) -> None:
+    """What the network embeds is what the encoder gives: a code is never one that has no vector."""
+    if network.embedding is None and encoder.categories:
+        raise InputError("the encoder gives codes of categories, and the network has no layer that embeds them.")
+    if network.columns not in (None, Columns(encoder.numbers, encoder.categories)):
+        raise InputError("the network embeds other numbers or categories than the encoder gives.")
 
 
 def _check_members(members: Members, network: Network, target: TargetEncoder, is_stated: bool) -> None:
