@@ -151,8 +151,9 @@ def test_the_four_waves_begin_and_end_at_nothing_and_reach_the_stated_rate_in_be
 
 def test_what_fades_is_whole_to_the_middle_and_then_half_a_wave_to_nothing() -> None:
     engine = Counting()
-    fading = {"schedule": "flat_cosine", "decay_schedule": "flat_cosine", "dropout_schedule": "flat_cosine"}
-    run(engine, Plan(batch_size=5, max_epochs=50, learning_rate=0.5, weight_decay=0.1, dropout=0.25, **fading))
+    plan = Plan(batch_size=5, max_epochs=50, learning_rate=0.5, weight_decay=0.1, dropout=0.25)
+    fade = "flat_cosine"
+    run(engine, plan.replace({"schedule": fade, "decay_schedule": fade, "dropout_schedule": fade}))
     assert engine.rates[:51] == [0.5] * 51
     assert engine.rates[75] == pytest.approx(0.25)
     assert engine.rates[90] == pytest.approx(0.25 * (1 + math.cos(0.8 * math.pi)))

@@ -102,7 +102,8 @@ def trained(
     loss, at = 0.0, 0
     for count in spans:
         part = slice(at, at + count)
-        span = Steps(*(None if each is None else each[part] for each in (steps.rates, steps.decays, steps.dropouts)))
+        decays, dropouts = (None if each is None else each[part] for each in (steps.decays, steps.dropouts))
+        span = Steps(steps.rates[part], decays, dropouts)
         some = order[at * 16 : (at + count) * 16]
         loss = engine.train_span(features or Features(rows()), targets_of(head), some, span, loss, weights)
         at += count
@@ -189,14 +190,10 @@ def test_a_value_without_a_vector_is_zeros_and_moves_no_vector(kind: type[Engine
     parameters = some_parameters(net)
     engine.set_parameters(parameters)
     engine.start(Plan(batch_size=16, optimizer="sgd"), 0)
-    zeros = [(np.zeros_like(parameters[0][0]),), *parameters[1:]]
-    without, first = kind(net, "softmax"), Features(rows())
-    without.set_parameters(zeros)
+    without = kind(net, "softmax")
+    without.set_parameters([(np.zeros_like(parameters[0][0]),), *parameters[1:]])
 
-    np.testing.assert_array_equal(
-        engine.logits(Features(x_nd)), without.logits(first) if False else without.logits(Features(x_nd))
-    )
-    np.testing.assert_allclose(engine.logits(Features(x_nd)), without.logits(first), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(engine.logits(Features(x_nd)), without.logits(Features(rows())), rtol=1e-6, atol=1e-6)
     engine.train_span(Features(x_nd), targets_of("softmax"), np.arange(N), Steps(np.full(6, 0.1)))
     assert np.array_equal(engine.parameters()[0][0], parameters[0][0])
     assert largest_difference(engine.parameters()[1:], parameters[1:]) > 1e-3
@@ -220,24 +217,45 @@ def test_training_follows_the_reference(head: HeadName, net: Network, optimizer:
     assert largest_difference(engine.parameters(), reference.parameters()) < 1e-5
 
 
-@pytest.mark.parametrize("form", range(3), ids=["float32", "uint8", "csr"])
-@of_every_network
-def test_rows_of_every_form_follow_the_reference(net: Network, form: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [*((name, form) for name in NETWORKS for form in ("float32", "uint8")), ("parametric_selu", "csr")],
+)
+def test_rows_of_every_form_follow_the_reference(name: str, form: str) -> None:
+    net = NETWORKS[name]
     x_nd = rows()
     # As bytes a value of x is 1/8 of a number above -1, and codes are numbers from -1 on.
     codes = [feature for feature, _ in COLUMNS.categories]
     scaled = np.clip(np.round((x_nd + 1) * 8), 0, 255).astype(np.uint8)
     scaled[:, codes] = (8 * (x_nd[:, codes] + 1)).astype(np.uint8)
-    features: EncodedRows = (Features(x_nd), Features(scaled, 1 / 8, -1.0), as_csr(x_nd))[form]
-    expected_loss, reference = trained(ReferenceEngine, net, PLAN, features=features)
+    forms: dict[str, EncodedRows] = {
+        "float32": Features(x_nd), "uint8": Features(scaled, 1 / 8, -1.0), "csr": as_csr(x_nd)
+    }  # fmt: skip
+    features, plan = forms[form], PLAN.replace({"epsilon": 1e-14})  # of sparse rows it is 0: see test_contract.py
+    expected_loss, reference = trained(ReferenceEngine, net, plan, features=features)
 
-    loss, engine = trained(NativeEngine, net, PLAN, features=features)
+    loss, engine = trained(NativeEngine, net, plan, features=features)
 
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert largest_difference(engine.parameters(), reference.parameters()) < 1e-5
     some = np.array([3, 0, 95, 3])
     np.testing.assert_allclose(engine.logits(features), reference.logits(features), rtol=1e-4, atol=2e-5)
     np.testing.assert_array_equal(engine.logits(features, some), engine.logits(features)[some])
+
+
+@on_every_engine
+@of_every_network
+def test_sparse_rows_are_for_dense_layers_alone(kind: type[Engine], net: Network) -> None:
+    engine = kind(net, "softmax")
+    engine.set_parameters(some_parameters(net))
+    engine.start(PLAN, 0)
+    if not net.front:
+        np.testing.assert_allclose(engine.logits(as_csr(rows())), engine.logits(Features(rows())), rtol=1e-5, atol=1e-5)
+        return
+    with pytest.raises(ValueError, match="sparse rows are for networks of dense layers alone"):
+        engine.logits(as_csr(rows()))
+    with pytest.raises(ValueError, match="sparse rows are for networks of dense layers alone"):
+        engine.train_span(as_csr(rows()), targets_of("softmax"), np.arange(16), Steps(np.ones(1)))
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -332,7 +350,7 @@ def test_an_array_learns_at_its_own_rate(kind: type[Engine], optimizer: str) -> 
     start, moved = some_parameters(ALL), []
     rate = 1e-3 if optimizer == "adam" else 0.05
     plain = Plan(optimizer=optimizer, learning_rate=rate, batch_size=N)
-    own = dict(bias_rate=0.1, slope_rate=4.0, scaling_rate=6.0, embedding_rate=0.5, rate_by_width=True)
+    own = {"bias_rate": 0.1, "slope_rate": 4.0, "scaling_rate": 6.0, "embedding_rate": 0.5, "rate_by_width": True}
     for plan in (plain, plain.replace(own)):
         engine = kind(ALL, "softmax")
         engine.set_parameters(start)
@@ -340,13 +358,13 @@ def test_an_array_learns_at_its_own_rate(kind: type[Engine], optimizer: str) -> 
         engine.train_span(Features(rows()), targets_of("softmax"), np.arange(N), Steps(np.full(1, rate)))
         after = named(ALL, engine.parameters())
         moved.append({name: after[name].astype(float) - array for name, array in named(ALL, start).items()})
-    expected = {"biases": 0.1, "slopes": 4.0, "factors": 6.0, "weights": 0.0}
+    expected = {"biases": 0.1, "slopes": 4.0, "factors": 6.0}
     for name, usual in moved[0].items():
         factor = expected.get(name.split()[1], 0.5)
         if name.endswith("weights"):
             factor = usual.shape[1] ** -0.5
-        # Parameters around 1 are rounded to float32 twice.
-        np.testing.assert_allclose(moved[1][name], factor * usual, rtol=1e-5, atol=3e-7, err_msg=name)
+        # Both ends are parameters below 4, rounded to float32: by 1.2e-7 at most.
+        np.testing.assert_allclose(moved[1][name], factor * usual, rtol=1e-5, atol=1.2e-7 * (1 + factor), err_msg=name)
 
 
 @on_every_engine
@@ -431,16 +449,6 @@ def test_a_smoothed_label_has_the_closed_form_and_an_unknown_one_stays_unknown(k
     each = -(1 - q) * np.log(1 - yes) - w[:3] * q * np.log(yes)
     assert loss == pytest.approx(each.sum(), rel=1e-14)
     np.testing.assert_allclose(gradient, [*((1 - q) * yes - w[:3] * q * (1 - yes)), 0.0], atol=3e-7)
-
-
-@on_every_engine
-@pytest.mark.parametrize("head", HEADS)
-def test_no_smoothing_is_none_bit_for_bit(kind: type[Engine], head: HeadName) -> None:
-    plan = PLAN.replace({"label_smoothing": 0.0})
-    classes = Plan(**{**plan.to_json(), "label_smoothing": 0})
-    one, other = trained(kind, ALL, plan, head), trained(kind, ALL, classes, head)
-    assert one[0] == other[0]
-    assert one[0] != trained(kind, ALL, PLAN, head)[0]
 
 
 # --- where training begins ---

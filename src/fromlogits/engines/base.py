@@ -97,7 +97,7 @@ class Engine(ABC):
         """Take s = ceil(k / batch_size) steps; step i trains on the rows order_k[i·batch_size : (i+1)·batch_size].
 
         Args:
-            features: all rows.
+            features: all rows. Sparse ones are for networks of dense layers alone: ValueError.
             targets: softmax: class indices, int32 (n,), or probabilities, float32 (n, c); sigmoid: 0/1 or
                 probabilities, float32 (n, c), or 0/1 as SparseLabels, which gives the same bits; NaN where a label is
                 unknown: it has no loss and no gradient.

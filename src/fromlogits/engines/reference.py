@@ -31,6 +31,12 @@ def entering(features: EncodedRows) -> Float64:
     return np.asarray(features.values * np.float64(features.scale) + features.shift)
 
 
+def refuse_sparse(network: Network, features: EncodedRows) -> None:
+    """Raise ValueError for sparse rows of a network that does not begin with a dense layer."""
+    if network.front and isinstance(features, SparseFeatures):
+        raise ValueError("sparse rows are for networks of dense layers alone")
+
+
 def occurring(features: EncodedRows) -> NDArray[np.bool_]:
     """(d,): which features have a value in these rows; of dense rows all do."""
     occurring_d = np.full(features.n_features, not isinstance(features, SparseFeatures))
@@ -227,6 +233,7 @@ class ReferenceEngine(Engine):
         loss: float = 0.0,
         weights: Weights = UNWEIGHTED,
     ) -> float:
+        refuse_sparse(self.network, features)
         batches = np.split(order_k, range(self.plan.batch_size, len(order_k), self.plan.batch_size))
         decays_s = np.ones(len(steps)) if steps.decays is None else steps.decays
         dropouts_s = np.full(len(steps), self.plan.dropout) if steps.dropouts is None else steps.dropouts
@@ -321,10 +328,7 @@ class ReferenceEngine(Engine):
         return np.where(bits < threshold, 0.0, 65536 / (65536 - threshold))
 
     def update(self, gradient: list[Gradients], rate: float, decay: float, occurring_d: NDArray[np.bool_]) -> None:
-        """One step; the penalty of adam and sgd is felt by the weights of the features that occur in it.
-
-        That is where the features enter the first dense layer as they are; another network has all of its features.
-        """
+        """One step; the penalty of adam and sgd is felt by the weights of the features that occur in it."""
         plan, t = self.plan, self.step + 1
         norm = np.sqrt(sum((g**2).sum() for layer in gradient for g in layer))
         clip = plan.clip_norm / norm if plan.clip_norm is not None and norm > plan.clip_norm else 1.0
@@ -355,6 +359,7 @@ class ReferenceEngine(Engine):
         del self.first, self.second
 
     def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        refuse_sparse(self.network, features)
         return self.forward(entering(features if rows is None else features.take(rows)))[0].astype(np.float32)
 
 
