@@ -25,21 +25,36 @@ def of_column(column: Any, value: Any) -> list[Any]:
         return [*of_column(column["number"], value), *(text_of(value) == one for one in column["values"])]
     is_missing = text_of(value) is None
     if kind == "number":
-        found = [((column["median"] if is_missing else float(value)) - column["mean"]) * column["inverse_spread"]]
+        found = [scaled(column, column["median"] if is_missing else float(value))]
     elif kind == "category":
-        found = [text_of(value) == one for one in column["values"]]
-        if column["rare"]:
-            found.append(not is_missing and not any(found))
+        found = of_category(column, value)
+    elif kind == "code":
+        found = [*of_category(column, value), *[is_missing] * (column["missing"] > 0)]
+        return [found.index(True) if True in found else -1]
     else:
         moment = SINCE[False] if is_missing else moment_of(value)
         found = [feature * (not is_missing) for part in column["parts"] for feature in of_moment(column, part, moment)]
     return [*found, is_missing] if column["missing"] else found
 
 
+def of_category(column: Any, value: Any) -> list[Any]:
+    found = [text_of(value) == one for one in column["values"]]
+    if column["rare"]:
+        found.append(text_of(value) is not None and not any(found))
+    return found
+
+
+def scaled(column: Any, x: float) -> float:
+    if "inverse_range" not in column:
+        return (x - column["mean"]) * column["inverse_spread"]
+    z = (x - column["median"]) * column["inverse_range"]
+    return z / math.sqrt(1 + (z / 3) ** 2)
+
+
 def of_moment(column: Any, part: str, moment: datetime.datetime) -> list[Any]:
     if part == "when":
         days = (moment - SINCE[column["is_time"]]).total_seconds() / 86_400
-        return [(days - column["mean"]) * column["inverse_spread"]]
+        return [scaled(column, days)]
     if part == "weekday":
         return [moment.weekday() == day for day in range(7)]
     k, n = {

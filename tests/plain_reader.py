@@ -72,6 +72,9 @@ def probabilities(path: Path, x: Any) -> Array:
         x = plain_columns.features(encoder["table"], x)
     elif encoder["kind"] == "standard":
         x = ((x - tensors["encoder.mean"]) * tensors["encoder.inverse_spread"]).astype(np.float32)
+    elif encoder["kind"] == "robust":
+        z = (x - tensors["encoder.median"]) * tensors["encoder.inverse_range"]
+        x = (z / np.sqrt(1 + (z / 3) ** 2)).astype(np.float32)
     else:
         x = x.astype(np.float32) * np.float32(encoder["scale"]) + np.float32(encoder["shift"])
     spec = manifest["spec"]

@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 import fromlogits as fl
 from fromlogits.cli.main import run
 from fromlogits.errors import InputError
+from fromlogits.spec import Dense, Embedding, Layer, Network, Periodic, Scaling
 
 LONGEST = 700
 """Characters of a message: some five names or values, each of which may be a text of a hundred, and what to do."""
@@ -78,6 +79,10 @@ TYPES: dict[str, list[tuple[str, Any]]] = {
     ],
 }  # fmt: skip
 
+FRONTS: list[tuple[Layer, ...]] = [
+    (), (), (Scaling(),), (Periodic(2, 1),), (Embedding(2),), (Periodic(2, 1), Embedding(2), Scaling()),
+]  # fmt: skip
+"""What stands in front of the dense layers of a second network."""
 HOPELESS = ("bytes", "list")
 """What no column may hold."""
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example]
@@ -237,6 +242,7 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
         "task": task,
         "settings": draw(st.sampled_from(SETTINGS[draw(st.sampled_from(list(SETTINGS))) if draw(RARELY) else task])),
         "later": later,
+        "front": draw(st.sampled_from(FRONTS)),
         "groups": draw(st.one_of(st.none(), st.none(), columns("pandas", n).map(lambda one: one[1]))),
         "times": draw(st.one_of(st.none(), st.none(), columns("pandas", n).map(lambda one: one[1]))),
         "other y": draw(targets(n))[1],
@@ -287,42 +293,49 @@ def refused(task: Callable[[], Any]) -> bool:
 @given(cases())
 @settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=SLOW)
 def test_any_table_is_learned_from_or_refused_in_one_line(case: dict[str, Any]) -> None:
-    table: Table = case["table"]
-    X, y = table.frame(), case["y"]
+    X = case["table"].frame()
     if X is None:
         return
-    clf = fl.Classifier(
-        hidden_layer_sizes=(3,), max_epochs=2, batch_size=16, random_state=0, n_jobs=1, task=case["task"],
-        **case["settings"],
-    )  # fmt: skip
+    usual = {"max_epochs": 2, "batch_size": 16, "random_state": 0, "n_jobs": 1, "task": case["task"]}
+    clf = fl.Classifier(hidden_layer_sizes=(3,), **usual, **case["settings"])
     with only_our_words():
-        if refused(lambda: clf.fit(X, y, case["weight"], groups=case["groups"], times=case["times"])):
+        if not is_learned(clf, X, case) or not case["front"]:
             return
-        expected = clf.predict_logits(X)
-        assert np.isfinite(expected).all()
-        assert len(clf.predict(X)) == table.n
-        clf.evaluate(X, y)
-        refused(lambda: clf.evaluate(X, case["other y"]))
+        network = Network([*case["front"], Dense(3, "parametric_selu"), Dense(clf._model.network.n_outputs)])
+        is_learned(fl.Classifier(network=network, spec={"numbers": "robust"}, **usual, **case["settings"]), X, case)
 
-        order = random.Random(table.n).sample(range(table.n), table.n)
-        shuffled = rows_of(X, order)[list(X.columns[::-1])]
-        assert clf.predict_logits(shuffled).tobytes() == expected[order].tobytes()
-        for size in (1, 7):
-            parts = [
-                clf.predict_logits(rows_of(X, list(range(table.n))[start : start + size]))
-                for start in range(0, table.n, size)
-            ]
-            assert np.concatenate(parts).tobytes() == expected.tobytes()
 
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "m.safetensors"
-            clf.save(path)
-            again = fl.load(path)
-        assert again.predict_logits(X).tobytes() == expected.tobytes()
-        np.testing.assert_array_equal(again.predict(X), clf.predict(X))
+def is_learned(clf: fl.Classifier, X: Any, case: dict[str, Any]) -> bool:
+    """Whether it is not refused; what is learned then predicts alike alone, among others and from a file."""
+    table, y = case["table"], case["y"]
+    if refused(lambda: clf.fit(X, y, case["weight"], groups=case["groups"], times=case["times"])):
+        return False
+    expected = clf.predict_logits(X)
+    assert np.isfinite(expected).all()
+    assert len(clf.predict(X)) == table.n
+    clf.evaluate(X, y)
+    refused(lambda: clf.evaluate(X, case["other y"]))
 
-        if case["later"] is not None and (later := case["later"].frame()) is not None:
-            refused(lambda: again.predict_logits(later))
+    order = random.Random(table.n).sample(range(table.n), table.n)
+    shuffled = rows_of(X, order)[list(X.columns[::-1])]
+    assert clf.predict_logits(shuffled).tobytes() == expected[order].tobytes()
+    for size in (1, 7):
+        parts = [
+            clf.predict_logits(rows_of(X, list(range(table.n))[start : start + size]))
+            for start in range(0, table.n, size)
+        ]
+        assert np.concatenate(parts).tobytes() == expected.tobytes()
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "m.safetensors"
+        clf.save(path)
+        again = fl.load(path)
+    assert again.predict_logits(X).tobytes() == expected.tobytes()
+    np.testing.assert_array_equal(again.predict(X), clf.predict(X))
+
+    if case["later"] is not None and (later := case["later"].frame()) is not None:
+        refused(lambda: again.predict_logits(later))
+    return True
 
 
 @st.composite

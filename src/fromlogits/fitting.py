@@ -56,7 +56,7 @@ PLAN_SETTINGS = (
     "patience", "validation_fraction", "metric", "calibrate",
 )  # fmt: skip
 """Settings that are fields of the plan; the plan's other fields go through `spec`."""
-FINER_SETTINGS = ("schedule", "momentum", "beta1", "beta2", "epsilon", "clip_norm")
+FINER_SETTINGS = ("schedule", "momentum", "beta1", "beta2", "epsilon", "clip_norm", "numbers")
 
 
 @dataclass(frozen=True)

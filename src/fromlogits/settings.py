@@ -18,7 +18,17 @@ from typing import Any
 from .engines import ENGINES
 from .errors import InputError, brief, counted, nearest
 from .presets import PRESETS
-from .spec import HIDDEN_ACTIVATIONS, MAX_NETWORKS, OPTIMIZERS, SCHEDULES, Network, Plan, one_of, parse_layers
+from .spec import (
+    HIDDEN_ACTIVATIONS,
+    MAX_NETWORKS,
+    NUMBER_SCALES,
+    OPTIMIZERS,
+    SCHEDULES,
+    Network,
+    Plan,
+    one_of,
+    parse_layers,
+)
 
 TASKS = ("multi-class", "multi-label")
 MAX_CONFIG_BYTES = 2**20
@@ -350,6 +360,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("beta2", NUMBER, "0.999", "of adam and adamw: how long the mean of its square remembers", is_finer=True),
     Setting("epsilon", NUMBER, "1e-08", "of adam and adamw: added to the divisor", is_finer=True),
     Setting("clip_norm", _or_none(NUMBER), "none", "the gradient is scaled down to this Euclidean norm", is_finer=True),
+    Setting(
+        "numbers",
+        WORD,
+        "standard",
+        "columns of numbers: standard, by mean and standard deviation; or robust, by median and quartiles, softly"
+        " clipped to ±3. Pictures and sparse rows keep a scale that their features share",
+        is_finer=True,
+        allowed=NUMBER_SCALES,
+    ),
 )
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 _PLAN_FIELDS = frozenset(field.name for field in dataclasses.fields(Plan))

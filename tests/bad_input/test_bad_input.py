@@ -974,6 +974,13 @@ CASES: dict[str, list[Case]] = {
             "a network of 100,000,201 parameters needs 1,200,002,412 bytes while it is trained; this machine has 1,000,000,000. Give fewer features or smaller layers.",
             fault=little_memory,
         ),
+        Case(
+            "so many sparse rows that they can't fit into memory as the dense ones that a network takes",
+            svmlight("1 1000000:1", rows=400),
+            "train t.svm --layers 'scaling, 1 linear'",
+            "401 rows of 1,000,000 features need 1,604,000,000 bytes as the float32 array that the network takes; this machine has 1,000,000,000. Give fewer rows or features.",
+            fault=little_memory,
+        ),
     ],
     "JSON lines": [
         Case(
@@ -1665,7 +1672,31 @@ CASES: dict[str, list[Case]] = {
             "an unknown activation",
             table,
             f"{TRAIN} --layers '25 rleu, 1 linear'",
-            "--layers '25 rleu, 1 linear': Dense activation must be one of relu, tanh, gelu, silu, selu, sigmoid, linear, softmax; got 'rleu'. Did you mean 'relu'?",
+            "--layers '25 rleu, 1 linear': Dense activation must be one of relu, tanh, gelu, silu, selu, sigmoid, parametric_selu, linear, softmax; got 'rleu'. Did you mean 'relu'?",
+        ),
+        Case(
+            "a layer that embeds numbers, and rows without columns of numbers",
+            svmlight("1 9:1"),
+            "train t.svm --layers 'periodic, 4 relu, 1 linear'",
+            "the layer 'periodic 16 3 0.1' is for columns of numbers; the data have none. Leave it out of the network.",
+        ),
+        Case(
+            "a layer that embeds categories, and no category of many values",
+            table,
+            f"{TRAIN} --layers 'embedding, 4 relu, 1 linear'",
+            "the layer 'embedding 8' is for categories that make more than 8 features; the data have none. Leave it out of the network.",
+        ),
+        Case(
+            "layers in another order",
+            table,
+            f"{TRAIN} --layers 'scaling, periodic, 1 linear'",
+            "--layers 'scaling, periodic, 1 linear': layer 2 is Periodic: Periodic, Embedding, Scaling stand in this order, each at most once, in front of the Dense layers, of which there is one at least.",
+        ),
+        Case(
+            "a scale of numbers that is not known",
+            table,
+            f"{TRAIN} --set numbers=robst",
+            "--set numbers=robst: numbers must be one of standard, robust; got 'robst'. Did you mean 'robust'?",
         ),
         Case(
             "a network that ends in the wrong width",

@@ -27,6 +27,7 @@ from .encodings.base import Encoding
 from .encodings.category import Category
 from .encodings.code import Code
 from .encodings.number import Number
+from .encodings.scale import BY_QUARTILES
 from .encodings.table import TableEncoding
 from .features import EncodedRows, Features, SparseFeatures
 from .form import USUAL, Form
@@ -262,7 +263,8 @@ class FeatureEncoder:
         if names is None or self.kind == "picture":
             return []
         if self.table is None:
-            found = [(name, "number", "1 feature", 0) for name in names]
+            how = f"1 feature{BY_QUARTILES if self.kind == 'robust' else ''}"
+            found = [(name, "number", how, 0) for name in names]
         else:
             encodings = zip(names, self.table.columns, strict=True)
             found = [(name, one.what, one.how, one.n_missing) for name, one in encodings]

@@ -56,7 +56,7 @@ class Levels(Encoding):
     @property
     def how(self) -> str:
         missing = ", one for missing" if self.n_missing else ""
-        return f"{self.n_features} features: the number and one for each value{missing}"
+        return f"{self.n_features} features: the number{self.number.scale.how} and one for each value{missing}"
 
     def to_json(self) -> dict[str, Any]:
         return {

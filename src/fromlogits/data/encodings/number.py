@@ -86,7 +86,9 @@ class Number(Encoding):
 
     @property
     def how(self) -> str:
-        return "1 feature" if not self.n_missing else "2 features: its value, or the median and that it is missing"
+        if not self.n_missing:
+            return f"1 feature{self.scale.how}"
+        return f"2 features: its value{self.scale.how}, or the median and that it is missing"
 
     def to_json(self) -> dict[str, Any]:
         return {

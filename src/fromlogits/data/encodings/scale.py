@@ -16,6 +16,7 @@ from ..statistics import mean_and_spread, median_and_inverse_range, robust
 Float64 = NDArray[np.float64]
 KEYS = {False: ("mean", "inverse_spread"), True: ("median", "inverse_range")}
 """Robust or not: what a model file calls centre and factor."""
+BY_QUARTILES = ", by median and quartiles"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Scale:
     @property
     def is_constant(self) -> bool:
         return self.factor == 0
+
+    @property
+    def how(self) -> str:
+        """What is said of it after "1 feature", if anything."""
+        return BY_QUARTILES if self.is_robust else ""
 
     def of(self, values: Float64) -> Float64:
         """Their features; infinite where they are too far for float64."""
