@@ -33,6 +33,8 @@ template <class T>
 using Vec = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Matrix = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
 using Floats = Matrix<const float>;
 using Bytes = Matrix<const std::uint8_t>;
 
@@ -87,48 +89,66 @@ const T* data_or_null(const std::optional<Vec<const T>>& x) {
   return x ? x->data() : nullptr;
 }
 
-// What rows count for, a label that is set more than one that is not, and the penalty in each step.
+// What rows count for, and a label that is set more than one that is not.
 struct Weights {
   std::optional<nb::ndarray<const double, nb::c_contig, nb::device::cpu>> each;  // (n) or (n, outputs)
   std::optional<Vec<const double>> positive;                                     // (outputs)
-  std::optional<Vec<const double>> penalties;                                    // (steps)
+};
+// Of each step: its learning rate, what the weight decay is times, and the dropout.
+struct Steps {
+  Vec<const double> rates;
+  std::optional<Vec<const double>> decays, dropouts;
 };
 // The ones of a 0/1 matrix of targets: starts (n + 1), columns.
 using SparseTargets = std::optional<std::pair<Vec<const std::int64_t>, Vec<const std::int32_t>>>;
 using EachWeight = decltype(Weights::each);
 using PositiveWeights = decltype(Weights::positive);
-using Penalties = decltype(Weights::penalties);
+using Decays = decltype(Steps::decays);
+using Dropouts = decltype(Steps::dropouts);
 
 class PyNetwork {
  public:
-  PyNetwork(Index inputs, const std::vector<Index>& units, const std::vector<std::string>& activations,
-            const std::string& head, bool by_rows)
+  PyNetwork(Index inputs, bool has_scaling, const std::vector<Index>& units,
+            const std::vector<std::string>& activations, const std::string& head, bool by_rows)
       : network_(layers(inputs, units, activations),
-                 head == "softmax" ? fromlogits::Head::softmax : fromlogits::Head::sigmoid, by_rows),
+                 head == "softmax" ? fromlogits::Head::softmax : fromlogits::Head::sigmoid, by_rows, {has_scaling}),
         is_softmax_(head == "softmax") {}
 
-  void get(std::size_t layer, Matrix<float> weights, Vec<float> biases) {
-    check_units(layer, 0, weights, biases);
-    require(size(biases.shape(0)) == network_.layers()[layer].h, "weights must be (h, d), biases (h,)");
+  void get(std::size_t array, Array<float> out) {
+    const auto [rows, columns] = shape(array);
+    require(size(out.size()) == rows * columns, "out must have the array's size");
     settle();
-    network_.get(layer, weights.data(), biases.data());
+    network_.get(array, out.data());
   }
 
-  void set(std::size_t layer, Index first, Floats weights, Vec<const float> biases) {
-    check_units(layer, first, weights, biases);
-    settle();  // or what waits would be done to the new ones
-    network_.set(layer, {first, size(biases.shape(0))}, weights.data(), biases.data());
+  void set(std::size_t array, Index first, Array<const float> values) {
+    const auto [rows, columns] = shape(array);
+    const Index some = size(values.size()) / columns;
+    require(size(values.size()) == some * columns && first >= 0 && first <= rows && some <= rows - first,
+            "values must be whole rows of the array");
+    settle();
+    network_.set(array, {first, some}, values.data());
   }
 
   void start(const std::string& optimizer, double momentum, double beta1, double beta2, double epsilon,
-             double weight_decay, double clip_norm, double dropout, Index batch_size, std::uint64_t seed) {
+             double weight_decay, double clip_norm, double dropout, Index batch_size, std::uint64_t seed,
+             double label_smoothing, const std::vector<double>& rates, const std::vector<double>& decays) {
     using fromlogits::Method;
     const Method method = optimizer == "sgd"        ? Method::sgd
                           : optimizer == "nesterov" ? Method::nesterov
                           : optimizer == "adamw"    ? Method::adamw
                                                     : Method::adam;
     batch_size_ = 0;  // if memory runs out below, train() refuses
-    network_.start({{method, momentum, beta1, beta2, epsilon, weight_decay, clip_norm}, dropout, batch_size, seed});
+    const std::size_t arrays = network_.arrays().size();
+    require(rates.size() == arrays && decays.size() == arrays, "a rate and a decay for each array");
+    std::vector<fromlogits::Pace> paces;
+    for (std::size_t i = 0; i < arrays; ++i) paces.push_back({rates[i], decays[i]});
+    network_.start({{method, momentum, beta1, beta2, epsilon, weight_decay, clip_norm},
+                    dropout,
+                    batch_size,
+                    seed,
+                    label_smoothing,
+                    paces});
     batch_size_ = batch_size;
   }
 
@@ -140,9 +160,9 @@ class PyNetwork {
 
   double train(const fromlogits::Rows& rows, std::optional<Vec<const std::int32_t>> labels,
                std::optional<Floats> targets, const SparseTargets& sparse, Vec<const std::int64_t> order,
-               Vec<const double> rates, double loss, const Weights& weights, int threads) {
+               const Steps& steps, double loss, const Weights& weights, int threads) {
     require(batch_size_ > 0, "start() comes before train()");
-    require(rows.d == network_.inputs(), "features must be (n, inputs)");
+    check(rows);
     fromlogits::Targets wanted;
     require(int{labels.has_value()} + int{targets.has_value()} + int{sparse.has_value()} == 1, "one kind of target");
     if (labels) {
@@ -173,18 +193,21 @@ class PyNetwork {
       wanted.positive = weights.positive->data();
     }
     const Index k = size(order.shape(0));
-    require(size(rates.shape(0)) == (k + batch_size_ - 1) / batch_size_, "one learning rate for each batch");
-    require(!weights.penalties || weights.penalties->shape(0) == rates.shape(0), "one penalty for each batch");
-    wanted.penalties = data_or_null(weights.penalties);
+    const auto is_of_each = [&](const auto& x) { return size(x.shape(0)) == (k + batch_size_ - 1) / batch_size_; };
+    require(is_of_each(steps.rates), "one learning rate for each batch");
+    require(!steps.decays || is_of_each(*steps.decays), "one decay for each batch");
+    require(!steps.dropouts || is_of_each(*steps.dropouts), "one dropout for each batch");
     network_.take(rows, wanted);
     const Unlocked unlocked;
     fromlogits::KeptTeam team(threads);
-    return network_.train(rows, wanted, order.data(), k, rates.data(), loss, team.get());
+    return network_.train(rows, wanted, order.data(), k,
+                          {steps.rates.data(), data_or_null(steps.decays), data_or_null(steps.dropouts)}, loss,
+                          team.get());
   }
 
   void logits(const fromlogits::Rows& rows, const std::optional<Vec<const std::int64_t>>& which, Matrix<float> out,
               int threads) {
-    require(rows.d == network_.inputs(), "features must be (n, inputs)");
+    check(rows);
     const Index n = which ? size(which->shape(0)) : rows.n;
     require(size(out.shape(0)) == n && size(out.shape(1)) == network_.outputs(), "out must be (n, outputs)");
     const Unlocked unlocked;
@@ -216,12 +239,14 @@ class PyNetwork {
   }
 
  private:
-  void check_units(std::size_t layer, Index first, const auto& weights, const auto& biases) const {
-    require(layer < network_.layers().size(), "there is no such layer");
-    const auto& [d, h, activation] = network_.layers()[layer];
-    const Index units = size(biases.shape(0));
-    require(first >= 0 && first <= h && units <= h - first, "there are no such units");
-    require(size(weights.shape(0)) == units && size(weights.shape(1)) == d, "weights must be (units, d)");
+  std::pair<Index, Index> shape(std::size_t array) const {
+    require(array < network_.arrays().size(), "there is no such array");
+    return {network_.arrays()[array].rows, network_.arrays()[array].columns};
+  }
+
+  void check(const fromlogits::Rows& rows) const {
+    require(rows.d == network_.inputs(), "features must be (n, inputs)");
+    require(rows.starts == nullptr || !network_.front().has_scaling, "sparse rows need dense layers alone");
   }
 
   void settle() {
@@ -250,6 +275,7 @@ class PyNetwork {
     if (name == "silu") return Activation::silu;
     if (name == "selu") return Activation::selu;
     if (name == "sigmoid") return Activation::sigmoid;
+    if (name == "parametric_selu") return Activation::parametric_selu;
     throw std::invalid_argument("unknown activation " + name);
   }
 
@@ -437,52 +463,53 @@ NB_MODULE(_core, m) {
 
   nb::class_<PyNetwork> network(m, "Network");
   network
-      .def(nb::init<Index, const std::vector<Index>&, const std::vector<std::string>&, const std::string&, bool>(),
-           "inputs"_a, "units"_a, "activations"_a, "head"_a, "by_rows"_a)
-      .def("get", &PyNetwork::get, "layer"_a, "weights"_a.noconvert(), "biases"_a.noconvert())
-      .def("set", &PyNetwork::set, "layer"_a, "first"_a, "weights"_a.noconvert(), "biases"_a.noconvert())
+      .def(
+          nb::init<Index, bool, const std::vector<Index>&, const std::vector<std::string>&, const std::string&, bool>(),
+          "inputs"_a, "has_scaling"_a, "units"_a, "activations"_a, "head"_a, "by_rows"_a)
+      .def("get", &PyNetwork::get, "array"_a, "out"_a.noconvert())
+      .def("set", &PyNetwork::set, "array"_a, "first"_a, "values"_a.noconvert())
       .def("finish", &PyNetwork::finish)
       .def("start", &PyNetwork::start, "optimizer"_a, "momentum"_a, "beta1"_a, "beta2"_a, "epsilon"_a, "weight_decay"_a,
-           "clip_norm"_a, "dropout"_a, "batch_size"_a, "seed"_a)
+           "clip_norm"_a, "dropout"_a, "batch_size"_a, "seed"_a, "label_smoothing"_a, "rates"_a, "decays"_a)
       .def(
           "train",
           [](PyNetwork& self, Floats features, std::optional<Vec<const std::int32_t>> labels,
              std::optional<Floats> targets, SparseTargets sparse, Vec<const std::int64_t> order,
-             Vec<const double> rates, double loss, EachWeight weights, PositiveWeights positive, Penalties penalties,
-             int threads) {
-            return self.train(rows_of(features), labels, targets, sparse, order, rates, loss,
-                              {weights, positive, penalties}, threads);
+             Vec<const double> rates, double loss, EachWeight weights, PositiveWeights positive, Decays decays,
+             Dropouts dropouts, int threads) {
+            return self.train(rows_of(features), labels, targets, sparse, order, {rates, decays, dropouts}, loss,
+                              {weights, positive}, threads);
           },
           "features"_a.noconvert(), "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
           "sparse"_a.noconvert().none(), "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a,
-          "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "penalties"_a.noconvert().none(),
-          "threads"_a)
+          "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "decays"_a.noconvert().none(),
+          "dropouts"_a.noconvert().none(), "threads"_a)
       .def(
           "train_bytes",
           [](PyNetwork& self, Bytes features, float scale, float shift, std::optional<Vec<const std::int32_t>> labels,
              std::optional<Floats> targets, SparseTargets sparse, Vec<const std::int64_t> order,
-             Vec<const double> rates, double loss, EachWeight weights, PositiveWeights positive, Penalties penalties,
-             int threads) {
-            return self.train(rows_of(features, scale, shift), labels, targets, sparse, order, rates, loss,
-                              {weights, positive, penalties}, threads);
+             Vec<const double> rates, double loss, EachWeight weights, PositiveWeights positive, Decays decays,
+             Dropouts dropouts, int threads) {
+            return self.train(rows_of(features, scale, shift), labels, targets, sparse, order,
+                              {rates, decays, dropouts}, loss, {weights, positive}, threads);
           },
           "features"_a.noconvert(), "scale"_a, "shift"_a, "labels"_a.noconvert().none(), "targets"_a.noconvert().none(),
           "sparse"_a.noconvert().none(), "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a,
-          "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "penalties"_a.noconvert().none(),
-          "threads"_a)
+          "weights"_a.noconvert().none(), "positive"_a.noconvert().none(), "decays"_a.noconvert().none(),
+          "dropouts"_a.noconvert().none(), "threads"_a)
       .def(
           "train_csr",
           [](PyNetwork& self, Vec<const std::int64_t> starts, Vec<const std::int32_t> columns, Vec<const float> values,
              Index inputs, std::optional<Vec<const std::int32_t>> labels, std::optional<Floats> targets,
              SparseTargets sparse, Vec<const std::int64_t> order, Vec<const double> rates, double loss,
-             EachWeight weights, PositiveWeights positive, Penalties penalties, int threads) {
-            return self.train(rows_of(starts, columns, values, inputs), labels, targets, sparse, order, rates, loss,
-                              {weights, positive, penalties}, threads);
+             EachWeight weights, PositiveWeights positive, Decays decays, Dropouts dropouts, int threads) {
+            return self.train(rows_of(starts, columns, values, inputs), labels, targets, sparse, order,
+                              {rates, decays, dropouts}, loss, {weights, positive}, threads);
           },
           "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(), "inputs"_a,
           "labels"_a.noconvert().none(), "targets"_a.noconvert().none(), "sparse"_a.noconvert().none(),
           "order"_a.noconvert(), "rates"_a.noconvert(), "loss"_a, "weights"_a.noconvert().none(),
-          "positive"_a.noconvert().none(), "penalties"_a.noconvert().none(), "threads"_a)
+          "positive"_a.noconvert().none(), "decays"_a.noconvert().none(), "dropouts"_a.noconvert().none(), "threads"_a)
       .def(
           "logits",
           [](PyNetwork& self, Floats features, std::optional<Vec<const std::int64_t>> rows, Matrix<float> out,

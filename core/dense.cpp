@@ -9,7 +9,7 @@ namespace fromlogits {
 namespace {
 
 // A panel's row shares one block of random bits; a row of the batch starts a block of its own.
-void drop(const Dropout& dropout, Index h, Index row, Index panel, float* out, float* slopes) noexcept {
+void drop(const Dropout& dropout, Index h, Index row, Index panel, float* out, const Slopes& slopes) noexcept {
   const auto block = static_cast<std::uint64_t>(row * panels_of(h) + panel);
   // + 1: NumPy's generator counts up before it draws.
   const PhiloxBlock bits = philox({block + 1, dropout.step, dropout.layer, dropout_stream}, dropout.seed);
@@ -17,44 +17,55 @@ void drop(const Dropout& dropout, Index h, Index row, Index panel, float* out, f
     const auto lane = static_cast<std::uint32_t>(bits[static_cast<std::size_t>(k / 4)] >> (16 * (k % 4))) & 0xffffu;
     const float factor = lane < dropout.threshold ? 0.0f : dropout.scale;
     out[k] *= factor;
-    slopes[k] *= factor;
+    slopes.z[k] *= factor;
+    if (slopes.a != nullptr) slopes.a[k] *= factor;
   }
 }
 
 }  // namespace
 
-void activate(const DenseLayer& layer, float* out, float* slopes, const Dropout& dropout, Index n, Span rows,
-              Span units) noexcept {
-  if (slopes == nullptr && layer.activation == Activation::linear) return;
+void activate(const DenseLayer& layer, const Weights& weights, float* out, const Slopes& slopes, const Dropout& dropout,
+              Index n, Span rows, Span units) noexcept {
+  if (slopes.z == nullptr && layer.activation == Activation::linear) return;
+  const auto some_rows = [&](Index panel, float* z, const Slopes& to, Index count) {
+    if (layer.activation == Activation::parametric_selu) {
+      kernels().parametric_selu(weights.a + panel * lane_count, z, to.z, to.a, count);
+    } else {
+      kernels().activate(layer.activation, z, to.z, count * lane_count);
+    }
+  };
   for (Index p = units.begin; p < units.begin + units.size; ++p) {
     const Index at = (p * n + rows.begin) * lane_count;
-    if (slopes == nullptr) {
-      float unwanted[32 * lane_count];
+    if (slopes.z == nullptr) {
+      float unwanted[2][32 * lane_count];
       for (Index i = 0; i < rows.size; i += 32) {
-        const Index some = std::min<Index>(32, rows.size - i);
-        kernels().activate(layer.activation, out + at + i * lane_count, unwanted, some * lane_count);
+        some_rows(p, out + at + i * lane_count, {unwanted[0], unwanted[1]}, std::min<Index>(32, rows.size - i));
       }
       continue;
     }
-    kernels().activate(layer.activation, out + at, slopes + at, rows.size * lane_count);
+    const auto from = [&](Index i) -> Slopes {
+      const Index row = at + i * lane_count;
+      return {slopes.z + row, slopes.a == nullptr ? nullptr : slopes.a + row};
+    };
+    some_rows(p, out + at, from(0), rows.size);
     if (dropout.threshold == 0) continue;
     for (Index i = 0; i < rows.size; ++i) {
-      drop(dropout, layer.h, rows.begin + i, p, out + at + i * lane_count, slopes + at + i * lane_count);
+      drop(dropout, layer.h, rows.begin + i, p, out + at + i * lane_count, from(i));
     }
   }
 }
 
-void forward(const DenseLayer& layer, const Weights& weights, const float* x, float* out, float* slopes,
+void forward(const DenseLayer& layer, const Weights& weights, const float* x, float* out, const Slopes& slopes,
              const Dropout& dropout, Index n, Span rows, Span units) noexcept {
   const Index panel = n * lane_count, begin = rows.begin * lane_count;
   kernels().product(x + begin, panel, rows.size, layer.d, weights.w + units.begin * weights.panel, weights.panel,
                     weights.row, units.size, weights.bias + units.begin * lane_count, out + units.begin * panel + begin,
                     panel);
-  activate(layer, out, slopes, dropout, n, rows, units);
+  activate(layer, weights, out, slopes, dropout, n, rows, units);
 }
 
 void forward(const DenseLayer& layer, const Weights& weights, const Rows& x, const std::int64_t* order, float* out,
-             float* slopes, const Dropout& dropout, Index n, Span rows, Span units) noexcept {
+             const Slopes& slopes, const Dropout& dropout, Index n, Span rows, Span units) noexcept {
   const Index panel = n * lane_count;
   for (Index i = rows.begin; i < rows.begin + rows.size; ++i) {
     const Index row = order == nullptr ? i : order[i];
@@ -63,11 +74,11 @@ void forward(const DenseLayer& layer, const Weights& weights, const Rows& x, con
                       weights.panel, units.size, weights.bias + units.begin * lane_count,
                       out + units.begin * panel + i * lane_count, panel);
   }
-  activate(layer, out, slopes, dropout, n, rows, units);
+  activate(layer, weights, out, slopes, dropout, n, rows, units);
 }
 
 void input_gradient(const DenseLayer& layer, const Weights& weights, const float* dout_turned,
-                    const float* slopes_below, float* dout_below, float* turned_below, Index n, Span rows,
+                    const Slopes& slopes_below, float* dout_below, float* turned_below, Index n, Span rows,
                     Span below) noexcept {
   constexpr Index square = lane_count * lane_count;
   const Index panel = n * lane_count, turned_panel = panels_of(layer.h) * square;
@@ -88,7 +99,8 @@ void input_gradient(const DenseLayer& layer, const Weights& weights, const float
         const Index count = std::min(lane_count, rows.begin + rows.size - row) * lane_count;
         const Index at = p * panel + row * lane_count;
         kernels().transpose(turned + k * square, upright);
-        if (slopes_below != nullptr) kernels().multiply(upright, slopes_below + at, count);
+        if (slopes_below.a != nullptr) kernels().multiply(slopes_below.a + at, upright, count);
+        if (slopes_below.z != nullptr) kernels().multiply(upright, slopes_below.z + at, count);
         std::copy_n(upright, count, dout_below + at);
         if (turned_below == nullptr) continue;
         std::fill_n(upright + count, square - count, 0.0f);

@@ -22,6 +22,7 @@ struct Weights {
   Index row;
   Index panel;
   const float* bias;
+  const float* a;  // (h) of parametric_selu
 };
 
 // Which units of a step are dropped: a function of (seed, step, layer, row of the batch, unit) alone.
@@ -33,30 +34,36 @@ struct Dropout {
   std::uint64_t layer = 0;
 };
 
+// (n, h) each, entry by entry; null: not wanted.
+struct Slopes {
+  float* z = nullptr;  // d out / d (x w + b); null: and then no dropout
+  float* a = nullptr;  // d out / d a of parametric_selu; null wherever z is
+};
+
 // out = dropout(activation(x w + b)), for `rows` and the panels `units`.
 //   x       (n, d)  in
 //   out     (n, h)  out
-//   slopes  (n, h)  out  d out / d (x w + b), entry by entry; null: not wanted, and then no dropout
-void forward(const DenseLayer& layer, const Weights& weights, const float* x, float* out, float* slopes,
+//   slopes          out
+void forward(const DenseLayer& layer, const Weights& weights, const float* x, float* out, const Slopes& slopes,
              const Dropout& dropout, Index n, Span rows, Span units) noexcept;
 
 // The same for sparse inputs: row i of the batch is row order[i] of x, or row i where order is null.
 void forward(const DenseLayer& layer, const Weights& weights, const Rows& x, const std::int64_t* order, float* out,
-             float* slopes, const Dropout& dropout, Index n, Span rows, Span units) noexcept;
+             const Slopes& slopes, const Dropout& dropout, Index n, Span rows, Span units) noexcept;
 
 // out = dropout(activation(out)), for `rows` and the panels `units`; as forward() ends.
-void activate(const DenseLayer& layer, float* out, float* slopes, const Dropout& dropout, Index n, Span rows,
-              Span units) noexcept;
+void activate(const DenseLayer& layer, const Weights& weights, float* out, const Slopes& slopes, const Dropout& dropout,
+              Index n, Span rows, Span units) noexcept;
 
 // The gradient by a layer's input, times the slopes of the layer below: that layer's dout.
 //   dout_turned   of this layer's dout, see turn()
 //   below         panels of the layer's inputs
-//   slopes_below  (n, d)  or null: 1
+//   slopes_below          of the layer below; null: 1. Those in its a become the gradient by it, row by row
 //   dout_below    (n, d)  out
 //   turned_below          out, or null: not wanted
 //   rows          begins at a multiple of 16
 void input_gradient(const DenseLayer& layer, const Weights& weights, const float* dout_turned,
-                    const float* slopes_below, float* dout_below, float* turned_below, Index n, Span rows,
+                    const Slopes& slopes_below, float* dout_below, float* turned_below, Index n, Span rows,
                     Span below) noexcept;
 
 // dout (n, h) turned: for each 16 rows, (h, 16), so that rows lie along the lanes. Rows beyond n are 0.

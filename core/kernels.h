@@ -5,7 +5,7 @@
 
 namespace fromlogits {
 
-enum class Activation : int { linear, relu, tanh, gelu, silu, selu, sigmoid };
+enum class Activation : int { linear, relu, tanh, gelu, silu, selu, sigmoid, parametric_selu };
 
 // Numbers of one optimizer step, rounded to float once by the caller.
 struct AdamStep {
@@ -104,11 +104,20 @@ struct Kernels {
 
   // The rest gives the same bits with every set: no reordering, no contraction, only wider steps.
 
-  // values[i] = f(values[i]); slopes[i] = f'(the old values[i]).
+  // values[i] = f(values[i]); slopes[i] = f'(the old values[i]). Not of parametric_selu:
   void (*activate)(Activation f, float* values, float* slopes, Index n) noexcept;
+
+  // z + a (selu(z) - z) of rows of 16 units, each with its a.
+  //   a          (16)
+  //   values     (n, 16)  z, and then the result
+  //   slopes_a   (n, 16)  out  the result's slope in a; `slopes`: in z
+  void (*parametric_selu)(const float* a, float* values, float* slopes, float* slopes_a, Index n) noexcept;
 
   // x[i] *= by[i].
   void (*multiply)(float* x, const float* by, Index n) noexcept;
+
+  // out[i] += sum over j < 16 of x[i * 16 + j] * y[i * 16 + j], in double.
+  void (*add_row_products)(const float* x, const float* y, Index n, double* out) noexcept;
 
   // A row of bytes as panels of one row: out[(i / 16) * panel + i % 16] = float(bytes[i]) * scale + shift.
   void (*widen)(const std::uint8_t* bytes, float scale, float shift, float* out, Index panel, Index n) noexcept;

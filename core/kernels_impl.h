@@ -40,6 +40,14 @@ inline Exponential decay(F64 x) {
   return {scale * grown + scale, scale * grown + (scale - 1.0)};
 }
 
+// Source: Klambauer et al., NeurIPS 2017.
+inline Activated selu(F64 z) {
+  constexpr double scale = 1.0507009873554805, alpha = 1.6732632423543772;
+  const auto [e, m] = decay(at_most(0.0, z));
+  const I64 is_positive = z > 0.0;
+  return {take(is_positive, scale * z, scale * alpha * m), take(is_positive, all(scale), scale * alpha * e)};
+}
+
 void activate(Activation f, float* values, float* slopes, Index n) noexcept {
   switch (f) {
     case Activation::linear:
@@ -80,13 +88,24 @@ void activate(Activation f, float* values, float* slopes, Index n) noexcept {
         const F64 e = decay(-absolute(z)).e, high = 1.0 / (1.0 + e), low = e * high;
         return {take(z >= 0.0, high, low), high * low};
       });
-    case Activation::selu:  // Klambauer et al., NeurIPS 2017
-      return by_lanes(values, slopes, n, [](F64 z) -> Activated {
-        constexpr double scale = 1.0507009873554805, alpha = 1.6732632423543772;
-        const auto [e, m] = decay(at_most(0.0, z));
-        const I64 is_positive = z > 0.0;
-        return {take(is_positive, scale * z, scale * alpha * m), take(is_positive, all(scale), scale * alpha * e)};
-      });
+    case Activation::selu:
+      return by_lanes(values, slopes, n, selu);
+    case Activation::parametric_selu:
+      return;  // a kernel of its own
+  }
+}
+
+void parametric_selu(const float* a, float* values, float* slopes, float* slopes_a, Index n) noexcept {
+  for (Index k = 0; k < lane_count; k += lanes) {
+    const F64 blend = load(a + k);
+    for (Index at = k; at < n * lane_count; at += lane_count) {
+      const F64 z = load(values + at);
+      const Activated whole = selu(z);
+      const F64 bend = whole.value - z;
+      store(z + blend * bend, values + at);
+      store(1.0 + blend * (whole.slope - 1.0), slopes + at);
+      store(bend, slopes_a + at);
+    }
   }
 }
 
@@ -102,6 +121,17 @@ Counts count(const T* x, Index n) noexcept {
 
 void multiply(float* x, const float* by, Index n) noexcept {
   for (Index i = 0; i < n; ++i) x[i] *= by[i];
+}
+
+void add_row_products(const float* x, const float* y, Index n, double* out) noexcept {
+  for (Index i = 0; i < n; ++i, x += lane_count, y += lane_count) {
+    double sums[lane_count];
+    for (Index j = 0; j < lane_count; ++j) sums[j] = static_cast<double>(x[j]) * static_cast<double>(y[j]);
+    for (Index half = lane_count / 2; half > 0; half /= 2) {
+      for (Index j = 0; j < half; ++j) sums[j] += sums[j + half];
+    }
+    out[i] += sums[0];
+  }
 }
 
 void widen(const std::uint8_t* bytes, float scale, float shift, float* out, Index panel, Index n) noexcept {
@@ -187,7 +217,9 @@ const Kernels FROMLOGITS_TARGET = {FROMLOGITS_TARGET_NAME,
                                    count<float>,
                                    count<double>,
                                    activate,
+                                   parametric_selu,
                                    multiply,
+                                   add_row_products,
                                    widen,
                                    sum_of_squares,
                                    sum_rows,

@@ -20,6 +20,7 @@ constexpr Index unit_panels = 4;  // of a task that takes some units of a layer
 constexpr Index input_rows = 64;  // of the weights that a task updates: with two panels, 8 KiB of gradient
 constexpr Index update_panels = 2;
 constexpr Index task_columns = 16;     // sparse columns of a task
+constexpr Index task_factors = 256;    // factors of the inputs
 constexpr Index prediction_rows = 56;  // panels 7 * 512 bytes apart spread over a first-level cache, 4096 would not
 
 // A phase below it is over before a helper has taken its part.
@@ -58,6 +59,15 @@ void prefetch_row(const Rows& rows, Index row, Span columns) noexcept {
   for (Index i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
+// out = x times a factor for each column; out may be x. Some columns, from a whole panel on.
+void scale_columns(const float* factors, const float* x, float* out, Index n, Span rows, Span columns) noexcept {
+  for (Index c = columns.begin; c < columns.begin + columns.size; c += lane_count) {
+    for (Index at = c * n + rows.begin * lane_count, i = 0; i < rows.size; ++i, at += lane_count) {
+      for (Index k = 0; k < lane_count; ++k) out[at + k] = x[at + k] * factors[c + k];
+    }
+  }
+}
+
 // Cells of lane_count floats, (rows, columns), become (columns, rows) where they are: a copy would be as large as the
 // largest arrays of a training. Each cycle of cells that take each other's place is gone round once.
 void transpose_cells(float* cells, Index rows, Index columns) {
@@ -87,59 +97,88 @@ struct Network::Batch {
   bool is_sparse() const noexcept { return rows.starts != nullptr; }
 };
 
-Network::Network(std::vector<DenseLayer> layers, Head head, bool by_rows)
-    : layers_(std::move(layers)), head_(head), by_rows_(by_rows) {
+Network::Network(std::vector<DenseLayer> layers, Head head, bool by_rows, Front front)
+    : layers_(std::move(layers)), head_(head), front_(front), by_rows_(by_rows) {
+  if (front_.has_scaling) add_array(inputs(), 1, panel_size(1, inputs()));
   for (const DenseLayer& layer : layers_) {
-    offsets_.push_back(arena_size_);
-    arena_size_ += panel_size(layer.d, layer.h) + panel_size(1, layer.h);
+    of_layers_.push_back(arrays_.size());
+    add_array(layer.h, layer.d, panel_size(layer.d, layer.h), true);
+    add_array(layer.h, 1, panel_size(1, layer.h));
+    if (layer.activation == Activation::parametric_selu) add_array(layer.h, 1, panel_size(1, layer.h));
   }
   parameters_.reserve(arena_size_);
-  outputs_.resize(layers_.size());
-  slopes_.resize(layers_.size());
-  douts_.resize(layers_.size());
-  turned_.resize(layers_.size());
+  for (auto* const of_layers : {&outputs_, &slopes_, &slopes_a_, &douts_, &turned_}) of_layers->resize(layers_.size());
+}
+
+void Network::add_array(Index rows, Index columns, Index held, bool is_weights) {
+  arrays_.push_back({rows, columns, arena_size_, is_weights});
+  arena_size_ += tiles(held, lane_count) * lane_count;
+}
+
+// From a panel of units to the next, and from an input to the next.
+std::pair<Index, Index> Network::strides(std::size_t weights) const noexcept {
+  const auto [h, d, begin, is_weights] = arrays_[weights];
+  if (weights == of_layers_[0] && by_rows_) return {lane_count, panels_of(h) * lane_count};
+  return {d * lane_count, lane_count};
 }
 
 Weights Network::weights(std::size_t i) const noexcept {
   const DenseLayer& layer = layers_[i];
-  const float* const w = parameters_.data() + offsets_[i];
-  const float* const bias = w + panel_size(layer.d, layer.h);
-  if (i == 0 && by_rows_) return {w, panels_of(layer.h) * lane_count, lane_count, bias};
-  return {w, lane_count, layer.d * lane_count, bias};
+  const std::size_t of_layer = of_layers_[i];
+  const float* const w = at(of_layer);
+  const float* const bias = at(of_layer + 1);
+  const float* const a = layer.activation == Activation::parametric_selu ? at(of_layer + 2) : nullptr;
+  const auto [panel, row] = strides(of_layer);
+  return {w, row, panel, bias, a};
 }
 
-void Network::get(std::size_t i, float* out, float* biases) const noexcept {
-  const auto [d, h, activation] = layers_[i];
-  const Weights from = weights(i);
-  for (Index u = 0; u < h; ++u) {
-    const float* const w = from.w + u / lane_count * from.panel + u % lane_count;
-    for (Index j = 0; j < d; ++j) *out++ = w[j * from.row];
+void Network::get(std::size_t array, float* out) const noexcept {
+  const auto [rows, columns, begin, is_weights] = arrays_[array];
+  if (!is_weights) {
+    std::copy_n(at(array), rows * columns, out);
+    return;
   }
-  std::copy_n(from.bias, h, biases);
+  const auto [panel, row] = strides(array);
+  for (Index u = 0; u < rows; ++u) {
+    const float* const w = at(array) + u / lane_count * panel + u % lane_count;
+    for (Index j = 0; j < columns; ++j) *out++ = w[j * row];
+  }
 }
 
-void Network::set(std::size_t i, Span units, const float* from, const float* biases) noexcept {
-  const Index d = layers_[i].d;
-  const Weights to = weights(i);
-  float* const w = parameters_.data() + (to.w - parameters_.data());
-  for (Index u = units.begin; u < units.begin + units.size; ++u) {
-    for (Index j = 0; j < d; ++j) w[u / lane_count * to.panel + u % lane_count + j * to.row] = *from++;
+void Network::set(std::size_t array, Span rows, const float* from) noexcept {
+  const Index columns = arrays_[array].columns;
+  if (!arrays_[array].is_weights) {
+    std::copy_n(from, rows.size * columns, at(array) + rows.begin * columns);
+    return;
   }
-  std::copy_n(biases, units.size, parameters_.data() + (to.bias - parameters_.data()) + units.begin);
+  const auto [panel, row] = strides(array);
+  for (Index u = rows.begin; u < rows.begin + rows.size; ++u) {
+    float* const w = at(array) + u / lane_count * panel + u % lane_count;
+    for (Index j = 0; j < columns; ++j) w[j * row] = *from++;
+  }
 }
 
 void Network::start(const TrainingPlan& plan) {
   plan_ = plan;
+  if (plan.paces.empty()) {
+    for (const Array& array : arrays_) plan_.paces.push_back({1.0, array.is_weights ? 1.0 : 0.0});
+  }
+  dropout_ = plan.dropout;
   const Index batch = plan.batch_size;
   const std::size_t last = layers_.size() - 1;
   input_.reserve(panel_size(batch, inputs()));
+  if (front_.has_scaling) {
+    scaled_.reserve(panel_size(batch, inputs()));
+    factor_parts_.reserve(tiles(panels_of(layers_[0].h), update_panels) * inputs());
+  }
   if (is_by_inputs(layers_[0])) {
     sums_.reserve(tiles(inputs(), some_inputs(inputs())) * panel_size(batch, layers_[0].h));
   }
   for (std::size_t i = 0; i <= last; ++i) {
     const Index size = panel_size(batch, layers_[i].h);
     outputs_[i].reserve(size);
-    if (has_slopes(i)) slopes_[i].reserve(size);
+    if (i < last) slopes_[i].reserve(size);
+    if (layers_[i].activation == Activation::parametric_selu) slopes_a_[i].reserve(size);
     douts_[i].reserve(size);
     if (i > 0) turned_[i].reserve(turned_size(batch, layers_[i].h));
   }
@@ -156,7 +195,7 @@ void Network::start(const TrainingPlan& plan) {
     gradient_.reserve(arena_size_);
     squares_.reserve(most_tasks());
   }
-  optimizer_.start(plan.optimizer, arena_size_);
+  optimizer_.start(plan.optimizer, arena_size_, plan_.paces[of_layers_[0]]);
   is_settled_ = true;
   settled_.fill_zero();
 }
@@ -164,17 +203,18 @@ void Network::start(const TrainingPlan& plan) {
 void Network::finish() noexcept {
   optimizer_.finish();
   sparse_ = {};
-  for (Buffer<float>* const buffer : {&gradient_, &input_, &sums_, &logits_, &targets_}) *buffer = {};
-  for (Buffer<double>* const buffer : {&squares_, &losses_, &weights_, &positive_, &shares_, &head_memory_})
+  for (Buffer<float>* const buffer : {&gradient_, &input_, &scaled_, &sums_, &logits_, &targets_}) *buffer = {};
+  for (Buffer<double>* const buffer :
+       {&squares_, &losses_, &weights_, &positive_, &shares_, &head_memory_, &factor_parts_})
     *buffer = {};
   for (Buffer<std::int32_t>* const buffer : {&settled_, &labels_}) *buffer = {};
-  for (auto* const of_layers : {&outputs_, &slopes_, &douts_, &turned_}) {
+  for (auto* const of_layers : {&outputs_, &slopes_, &slopes_a_, &douts_, &turned_}) {
     for (Buffer<float>& buffer : *of_layers) buffer = {};
   }
 }
 
 Index Network::most_tasks() const noexcept {
-  Index tasks = tiles(inputs(), task_columns);
+  Index tasks = tiles(inputs(), task_columns) + tiles(inputs(), task_factors);
   for (const DenseLayer& layer : layers_)
     tasks += tiles(panels_of(layer.h), update_panels) * tiles(layer.d, input_rows);
   return tasks;
@@ -187,7 +227,7 @@ void Network::take(const Rows& rows, const Targets& targets) {
     positive_.reserve(most_block_rows * c);
     for (Index i = 0; i < most_block_rows; ++i) std::copy_n(targets.positive, c, positive_.data() + i * c);
   }
-  if (head_ == Head::softmax && targets.labels == nullptr) shares_.reserve(plan_.batch_size * c);
+  if (is_of_shares(targets)) shares_.reserve(plan_.batch_size * c);
   const bool is_sparse = rows.starts != nullptr;
   if (is_sparse) settled_.reserve(inputs());
   if (is_sparse != by_rows_) lay_out(is_sparse);
@@ -202,7 +242,8 @@ void Network::lay_out(bool by_rows) {
   settle(alone);
   const Index d = layers_[0].d, panels = panels_of(layers_[0].h);
   for (float* const array : {parameters_.data(), optimizer_.first(), optimizer_.second()}) {
-    if (array != nullptr) transpose_cells(array, by_rows ? panels : d, by_rows ? d : panels);
+    if (array != nullptr)
+      transpose_cells(array + arrays_[of_layers_[0]].at, by_rows ? panels : d, by_rows ? d : panels);
   }
   by_rows_ = by_rows;
   if (by_rows) std::fill_n(settled_.data(), d, static_cast<std::int32_t>(optimizer_.steps()));
@@ -213,7 +254,7 @@ void Network::catch_up(Index column) noexcept {
   const auto steps = static_cast<std::int32_t>(optimizer_.steps());
   if (settled == steps) return;
   const Index width = panels_of(layers_[0].h) * lane_count;
-  optimizer_.catch_up(parameters_.data(), column * width, width, steps - settled);
+  optimizer_.catch_up(parameters_.data(), arrays_[of_layers_[0]].at + column * width, width, steps - settled);
   settled = steps;
 }
 
@@ -227,19 +268,20 @@ void Network::settle(Team& team) noexcept {
   is_settled_ = true;
 }
 
-double Network::train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k, const double* rates,
+double Network::train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k, const Steps& steps,
                       double loss, Team& team) noexcept {
   for (Index at = 0, i = 0; at < k; at += plan_.batch_size, ++i) {
     const Span part = part_of(k, plan_.batch_size, i), next = part_of(k, plan_.batch_size, i + 1);
-    const double penalty = targets.penalties == nullptr ? 1.0 : targets.penalties[i];
-    loss += step({rows, targets, order + at, part.size, std::max<Index>(0, next.size)}, rates[i], penalty, team);
+    const double decay = steps.decays == nullptr ? 1.0 : steps.decays[i];
+    dropout_ = steps.dropouts == nullptr ? plan_.dropout : steps.dropouts[i];
+    loss += step({rows, targets, order + at, part.size, std::max<Index>(0, next.size)}, steps.rates[i], decay, team);
   }
   return loss;
 }
 
 Dropout Network::dropout(std::size_t i) const noexcept {
   Dropout dropout;
-  if (i + 1 < layers_.size()) dropout.threshold = static_cast<std::uint32_t>(std::lround(plan_.dropout * 65536.0));
+  if (i + 1 < layers_.size()) dropout.threshold = static_cast<std::uint32_t>(std::lround(dropout_ * 65536.0));
   dropout.scale = static_cast<float>(65536.0 / (65536.0 - dropout.threshold));
   dropout.seed = plan_.seed;
   dropout.step = static_cast<std::uint64_t>(optimizer_.steps());
@@ -247,11 +289,16 @@ Dropout Network::dropout(std::size_t i) const noexcept {
   return dropout;
 }
 
-bool Network::has_slopes(std::size_t i) const noexcept {
-  return layers_[i].activation != Activation::linear || dropout(i).threshold != 0;
+Slopes Network::slopes(std::size_t i) noexcept {
+  if (layers_[i].activation == Activation::linear && dropout(i).threshold == 0) return {};
+  return {slopes_[i].data(), slopes_a_[i].data()};
 }
 
-double Network::step(const Batch& batch, double rate, double penalty, Team& team) noexcept {
+bool Network::is_wanted(std::size_t array) const noexcept {
+  return plan_.paces[array].rate > 0.0 || plan_.optimizer.clip_norm > 0.0;
+}
+
+double Network::step(const Batch& batch, double rate, double decay, Team& team) noexcept {
   const Index n = batch.n;
   const std::size_t last = layers_.size() - 1;
   if (batch.is_sparse()) {
@@ -278,14 +325,17 @@ double Network::step(const Batch& batch, double rate, double penalty, Team& team
   if (by_inputs) {
     const Index some = some_inputs(inputs());
     team.run(tiles(inputs(), some), is_worth_it, [&](Index task) {
-      gather(batch, {0, n}, part_of(inputs(), some, task));
+      const Span part = part_of(inputs(), some, task);
+      gather(batch, {0, n}, part);
+      scale(batch, {0, n}, part);
       sum_some(batch, task);
     });
   }
   const std::size_t first = by_inputs ? 1 : 0;
   const auto begin = [&](Span rows) {
-    if (by_inputs) add_up(batch, rows);
-    else gather(batch, rows, {0, inputs()});
+    if (by_inputs) return add_up(batch, rows);
+    gather(batch, rows, {0, inputs()});
+    scale(batch, rows, {0, inputs()});
   };
   if (blocks >= enough_blocks || widest < worth_layer_flops) {
     team.run(blocks, is_worth_it, [&](Index task) {
@@ -316,7 +366,7 @@ double Network::step(const Batch& batch, double rate, double penalty, Team& team
   double loss = 0.0;
   for (Index i = 0; i < n; ++i) loss += losses_.data()[i];
 
-  optimizer_.begin(rate, penalty);
+  optimizer_.begin(rate, decay);
   update(batch, team);
   return loss;
 }
@@ -329,11 +379,16 @@ void Network::gather(const Batch& batch, Span rows, Span columns) noexcept {
   }
 }
 
+void Network::scale(const Batch& batch, Span rows, Span columns) noexcept {
+  if (!front_.has_scaling) return;
+  scale_columns(at(factors_), input_.data(), scaled_.data(), batch.n, rows, columns);
+}
+
 void Network::sum_some(const Batch& batch, Index part) noexcept {
   const Span inputs = part_of(layers_[0].d, some_inputs(layers_[0].d), part);
   const Weights all = weights(0);
   const Index panel = batch.n * lane_count, panels = panels_of(layers_[0].h);
-  kernels().product(input_.data() + inputs.begin * batch.n, panel, batch.n, inputs.size, all.w + inputs.begin * all.row,
+  kernels().product(entering() + inputs.begin * batch.n, panel, batch.n, inputs.size, all.w + inputs.begin * all.row,
                     all.panel, all.row, panels, part == 0 ? all.bias : nullptr, sums_.data() + part * panels * panel,
                     panel);
 }
@@ -351,24 +406,39 @@ void Network::add_up(const Batch& batch, Span rows) noexcept {
       for (Index i = 0; i < count; ++i) out[i] += more[i];
     }
   }
-  activate(layers_[0], outputs_[0].data(), has_slopes(0) ? slopes_[0].data() : nullptr, dropout(0), batch.n, rows,
-           {0, panels});
+  activate(layers_[0], weights(0), outputs_[0].data(), slopes(0), dropout(0), batch.n, rows, {0, panels});
 }
 
 void Network::forward_part(const Batch& batch, std::size_t i, Span rows, Span units) noexcept {
   float* const out = outputs_[i].data();
-  float* const slopes = has_slopes(i) ? slopes_[i].data() : nullptr;
   if (i == 0 && batch.is_sparse()) {
-    forward(layers_[i], weights(i), batch.rows, batch.order, out, slopes, dropout(i), batch.n, rows, units);
+    forward(layers_[i], weights(i), batch.rows, batch.order, out, slopes(i), dropout(i), batch.n, rows, units);
   } else {
-    const float* const x = i == 0 ? input_.data() : outputs_[i - 1].data();
-    forward(layers_[i], weights(i), x, out, slopes, dropout(i), batch.n, rows, units);
+    const float* const x = i == 0 ? entering() : outputs_[i - 1].data();
+    forward(layers_[i], weights(i), x, out, slopes(i), dropout(i), batch.n, rows, units);
   }
 }
 
 void Network::backward_part(const Batch& batch, std::size_t i, Span rows, Span below) noexcept {
-  input_gradient(layers_[i], weights(i), turned_[i].data(), has_slopes(i - 1) ? slopes_[i - 1].data() : nullptr,
-                 douts_[i - 1].data(), i > 1 ? turned_[i - 1].data() : nullptr, batch.n, rows, below);
+  input_gradient(layers_[i], weights(i), turned_[i].data(), slopes(i - 1), douts_[i - 1].data(),
+                 i > 1 ? turned_[i - 1].data() : nullptr, batch.n, rows, below);
+}
+
+bool Network::is_of_shares(const Targets& targets) const noexcept {
+  return head_ == Head::softmax && (targets.labels == nullptr || plan_.label_smoothing > 0.0);
+}
+
+void Network::gather_shares(const Targets& from, std::int64_t row, double* shares) const noexcept {
+  const Index c = outputs();
+  if (from.labels != nullptr) {
+    std::fill_n(shares, c, 0.0);
+    shares[from.labels[row]] = 1.0;
+  } else {
+    std::copy_n(from.values + row * c, c, shares);
+  }
+  if (plan_.label_smoothing == 0.0) return;
+  const double kept = 1.0 - plan_.label_smoothing, spread = plan_.label_smoothing / static_cast<double>(c);
+  for (Index k = 0; k < c; ++k) shares[k] = kept * shares[k] + spread;
 }
 
 void Network::gather_targets(const Batch& batch, Span rows) noexcept {
@@ -378,7 +448,7 @@ void Network::gather_targets(const Batch& batch, Span rows) noexcept {
     const std::int64_t row = batch.order[i];
     if (head_ == Head::softmax) {
       labels_.data()[i] = from.labels == nullptr ? 0 : from.labels[row];  // 0: takes part
-      if (from.labels == nullptr) std::copy_n(from.values + row * c, c, shares_.data() + i * c);
+      if (is_of_shares(from)) gather_shares(from, row, shares_.data() + i * c);
     } else if (from.values != nullptr) {
       std::copy_n(from.values + row * c, c, targets_.data() + i * c);
     } else {
@@ -417,7 +487,7 @@ void Network::loss_and_gradient(const Batch& batch, Span rows) noexcept {
       scales[i] = weights[batch.order[rows.begin + i]];
       if (scales[i] == 0.0) labels_.data()[rows.begin + i] = -1;  // takes no part, whatever its logits
     }
-    if (batch.targets.labels != nullptr) {
+    if (!is_of_shares(batch.targets)) {
       head.softmax_loss(z, labels_.data() + rows.begin, scales, divisor, z, losses, rows.size, c, scratch);
     } else {
       head.softmax_loss_of_shares(z, shares_.data() + rows.begin * c, scales, divisor, z, losses, rows.size, c,
@@ -441,7 +511,8 @@ void Network::loss_and_gradient(const Batch& batch, Span rows) noexcept {
       }
     }
     const double* const positive = batch.targets.positive == nullptr ? nullptr : positive_.data();
-    head.sigmoid_loss(z, wanted, nullptr, 0.0, positive, 1.0, scales, divisor, z, entries, rows.size * c);
+    head.sigmoid_loss(z, wanted, nullptr, plan_.label_smoothing, positive, 1.0, scales, divisor, z, entries,
+                      rows.size * c);
     for (Index i = 0; i < rows.size; ++i) {
       double& loss = losses_.data()[rows.begin + i] = 0.0;
       for (Index k = 0; k < c; ++k)
@@ -483,44 +554,93 @@ void Network::update(const Batch& batch, Team& team) noexcept {
       if (stage == Stage::sum) squares_.data()[task] = squares;
     });
   };
+  // The factors' gradient is the sum of what the tasks of the first layer found.
+  const bool has_factors = front_.has_scaling && is_wanted(factors_);
+  const Index more = has_factors ? tiles(inputs(), task_factors) : 0;
+  const auto run_factors = [&](Stage stage) {
+    team.run(more, inputs() > 8 * task_factors, [&](Index task) {
+      const double squares = finish_factors(part_of(inputs(), task_factors, task), stage);
+      if (stage == Stage::sum) squares_.data()[tasks + task] = squares;
+    });
+  };
   const double most = optimizer_.plan().clip_norm;
-  if (most <= 0.0) return run(Stage::whole);
+  if (most <= 0.0) {
+    run(Stage::whole);
+    return run_factors(Stage::whole);
+  }
   run(Stage::sum);
+  run_factors(Stage::sum);
   double squares = 0.0;
-  for (Index task = 0; task < tasks; ++task) squares += squares_.data()[task];
+  for (Index task = 0; task < tasks + more; ++task) squares += squares_.data()[task];
   const double norm = std::sqrt(squares);
   optimizer_.scale_gradients(norm > most ? most / norm : 1.0);
   run(Stage::apply);
+  run_factors(Stage::apply);
 }
 
 double Network::finish_weights(const Batch& batch, std::size_t i, Span units, Span inputs, Stage stage) noexcept {
   alignas(64) float memory[update_panels * input_rows * lane_count];
-  const DenseLayer& layer = layers_[i];
   const Index panel = batch.n * lane_count;
   const float* const dout = douts_[i].data() + units.begin * panel;
+  const std::size_t of_weights = of_layers_[i];
   double squares = 0.0;
   if (i > 0 || !batch.is_sparse()) {
     const Index weights_panel = weights(i).panel;
-    const Index at = offsets_[i] + units.begin * weights_panel + inputs.begin * lane_count;
-    float* const sums = stage == Stage::whole ? memory : gradient_.data() + at;
+    const Index begin = arrays_[of_weights].at + units.begin * weights_panel + inputs.begin * lane_count;
+    float* const sums = stage == Stage::whole ? memory : gradient_.data() + begin;
     const Index sums_panel = stage == Stage::whole ? input_rows * lane_count : weights_panel;
     if (stage != Stage::apply) {
       const float* const x = (i == 0 ? input_ : outputs_[i - 1]).data() + inputs.begin * batch.n;
       for (Index p = 0; p < units.size; ++p) std::fill_n(sums + p * sums_panel, inputs.size * lane_count, 0.0f);
       kernels().weight_gradient(x, panel, inputs.size, batch.n, dout, panel, units.size, sums, sums_panel);
+      if (i == 0 && front_.has_scaling) scale_gradient(units, inputs, sums, sums_panel);
     }
     for (Index p = 0; p < units.size; ++p) {
-      squares += finish(at + p * weights_panel, sums + p * sums_panel, inputs.size * lane_count, true, stage);
+      const Index size = inputs.size * lane_count;
+      squares += finish(of_weights, begin + p * weights_panel, sums + p * sums_panel, size, stage);
     }
   }
   if (inputs.begin > 0) return squares;
-  for (Index p = 0; p < units.size; ++p) {
-    const Index at = offsets_[i] + panel_size(layer.d, layer.h) + (units.begin + p) * lane_count;
-    float* const sums = stage == Stage::whole ? memory : gradient_.data() + at;
-    if (stage != Stage::apply) kernels().sum_rows(dout + p * panel, batch.n, sums);
-    squares += finish(at, sums, lane_count, false, stage);
+  const auto finish_rows = [&](std::size_t array, const float* rows) {
+    for (Index p = 0; p < units.size && is_wanted(array); ++p) {
+      const Index begin = arrays_[array].at + (units.begin + p) * lane_count;
+      float* const sums = stage == Stage::whole ? memory : gradient_.data() + begin;
+      if (stage != Stage::apply) kernels().sum_rows(rows + p * panel, batch.n, sums);
+      squares += finish(array, begin, sums, lane_count, stage);
+    }
+  };
+  finish_rows(of_weights + 1, dout);
+  if (layers_[i].activation == Activation::parametric_selu) {
+    finish_rows(of_weights + 2, slopes_a_[i].data() + units.begin * panel);
   }
   return squares;
+}
+
+void Network::scale_gradient(Span units, Span inputs, float* sums, Index sums_panel) noexcept {
+  const float* const factors = at(factors_) + inputs.begin;
+  const Weights all = weights(0);
+  double* const parts = factor_parts_.data() + units.begin / update_panels * layers_[0].d + inputs.begin;
+  std::fill_n(parts, inputs.size, 0.0);
+  for (Index p = 0; p < units.size; ++p) {
+    float* const rows = sums + p * sums_panel;
+    const float* const w = all.w + (units.begin + p) * all.panel + inputs.begin * lane_count;
+    if (is_wanted(factors_)) kernels().add_row_products(w, rows, inputs.size, parts);
+    for (Index j = 0; j < inputs.size; ++j) {
+      for (Index k = 0; k < lane_count; ++k) rows[j * lane_count + k] *= factors[j];
+    }
+  }
+}
+
+double Network::finish_factors(Span inputs, Stage stage) noexcept {
+  float memory[task_factors];
+  const Index begin = arrays_[factors_].at + inputs.begin, all = tiles(panels_of(layers_[0].h), update_panels);
+  float* const sums = stage == Stage::whole ? memory : gradient_.data() + begin;
+  for (Index j = 0; j < inputs.size && stage != Stage::apply; ++j) {
+    double sum = 0.0;
+    for (Index tile = 0; tile < all; ++tile) sum += factor_parts_.data()[tile * layers_[0].d + inputs.begin + j];
+    sums[j] = static_cast<float>(sum);
+  }
+  return finish(factors_, begin, sums, inputs.size, stage);
 }
 
 double Network::finish_columns(const Batch& batch, Span columns, Stage stage) noexcept {
@@ -531,22 +651,23 @@ double Network::finish_columns(const Batch& batch, Span columns, Stage stage) no
   for (Index i = columns.begin; i < columns.begin + columns.size; ++i) {
     const Index column = sparse_.column(i);
     for (Index p = 0; p < panels; p += some) {
-      const Index count = std::min(some, panels - p), at = (column * panels + p) * lane_count;
-      float* const sums = stage == Stage::whole ? memory : gradient_.data() + at;
+      const Index count = std::min(some, panels - p);
+      const Index begin = arrays_[of_layers_[0]].at + (column * panels + p) * lane_count;
+      float* const sums = stage == Stage::whole ? memory : gradient_.data() + begin;
       if (stage != Stage::apply) {
         kernels().combine(sparse_.rows(i), sparse_.values(i), sparse_.count(i), douts_[0].data() + p * panel,
                           lane_count, panel, count, nullptr, sums, lane_count);
       }
-      squares += finish(at, sums, count * lane_count, true, stage);
+      squares += finish(of_layers_[0], begin, sums, count * lane_count, stage);
     }
     settled_.data()[column] = static_cast<std::int32_t>(optimizer_.steps());
   }
   return squares;
 }
 
-double Network::finish(Index at, const float* gradient, Index size, bool decays, Stage stage) noexcept {
+double Network::finish(std::size_t array, Index at, const float* gradient, Index size, Stage stage) noexcept {
   if (stage == Stage::sum) return kernels().sum_of_squares(gradient, size);
-  optimizer_.update(parameters_.data(), at, gradient, size, decays);
+  optimizer_.update(parameters_.data(), at, gradient, size, plan_.paces[array]);
   return 0.0;
 }
 
@@ -566,25 +687,26 @@ void Network::logits(const Rows& rows, const std::int64_t* which, Index n, float
     float* const input = memory.data() + task * (x_size + 2 * y_size);
     float* y = input + x_size;
     float* spare = y + y_size;
-    for (Index at = task; at < blocks; at += tasks) {
-      const Span part = part_of(n, prediction_rows, at);
+    for (Index number = task; number < blocks; number += tasks) {
+      const Span part = part_of(n, prediction_rows, number);
       const auto row = [&](Index i) { return which == nullptr ? part.begin + i : which[part.begin + i]; };
       const Index m = part.size;
       const float* x = input;
-      if (m == 1 && rows.floats != nullptr) {
+      if (m == 1 && rows.floats != nullptr && !front_.has_scaling) {
         x = rows.floats + row(0) * d;  // one row is a panel row already
       } else if (!is_sparse) {
         for (Index i = 0; i < m; ++i) copy_row(rows, row(i), {0, d}, input + i * lane_count, m * lane_count);
+        if (front_.has_scaling) scale_columns(at(factors_), input, input, m, {0, m}, {0, d});
       }
       for (std::size_t i = 0; i < layers_.size(); ++i) {
         const Span all_units{0, panels_of(layers_[i].h)};
         if (i == 0 && is_sparse) {
           Rows some = rows;
           if (which == nullptr) some.starts += part.begin;
-          forward(layers_[i], weights(i), some, which == nullptr ? nullptr : which + part.begin, y, nullptr, Dropout{},
-                  m, {0, m}, all_units);
+          forward(layers_[i], weights(i), some, which == nullptr ? nullptr : which + part.begin, y, {}, Dropout{}, m,
+                  {0, m}, all_units);
         } else {
-          forward(layers_[i], weights(i), x, y, nullptr, Dropout{}, m, {0, m}, all_units);
+          forward(layers_[i], weights(i), x, y, {}, Dropout{}, m, {0, m}, all_units);
         }
         x = y;
         std::swap(y, spare);

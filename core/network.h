@@ -1,4 +1,4 @@
-// A network of dense layers that ends in logits, its training step and its prediction.
+// A network of dense layers that ends in logits, with what may stand before them: its training step and prediction.
 //
 // A step has two phases. In the first, each task takes some rows of the batch through the whole network and back to
 // the gradients of every layer's outputs. In the second, each task sums the gradient of some weights over the batch
@@ -8,6 +8,7 @@
 // a fixed order (kernels.h).
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "arena.h"
@@ -21,11 +22,26 @@ namespace fromlogits {
 
 enum class Head : int { softmax, sigmoid };
 
+// What stands before the dense layers.
+struct Front {
+  bool has_scaling = false;  // each input times a factor of its own
+};
+
+// An array of parameters as it is seen from outside: (rows, columns), row-major.
+struct Array {
+  Index rows;
+  Index columns;
+  Index at;         // of its first number in the arena
+  bool is_weights;  // of a dense layer: they lie in panels there, as dense.h says, the rows being units
+};
+
 struct TrainingPlan {
   OptimizerPlan optimizer;
   double dropout = 0.0;
   Index batch_size = 32;
   std::uint64_t seed = 0;
+  double label_smoothing = 0.0;  // share of each target that is spread over all classes, or towards 1/2
+  std::vector<Pace> paces = {};  // of each array; empty: rate 1, and the weights of dense layers decay
 };
 
 // Targets of all rows, and what they count for. The softmax head takes labels or else values, the sigmoid head values
@@ -38,7 +54,13 @@ struct Targets {
   const double* weights = nullptr;        // (n), or (n, c) of the sigmoid head, or null: 1. What weighs 0 takes no part
   bool is_by_entry = false;               // (n, c)
   const double* positive = nullptr;       // (c) of the sigmoid head: weight of target 1; or null: 1
-  const double* penalties = nullptr;      // of each step: what its weight decay is times; or null: 1
+};
+
+// One number for each step.
+struct Steps {
+  const double* rates;
+  const double* decays = nullptr;    // what the weight decay is times; or null: 1
+  const double* dropouts = nullptr;  // or null: the plan's
 };
 
 class Network {
@@ -46,12 +68,17 @@ class Network {
   // At least one layer; each layer's d is the previous one's h; the last one is linear.
   //   by_rows  the first layer's weights lie feature by feature, as sparse rows read them; any rows are taken either
   //            way, and to the same bits
-  Network(std::vector<DenseLayer> layers, Head head, bool by_rows = false);
+  // Sparse rows are taken by networks without a front alone.
+  Network(std::vector<DenseLayer> layers, Head head, bool by_rows = false, Front front = {});
 
-  // Of one layer: weights (h, d), biases (h); or of those of its units alone.
-  void get(std::size_t layer, float* weights, float* biases) const noexcept;
-  void set(std::size_t layer, Span units, const float* weights, const float* biases) noexcept;
+  // Scaling: factors (d, 1). Then of each dense layer: weights (h, d), biases (h, 1), of parametric_selu its a (h, 1).
+  const std::vector<Array>& arrays() const noexcept { return arrays_; }
+
+  // Some rows of one of them. get() needs settle(), and so does set(), or what waits would be done to the new ones.
+  void get(std::size_t array, float* out) const noexcept;
+  void set(std::size_t array, Span rows, const float* from) noexcept;
   const std::vector<DenseLayer>& layers() const noexcept { return layers_; }
+  const Front& front() const noexcept { return front_; }
   Index inputs() const noexcept { return layers_.front().d; }
   Index outputs() const noexcept { return layers_.back().h; }
 
@@ -65,13 +92,13 @@ class Network {
   // up where the kind of rows changes.
   void take(const Rows& rows, const Targets& targets);
 
-  // Takes steps on batches of order[0..k), the last one possibly smaller; rates has one learning rate a step.
+  // Takes steps on batches of order[0..k), the last one possibly smaller.
   //   order    row numbers, 0 <= order[i] < rows.n, checked by the caller
   //   loss     so far; step by step the sum of each row's weighted loss before its step, in nats, is added, so that the
   //            length of a span does not change the order of the sum
   //   returns  the loss after these steps
   // Needs start() and take(). Allocates nothing.
-  double train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k, const double* rates,
+  double train(const Rows& rows, const Targets& targets, const std::int64_t* order, Index k, const Steps& steps,
                double loss, Team& team) noexcept;
 
   // Lets the parameters catch up that waited for their feature, before they are read.
@@ -87,13 +114,22 @@ class Network {
   enum class Stage { whole, sum, apply };
 
   Weights weights(std::size_t layer) const noexcept;
+  std::pair<Index, Index> strides(std::size_t weights) const noexcept;
+  const float* entering() const noexcept { return (front_.has_scaling ? scaled_ : input_).data(); }
+  void add_array(Index rows, Index columns, Index held, bool is_weights = false);
+  float* at(std::size_t array) noexcept { return parameters_.data() + arrays_[array].at; }
+  const float* at(std::size_t array) const noexcept { return parameters_.data() + arrays_[array].at; }
+  bool is_wanted(std::size_t array) const noexcept;
   Dropout dropout(std::size_t layer) const noexcept;
-  bool has_slopes(std::size_t layer) const noexcept;
+  Slopes slopes(std::size_t layer) noexcept;
   void lay_out(bool by_rows);
   Index most_tasks() const noexcept;
 
-  double step(const Batch& batch, double rate, double penalty, Team& team) noexcept;
+  double step(const Batch& batch, double rate, double decay, Team& team) noexcept;
   void gather(const Batch& batch, Span rows, Span columns) noexcept;
+  void scale(const Batch& batch, Span rows, Span columns) noexcept;
+  bool is_of_shares(const Targets& targets) const noexcept;
+  void gather_shares(const Targets& from, std::int64_t row, double* shares) const noexcept;
   void gather_targets(const Batch& batch, Span rows) noexcept;
   void sum_some(const Batch& batch, Index part) noexcept;
   void add_up(const Batch& batch, Span rows) noexcept;
@@ -103,17 +139,23 @@ class Network {
   void update(const Batch& batch, Team& team) noexcept;
   double finish_weights(const Batch& batch, std::size_t layer, Span units, Span inputs, Stage stage) noexcept;
   double finish_columns(const Batch& batch, Span columns, Stage stage) noexcept;
-  double finish(Index at, const float* gradient, Index size, bool decays, Stage stage) noexcept;
+  void scale_gradient(Span units, Span inputs, float* sums, Index sums_panel) noexcept;
+  double finish_factors(Span inputs, Stage stage) noexcept;
+  double finish(std::size_t array, Index at, const float* gradient, Index size, Stage stage) noexcept;
   void catch_up(Index column) noexcept;
 
   std::vector<DenseLayer> layers_;
   Head head_;
-  std::vector<Index> offsets_;  // of each layer's weights in the arena; its biases follow
+  Front front_;
+  std::vector<Array> arrays_;
+  std::size_t factors_ = 0;             // of the inputs, among the arrays
+  std::vector<std::size_t> of_layers_;  // the weights of each layer among the arrays; its other arrays follow
   Index arena_size_ = 0;
   Buffer<float> parameters_;
   bool by_rows_;  // the first layer's weights
 
   TrainingPlan plan_;
+  double dropout_ = 0.0;  // of this step
   Optimizer optimizer_;
   Buffer<float> gradient_;  // as the parameters; only where the norm has to be known before the update
   Buffer<double> squares_;  // of each task's part of it
@@ -123,12 +165,14 @@ class Network {
 
   // One batch: the gathered input, then per layer its output, slopes, and gradient by its output, upright and turned.
   Buffer<float> input_;
-  Buffer<float> sums_;  // of the first layer where it is shared out by its inputs: over each part of them
-  std::vector<Buffer<float>> outputs_, slopes_, douts_, turned_;
+  Buffer<float> scaled_;         // only with scaling
+  Buffer<double> factor_parts_;  // (tiles of units, d) of the gradient by the factors
+  Buffer<float> sums_;           // of the first layer where it is shared out by its inputs: over each part of them
+  std::vector<Buffer<float>> outputs_, slopes_, slopes_a_, douts_, turned_;
   Buffer<float> logits_;         // (batch, c), and then their gradient
   Buffer<std::int32_t> labels_;  // (batch) of the softmax head
   Buffer<float> targets_;        // (batch, c) of the sigmoid head
-  Buffer<double> shares_;        // (batch, c) of the softmax head; only with values
+  Buffer<double> shares_;        // (batch, c) of the softmax head; only with values or smoothing
   Buffer<double> losses_;        // (batch)
   Buffer<double> weights_;       // softmax: (batch); sigmoid: (batch, c); only with weights
   Buffer<double> positive_;      // (rows of a task, c), each row the same

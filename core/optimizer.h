@@ -20,6 +20,12 @@ struct OptimizerPlan {
   double clip_norm = 0.0;  // 0: no clipping
 };
 
+// What the learning rate and the weight decay of an array are times. Rate 0: it never moves, whatever its decay.
+struct Pace {
+  double rate = 1.0;
+  double decay = 0.0;
+};
+
 // Parameters without a gradient in some steps can be left alone in these and catch up later: what the steps would have
 // done is done at once. The moments decay by beta^missed, and the weights drift as they would have, for the drift of a
 // step is the same number times mean / root of square for all parameters. Exact but for the rounding, and for epsilon
@@ -27,7 +33,8 @@ struct OptimizerPlan {
 class Optimizer {
  public:
   // Forgets all state.
-  void start(const OptimizerPlan& plan, Index parameters);
+  //   waiting  of the parameters that catch up
+  void start(const OptimizerPlan& plan, Index parameters, const Pace& waiting);
 
   // Gives the state's memory back; start() comes before the next step.
   void finish() noexcept { first_ = {}, second_ = {}; }
@@ -39,8 +46,8 @@ class Optimizer {
   // Of this step's gradients: the clipping's factor.
   void scale_gradients(double scale) noexcept;
 
-  // parameters + at, gradient: `size` of them. Weights decay, biases don't.
-  void update(float* parameters, Index at, const float* gradient, Index size, bool decays) const noexcept;
+  // parameters + at, gradient: `size` of them.
+  void update(float* parameters, Index at, const float* gradient, Index size, const Pace& pace) const noexcept;
 
   // Does what the last `missed` steps, at most patience(), would have done without a gradient.
   void catch_up(float* parameters, Index at, Index size, Index missed) const noexcept;
@@ -55,14 +62,18 @@ class Optimizer {
   float* second() noexcept { return second_.data(); }
 
  private:
+  double shrink_of(const Pace& pace) const noexcept;
+
   static constexpr Index most_missed = 256;
 
   OptimizerPlan plan_;
   mutable Buffer<float> first_, second_;
   Index steps_ = 0, patience_ = most_missed;
+  // Of this step; what an array's pace changes of them is set in update().
   AdamStep adam_{};
   SgdStep sgd_{};
-  float l2_ = 0.0f, shrink_ = 1.0f;
+  double learning_rate_ = 0.0, correction1_ = 1.0, decay_ = 0.0;
+  Pace waiting_;
 
   // [i]: of having missed the last i steps.
   std::array<double, most_missed + 1> drift_{}, shrinks_{}, epsilons_{}, decay1_{}, decay2_{};

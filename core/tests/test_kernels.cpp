@@ -50,6 +50,14 @@ TEST(every_instruction_set_gives_the_same_bits) {
         all.insert(all.end(), values.begin(), values.end());
         all.insert(all.end(), slopes.begin(), slopes.end());
       }
+      const Index units = 16, rows = n;
+      std::vector<float> z = numbers(size * 16, 6), slopes(size * 16), slopes_a(size * 16);
+      set->parametric_selu(numbers(static_cast<std::size_t>(units), 7).data(), z.data(), slopes.data(), slopes_a.data(),
+                           rows);
+      for (const auto& found : {z, slopes, slopes_a}) all.insert(all.end(), found.begin(), found.end());
+      std::vector<double> sums(size, 0.5);
+      set->add_row_products(z.data(), slopes.data(), n, sums.data());
+      for (const double sum : sums) all.push_back(static_cast<float>(sum));
       all.push_back(static_cast<float>(set->sum_of_squares(g.data(), n)));
       results.push_back(all);
     }
@@ -101,6 +109,27 @@ TEST(slopes_are_the_activations_differences) {
       kernels().activate(static_cast<Activation>(f), at, slopes, 3);
       CHECK(std::abs((at[2] - at[0]) / (2 * h) - slopes[1]) < 3e-4f);
     }
+  }
+}
+
+TEST(parametric_selu_and_its_slopes_are_rounded_once) {
+  const double scale = 1.0507009873554805, alpha = 1.6732632423543772;
+  const std::vector<float> a = numbers(16, 8), start = numbers(16 * 100, 9);
+  const auto is_near = [](float x, double truth) {
+    return std::abs(static_cast<double>(x) - truth) <= 6e-8 * std::max(1.0, std::abs(truth));
+  };
+  for (const Kernels* set : sets()) {
+    std::vector<float> out = start, slopes(out.size()), slopes_a(out.size());
+    set->parametric_selu(a.data(), out.data(), slopes.data(), slopes_a.data(), 100);
+    bool are_right = true;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const double z = static_cast<double>(start[i]), by = static_cast<double>(a[i % 16]);
+      const double bend = (z > 0.0 ? scale * z : scale * alpha * std::expm1(z)) - z;
+      const double slope = z > 0.0 ? scale : scale * alpha * std::exp(z);
+      are_right = are_right && is_near(out[i], z + by * bend) && is_near(slopes_a[i], bend) &&
+                  is_near(slopes[i], 1.0 + by * (slope - 1.0));
+    }
+    CHECK(are_right);
   }
 }
 

@@ -1,8 +1,11 @@
 #include "network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <functional>
 #include <random>
+#include <tuple>
 
 #include "check.h"
 #include "kernels.h"
@@ -19,27 +22,27 @@ std::vector<float> numbers(Index n, unsigned seed, float scale = 1.0f) {
   return out;
 }
 
-// Layer by layer, weights (h, d) then biases (h).
+// Array by array.
 void set(Network& network, const float* from) {
-  for (std::size_t i = 0; i < network.layers().size(); ++i) {
-    const auto [d, h, activation] = network.layers()[i];
-    network.set(i, {0, h}, from, from + h * d);
-    from += h * d + h;
+  for (std::size_t i = 0; i < network.arrays().size(); ++i) {
+    const Array& array = network.arrays()[i];
+    network.set(i, {0, array.rows}, from);
+    from += array.rows * array.columns;
   }
 }
 
 Index parameter_count(const Network& network) {
   Index count = 0;
-  for (const DenseLayer& layer : network.layers()) count += layer.h * layer.d + layer.h;
+  for (const Array& array : network.arrays()) count += array.rows * array.columns;
   return count;
 }
 
-Network make(std::vector<Index> widths, Activation f, Head head, bool by_rows = false) {
+Network make(std::vector<Index> widths, Activation f, Head head, bool by_rows = false, const Front& front = {}) {
   std::vector<DenseLayer> layers;
   for (std::size_t i = 1; i < widths.size(); ++i) {
     layers.push_back({widths[i - 1], widths[i], i + 1 == widths.size() ? Activation::linear : f});
   }
-  Network network(layers, head, by_rows);
+  Network network(layers, head, by_rows, front);
   set(network, numbers(parameter_count(network), 7, 0.1f).data());
   return network;
 }
@@ -47,10 +50,9 @@ Network make(std::vector<Index> widths, Activation f, Head head, bool by_rows = 
 std::vector<float> parameters(const Network& network) {
   std::vector<float> out(static_cast<std::size_t>(parameter_count(network)));
   float* to = out.data();
-  for (std::size_t i = 0; i < network.layers().size(); ++i) {
-    const auto [d, h, activation] = network.layers()[i];
-    network.get(i, to, to + h * d);
-    to += h * d + h;
+  for (std::size_t i = 0; i < network.arrays().size(); ++i) {
+    network.get(i, to);
+    to += network.arrays()[i].rows * network.arrays()[i].columns;
   }
   return out;
 }
@@ -84,18 +86,19 @@ const std::vector<Index> wide = {400, 600, 70, 12};
 const std::vector<Index> narrow = {600, 70, 12};
 
 std::vector<float> trained(const std::vector<Index>& widths, int threads, Index batch, Head head,
-                           const std::vector<Index>& spans) {
+                           const std::vector<Index>& spans, const Front& front = {}, Activation f = Activation::relu,
+                           double clip_norm = 0.5) {
   const Index n = 1501, d = widths.front(), c = widths.back();  // 1501 and 11 share no factor: a permutation
-  Network network = make(widths, Activation::relu, head);
+  Network network = make(widths, f, head, false, front);
   const Rowset rows = rowset(n, d, c);
-  network.start({{Method::adam, 0.9, 0.9, 0.999, 1e-8, 0.01, 0.5}, 0.25, batch, 3});
+  network.start({{Method::adam, 0.9, 0.9, 0.999, 1e-8, 0.01, clip_norm}, 0.25, batch, 3});
   Team team(threads);
   Index at = 0;
   for (const Index span : spans) {
     const Index k = std::min(span * batch, n - at);
     const std::vector<double> rates(static_cast<std::size_t>((k + batch - 1) / batch), 1e-2);
     network.train(floats(rows.x, n, d), {rows.labels.data(), rows.targets.data()}, rows.order.data() + at, k,
-                  rates.data(), 0.0, team);
+                  {rates.data()}, 0.0, team);
     at += k;
   }
   return parameters(network);
@@ -118,6 +121,21 @@ TEST(threads_and_spans_never_change_the_bits) {
   }
 }
 
+TEST(threads_never_change_the_bits_of_scaling_and_slopes) {
+  for (const auto& widths : {wide, narrow}) {
+    for (const double clip_norm : {0.0, 0.5}) {
+      for (const Index batch : {64, 512}) {
+        const auto with = [&](int threads, const std::vector<Index>& spans) {
+          return trained(widths, threads, batch, Head::softmax, spans, {true}, Activation::parametric_selu, clip_norm);
+        };
+        const std::vector<float> one = with(1, {3});
+        CHECK(one == with(3, {3}));
+        CHECK(one == with(2, {1, 2}));
+      }
+    }
+  }
+}
+
 TEST(the_tasks_of_a_head_work_on_cache_lines_of_their_own) {
   const Index n = 130, d = 3;  // three tasks
   for (const Index c : {250, 257, 300, 1001}) {
@@ -128,58 +146,213 @@ TEST(the_tasks_of_a_head_work_on_cache_lines_of_their_own) {
     Team team(2);
     const double rate = 0.1;
     const double loss = network.train(floats(rows.x, n, d), {rows.labels.data(), rows.targets.data()},
-                                      rows.order.data(), n, &rate, 0.0, team);
+                                      rows.order.data(), n, {&rate}, 0.0, team);
     CHECK(std::abs(loss / static_cast<double>(n) - std::log(static_cast<double>(c))) < 0.5);
   }
 }
 
+namespace {
+
+// The largest difference between a gradient and the finite differences of the loss.
+double apart_from_finite_differences(const std::function<Network()>& make_one, const Rowset& rows, Index n, Index d,
+                                     double dropout, double smoothing) {
+  const Rows x = floats(rows.x, n, d);
+  const Targets targets{rows.labels.data(), rows.targets.data()};
+  const TrainingPlan plan{{Method::sgd, 0.0, 0, 0, 0, 0.0, 0.0}, dropout, n, 0, smoothing};
+  Team team(1);
+  // With plain SGD at rate 1 the step is minus the gradient; at rate 0 training measures the loss.
+  const auto train = [&](Network& network, double rate) {
+    network.start(plan);
+    network.take(x, targets);
+    return network.train(x, targets, rows.order.data(), n, {&rate}, 0.0, team) / static_cast<double>(n);
+  };
+  Network network = make_one(), stepped = make_one();
+  train(stepped, 1.0);
+  std::vector<float> at = parameters(network);
+  const std::vector<float> after = parameters(stepped);
+  double most = 0.0;
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    const float kept = at[i], h = 1.0f / 128;
+    const auto loss_at = [&](float value) {
+      at[i] = value;
+      set(network, at.data());
+      return train(network, 0.0);
+    };
+    const double up = loss_at(kept + h), down = loss_at(kept - h);
+    at[i] = kept;
+    const double gradient = static_cast<double>(kept) - static_cast<double>(after[i]);
+    most = std::max(most, std::abs((up - down) / (2.0 * static_cast<double>(h)) - gradient));
+  }
+  return most;
+}
+
+}  // namespace
+
 TEST(a_step_goes_down_the_finite_difference_gradient) {
   const Index n = 12, d = 5, c = 3;
+  const Rowset rows = rowset(n, d, c);
   for (const Activation f : {Activation::tanh, Activation::gelu, Activation::silu}) {  // no kinks to step across
     for (const Head head : {Head::softmax, Head::sigmoid}) {
+      CHECK(apart_from_finite_differences([&] { return make({d, 4, c}, f, head); }, rows, n, d, 0.0, 0.0) < 2e-4);
+    }
+  }
+}
+
+TEST(scaling_slopes_dropout_and_smoothing_have_the_finite_difference_gradient) {
+  const Index c = 3;
+  for (const Head head : {Head::softmax, Head::sigmoid}) {
+    for (const auto& [n, d, hidden] : {std::tuple{12, 5, 4}, {40, 19, 37}}) {
       const Rowset rows = rowset(n, d, c);
-      const Rows x = floats(rows.x, n, d);
-      const Targets targets{rows.labels.data(), rows.targets.data()};
-      Team team(1);
-      // With plain SGD at rate 1 the step is minus the gradient; at rate 0 training measures the loss.
-      const auto loss = [&](Network& network) {
-        network.start({{Method::sgd, 0.0, 0, 0, 0, 0.0, 0.0}, 0.0, n, 0});
-        const double rate = 0.0;
-        return network.train(x, targets, rows.order.data(), n, &rate, 0.0, team) / static_cast<double>(n);
-      };
-      Network network = make({d, 4, c}, f, head);
-      Network stepped = make({d, 4, c}, f, head);
-      stepped.start({{Method::sgd, 0.0, 0, 0, 0, 0.0, 0.0}, 0.0, n, 0});
-      const double rate = 1.0;
-      stepped.train(x, targets, rows.order.data(), n, &rate, 0.0, team);
-      std::vector<float> at = parameters(network);
-      const std::vector<float> after = parameters(stepped);
-      for (std::size_t i = 0; i < at.size(); ++i) {
-        const float kept = at[i], h = 1.0f / 128;
-        const auto loss_at = [&](float value) {
-          at[i] = value;
-          set(network, at.data());
-          return loss(network);
-        };
-        const double up = loss_at(kept + h), down = loss_at(kept - h);
-        at[i] = kept;
-        const double gradient = static_cast<double>(kept) - static_cast<double>(after[i]);
-        CHECK(std::abs((up - down) / (2.0 * static_cast<double>(h)) - gradient) < 2e-4);
+      for (const Activation f : {Activation::tanh, Activation::parametric_selu}) {
+        const auto one = [&] { return make({d, hidden, 4, c}, f, head, false, {true}); };
+        CHECK(apart_from_finite_differences(one, rows, n, d, 0.25, 0.1) < 2e-4);
+      }
+      const auto linear = [&] { return make({d, c}, Activation::linear, head, false, {true}); };
+      CHECK(apart_from_finite_differences(linear, rows, n, d, 0.0, 0.1) < 2e-4);
+    }
+  }
+}
+
+namespace {
+
+std::vector<float> stepped(const Front& front, const TrainingPlan& plan, const Steps& steps, Index count,
+                           Activation f = Activation::parametric_selu) {
+  const Index n = 60, d = 20, c = 3;
+  const Rowset rows = rowset(n, d, c);
+  Network network = make({d, 33, 20, c}, f, Head::softmax, false, front);
+  Team team(1);
+  network.start(plan);
+  network.take(floats(rows.x, n, d), {rows.labels.data()});
+  network.train(floats(rows.x, n, d), {rows.labels.data()}, rows.order.data(), count * plan.batch_size, steps, 0.0,
+                team);
+  return parameters(network);
+}
+
+}  // namespace
+
+TEST(an_array_moves_at_its_own_pace) {
+  const double rate = 0.1;
+  const std::size_t arrays = 9;  // factors; weights, biases, slopes; the same; weights, biases
+  for (const Method method : {Method::adam, Method::adamw, Method::sgd, Method::nesterov}) {
+    const auto moved = [&](const std::vector<Pace>& paces) {
+      TrainingPlan plan{{method, 0.9, 0.9, 0.999, 1e-8, 0.5, 0.0}, 0.0, 20, 3};
+      plan.paces = paces;
+      std::vector<float> before = stepped({true}, plan, {&rate}, 0), after = stepped({true}, plan, {&rate}, 1);
+      for (std::size_t i = 0; i < before.size(); ++i) after[i] -= before[i];
+      return after;
+    };
+    const float shrink = method == Method::nesterov ? 0.19f : 0.1f;  // Nesterov's first step is 1.9 gradients long
+    const std::vector<float> whole = moved(std::vector<Pace>(arrays, {1.0, 0.0}));
+    for (std::size_t own = 0; own < arrays; ++own) {
+      std::vector<Pace> paces(arrays, {1.0, 0.0});
+      paces[own] = {0.5, 0.0};
+      const std::vector<float> half = moved(paces);
+      paces[own] = {0.0, 3.0};
+      const std::vector<float> none = moved(paces);
+      paces[own] = {1.0, 2.0};
+      const std::vector<float> decayed = moved(paces);
+      const Network network = make({20, 33, 20, 3}, Activation::parametric_selu, Head::softmax, false, {true});
+      const std::vector<float> before = parameters(network);
+      std::size_t i = 0;
+      for (std::size_t array = 0; array < arrays; ++array) {
+        const auto size = static_cast<std::size_t>(network.arrays()[array].rows * network.arrays()[array].columns);
+        for (const std::size_t end = i + size; i < end; ++i) {
+          CHECK(std::abs(half[i] - (array == own ? 0.5f : 1.0f) * whole[i]) < 1e-6f);
+          CHECK(none[i] == (array == own ? 0.0f : whole[i]));
+          // 0.5 * 2 of the parameter, added to the gradient or taken away beside it; Adam's first step is its sign.
+          if (array != own) CHECK(decayed[i] == whole[i]);
+          else if (method != Method::adam) CHECK(std::abs(decayed[i] - whole[i] + shrink * before[i]) < 1e-6f);
+        }
+      }
+      CHECK(i == whole.size());
+    }
+  }
+}
+
+TEST(a_step_has_its_own_dropout_and_decay) {
+  const std::vector<double> rates(3, 0.01), dropouts(3, 0.25), none(3, 0.0), halves(3, 0.5), doubled(3, 2.0);
+  for (const Activation f : {Activation::linear, Activation::parametric_selu}) {
+    const auto end = [&](double weight_decay, double dropout, const double* decays, const double* shares) {
+      const TrainingPlan plan{{Method::adamw, 0.9, 0.9, 0.999, 1e-8, weight_decay, 0.0}, dropout, 20, 3};
+      return stepped({}, plan, {rates.data(), decays, shares}, 3, f);
+    };
+    CHECK(end(0.1, 0.0, nullptr, dropouts.data()) == end(0.1, 0.25, nullptr, nullptr));
+    CHECK(end(0.1, 0.25, nullptr, none.data()) == end(0.1, 0.0, nullptr, nullptr));
+    CHECK(end(0.1, 0.25, nullptr, halves.data()) != end(0.1, 0.25, nullptr, nullptr));
+    CHECK(end(0.1, 0.25, doubled.data(), nullptr) == end(0.2, 0.25, nullptr, nullptr));
+  }
+}
+
+TEST(a_clipped_step_has_the_length_that_it_is_clipped_to) {
+  const double rate = 1.0, most = 1e-3;
+  const TrainingPlan plan{{Method::sgd, 0.0, 0.9, 0.999, 1e-8, 0.0, most}, 0.1, 20, 3};
+  const std::vector<float> before = stepped({true}, plan, {&rate}, 0), after = stepped({true}, plan, {&rate}, 1);
+  double squares = 0.0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    squares += std::pow(static_cast<double>(after[i]) - static_cast<double>(before[i]), 2.0);
+  }
+  CHECK(std::abs(std::sqrt(squares) / most - 1.0) < 1e-4);
+}
+
+TEST(scaled_inputs_give_the_logits_of_scaled_rows) {
+  const Index n = 70, d = 37, c = 5;
+  Network scaling = make({d, 65, c}, Activation::gelu, Head::softmax, false, {true});
+  const Network plain = make({d, 65, c}, Activation::gelu, Head::softmax);
+  const std::vector<float> factors = numbers(d, 9), of_plain = parameters(plain);
+  std::vector<float> all = factors, x = numbers(n * d, 2), scaled = x;
+  all.insert(all.end(), of_plain.begin(), of_plain.end());
+  set(scaling, all.data());
+  for (std::size_t i = 0; i < x.size(); ++i) scaled[i] *= factors[i % static_cast<std::size_t>(d)];
+  std::vector<float> a(static_cast<std::size_t>(n * c)), b(a);
+  Team team(1);
+  scaling.logits(floats(x, n, d), nullptr, n, a.data(), team);
+  plain.logits(floats(scaled, n, d), nullptr, n, b.data(), team);
+  CHECK(a == b);
+}
+
+TEST(smoothed_labels_are_the_targets_that_they_stand_for) {
+  const Index n = 90, d = 20, c = 4;  // 0.125 / 4 and 1 - 0.125 are exact
+  const Rowset rows = rowset(n, d, c);
+  for (const Head head : {Head::softmax, Head::sigmoid}) {
+    std::vector<float> smoothed = rows.targets;
+    for (Index i = 0; i < n; ++i) {
+      for (Index k = 0; k < c; ++k) {
+        const auto at = static_cast<std::size_t>(i * c + k);
+        const bool is_label = rows.labels[static_cast<std::size_t>(i)] == k;
+        if (head == Head::softmax) smoothed[at] = 0.875f * (is_label ? 1.0f : 0.0f) + 0.03125f;
+        else smoothed[at] = 0.875f * smoothed[at] + 0.0625f;
       }
     }
+    const auto end = [&](const Targets& targets, double smoothing) {
+      Network network = make({d, 16, c}, Activation::tanh, head);
+      network.start({{}, 0.0, 30, 3, smoothing});
+      network.take(floats(rows.x, n, d), targets);
+      Team team(1);
+      const std::vector<double> rates(3, 1e-2);
+      const double loss = network.train(floats(rows.x, n, d), targets, rows.order.data(), n, {rates.data()}, 0.0, team);
+      return std::pair{loss, parameters(network)};
+    };
+    const Targets hard{head == Head::softmax ? rows.labels.data() : nullptr, rows.targets.data()};
+    Targets soft;
+    soft.values = smoothed.data();
+    CHECK(end(hard, 0.125) == end(soft, 0.0));
+    CHECK(end(hard, 0.0) != end(soft, 0.0));
   }
 }
 
 TEST(a_row_has_the_same_logits_alone_and_among_others) {
   const Index n = 101, d = 37, c = 5;
-  const Network network = make({d, 65, c}, Activation::gelu, Head::softmax);
-  const std::vector<float> x = numbers(n * d, 2);
-  std::vector<float> together(static_cast<std::size_t>(n * c)), alone(static_cast<std::size_t>(c));
-  Team team(3), leader(1);
-  network.logits(floats(x, n, d), nullptr, n, together.data(), team);
-  for (std::int64_t i = 0; i < n; ++i) {
-    network.logits(floats(x, n, d), &i, 1, alone.data(), leader);
-    CHECK(std::memcmp(alone.data(), together.data() + i * c, sizeof(float) * static_cast<std::size_t>(c)) == 0);
+  for (const bool has_scaling : {false, true}) {
+    const Network network = make({d, 65, c}, has_scaling ? Activation::parametric_selu : Activation::gelu,
+                                 Head::softmax, false, {has_scaling});
+    const std::vector<float> x = numbers(n * d, 2);
+    std::vector<float> together(static_cast<std::size_t>(n * c)), alone(static_cast<std::size_t>(c));
+    Team team(3), leader(1);
+    network.logits(floats(x, n, d), nullptr, n, together.data(), team);
+    for (std::int64_t i = 0; i < n; ++i) {
+      network.logits(floats(x, n, d), &i, 1, alone.data(), leader);
+      CHECK(std::memcmp(alone.data(), together.data() + i * c, sizeof(float) * static_cast<std::size_t>(c)) == 0);
+    }
   }
 }
 
@@ -246,7 +419,7 @@ std::vector<float> trained_on(const Rows& x, const OptimizerPlan& optimizer, int
     for (Index at = 0; at < x.n; at += span) {
       const Index k = std::min(span, x.n - at);
       const std::vector<double> rates(static_cast<std::size_t>((k + batch - 1) / batch), 1e-2);
-      network.train(x, {rows.labels.data(), nullptr}, rows.order.data() + at, k, rates.data(), 0.0, team);
+      network.train(x, {rows.labels.data(), nullptr}, rows.order.data() + at, k, {rates.data()}, 0.0, team);
     }
   }
   network.settle(team);
@@ -269,7 +442,7 @@ TEST(weights_of_one_are_no_weights_and_threads_change_no_bits) {
     const std::vector<double> rates(3, 1e-2);
     network.take(floats(rows.x, n, d), targets);
     Team team(threads);
-    network.train(floats(rows.x, n, d), targets, rows.order.data(), n, rates.data(), 0.0, team);
+    network.train(floats(rows.x, n, d), targets, rows.order.data(), n, {rates.data()}, 0.0, team);
     return parameters(network);
   };
   for (const Head head : {Head::softmax, Head::sigmoid}) {
@@ -335,7 +508,7 @@ std::vector<float> trained_for(const Targets& targets, Head head, int threads) {
   network.take(floats(rows.x, n, d), targets);
   Team team(threads);
   const std::vector<double> rates(6, 1e-2);
-  network.train(floats(rows.x, n, d), targets, rows.order.data(), n, rates.data(), 0.0, team);
+  network.train(floats(rows.x, n, d), targets, rows.order.data(), n, {rates.data()}, 0.0, team);
   return parameters(network);
 }
 

@@ -23,7 +23,8 @@ Network make() {
     std::vector<float> numbers;
     for (Index k = 0; k < units * (inputs + 1); ++k)
       numbers.push_back(static_cast<float>((k * 37) % 101) / 50.0f - 1.0f);
-    network.set(i, {0, units}, numbers.data(), numbers.data() + units * inputs);
+    network.set(2 * i, {0, units}, numbers.data());
+    network.set(2 * i + 1, {0, units}, numbers.data() + units * inputs);
   }
   return network;
 }

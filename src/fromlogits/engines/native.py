@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from .. import _core
 from ..data.features import EncodedRows, SparseFeatures
 from ..data.label_sets import SparseLabels
 from ..spec import HeadName, Network, Plan
-from .base import UNWEIGHTED, Engine, Parameters, Weights
-from .initialisation import initial_weights
+from .base import UNWEIGHTED, Engine, Parameters, Steps, Weights
+from .initialisation import initial_parameters, initial_weights
+from .rates import decay_factors, rate_factors
 
 CALL_FLOPS = 5_000_000_000
 """Of one call into the core, for predictions."""
@@ -27,30 +29,43 @@ class NativeEngine(Engine):
         """`for_sparse_rows`: lay the weights out as predictions of such rows read them; the bits are the same."""
         assert network.n_features is not None
         self.network, self.head, self.n_threads = network, head, n_threads
-        activations = [layer.activation for layer in network.layers]
-        units = [layer.units for layer in network.layers]
-        self._core = _core.Network(network.n_features, units, activations, head, for_sparse_rows)
+        activations = [layer.activation for layer in network.dense]
+        units = [layer.units for layer in network.dense]
+        self._core = _core.Network(network.n_features, network.has_scaling, units, activations, head, for_sparse_rows)
 
     def initialise(self, seed: int) -> None:
+        if self.network.front:
+            self.set_parameters(initial_parameters(self.network, seed))
+            return
+        # Some units at a time: the weights of a wide layer are not held twice.
+        array_of_layer = np.cumsum([0, *map(len, self.network.arrays)]).tolist()
         for layer, first, w_hd in initial_weights(self.network, seed):
-            self._core.set(layer, first, w_hd, np.zeros(len(w_hd), np.float32))
+            biases, *slopes = range(array_of_layer[layer] + 1, array_of_layer[layer + 1])
+            self._core.set(array_of_layer[layer], first, w_hd)
+            self._core.set(biases, first, np.zeros(len(w_hd), np.float32))
+            for array in slopes:
+                self._core.set(array, first, np.ones(len(w_hd), np.float32))
 
     def parameters(self, into: Parameters | None = None) -> Parameters:
         if into is None:
-            into = [(np.empty((h, d), np.float32), np.empty(h, np.float32)) for h, d in self.network.shapes]
-        for number, layer in enumerate(into):
-            self._core.get(number, *layer)
+            into = [
+                tuple(np.empty(shape, np.float32) for shape in shapes.values()) for shapes in self.network.arrays
+            ]
+        for number, array in enumerate(chain.from_iterable(into)):
+            self._core.get(number, array)
         return into
 
     def set_parameters(self, parameters: Parameters) -> None:
-        for number, layer in enumerate(parameters):
-            self._core.set(number, 0, *(np.ascontiguousarray(part, np.float32) for part in layer))
+        for number, array in enumerate(chain.from_iterable(parameters)):
+            self._core.set(number, 0, np.ascontiguousarray(array, np.float32))
 
     def start(self, plan: Plan, seed: int) -> None:
+        rates = list(chain.from_iterable(rate_factors(self.network, plan)))
+        decays = list(chain.from_iterable(decay_factors(self.network, plan)))
         clip = plan.clip_norm or 0.0
         self._core.start(
             plan.optimizer, plan.momentum, plan.beta1, plan.beta2, plan.epsilon, plan.weight_decay, clip,
-            plan.dropout, plan.batch_size, seed,
+            plan.dropout, plan.batch_size, seed, plan.label_smoothing, rates, decays,
         )  # fmt: skip
 
     def train_span(
@@ -58,7 +73,7 @@ class NativeEngine(Engine):
         features: EncodedRows,
         targets: NDArray[Any] | SparseLabels,
         order_k: NDArray[np.int64],
-        learning_rates_s: NDArray[np.float64],
+        steps: Steps,
         loss: float = 0.0,
         weights: Weights = UNWEIGHTED,
     ) -> float:
@@ -69,13 +84,18 @@ class NativeEngine(Engine):
         else:
             kinds[targets.ndim - 1] = targets
         order_k = np.ascontiguousarray(order_k)
-        counts = weights.each, weights.positive, weights.penalties
-        rest = *kinds, order_k, learning_rates_s, loss, *counts, self.n_threads
+        counts = weights.each, weights.positive
+        rest = *kinds, order_k, steps.rates, loss, *counts, steps.decays, steps.dropouts, self.n_threads
         if isinstance(features, SparseFeatures):
+            self._refuse_sparse_rows()
             return self._core.train_csr(features.indptr, features.indices, features.values, features.n_features, *rest)
         if features.values.dtype == np.uint8:
             return self._core.train_bytes(features.values, features.scale, features.shift, *rest)
         return self._core.train(features.values, *rest)
+
+    def _refuse_sparse_rows(self) -> None:
+        if self.network.front:
+            raise ValueError("sparse rows are for networks of dense layers alone: make them dense first")
 
     def finish(self) -> None:
         self._core.finish()
@@ -93,6 +113,7 @@ class NativeEngine(Engine):
             some, whole = (None, slice(start, stop)) if rows is None else (rows[start:stop], slice(None))
             rest = some, out[start:stop], self.n_threads
             if isinstance(features, SparseFeatures):
+                self._refuse_sparse_rows()
                 indptr = features.indptr[start : stop + 1] if rows is None else features.indptr
                 self._core.logits_csr(indptr, features.indices, features.values, features.n_features, *rest)
             elif features.values.dtype == np.uint8:
