@@ -108,11 +108,37 @@ using Dropouts = decltype(Steps::dropouts);
 
 class PyNetwork {
  public:
-  PyNetwork(Index inputs, bool has_scaling, const std::vector<Index>& units,
+  PyNetwork(Index features, const fromlogits::Front& front, const std::vector<Index>& units,
             const std::vector<std::string>& activations, const std::string& head, bool by_rows)
-      : network_(layers(inputs, units, activations),
-                 head == "softmax" ? fromlogits::Head::softmax : fromlogits::Head::sigmoid, by_rows, {has_scaling}),
+      : network_(layers(front.is_embedding() ? front.inputs() : features, units, activations),
+                 head == "softmax" ? fromlogits::Head::softmax : fromlogits::Head::sigmoid, by_rows, front),
         is_softmax_(head == "softmax") {}
+
+  static fromlogits::Front front(Index features, const std::vector<Index>& numbers, Index frequencies, Index mixtures,
+                                 const std::vector<std::pair<Index, Index>>& categories, Index outputs,
+                                 bool has_scaling) {
+    require(features > 0, "widths must be positive");
+    require((numbers.empty() || frequencies > 0) && frequencies >= 0 && (frequencies == 0 || mixtures > 0),
+            "numbers need frequencies and mixtures");
+    require((categories.empty() || outputs > 0) && outputs >= 0 && outputs <= 4096, "categories need outputs");
+    fromlogits::Front front{has_scaling, numbers, frequencies, mixtures, {}, outputs, {}};
+    std::vector<bool> is_other(static_cast<std::size_t>(features), true);
+    const auto take = [&](Index feature) {
+      require(feature >= 0 && feature < features && is_other[static_cast<std::size_t>(feature)],
+              "each embedded feature must be one of the features, and there once");
+      is_other[static_cast<std::size_t>(feature)] = false;
+    };
+    for (const Index number : numbers) take(number);
+    for (const auto& [feature, values] : categories) {
+      take(feature);
+      require(values > 0, "a category must have values");
+      front.categories.push_back({feature, values});
+    }
+    for (Index feature = 0; feature < features && front.is_embedding(); ++feature) {
+      if (is_other[static_cast<std::size_t>(feature)]) front.others.push_back(feature);
+    }
+    return front;
+  }
 
   void get(std::size_t array, Array<float> out) {
     const auto [rows, columns] = shape(array);
@@ -221,12 +247,12 @@ class PyNetwork {
                      const std::optional<Vec<const double>>& inverse_spread, float scale, float shift,
                      const Vec<const double>& temperatures, const std::optional<Vec<const double>>& biases,
                      Matrix<float> out) {
-    const Index n = size(x.shape(0)), d = network_.inputs();
-    require(size(x.shape(1)) == d, "rows must be (n, inputs)");
+    const Index n = size(x.shape(0)), d = network_.features();
+    require(size(x.shape(1)) == d, "rows must be (n, features)");
     require(size(out.shape(0)) == n && size(out.shape(1)) == network_.outputs(), "out must be (n, outputs)");
     require(mean.has_value() == inverse_spread.has_value(), "mean and inverse_spread come together");
     require(!mean || (size(mean->shape(0)) == d && size(inverse_spread->shape(0)) == d),
-            "mean and inverse_spread must be (inputs,)");
+            "mean and inverse_spread must be (features,)");
     require(size(temperatures.shape(0)) == (biases ? network_.outputs() : 1) &&
                 (!biases || size(biases->shape(0)) == network_.outputs()),
             "temperatures must be (1,), or with biases (outputs,) like them");
@@ -245,8 +271,10 @@ class PyNetwork {
   }
 
   void check(const fromlogits::Rows& rows) const {
-    require(rows.d == network_.inputs(), "features must be (n, inputs)");
-    require(rows.starts == nullptr || !network_.front().has_scaling, "sparse rows need dense layers alone");
+    require(rows.d == network_.features(), "rows must have the network's features");
+    const fromlogits::Front& front = network_.front();
+    require(rows.starts == nullptr || !(front.has_scaling || front.is_embedding()),
+            "sparse rows need dense layers alone");
   }
 
   void settle() {
@@ -464,8 +492,17 @@ NB_MODULE(_core, m) {
   nb::class_<PyNetwork> network(m, "Network");
   network
       .def(
-          nb::init<Index, bool, const std::vector<Index>&, const std::vector<std::string>&, const std::string&, bool>(),
-          "inputs"_a, "has_scaling"_a, "units"_a, "activations"_a, "head"_a, "by_rows"_a)
+          "__init__",
+          [](PyNetwork* self, Index features, const std::vector<Index>& numbers, Index frequencies, Index mixtures,
+             const std::vector<std::pair<Index, Index>>& categories, Index outputs, bool has_scaling,
+             const std::vector<Index>& units, const std::vector<std::string>& activations, const std::string& head,
+             bool by_rows) {
+            const fromlogits::Front front =
+                PyNetwork::front(features, numbers, frequencies, mixtures, categories, outputs, has_scaling);
+            new (self) PyNetwork(features, front, units, activations, head, by_rows);
+          },
+          "features"_a, "numbers"_a, "frequencies"_a, "mixtures"_a, "categories"_a, "outputs"_a, "has_scaling"_a,
+          "units"_a, "activations"_a, "head"_a, "by_rows"_a)
       .def("get", &PyNetwork::get, "array"_a, "out"_a.noconvert())
       .def("set", &PyNetwork::set, "array"_a, "first"_a, "values"_a.noconvert())
       .def("finish", &PyNetwork::finish)

@@ -83,6 +83,15 @@ struct MissedSteps {
   float drift, decay1, decay2, shrink, epsilon;
 };
 
+// The waves over a column of numbers x and their mixtures, W cos(2π (f x + p)) + s.
+struct Waves {
+  const float* frequencies;  // (f)  in turns for each unit of x
+  const float* phases;       // (f)  in turns
+  const float* mixtures;     // (m, f)
+  const float* shifts;       // (m)
+  Index f, m;
+};
+
 struct Counts {
   std::int32_t numbers, within;
 };
@@ -112,6 +121,15 @@ struct Kernels {
   //   values     (n, 16)  z, and then the result
   //   slopes_a   (n, 16)  out  the result's slope in a; `slopes`: in z
   void (*parametric_selu)(const float* a, float* values, float* slopes, float* slopes_a, Index n) noexcept;
+
+  // The mixtures of each x: columns [first, first + m) of `out`, in panels (panels.h). A number has the same bits alone
+  // and among any others. Doubles inside, rounded once; a cosine is off by at most 2^-32.
+  void (*waves)(const Waves& waves, const float* x, Index n, float* out, Index first, Index panel) noexcept;
+
+  // The gradients by the arrays, each as large as its array, from those by the mixtures: summed in double, in the order
+  // of the rows, rounded once.
+  void (*waves_gradient)(const Waves& waves, const float* x, Index n, const float* dout, Index first, Index panel,
+                         float* dfrequencies, float* dphases, float* dmixtures, float* dshifts) noexcept;
 
   // x[i] *= by[i].
   void (*multiply)(float* x, const float* by, Index n) noexcept;

@@ -109,6 +109,90 @@ void parametric_selu(const float* a, float* values, float* slopes, float* slopes
   }
 }
 
+struct Wave {
+  F64 cosine, sine;
+};
+
+// cos and sin of so many turns, off by at most 2^-32. The nearest whole number is taken away, which is exact; beyond
+// 2^51 turns, where there is nothing left of an angle, they stay in [-1, 1]. Nothing is fused.
+inline Wave wave(F64 turns) {
+  constexpr double shifter = 0x1.8p52;  // adding it leaves the nearest whole number
+  const F64 r = at_least(-0.5, at_most(0.5, turns - ((turns + shifter) - shifter))), z = r * r;
+  const auto series = [&](const auto& coefficients) {
+    F64 sum = all(coefficients[std::size(coefficients) - 1]);
+    for (std::size_t k = std::size(coefficients) - 1; k-- > 0;) sum = sum * z + coefficients[k];
+    return sum;
+  };
+  return {series(cosine_polynomial), r * series(sine_polynomial)};
+}
+
+constexpr Index mixtures_abreast = 16;  // so many sums at a time; the waves are made anew for the next ones
+
+void waves(const Waves& by, const float* x, Index n, float* out, Index first, Index panel) noexcept {
+  for (Index k = 0; k < by.m; k += mixtures_abreast) {
+    const Index count = std::min(mixtures_abreast, by.m - k);
+    for (Index i = 0; i < n; i += lanes) {
+      const Index rows = std::min<Index>(lanes, n - i);
+      const F64 at = load_part(x + i, rows, 0.0f);
+      F64 sums[mixtures_abreast];
+      for (Index m = 0; m < count; ++m) sums[m] = all(static_cast<double>(by.shifts[k + m]));
+      for (Index f = 0; f < by.f; ++f) {
+        const F64 cosine = wave(at * static_cast<double>(by.frequencies[f]) + static_cast<double>(by.phases[f])).cosine;
+        for (Index m = 0; m < count; ++m) sums[m] += cosine * static_cast<double>(by.mixtures[(k + m) * by.f + f]);
+      }
+      for (Index m = 0; m < count; ++m) {
+        float mixed[lanes];
+        store(sums[m], mixed);
+        const Index column = first + k + m;
+        float* const to = out + column / lane_count * panel + column % lane_count + i * lane_count;
+        for (Index r = 0; r < rows; ++r) to[r * lane_count] = mixed[r];
+      }
+    }
+  }
+}
+
+void waves_gradient(const Waves& by, const float* x, Index n, const float* dout, Index first, Index panel,
+                    float* dfrequencies, float* dphases, float* dmixtures, float* dshifts) noexcept {
+  const auto of_mixture = [&](Index m) { return dout + (first + m) / lane_count * panel + (first + m) % lane_count; };
+  for (Index m = 0; m < by.m; ++m) {
+    double sum = 0.0;
+    for (Index i = 0; i < n; ++i) sum += static_cast<double>(of_mixture(m)[i * lane_count]);
+    dshifts[m] = static_cast<float>(sum);
+  }
+  for (Index f = 0; f < by.f; f += lanes) {
+    const Index some = std::min<Index>(lanes, by.f - f);
+    const F64 frequency = load_part(by.frequencies + f, some, 0.0f), phase = load_part(by.phases + f, some, 0.0f);
+    F64 by_frequency{}, by_phase{};
+    for (Index k = 0; k < by.m; k += mixtures_abreast) {
+      const Index count = std::min(mixtures_abreast, by.m - k);
+      F64 weights[mixtures_abreast], by_weights[mixtures_abreast];
+      const float* from[mixtures_abreast];
+      for (Index m = 0; m < count; ++m) {
+        weights[m] = load_part(by.mixtures + (k + m) * by.f + f, some, 0.0f);
+        by_weights[m] = F64{};
+        from[m] = of_mixture(k + m);
+      }
+      for (Index i = 0; i < n; ++i) {
+        const auto at = static_cast<double>(x[i]);
+        const Wave here = wave(frequency * at + phase);
+        F64 by_cosine{};
+        for (Index m = 0; m < count; ++m) {
+          const auto dmixed = static_cast<double>(from[m][i * lane_count]);
+          by_cosine += weights[m] * dmixed;
+          by_weights[m] += here.cosine * dmixed;
+        }
+        const F64 by_turns = here.sine * by_cosine;
+        by_phase += by_turns;
+        by_frequency += by_turns * at;
+      }
+      for (Index m = 0; m < count; ++m) store_part(by_weights[m], dmixtures + (k + m) * by.f + f, some);
+    }
+    constexpr double slope = -6.283185307179586;  // of the cosine: times the sine
+    store_part(by_phase * slope, dphases + f, some);
+    store_part(by_frequency * slope, dfrequencies + f, some);
+  }
+}
+
 template <class T>
 Counts count(const T* x, Index n) noexcept {
   std::int32_t numbers = 0, within = 0;
@@ -218,6 +302,8 @@ const Kernels FROMLOGITS_TARGET = {FROMLOGITS_TARGET_NAME,
                                    count<double>,
                                    activate,
                                    parametric_selu,
+                                   waves,
+                                   waves_gradient,
                                    multiply,
                                    add_row_products,
                                    widen,

@@ -19,8 +19,11 @@ constexpr Index most_block_rows = 32;
 constexpr Index unit_panels = 4;  // of a task that takes some units of a layer
 constexpr Index input_rows = 64;  // of the weights that a task updates: with two panels, 8 KiB of gradient
 constexpr Index update_panels = 2;
-constexpr Index task_columns = 16;     // sparse columns of a task
-constexpr Index task_factors = 256;    // factors of the inputs
+constexpr Index task_columns = 16;    // sparse columns of a task
+constexpr Index task_factors = 256;   // factors of the inputs
+constexpr Index task_vectors = 4096;  // floats of them
+
+constexpr Index values_of_task(Index outputs) { return std::max<Index>(1, task_vectors / outputs); }
 constexpr Index prediction_rows = 56;  // panels 7 * 512 bytes apart spread over a first-level cache, 4096 would not
 
 // A phase below it is over before a helper has taken its part.
@@ -98,7 +101,19 @@ struct Network::Batch {
 };
 
 Network::Network(std::vector<DenseLayer> layers, Head head, bool by_rows, Front front)
-    : layers_(std::move(layers)), head_(head), front_(front), by_rows_(by_rows) {
+    : layers_(std::move(layers)), head_(head), front_(std::move(front)), by_rows_(by_rows) {
+  if (front_.frequencies > 0) {
+    const Index k = Front::size(front_.numbers), f = front_.frequencies, m = front_.mixtures;
+    waves_ = arrays_.size();
+    for (const Index columns : {f, f, m * f, m}) add_array(k, columns, k * columns);
+  }
+  if (front_.outputs > 0) {
+    Index values = 0;
+    for (const Category& category : front_.categories) values += category.values;
+    vectors_ = arrays_.size();
+    add_array(values, front_.outputs, values * front_.outputs);
+  }
+  factors_ = arrays_.size();
   if (front_.has_scaling) add_array(inputs(), 1, panel_size(1, inputs()));
   for (const DenseLayer& layer : layers_) {
     of_layers_.push_back(arrays_.size());
@@ -167,11 +182,23 @@ void Network::start(const TrainingPlan& plan) {
   const Index batch = plan.batch_size;
   const std::size_t last = layers_.size() - 1;
   input_.reserve(panel_size(batch, inputs()));
+  if (front_.is_embedding()) {
+    embedded_.reserve(front_.columns() * batch);
+    dinputs_.reserve(panel_size(batch, front_.made()));
+    if (front_.frequencies > 0) dwaves_.reserve(arrays_[waves_ + 3].at + arrays_[waves_ + 3].rows * front_.mixtures);
+  }
+  front_tasks_.clear();
+  for (Index j = 0; j < Front::size(front_.numbers) && is_wanted(waves_); ++j) front_tasks_.push_back({true, j, {}});
+  for (Index q = 0; q < Front::size(front_.categories) && is_wanted(vectors_); ++q) {
+    const Index values = front_.categories[static_cast<std::size_t>(q)].values, some = values_of_task(front_.outputs);
+    for (Index part = 0; part < tiles(values, some); ++part)
+      front_tasks_.push_back({false, q, part_of(values, some, part)});
+  }
   if (front_.has_scaling) {
     scaled_.reserve(panel_size(batch, inputs()));
     factor_parts_.reserve(tiles(panels_of(layers_[0].h), update_panels) * inputs());
   }
-  if (is_by_inputs(layers_[0])) {
+  if (!front_.is_embedding() && is_by_inputs(layers_[0])) {
     sums_.reserve(tiles(inputs(), some_inputs(inputs())) * panel_size(batch, layers_[0].h));
   }
   for (std::size_t i = 0; i <= last; ++i) {
@@ -180,7 +207,7 @@ void Network::start(const TrainingPlan& plan) {
     if (i < last) slopes_[i].reserve(size);
     if (layers_[i].activation == Activation::parametric_selu) slopes_a_[i].reserve(size);
     douts_[i].reserve(size);
-    if (i > 0) turned_[i].reserve(turned_size(batch, layers_[i].h));
+    if (i > 0 || front_.is_embedding()) turned_[i].reserve(turned_size(batch, layers_[i].h));
   }
   logits_.reserve(batch * outputs());
   losses_.reserve(batch);
@@ -203,7 +230,9 @@ void Network::start(const TrainingPlan& plan) {
 void Network::finish() noexcept {
   optimizer_.finish();
   sparse_ = {};
-  for (Buffer<float>* const buffer : {&gradient_, &input_, &scaled_, &sums_, &logits_, &targets_}) *buffer = {};
+  for (Buffer<float>* const buffer :
+       {&gradient_, &input_, &embedded_, &dinputs_, &dwaves_, &scaled_, &sums_, &logits_, &targets_})
+    *buffer = {};
   for (Buffer<double>* const buffer :
        {&squares_, &losses_, &weights_, &positive_, &shares_, &head_memory_, &factor_parts_})
     *buffer = {};
@@ -214,7 +243,7 @@ void Network::finish() noexcept {
 }
 
 Index Network::most_tasks() const noexcept {
-  Index tasks = tiles(inputs(), task_columns) + tiles(inputs(), task_factors);
+  Index tasks = tiles(inputs(), task_columns) + tiles(inputs(), task_factors) + static_cast<Index>(front_tasks_.size());
   for (const DenseLayer& layer : layers_)
     tasks += tiles(panels_of(layer.h), update_panels) * tiles(layer.d, input_rows);
   return tasks;
@@ -321,7 +350,7 @@ double Network::step(const Batch& batch, double rate, double decay, Team& team) 
   }
   const Index block = block_rows(n), blocks = tiles(n, block);
   const bool is_worth_it = flops > worth_flops;
-  const bool by_inputs = !batch.is_sparse() && is_by_inputs(layers_[0]);
+  const bool by_inputs = !batch.is_sparse() && !front_.is_embedding() && is_by_inputs(layers_[0]);
   if (by_inputs) {
     const Index some = some_inputs(inputs());
     team.run(tiles(inputs(), some), is_worth_it, [&](Index task) {
@@ -344,6 +373,7 @@ double Network::step(const Batch& batch, double rate, double decay, Team& team) 
       for (std::size_t i = first; i <= last; ++i) forward_part(batch, i, rows, {0, panels_of(layers_[i].h)});
       loss_and_gradient(batch, rows);
       for (std::size_t i = last; i > 0; --i) backward_part(batch, i, rows, {0, panels_of(layers_[i].d)});
+      made_gradient(batch, rows, {0, panels_of(front_.made())});
     });
   } else {
     const auto by_units = [&](std::size_t layer, Index panels, auto&& part) {
@@ -362,6 +392,7 @@ double Network::step(const Batch& batch, double rate, double decay, Team& team) 
       by_units(i, panels_of(layers_[i].d),
                [&](std::size_t layer, Span rows, Span below) { backward_part(batch, layer, rows, below); });
     }
+    by_units(0, panels_of(front_.made()), [&](std::size_t, Span rows, Span made) { made_gradient(batch, rows, made); });
   }
   double loss = 0.0;
   for (Index i = 0; i < n; ++i) loss += losses_.data()[i];
@@ -371,8 +402,21 @@ double Network::step(const Batch& batch, double rate, double decay, Team& team) 
   return loss;
 }
 
+Waves Network::waves() const noexcept {
+  if (front_.frequencies == 0) return {};
+  return {at(waves_), at(waves_ + 1), at(waves_ + 2), at(waves_ + 3), front_.frequencies, front_.mixtures};
+}
+
 void Network::gather(const Batch& batch, Span rows, Span columns) noexcept {
   if (batch.is_sparse()) return;
+  if (front_.is_embedding()) {
+    for (Index i = rows.begin; i < rows.begin + rows.size; ++i) {
+      fromlogits::gather(front_, batch.rows, batch.order[i], i, batch.n, embedded_.data(), input_.data());
+      if (i < batch.following) prefetch_row(batch.rows, batch.order[batch.n + i], {0, features()});
+    }
+    embed(front_, waves(), at(vectors_), embedded_.data(), batch.n, rows, input_.data());
+    return;
+  }
   for (Index i = rows.begin; i < rows.begin + rows.size; ++i) {
     copy_row(batch.rows, batch.order[i], columns, input_.data() + i * lane_count, batch.n * lane_count);
     if (i < batch.following) prefetch_row(batch.rows, batch.order[batch.n + i], columns);
@@ -420,8 +464,16 @@ void Network::forward_part(const Batch& batch, std::size_t i, Span rows, Span un
 }
 
 void Network::backward_part(const Batch& batch, std::size_t i, Span rows, Span below) noexcept {
-  input_gradient(layers_[i], weights(i), turned_[i].data(), slopes(i - 1), douts_[i - 1].data(),
-                 i > 1 ? turned_[i - 1].data() : nullptr, batch.n, rows, below);
+  input_gradient(layers_[i], weights(i), turned_[i].data(), slopes(i - 1), douts_[i - 1].data(), turned_[i - 1].data(),
+                 batch.n, rows, below);
+}
+
+void Network::made_gradient(const Batch& batch, Span rows, Span panels) noexcept {
+  if (front_tasks_.empty()) return;
+  input_gradient(layers_[0], weights(0), turned_[0].data(), {}, dinputs_.data(), nullptr, batch.n, rows, panels);
+  if (!front_.has_scaling) return;
+  scale_columns(at(factors_), dinputs_.data(), dinputs_.data(), batch.n, rows,
+                {panels.begin * lane_count, panels.size * lane_count});
 }
 
 bool Network::is_of_shares(const Targets& targets) const noexcept {
@@ -527,7 +579,7 @@ void Network::loss_and_gradient(const Batch& batch, Span rows) noexcept {
       std::fill_n(to + some, lane_count - some, 0.0f);
     }
   }
-  if (last > 0) turn(douts_[last].data(), turned_[last].data(), batch.n, c, rows);
+  if (turned_[last].data() != nullptr) turn(douts_[last].data(), turned_[last].data(), batch.n, c, rows);
 }
 
 void Network::update(const Batch& batch, Team& team) noexcept {
@@ -539,11 +591,19 @@ void Network::update(const Batch& batch, Team& team) noexcept {
     tasks += parts(i);
     flops += layers_[i].h * (i == 0 && batch.is_sparse() ? sparse_.size() * 16 : layers_[i].d * (2 * batch.n + 16));
   }
+  const Index of_front = tasks;
+  tasks += static_cast<Index>(front_tasks_.size());
+  flops += Front::size(front_.numbers) * front_.frequencies * batch.n * (36 + 4 * front_.mixtures);
+  flops += front_.outputs * arrays_[vectors_].rows * 16;
   const auto run = [&](Stage stage) {
     team.run(tasks, flops > worth_flops, [&](Index task) {
       double squares = 0.0;
       if (task < columns) {
         squares = finish_columns(batch, part_of(sparse_.size(), task_columns, task), stage);
+      } else if (task >= of_front) {
+        const FrontTask& part = front_tasks_[static_cast<std::size_t>(task - of_front)];
+        squares = part.is_number ? finish_number(batch, part.which, stage)
+                                 : finish_vectors(batch, part.which, part.values, stage);
       } else {
         Index at = task - columns;
         std::size_t i = 0;
@@ -631,6 +691,34 @@ void Network::scale_gradient(Span units, Span inputs, float* sums, Index sums_pa
   }
 }
 
+double Network::finish_number(const Batch& batch, Index number, Stage stage) noexcept {
+  const Waves own = waves_of(waves(), number);
+  float* const gradient = (stage == Stage::whole ? dwaves_ : gradient_).data();
+  const auto begin = [&](std::size_t i) { return arrays_[waves_ + i].at + number * arrays_[waves_ + i].columns; };
+  if (stage != Stage::apply) {
+    kernels().waves_gradient(own, embedded_.data() + number * batch.n, batch.n, dinputs_.data(),
+                             front_.inputs_of(number) + 1, batch.n * lane_count, gradient + begin(0),
+                             gradient + begin(1), gradient + begin(2), gradient + begin(3));
+  }
+  double squares = 0.0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    squares += finish(waves_ + i, begin(i), gradient + begin(i), arrays_[waves_ + i].columns, stage);
+  }
+  return squares;
+}
+
+double Network::finish_vectors(const Batch& batch, Index category, Span values, Stage stage) noexcept {
+  float memory[task_vectors];
+  Index begin = arrays_[vectors_].at + values.begin * front_.outputs;
+  for (Index q = 0; q < category; ++q) begin += front_.categories[static_cast<std::size_t>(q)].values * front_.outputs;
+  float* const sums = stage == Stage::whole ? memory : gradient_.data() + begin;
+  if (stage != Stage::apply) {
+    const float* const codes = embedded_.data() + (Front::size(front_.numbers) + category) * batch.n;
+    vector_gradient(front_, category, values, codes, dinputs_.data(), batch.n, sums);
+  }
+  return finish(vectors_, begin, sums, values.size * front_.outputs, stage);
+}
+
 double Network::finish_factors(Span inputs, Stage stage) noexcept {
   float memory[task_factors];
   const Index begin = arrays_[factors_].at + inputs.begin, all = tiles(panels_of(layers_[0].h), update_panels);
@@ -681,21 +769,27 @@ void Network::logits(const Rows& rows, const std::int64_t* which, Index n, float
   }
   // A task owns its memory, taken here: tasks never allocate.
   const Index blocks = tiles(n, prediction_rows), tasks = std::min<Index>(blocks, team.threads());
-  const Index x_size = is_sparse ? 0 : panel_size(block, d), y_size = widest * lane_count * block;
+  const Index embedded_size = tiles(front_.columns() * block, lane_count) * lane_count;
+  const Index x_size = is_sparse ? 0 : panel_size(block, d) + embedded_size, y_size = widest * lane_count * block;
   Buffer<float> memory(tasks * (x_size + 2 * y_size));
   team.run(tasks, flops * n > worth_flops, [&](Index task) {
-    float* const input = memory.data() + task * (x_size + 2 * y_size);
-    float* y = input + x_size;
+    float* const embedded = memory.data() + task * (x_size + 2 * y_size);
+    float* const input = embedded + embedded_size;
+    float* y = embedded + x_size;
     float* spare = y + y_size;
     for (Index number = task; number < blocks; number += tasks) {
       const Span part = part_of(n, prediction_rows, number);
       const auto row = [&](Index i) { return which == nullptr ? part.begin + i : which[part.begin + i]; };
       const Index m = part.size;
       const float* x = input;
-      if (m == 1 && rows.floats != nullptr && !front_.has_scaling) {
+      if (m == 1 && rows.floats != nullptr && !front_.has_scaling && !front_.is_embedding()) {
         x = rows.floats + row(0) * d;  // one row is a panel row already
       } else if (!is_sparse) {
-        for (Index i = 0; i < m; ++i) copy_row(rows, row(i), {0, d}, input + i * lane_count, m * lane_count);
+        for (Index i = 0; i < m; ++i) {
+          if (front_.is_embedding()) fromlogits::gather(front_, rows, row(i), i, m, embedded, input);
+          else copy_row(rows, row(i), {0, d}, input + i * lane_count, m * lane_count);
+        }
+        if (front_.is_embedding()) embed(front_, waves(), at(vectors_), embedded, m, {0, m}, input);
         if (front_.has_scaling) scale_columns(at(factors_), input, input, m, {0, m}, {0, d});
       }
       for (std::size_t i = 0; i < layers_.size(); ++i) {

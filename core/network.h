@@ -13,6 +13,7 @@
 
 #include "arena.h"
 #include "dense.h"
+#include "front.h"
 #include "optimizer.h"
 #include "sparse_batch.h"
 #include "threads.h"
@@ -21,11 +22,6 @@
 namespace fromlogits {
 
 enum class Head : int { softmax, sigmoid };
-
-// What stands before the dense layers.
-struct Front {
-  bool has_scaling = false;  // each input times a factor of its own
-};
 
 // An array of parameters as it is seen from outside: (rows, columns), row-major.
 struct Array {
@@ -71,7 +67,9 @@ class Network {
   // Sparse rows are taken by networks without a front alone.
   Network(std::vector<DenseLayer> layers, Head head, bool by_rows = false, Front front = {});
 
-  // Scaling: factors (d, 1). Then of each dense layer: weights (h, d), biases (h, 1), of parametric_selu its a (h, 1).
+  // Where numbers are embedded, of k of them: frequencies (k, f), phases (k, f), mixtures (k, m f), shifts (k, m).
+  // Where categories are: vectors (all values, outputs). Where inputs are scaled: factors (d, 1). Then of each dense
+  // layer: weights (h, d), biases (h, 1), of parametric_selu its a (h, 1).
   const std::vector<Array>& arrays() const noexcept { return arrays_; }
 
   // Some rows of one of them. get() needs settle(), and so does set(), or what waits would be done to the new ones.
@@ -79,7 +77,8 @@ class Network {
   void set(std::size_t array, Span rows, const float* from) noexcept;
   const std::vector<DenseLayer>& layers() const noexcept { return layers_; }
   const Front& front() const noexcept { return front_; }
-  Index inputs() const noexcept { return layers_.front().d; }
+  Index inputs() const noexcept { return layers_.front().d; }  // of the first dense layer
+  Index features() const noexcept { return front_.is_embedding() ? front_.features() : inputs(); }
   Index outputs() const noexcept { return layers_.back().h; }
 
   // Forgets the optimizer's state; the next step is step 0. Takes the memory that steps need.
@@ -112,6 +111,12 @@ class Network {
   struct Batch;
   // Of an update: all at once; or, where the norm has to be known in between, the gradient, and then the rest.
   enum class Stage { whole, sum, apply };
+  // Of the update of what is embedded: the arrays of a number, or some vectors of a category.
+  struct FrontTask {
+    bool is_number;
+    Index which;
+    Span values;
+  };
 
   Weights weights(std::size_t layer) const noexcept;
   std::pair<Index, Index> strides(std::size_t weights) const noexcept;
@@ -126,6 +131,7 @@ class Network {
   Index most_tasks() const noexcept;
 
   double step(const Batch& batch, double rate, double decay, Team& team) noexcept;
+  Waves waves() const noexcept;
   void gather(const Batch& batch, Span rows, Span columns) noexcept;
   void scale(const Batch& batch, Span rows, Span columns) noexcept;
   bool is_of_shares(const Targets& targets) const noexcept;
@@ -135,11 +141,14 @@ class Network {
   void add_up(const Batch& batch, Span rows) noexcept;
   void forward_part(const Batch& batch, std::size_t layer, Span rows, Span units) noexcept;
   void backward_part(const Batch& batch, std::size_t layer, Span rows, Span below) noexcept;
+  void made_gradient(const Batch& batch, Span rows, Span panels) noexcept;
   void loss_and_gradient(const Batch& batch, Span rows) noexcept;
   void update(const Batch& batch, Team& team) noexcept;
   double finish_weights(const Batch& batch, std::size_t layer, Span units, Span inputs, Stage stage) noexcept;
   double finish_columns(const Batch& batch, Span columns, Stage stage) noexcept;
   void scale_gradient(Span units, Span inputs, float* sums, Index sums_panel) noexcept;
+  double finish_number(const Batch& batch, Index number, Stage stage) noexcept;
+  double finish_vectors(const Batch& batch, Index category, Span values, Stage stage) noexcept;
   double finish_factors(Span inputs, Stage stage) noexcept;
   double finish(std::size_t array, Index at, const float* gradient, Index size, Stage stage) noexcept;
   void catch_up(Index column) noexcept;
@@ -148,7 +157,7 @@ class Network {
   Head head_;
   Front front_;
   std::vector<Array> arrays_;
-  std::size_t factors_ = 0;             // of the inputs, among the arrays
+  std::size_t waves_ = 0, vectors_ = 0, factors_ = 0;  // among the arrays: the first of the numbers', and the others
   std::vector<std::size_t> of_layers_;  // the weights of each layer among the arrays; its other arrays follow
   Index arena_size_ = 0;
   Buffer<float> parameters_;
@@ -165,6 +174,10 @@ class Network {
 
   // One batch: the gathered input, then per layer its output, slopes, and gradient by its output, upright and turned.
   Buffer<float> input_;
+  std::vector<FrontTask> front_tasks_;
+  Buffer<float> embedded_;       // (features that are embedded, batch)
+  Buffer<float> dinputs_;        // (batch, made): the gradient by the inputs that are made
+  Buffer<float> dwaves_;         // as the numbers' arrays: the gradient by them
   Buffer<float> scaled_;         // only with scaling
   Buffer<double> factor_parts_;  // (tiles of units, d) of the gradient by the factors
   Buffer<float> sums_;           // of the first layer where it is shared out by its inputs: over each part of them

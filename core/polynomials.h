@@ -56,4 +56,16 @@ inline constexpr double log1p_polynomial[] = {
     0x1.bc37f2f621e22p-4, 0x1.32e0c573ae320p-4, 0x1.401d4aa549388p-3,
 };
 
+// cos(2 pi r) in r^2 for |r| <= 1/2; off by at most 1.2e-10.
+inline constexpr double cosine_polynomial[] = {
+    0x1.ffffffff02451p-1, -0x1.3bd3cc8c07a37p+4, 0x1.03c1ef342a291p+6, -0x1.55d39e1709214p+6,
+    0x1.e1efdf30d66c1p+5, -0x1.a6795de52be21p+4, 0x1.f3338f947d54cp+2, -0x1.73f6fa060ee66p+0,
+};
+
+// sin(2 pi r) / r in r^2 for |r| <= 1/2; off by at most 4.3e-11.
+inline constexpr double sine_polynomial[] = {
+    0x1.921fb54436ef2p+2, -0x1.4abbce5f631fdp+5, 0x1.466bc5fa64d2dp+6, -0x1.32d2bd3e50caep+6,
+    0x1.5076469d2b7eep+5, -0x1.e2c50a1ef0414p+3, 0x1.e4010ec353a95p+1, -0x1.3dd139b0e43eap-1,
+};
+
 }  // namespace fromlogits

@@ -47,7 +47,7 @@ template <class In>
 bool logits_of_raw(const Network& network, const Encoding& encoding, const In* x, Index n,
                    const Calibration& calibration, float* out) {
   Rows rows;
-  rows.n = n, rows.d = network.inputs();
+  rows.n = n, rows.d = network.features();
   Buffer<float> encoded;
   if (std::is_same_v<In, std::uint8_t> && encoding.mean == nullptr) {
     rows.bytes = reinterpret_cast<const std::uint8_t*>(x), rows.scale = encoding.scale, rows.shift = encoding.shift;

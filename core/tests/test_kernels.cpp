@@ -1,5 +1,7 @@
 #include "kernels.h"
 
+#include <array>
+#include <cmath>
 #include <cstring>
 #include <random>
 
@@ -32,6 +34,113 @@ std::vector<const Kernels*> sets() {
 
 }  // namespace
 
+namespace {
+
+struct Columns {
+  std::vector<float> frequencies, phases, mixtures, shifts, x, dout;
+
+  Columns(Index n, Index f, Index m)
+      : frequencies(numbers(static_cast<std::size_t>(f), 1)),
+        phases(numbers(static_cast<std::size_t>(f), 2)),
+        mixtures(numbers(static_cast<std::size_t>(m * f), 3)),
+        shifts(numbers(static_cast<std::size_t>(m), 4)),
+        x(numbers(static_cast<std::size_t>(n), 5)),
+        dout(numbers(static_cast<std::size_t>(panel_size(n, m + 15)), 6)) {}
+
+  Waves waves() const {
+    return {frequencies.data(),
+            phases.data(),
+            mixtures.data(),
+            shifts.data(),
+            static_cast<Index>(frequencies.size()),
+            static_cast<Index>(shifts.size())};
+  }
+};
+
+// The mixtures, in panels from column 15 on, and the gradients by frequencies, phases, mixtures and shifts.
+std::vector<std::vector<float>> mixed_and_gradients(const Kernels& set, Index n, Index f, Index m) {
+  const Columns columns(n, f, m);
+  std::vector<float> mixed(columns.dout.size()), df(columns.frequencies), dp(columns.phases), dw(columns.mixtures),
+      ds(columns.shifts);
+  set.waves(columns.waves(), columns.x.data(), n, mixed.data(), 15, n * 16);
+  set.waves_gradient(columns.waves(), columns.x.data(), n, columns.dout.data(), 15, n * 16, df.data(), dp.data(),
+                     dw.data(), ds.data());
+  return {mixed, df, dp, dw, ds};
+}
+
+}  // namespace
+
+TEST(waves_and_their_gradients_are_the_formulas) {
+  const double turn = 6.283185307179586;
+  for (const Kernels* set : sets()) {
+    for (const auto& [n, f, m] : {std::array<Index, 3>{1, 1, 1}, {37, 16, 3}, {20, 5, 40}}) {
+      const Columns by(n, f, m);
+      const auto found = mixed_and_gradients(*set, n, f, m);
+      const auto dout = [&](Index i, Index k) {
+        return static_cast<double>(by.dout[static_cast<std::size_t>(((k + 15) / 16 * n + i) * 16 + (k + 15) % 16)]);
+      };
+      const auto in = [](const std::vector<float>& x, Index i) {
+        return static_cast<double>(x[static_cast<std::size_t>(i)]);
+      };
+      const auto is_near = [](double a, double b) { return std::abs(a - b) < 1e-7 * (100.0 + std::abs(b)); };
+      bool are_right = true;
+      for (Index k = 0; k < m; ++k) {
+        double shift = 0.0;
+        for (Index i = 0; i < n; ++i) {
+          double sum = in(by.shifts, k);
+          for (Index j = 0; j < f; ++j) {
+            sum +=
+                in(by.mixtures, k * f + j) * std::cos(turn * (in(by.frequencies, j) * in(by.x, i) + in(by.phases, j)));
+          }
+          are_right &= is_near(in(found[0], ((k + 15) / 16 * n + i) * 16 + (k + 15) % 16), sum);
+          shift += dout(i, k);
+        }
+        are_right &= is_near(in(found[4], k), shift);
+      }
+      for (Index j = 0; j < f; ++j) {
+        double frequency = 0.0, phase = 0.0;
+        std::vector<double> mixtures(static_cast<std::size_t>(m));
+        for (Index i = 0; i < n; ++i) {
+          const double angle = turn * (in(by.frequencies, j) * in(by.x, i) + in(by.phases, j));
+          double by_cosine = 0.0;
+          for (Index k = 0; k < m; ++k) {
+            by_cosine += in(by.mixtures, k * f + j) * dout(i, k);
+            mixtures[static_cast<std::size_t>(k)] += dout(i, k) * std::cos(angle);
+          }
+          phase -= turn * std::sin(angle) * by_cosine;
+          frequency -= turn * std::sin(angle) * by_cosine * in(by.x, i);
+        }
+        are_right &= is_near(in(found[1], j), frequency) && is_near(in(found[2], j), phase);
+        for (Index k = 0; k < m; ++k)
+          are_right &= is_near(in(found[3], k * f + j), mixtures[static_cast<std::size_t>(k)]);
+      }
+      CHECK(are_right);
+    }
+  }
+}
+
+TEST(a_wave_is_the_cosine_rounded_however_many_turns) {
+  const float phase = 0.0f, one = 1.0f, none = 0.0f;
+  std::vector<float> x;
+  for (int i = -4000; i <= 4000; ++i) x.push_back(static_cast<float>(i) / 1237.0f);
+  for (const float far : {1e3f, 12345.678f, 4194304.5f, 1e7f, 3e18f, -3e38f}) x.push_back(far);
+  for (const Kernels* set : sets()) {
+    const auto n = static_cast<Index>(x.size());
+    std::vector<float> panel(static_cast<std::size_t>(n * 16));
+    set->waves({&one, &phase, &one, &none, 1, 1}, x.data(), n, panel.data(), 0, n * 16);
+    bool are_right = true;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double turns = static_cast<double>(x[i]);
+      const double truth = std::cos(6.283185307179586 * (turns - std::nearbyint(turns)));
+      are_right &= std::abs(static_cast<double>(panel[i * 16]) - truth) <= 0x1p-25 + 0x1p-32;
+    }
+    CHECK(are_right);
+    const float infinite = INFINITY;
+    set->waves({&one, &phase, &one, &none, 1, 1}, &infinite, 1, panel.data(), 0, 16);
+    CHECK(std::isnan(panel[0]));
+  }
+}
+
 TEST(every_instruction_set_gives_the_same_bits) {
   for (const std::size_t size : {1u, 7u, 8u, 9u, 31u, 64u, 257u}) {
     const auto n = static_cast<Index>(size);
@@ -59,6 +168,7 @@ TEST(every_instruction_set_gives_the_same_bits) {
       set->add_row_products(z.data(), slopes.data(), n, sums.data());
       for (const double sum : sums) all.push_back(static_cast<float>(sum));
       all.push_back(static_cast<float>(set->sum_of_squares(g.data(), n)));
+      for (const auto& found : mixed_and_gradients(*set, n, 11, 19)) all.insert(all.end(), found.begin(), found.end());
       results.push_back(all);
     }
     for (const auto& result : results) CHECK(same_bits(result, results.front()));

@@ -215,6 +215,133 @@ TEST(scaling_slopes_dropout_and_smoothing_have_the_finite_difference_gradient) {
 
 namespace {
 
+// Of `features`: two numbers, two categories, and the others.
+Front everything(Index features, bool has_scaling = true) {
+  Front front{has_scaling, {4, 1}, 5, 3, {{0, 3}, {6, 600}}, 10, {}};
+  for (Index j = 0; j < features; ++j) {
+    if (j != 4 && j != 1 && j != 0 && j != 6) front.others.push_back(j);
+  }
+  return front;
+}
+
+// Codes of the categories, -1 and such as lie beyond the values among them.
+Rowset with_codes(Rowset rows, Index d) {
+  for (std::size_t i = 0; i < rows.order.size(); ++i) {
+    float* const row = rows.x.data() + i * static_cast<std::size_t>(d);
+    row[0] = static_cast<float>(i % 4) - 1.0f;
+    row[6] = static_cast<float>((i * 37) % 602) - 1.0f;
+  }
+  return rows;
+}
+
+Network make_everything(Index features, std::vector<Index> rest, Head head,
+                        Activation f = Activation::parametric_selu) {
+  const Front front = everything(features);
+  rest.insert(rest.begin(), front.inputs());
+  return make(rest, f, head, false, front);
+}
+
+}  // namespace
+
+TEST(waves_and_vectors_have_the_finite_difference_gradient) {
+  const Index n = 40, d = 9, c = 3;
+  const Rowset rows = with_codes(rowset(n, d, c), d);
+  for (const Head head : {Head::softmax, Head::sigmoid}) {
+    const auto deep = [&] { return make_everything(d, {17, 4, c}, head); };
+    CHECK(apart_from_finite_differences(deep, rows, n, d, 0.25, 0.1) < 2e-4);
+    const auto linear = [&] { return make_everything(d, {c}, head); };
+    CHECK(apart_from_finite_differences(linear, rows, n, d, 0.0, 0.0) < 2e-4);
+  }
+}
+
+TEST(threads_and_spans_never_change_the_bits_of_waves_and_vectors) {
+  const Index n = 1501, d = 400, c = 12;
+  const Rowset rows = with_codes(rowset(n, d, c), d);
+  for (const double clip_norm : {0.0, 0.5}) {
+    for (const Index batch : {64, 512}) {
+      const auto end = [&](int threads, const std::vector<Index>& spans) {
+        Network network = make_everything(d, {600, 70, c}, Head::softmax);
+        network.start({{Method::adam, 0.9, 0.9, 0.999, 1e-8, 0.01, clip_norm}, 0.25, batch, 3});
+        Team team(threads);
+        Index at = 0;
+        for (const Index span : spans) {
+          const Index k = std::min(span * batch, n - at);
+          const std::vector<double> rates(static_cast<std::size_t>((k + batch - 1) / batch), 1e-2);
+          network.train(floats(rows.x, n, d), {rows.labels.data()}, rows.order.data() + at, k, {rates.data()}, 0.0,
+                        team);
+          at += k;
+        }
+        return parameters(network);
+      };
+      const std::vector<float> one = end(1, {3});
+      CHECK(one == end(2, {3}));
+      CHECK(one == end(4, {1, 2}));
+    }
+  }
+}
+
+TEST(a_row_that_is_embedded_has_the_same_logits_alone_and_among_others) {
+  const Index n = 101, d = 9, c = 5;
+  const Rowset rows = with_codes(rowset(n, d, c), d);
+  const Network network = make_everything(d, {65, c}, Head::softmax);
+  std::vector<float> together(static_cast<std::size_t>(n * c)), alone(static_cast<std::size_t>(c));
+  Team team(3), leader(1);
+  network.logits(floats(rows.x, n, d), nullptr, n, together.data(), team);
+  for (std::int64_t i = 0; i < n; ++i) {
+    network.logits(floats(rows.x, n, d), &i, 1, alone.data(), leader);
+    CHECK(std::memcmp(alone.data(), together.data() + i * c, sizeof(float) * static_cast<std::size_t>(c)) == 0);
+  }
+}
+
+TEST(the_inputs_are_numbers_with_their_mixtures_then_vectors_then_the_others) {
+  const Index n = 70, d = 9, c = 5;
+  const Rowset rows = with_codes(rowset(n, d, c), d);
+  const Front front = everything(d, false);
+  const Index inputs = front.inputs();
+  CHECK(inputs == 2 * 4 + 2 * 10 + 5);
+  Network network = make({inputs, 33, c}, Activation::gelu, Head::softmax, false, front);
+  Network plain = make({inputs, 33, c}, Activation::gelu, Head::softmax);
+  std::vector<float> all = parameters(network);
+  const std::vector<float> of_plain = parameters(plain);
+  std::copy(of_plain.begin(), of_plain.end(), all.end() - static_cast<std::ptrdiff_t>(of_plain.size()));
+  set(network, all.data());
+  const float *const frequencies = all.data(), *const phases = frequencies + 10, *const mixtures = phases + 10,
+                     *const shifts = mixtures + 30, *const vectors = shifts + 6;
+  std::vector<float> made;
+  for (Index i = 0; i < n; ++i) {
+    const float* const row = rows.x.data() + i * d;
+    for (Index j = 0; j < 2; ++j) {
+      const float x = row[j == 0 ? 4 : 1];
+      made.push_back(x);
+      for (Index m = 0; m < 3; ++m) {
+        double sum = static_cast<double>(shifts[j * 3 + m]);
+        for (Index f = 0; f < 5; ++f) {
+          const double turns = static_cast<double>(frequencies[j * 5 + f]) * static_cast<double>(x) +
+                               static_cast<double>(phases[j * 5 + f]);
+          sum += static_cast<double>(mixtures[(j * 3 + m) * 5 + f]) * std::cos(6.283185307179586 * turns);
+        }
+        made.push_back(static_cast<float>(sum));
+      }
+    }
+    const auto push_vector = [&](float code, Index first, Index values) {
+      const bool has = code >= 0.0f && code < static_cast<float>(values);
+      for (Index e = 0; e < 10; ++e) made.push_back(has ? vectors[(first + static_cast<Index>(code)) * 10 + e] : 0.0f);
+    };
+    push_vector(row[0], 0, 3);
+    push_vector(row[6], 3, 600);
+    for (const Index other : {2, 3, 5, 7, 8}) made.push_back(row[other]);
+  }
+  std::vector<float> a(static_cast<std::size_t>(n * c)), b(a);
+  Team team(1);
+  network.logits(floats(rows.x, n, d), nullptr, n, a.data(), team);
+  plain.logits(floats(made, n, inputs), nullptr, n, b.data(), team);
+  float apart = 0.0f;
+  for (std::size_t i = 0; i < a.size(); ++i) apart = std::max(apart, std::fabs(a[i] - b[i]));
+  CHECK(apart < 1e-6f);  // a cosine that is off by 2^-32 now and then rounds a mixture to its neighbour
+}
+
+namespace {
+
 std::vector<float> stepped(const Front& front, const TrainingPlan& plan, const Steps& steps, Index count,
                            Activation f = Activation::parametric_selu) {
   const Index n = 60, d = 20, c = 3;

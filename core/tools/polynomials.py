@@ -82,4 +82,12 @@ roundings = [float(power / float(power) - 1) for power in powers]
 print(table("sixteenth_roundings", "What their rounding took away, as a share of them.", roundings))
 print(log_table("log_polynomial", (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1), 6))
 print(log_table("log1p_polynomial", mp.mpf(1) / 3, 10))
+quarter = mp.mpf(1) / 4 * (1 + mp.mpf(2) ** -20)
+for name, comment, exact in (
+    ("cosine", "cos(2 pi r) in r^2 for |r| <= 1/2", lambda z: mp.cos(2 * mp.pi * mp.sqrt(z))),
+    ("sine", "sin(2 pi r) / r in r^2 for |r| <= 1/2", lambda z: 2 * mp.pi * mp.sinc(2 * mp.pi * mp.sqrt(z))),
+):
+    found = interpolate(exact, mp.mpf(0), quarter, 7)
+    error = largest_error(lambda z: value(found, z) - exact(z), mp.mpf(0), quarter)  # noqa: B023
+    print(table(f"{name}_polynomial", f"{comment}; off by at most {error}.", found))
 print("}  // namespace fromlogits")

@@ -31,7 +31,12 @@ class NativeEngine(Engine):
         self.network, self.head, self.n_threads = network, head, n_threads
         activations = [layer.activation for layer in network.dense]
         units = [layer.units for layer in network.dense]
-        self._core = _core.Network(network.n_features, network.has_scaling, units, activations, head, for_sparse_rows)
+        waves, vectors = network.periodic, network.embedding
+        numbers = (list(network.numbers), *((waves.frequencies, waves.mixtures) if waves else (0, 0)))
+        categories = list(network.categories), vectors.outputs if vectors else 0
+        self._core = _core.Network(
+            network.n_features, *numbers, *categories, network.has_scaling, units, activations, head, for_sparse_rows
+        )
 
     def initialise(self, seed: int) -> None:
         if self.network.front:
@@ -48,9 +53,7 @@ class NativeEngine(Engine):
 
     def parameters(self, into: Parameters | None = None) -> Parameters:
         if into is None:
-            into = [
-                tuple(np.empty(shape, np.float32) for shape in shapes.values()) for shapes in self.network.arrays
-            ]
+            into = [tuple(np.empty(shape, np.float32) for shape in shapes.values()) for shapes in self.network.arrays]
         for number, array in enumerate(chain.from_iterable(into)):
             self._core.get(number, array)
         return into
