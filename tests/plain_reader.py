@@ -2,37 +2,17 @@
 
 import hashlib
 import json
-import math
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests import plain_columns
+from tests import plain_columns, plain_network
+from tests.plain_network import sigmoid
 
 Array = Any  # of NumPy, float64
 TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "U8": "u1"}
-
-
-def activate(name: str, z: Array) -> Array:
-    if name == "relu":
-        return np.maximum(z, 0)
-    if name == "tanh":
-        return np.tanh(z)
-    if name == "gelu":
-        return z * 0.5 * np.vectorize(math.erfc)(-z / math.sqrt(2))
-    if name == "silu":
-        return z * sigmoid(z)
-    if name == "sigmoid":
-        return sigmoid(z)
-    if name == "selu":
-        return 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0)))
-    return z
-
-
-def sigmoid(z: Array) -> Array:
-    return np.where(z >= 0, 1, np.exp(-np.abs(z))) / (1 + np.exp(-np.abs(z)))
 
 
 def softmax(z: Array) -> Array:
@@ -78,9 +58,7 @@ def probabilities(path: Path, x: Any) -> Array:
     else:
         x = x.astype(np.float32) * np.float32(encoder["scale"]) + np.float32(encoder["shift"])
     spec = manifest["spec"]
-    for k, layer in enumerate(spec["network"]["layers"]):
-        w, b = (tensors[f"layer.{k}.{part}"].astype(float) for part in ("weights", "biases"))
-        x = activate(layer["activation"], x @ w.swapaxes(-1, -2) + b[..., np.newaxis, :])
+    x = plain_network.outputs(spec["network"], tensors, x)
     n_rounds = spec.get("members", {"ensemble": 1})["ensemble"]
     rounds = x.reshape(n_rounds, -1, *x.shape[-2:])  # of each one network, or one for each label
     z = rounds.swapaxes(1, 2).reshape(n_rounds, x.shape[-2], -1)

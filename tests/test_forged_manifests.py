@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fromlogits as fl
 from fromlogits import fitting, model_file
 from fromlogits.decisions.calibration import Calibration
 from fromlogits.errors import ModelFileError
+from fromlogits.spec import LATER_FIELDS
 
+LAYERS, COLUMNS = ("spec", "network", "layers"), ("spec", "network", "columns")
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -107,7 +110,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, (y, way) in with_sets.items():
         clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1).fit(X, y)
         clf.calibrate(X, y, coverage=0.8, **way).save(folder / name)
-    return {name: folder / name for name in (*targets, *members, *weighted, *decided, *with_sets, "units")}
+    table = pd.DataFrame({"x": X[:, 0], "word": [f"w{k % 12}" for k in range(40)]})
+    layers = [fl.Periodic(4, 2), fl.Embedding(3), fl.Scaling(), fl.Dense(2, "parametric_selu"), fl.Dense(3)]
+    clf = fl.Classifier(network=fl.Network(layers), max_epochs=1, random_state=0, engine="reference")
+    clf.fit(table, which).save(folder / "front")
+    return {name: folder / name for name in (*targets, *members, *weighted, *decided, *with_sets, "units", "front")}
 
 
 @pytest.mark.parametrize(
@@ -254,6 +261,40 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("sets", at("record", "calibrated", "seed", value=2**63), "calibrated's seed can't be"),
         ("sets", at("record", "calibrated", "data_sha256", value=1), "calibrated's data_sha256 can't be 1"),
         ("sets", at("record", "calibrated", "more", value=1), "unknown keys"),
+        ("front", at(*LAYERS, 0, "frequencies", value=0), "Periodic frequencies must be a whole number from 1 to 1024"),
+        ("front", at(*LAYERS, 0, "mixtures", value=2**40), "Periodic mixtures must be a whole number"),
+        ("front", at(*LAYERS, 0, "mixtures", value=3), r"must be float32 \(1, 3, 4\)"),
+        ("front", at(*LAYERS, 0, "spread", value=0), "Periodic spread must be a number"),
+        ("front", at(*LAYERS, 0, "units", value=3), "layer: missing keys"),
+        ("front", at(*LAYERS, 1, "outputs", value=True), "Embedding outputs must be a whole number"),
+        ("front", at(*LAYERS, 1, "outputs", value=1024), r"must be float32 \(12, 1024\)"),
+        ("front", at(*LAYERS, 1, "kind", value="wave" * 10_000), "layer kind must be one of periodic, embedding"),
+        ("front", at(*LAYERS, 1, value={"kind": "scaling"}), "layer 3 is Scaling"),
+        ("front", lambda manifest: manifest["spec"]["network"]["layers"].reverse(), "layer 3 is Scaling"),
+        ("front", lambda manifest: manifest["spec"]["network"]["layers"].pop(1), "has no place|expected the tensors"),
+        ("front", lambda manifest: manifest["spec"]["network"].pop("columns"), "needs columns"),
+        ("front", at(*COLUMNS, value=None), "columns must be a JSON object"),
+        ("front", at(*COLUMNS, "numbers", value="0"), "must have the lists numbers and categories"),
+        ("front", at(*COLUMNS, "numbers", value=[[]]), "a feature of columns must be a whole number"),
+        ("front", at(*COLUMNS, "numbers", value=[2]), "a feature of columns must be a whole number from 0 to 1"),
+        ("front", at(*COLUMNS, "numbers", value=[1]), "names a feature twice"),
+        ("front", at(*COLUMNS, "numbers", value=[0] * 100_000), "names a feature twice"),
+        ("front", at(*COLUMNS, "numbers", value=[]), r"must be float32 \(0, 4\)"),
+        ("front", at(*COLUMNS, "categories", value=[[1]]), "its feature and its number of values"),
+        ("front", at(*COLUMNS, "categories", value=[[1, 0]]), "the values of a category must be a whole number"),
+        ("front", at(*COLUMNS, "categories", value=[[1, 11]]), r"must be float32 \(11, 3\)"),
+        ("front", at(*COLUMNS, "categories", value=[[1, 10**7]]), r"must be float32 \(10000000, 3\)"),
+        ("words", at(*COLUMNS, value={"numbers": [0], "categories": []}), "embeds other numbers or categories"),
+        ("words", at(*LAYERS, 0, "activation", value="parametric_selu"), "expected the tensors"),
+        ("words", at("spec", "plan", "label_smoothing", value=1.0), "label_smoothing must be a number"),
+        ("words", at("spec", "plan", "bias_rate", value=-1), "bias_rate must be a number"),
+        ("words", at("spec", "plan", "scaling_rate", value="6"), "scaling_rate must be a number"),
+        ("words", at("spec", "plan", "rate_by_width", value=1), "rate_by_width must be True or False"),
+        ("words", at("spec", "plan", "decay_schedule", value="cosine"), "decay_schedule must be one of"),
+        ("words", at("spec", "plan", "dropout_schedule", value=[]), "dropout_schedule must be one of"),
+        ("words", at("spec", "plan", "initialisation", value=None), "initialisation must be one of"),
+        ("words", at("spec", "plan", "more", value=1), "unknown keys"),
+        ("words", lambda manifest: manifest["spec"]["plan"].pop("momentum"), "plan: missing keys"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused_by_name(
@@ -263,6 +304,17 @@ def test_a_manifest_that_makes_no_sense_is_refused_by_name(
         fl.load(forged(tmp_path / "m", models[name], change))
     assert len(str(caught.value)) < 1000
     assert "\n" not in str(caught.value)
+
+
+def test_a_plan_of_an_early_version_has_the_usual_values_of_what_came_later(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    def leave_out(manifest: dict[str, Any]) -> None:
+        for name in LATER_FIELDS:
+            del manifest["spec"]["plan"][name]
+
+    clf = fl.load(forged(tmp_path / "m", models["words"], leave_out))
+    assert clf.plan_ == fl.load(models["words"]).plan_
 
 
 CURVE = np.array([-2.0, -0.5, -0.1])
@@ -308,7 +360,8 @@ def test_a_split_that_says_nonsense_of_the_rows_of_sets_holds_out_what_it_can(
 def test_a_manifest_that_is_only_written_anew_loads(models: dict[str, Path], tmp_path: Path) -> None:
     for sound in models.values():
         again, first = fl.load(forged(tmp_path / "m", sound)), fl.load(sound)
-        row = np.ones((1, first.n_features_in_))
+        row: Any = np.ones((1, first.n_features_in_))
+        row = pd.DataFrame({"x": [1.0], "word": ["w3"]}) if first.network_.front else row
         np.testing.assert_array_equal(again.predict_logits(row), first.predict_logits(row))
 
 

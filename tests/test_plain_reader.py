@@ -20,7 +20,7 @@ from fromlogits.data.form import USUAL, Form
 from fromlogits.data.inputs import as_inputs
 from fromlogits.decisions.calibration import Calibration
 from fromlogits.spec import HIDDEN_ACTIVATIONS
-from tests import plain_columns, plain_reader
+from tests import plain_columns, plain_network, plain_reader
 from tests.plain_reader import decisions, prediction_sets, probabilities
 
 RNG = np.random.default_rng(0)
@@ -210,6 +210,30 @@ def test_the_reader_reads_robust_numbers(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(theirs, clf.predict_proba(far), rtol=1e-5, atol=1e-7)
 
 
+FRONTS = {
+    "numbers": [fl.Periodic(5, 3)],
+    "categories": [fl.Embedding(4)],
+    "inputs": [fl.Scaling()],
+    "all": [fl.Periodic(5, 3), fl.Embedding(4), fl.Scaling()],
+}
+
+
+@pytest.mark.filterwarnings("ignore:values that the training never had")
+@pytest.mark.parametrize("way", ["one network", *MEMBERS])
+@pytest.mark.parametrize("front", FRONTS)
+def test_the_reader_reads_layers_in_front_of_the_dense_ones(front: str, way: str, tmp_path: Path) -> None:
+    many = {**COLUMNS, "letter": [chr(97 + k % 11) for k in range(N)]}
+    later = {**LATER, "letter": ["a", "z", None]}
+    y = np.stack([np.arange(N) % 2, np.arange(N) % 3 == 0], axis=1).astype(int)
+    layers = [*FRONTS[front], fl.Dense(6, "parametric_selu"), fl.Dense(1 if "separate" in way else 2)]
+    clf = fl.Classifier(network=fl.Network(layers), max_epochs=4, random_state=0, **MEMBERS.get(way, {}))
+    clf.fit(_frame(many), y).save(tmp_path / "m.safetensors")
+
+    for columns in (many, later):
+        theirs = probabilities(tmp_path / "m.safetensors", _rows(columns))
+        np.testing.assert_allclose(theirs, clf.predict_proba(_frame(columns)), rtol=1e-5, atol=1e-6)
+
+
 def test_the_reader_reads_values_that_share_a_feature_and_rows_encoded_sparse(tmp_path: Path) -> None:
     towns = [f"town {k}" for k in (RNG.pareto(1, 5 * N) * 200).astype(int)]
     y = [len(town) % 3 for town in towns]
@@ -224,7 +248,12 @@ def test_the_reader_reads_values_that_share_a_feature_and_rows_encoded_sparse(tm
 @pytest.mark.parametrize(
     ("reader", "modules", "most_lines"),
     [
-        (plain_reader, {"fractions", "hashlib", "json", "math", "pathlib", "typing", "numpy", "tests"}, 110),
+        (
+            plain_reader,
+            {"fractions", "hashlib", "json", "pathlib", "typing", "numpy", "tests", "tests.plain_network"},
+            95,
+        ),
+        (plain_network, {"math", "typing", "numpy"}, 65),
         (plain_columns, {"datetime", "math", "re", "collections.abc", "typing", "numpy"}, 80),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fromlogits.errors import InputError
-from fromlogits.spec import Dense, Network, Plan, one_of, parse_layers
+from fromlogits.spec import Columns, Dense, Embedding, Network, Periodic, Plan, Scaling, one_of, parse_layers
 
 
 def lesson(last: str = "linear") -> Network:
@@ -92,11 +92,41 @@ def test_numpy_scalars_become_what_json_knows() -> None:
         {"n_features": 3, "layers": [{"kind": "dense", "units": 1}]},
         {"n_features": 3, "layers": [{"kind": "dense", "units": 1, "activation": []}]},
         {"n_features": 3, "layers": [{"kind": "dense", "units": 10**12, "activation": "linear"}]},
+        {"n_features": 3, "layers": [{"kind": "scaling"}]},
+        {
+            "n_features": 3,
+            "layers": [{"kind": "embedding", "outputs": 8}, {"kind": "dense", "units": 1, "activation": "linear"}],
+        },
+        {
+            "n_features": 3,
+            "columns": {"numbers": [], "categories": [[0, 10**7]]},
+            "layers": [{"kind": "embedding", "outputs": 1024}, {"kind": "dense", "units": 1, "activation": "linear"}],
+        },
     ],
 )
 def test_a_strangers_network_is_refused(value: object) -> None:
     with pytest.raises(InputError):
         Network.from_json(value)
+
+
+def test_a_network_with_layers_in_front_survives_json_and_lists_its_widths() -> None:
+    layers = (Periodic(4, 2, 0.5), Embedding(3), Scaling(), Dense(5, "parametric_selu"), Dense(2))
+    network = Network(layers).with_input(6, Columns((0, 3), ((5, 7),)))
+    assert Network.from_json(network.to_json()) == network
+    assert str(network).splitlines() == [
+        "layer             shape    parameters",
+        "periodic 4 2 0.5  6 -> 10          36",
+        "embedding 3       10 -> 12         21",
+        "scaling           12 -> 12         12",
+        "5 parametric_selu 12 -> 5          70",
+        "2 linear          5 -> 2           12",
+        "total                             151",
+    ]
+    assert parse_layers("periodic 4 2 0.5, embedding 3, scaling, 5 parametric_selu, 2 linear") == Network(layers)
+    assert parse_layers("periodic, 2 linear") == Network((Periodic(), Dense(2)))
+    for text in ("periodic 1.5, 2 linear", "scaling 2, 2 linear", "embedding 3 4, 2 linear"):
+        with pytest.raises(InputError, match="layers must be hidden units"):
+            parse_layers(text)
 
 
 def test_layers_are_read_from_a_command_line() -> None:

@@ -24,15 +24,18 @@ if TYPE_CHECKING:
         softmax_cross_entropy,
     )
     from .mlp_classifier import MLPClassifier
-    from .spec import Dense, Network
+    from .spec import Dense, Embedding, Network, Periodic, Scaling
 
 __version__ = _version()
 
 __all__ = [
     "Classifier",
     "Dense",
+    "Embedding",
     "MLPClassifier",
     "Network",
+    "Periodic",
+    "Scaling",
     "__version__",
     "errors",
     "load",
@@ -54,8 +57,7 @@ _ROOMS = {
     "Classifier": "classifier",
     "load": "classifier",
     "MLPClassifier": "mlp_classifier",
-    "Dense": "spec",
-    "Network": "spec",
+    **dict.fromkeys(("Dense", "Embedding", "Network", "Periodic", "Scaling"), "spec"),
     **dict.fromkeys(_FROM_LOGITS, "logits"),
 }
 

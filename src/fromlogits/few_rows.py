@@ -31,6 +31,8 @@ def logits(
     """
     if type(X) is not np.ndarray or encoder.kind not in ("standard", "picture") or not isinstance(engine, NativeEngine):
         return None
+    if not engine.network.is_plain:
+        return None
     if X.dtype not in PLAIN or not X.flags.c_contiguous or not X.flags.aligned:
         return None
     n_features = encoder.schema.n_features

@@ -28,7 +28,8 @@ from .decisions.decision import Decision
 from .decisions.objectives import Costs, Objective, resolve
 from .decisions.sets import Method, PredictionSets, check_enough, checked_coverage
 from .engines import ENGINES
-from .engines.base import Engine, Weights
+from .engines.base import Engine, Parameters, Weights
+from .engines.initialisation import parameters_from_data
 from .errors import InputError, counted, nearest
 from .heads import HEADS
 from .members import Member, Observer
@@ -56,7 +57,11 @@ PLAN_SETTINGS = (
     "patience", "validation_fraction", "metric", "calibrate",
 )  # fmt: skip
 """Settings that are fields of the plan; the plan's other fields go through `spec`."""
-FINER_SETTINGS = ("schedule", "momentum", "beta1", "beta2", "epsilon", "clip_norm", "numbers")
+FINER_SETTINGS = (
+    "schedule", "momentum", "beta1", "beta2", "epsilon", "clip_norm", "bias_rate", "slope_rate", "scaling_rate",
+    "embedding_rate", "rate_by_width", "scaling_decay", "decay_schedule", "dropout_schedule", "label_smoothing",
+    "initialisation", "numbers",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -323,10 +328,14 @@ def prepare(
 
     def engine_of(number: int) -> Engine:
         engine = new_engine(settings["engine"], network, head, threads)
-        if present is None:
-            engine.initialise(untrained[number].seed)
-        else:
+        if present is not None:
             engine.set_parameters(present.trained[number].parameters)
+        elif plan.initialisation == "data":
+            engine.set_parameters(
+                first_parameters(settings["engine"], network, threads, untrained[number].seed, features, rows)
+            )
+        else:
+            engine.initialise(untrained[number].seed)
         return engine
 
     n_valid = 0 if valid_targets is None else len(valid_targets)
@@ -835,6 +844,13 @@ def new_engine(name: str, network: Network, head: HeadName, threads: int, *, for
         return ReferenceEngine(network, head)
     hint = nearest(name, ENGINES) if isinstance(name, str) else ""
     raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}.{hint}")
+
+
+def first_parameters(
+    engine: str, network: Network, threads: int, seed: int, features: EncodedRows, rows: NDArray[np.int64]
+) -> Parameters:
+    """Where a training begins with the plan's initialisation "data"."""
+    return parameters_from_data(network, seed, features, rows, lambda cut: new_engine(engine, cut, "sigmoid", threads))
 
 
 def engine_targets(

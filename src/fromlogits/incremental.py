@@ -32,6 +32,7 @@ from .weights import Balance, Targets, checked, of_statistics, rows_that_count
 CALL_FLOPS = 5_000_000_000
 """Of one call of an engine, so that Ctrl-C is heard in between."""
 OF_FIT_ALONE = ("max_epochs", "patience", "validation_fraction", "metric", "warm_start", "early_stopping", "calibrate")
+SCHEDULES = ("schedule", "decay_schedule", "dropout_schedule")
 MAY_CHANGE = ("learning_rate", "n_jobs", "verbose", "decide_for", *OF_FIT_ALONE)
 """Settings that may be others from one batch to the next."""
 
@@ -89,7 +90,8 @@ class Increments:
             settings["class_weight"], settings["pos_weight"], target, first.targets, first.weights, first.rows
         )
         plan, hidden = fitting.plan_of(settings, len(first.rows), target.task)
-        self.plan = plan.replace({"schedule": "constant", "early_stopping": False, "calibrate": False})
+        without_end = dict.fromkeys(SCHEDULES, "constant")
+        self.plan = plan.replace({**without_end, "early_stopping": False, "calibrate": False})
         self.seed = fitting.seed_of(settings["random_state"])
         self.warnings: tuple[str, ...] = ()
         if present is None:
@@ -114,12 +116,18 @@ class Increments:
         else:
             self.model = fitting.unseen(network, head, self.plan, encoder, target, stated, self.seed, settings)
         self.engines: list[Engine] = []
+        starts_from_data = present is None and self.plan.initialisation == "data"
+        features = encoder.encode(inputs) if starts_from_data else None
         for one in self.model.trained:
             engine = fitting.new_engine(settings["engine"], network, head, 1)
-            if present is None:
-                engine.initialise(one.seed)
-            else:
+            if present is not None:
                 engine.set_parameters(one.parameters)
+            elif features is not None:
+                engine.set_parameters(
+                    fitting.first_parameters(settings["engine"], network, 1, one.seed, features, first.rows)
+                )
+            else:
+                engine.initialise(one.seed)
             engine.start(self.plan, one.seed)
             self.engines.append(engine)
 
@@ -208,11 +216,12 @@ def _refuse_what_needs_an_end(settings: Settings) -> None:
                 f"partial_fit sees no more than a batch, so it can't know what {name}='balanced' would be; say what"
                 f" each counts: {name}={by_name}."
             )
-    if dict(settings["spec"] or {}).get("schedule", "constant") != "constant":
-        raise InputError(
-            f"partial_fit knows no last step, so its learning rate is constant; spec asks for the schedule"
-            f" {settings['spec']['schedule']!r}. Leave it out, and set learning_rate between the calls."
-        )
+    for name in SCHEDULES:
+        if dict(settings["spec"] or {}).get(name, "constant") != "constant":
+            raise InputError(
+                f"partial_fit knows no last step, so its learning rate, decay and dropout are constant; spec asks for"
+                f" the {name} {settings['spec'][name]!r}. Leave it out, and set learning_rate between the calls."
+            )
 
 
 def _decision(settings: Settings, target: TargetEncoder) -> Decision | None:

@@ -181,10 +181,10 @@ class Model:
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """The manifest and the tensors of the file."""
         tensors: dict[str, NDArray[Any]] = {**self.encoder.tensors(), **self.calibration.tensors()}
-        for number in range(len(self.network.layers)):
-            weights, biases = zip(*(one.parameters[number] for one in self.trained), strict=True)
-            tensors[f"layer.{number}.weights"] = weights[0] if self.is_one_network else np.stack(weights)
-            tensors[f"layer.{number}.biases"] = biases[0] if self.is_one_network else np.stack(biases)
+        for number, names in enumerate(_tensors_of(self.network)):
+            arrays = zip(*(one.parameters[number] for one in self.trained), strict=True)
+            for name, each in zip(names, arrays, strict=True):
+                tensors[name] = each[0] if self.is_one_network else np.stack(each)
         spec = {"network": self.network.to_json(), "head": self.head, "plan": self.plan.to_json()}
         if not self.is_one_network:
             spec["members"] = self.members.to_json()
@@ -233,16 +233,16 @@ class Model:
         network, plan, head = Network.from_json(spec["network"]), Plan.from_json(spec["plan"]), spec["head"]
         one_of("head", head, tuple(HEADS))
         if network.stated_head is not None:
-            raise InputError(f"the last layer must be linear; its activation is {network.layers[-1].activation!r}.")
+            raise InputError(f"the last layer must be linear; its activation is {network.stated_head!r}.")
         target = TargetEncoder.from_json(fields["target"])
         members = Members.from_json(spec["members"]) if has_members else Members()
         _check_members(members, network, target, has_members)
         count = members.count(target.n_classes)
         in_front = (count,) if has_members else ()
-        layers: dict[str, tuple[DTypeLike, tuple[int, ...]]] = {}
-        for number, (h, d) in enumerate(network.shapes):
-            layers[f"layer.{number}.weights"] = (np.float32, (*in_front, h, d))
-            layers[f"layer.{number}.biases"] = (np.float32, (*in_front, h))
+        names = _tensors_of(network)
+        layers: dict[str, tuple[DTypeLike, tuple[int, ...]]] = {
+            name: (np.float32, (*in_front, *shape)) for layer in names for name, shape in layer.items()
+        }
         model_file.check_tensors({name: t for name, t in tensors.items() if name.startswith("layer.")}, layers)
         of_calibration = {name: tensor for name, tensor in tensors.items() if name.startswith("calibration.")}
         sets = PredictionSets.from_json(fields["sets"], tensors, target.task) if "sets" in optional else None
@@ -286,10 +286,7 @@ class Model:
                 training.get("seed", facts["seed"]),
                 training.get("metric", plan.metric),
                 _history_of(training),
-                [
-                    (each[f"layer.{i}.weights"][number], each[f"layer.{i}.biases"][number])
-                    for i in range(len(network.layers))
-                ],
+                [tuple(each[name][number] for name in layer) for layer in names],
             )
             for number, training in enumerate(trainings)
         )
@@ -302,6 +299,14 @@ def _check_columns(network: Network, encoder: FeatureEncoder) -> None:
         raise InputError("the encoder gives codes of categories, and the network has no layer that embeds them.")
     if network.columns not in (None, Columns(encoder.numbers, encoder.categories)):
         raise InputError("the network embeds other numbers or categories than the encoder gives.")
+
+
+def _tensors_of(network: Network) -> list[dict[str, tuple[int, ...]]]:
+    """Of each layer, the names of its arrays in a file and their shapes."""
+    return [
+        {f"layer.{number}.{name}": shape for name, shape in arrays.items()}
+        for number, arrays in enumerate(network.arrays)
+    ]
 
 
 def _check_members(members: Members, network: Network, target: TargetEncoder, is_stated: bool) -> None:

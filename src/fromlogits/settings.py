@@ -19,7 +19,9 @@ from .engines import ENGINES
 from .errors import InputError, brief, counted, nearest
 from .presets import PRESETS
 from .spec import (
+    FADES,
     HIDDEN_ACTIVATIONS,
+    INITIALISATIONS,
     MAX_NETWORKS,
     NUMBER_SCALES,
     OPTIMIZERS,
@@ -213,8 +215,8 @@ SETTINGS: tuple[Setting, ...] = (
         "network",
         NETWORK,
         "not stated",
-        "the whole network, layer by layer; the last activation is linear (the target decides the head), softmax or"
-        " sigmoid",
+        "the whole network, layer by layer, with periodic, embedding and scaling in front where they are wanted; the"
+        " last activation is linear (the target decides the head), softmax or sigmoid",
         flag="--layers",
     ),
     Setting(
@@ -351,7 +353,8 @@ SETTINGS: tuple[Setting, ...] = (
         "schedule",
         WORD,
         "by the preset",
-        "learning rate over the steps: constant, or half a cosine wave down to 0",
+        "learning rate over all steps: constant; cosine, half a wave down to 0; coslog4, four waves, each twice as long"
+        " as the one before; flat_cosine, constant to the middle and then half a wave down to 0",
         is_finer=True,
         allowed=SCHEDULES,
     ),
@@ -360,6 +363,50 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("beta2", NUMBER, "0.999", "of adam and adamw: how long the mean of its square remembers", is_finer=True),
     Setting("epsilon", NUMBER, "1e-08", "of adam and adamw: added to the divisor", is_finer=True),
     Setting("clip_norm", _or_none(NUMBER), "none", "the gradient is scaled down to this Euclidean norm", is_finer=True),
+    Setting("bias_rate", NUMBER, "1", "what biases learn at, times the learning rate", is_finer=True),
+    Setting("slope_rate", NUMBER, "1", "likewise the slopes of parametric_selu", is_finer=True),
+    Setting("scaling_rate", NUMBER, "1", "likewise the factors of a scaling layer", is_finer=True),
+    Setting("embedding_rate", NUMBER, "1", "likewise all of periodic and embedding layers", is_finer=True),
+    Setting(
+        "rate_by_width",
+        SWITCH,
+        "false",
+        "the weights of a dense layer of d inputs learn at the learning rate over √d",
+        is_finer=True,
+    ),
+    Setting(
+        "scaling_decay",
+        NUMBER,
+        "0",
+        "what the weight decay of a scaling layer's factors is times; biases, slopes and embeddings never decay",
+        is_finer=True,
+    ),
+    Setting(
+        "decay_schedule",
+        WORD,
+        "constant",
+        "weight_decay over all steps: constant, or flat_cosine, constant to the middle and then half a wave down to 0",
+        is_finer=True,
+        allowed=FADES,
+    ),
+    Setting("dropout_schedule", WORD, "constant", "likewise the dropout", is_finer=True, allowed=FADES),
+    Setting(
+        "label_smoothing",
+        NUMBER,
+        "0",
+        "share of each target that is spread over all classes, or goes towards a half for a label: less sure"
+        " probabilities, which the calibration corrects",
+        is_finer=True,
+    ),
+    Setting(
+        "initialisation",
+        WORD,
+        "uniform",
+        "first weights: uniform, by the widths of the layers alone; data, rescaled so that what each unit computes of"
+        " the training rows has the variance 1, with first biases from these rows",
+        is_finer=True,
+        allowed=INITIALISATIONS,
+    ),
     Setting(
         "numbers",
         WORD,

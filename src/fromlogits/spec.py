@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -245,6 +246,11 @@ class Network:
         """What stands before them."""
         return tuple(layer for layer in self.layers if not isinstance(layer, Dense))
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether it has dense layers alone, and these weights and biases alone."""
+        return not self.front and all(layer.activation != "parametric_selu" for layer in self.dense)
+
     @property
     def periodic(self) -> Periodic | None:
         return next((layer for layer in self.layers if isinstance(layer, Periodic)), None)
@@ -362,14 +368,14 @@ class Network:
 
     def to_json(self) -> dict[str, Any]:
         layers = [{"kind": KIND_OF[type(layer)], **dataclasses.asdict(layer)} for layer in self.layers]
-        columns = None if self.columns is None else self.columns.to_json()
-        return {"n_features": self.n_features, "columns": columns, "layers": layers}
+        columns = {} if self.columns is None else {"columns": self.columns.to_json()}
+        return {"n_features": self.n_features, **columns, "layers": layers}
 
     @classmethod
     def from_json(cls, value: object) -> Network:
         """The inverse of `to_json`; raises InputError on anything else."""
-        fields = json_object("network", value, {"n_features", "columns", "layers"})
-        layers, columns = fields["layers"], fields["columns"]
+        fields = json_object("network", value, {"n_features", "layers"}, {"columns"})
+        layers = fields["layers"]
         if not isinstance(layers, list) or len(layers) > MAX_LAYERS:
             raise InputError(f"network layers must be a list of at most {MAX_LAYERS}.")
         read = []
@@ -380,7 +386,8 @@ class Network:
             names = {field.name for field in dataclasses.fields(of_kind)}
             given = json_object("layer", layer, {"kind", *names})
             read.append(of_kind(**{name: given[name] for name in names}))
-        return cls(tuple(read), fields["n_features"], None if columns is None else Columns.from_json(columns))
+        columns = Columns.from_json(fields["columns"]) if "columns" in fields else None
+        return cls(tuple(read), fields["n_features"], columns)
 
 
 FRONT = (Periodic, Embedding, Scaling)
@@ -617,15 +624,22 @@ class Plan:
 
     @classmethod
     def from_json(cls, value: object) -> Plan:
-        """The inverse of `to_json`; raises InputError on anything else."""
-        return cls(**json_object("plan", value, {field.name for field in dataclasses.fields(cls)}))
+        """The inverse of `to_json`; raises InputError on anything else. Files of early versions lack `LATER_FIELDS`."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        return cls(**json_object("plan", value, names - LATER_FIELDS, LATER_FIELDS))
 
 
-def json_object(name: str, value: object, keys: set[str]) -> dict[str, Any]:
-    """`value` if it is a JSON object with exactly these keys; InputError otherwise."""
+LATER_FIELDS = {
+    "bias_rate", "slope_rate", "scaling_rate", "embedding_rate", "rate_by_width", "scaling_decay", "decay_schedule",
+    "dropout_schedule", "label_smoothing", "initialisation", "numbers",
+}  # fmt: skip
+
+
+def json_object(name: str, value: object, keys: set[str], optional: Set[str] = frozenset()) -> dict[str, Any]:
+    """`value` if it is a JSON object with exactly these keys, and any of the optional ones; InputError otherwise."""
     if not isinstance(value, dict):
         raise InputError(f"{name} must be a JSON object.")
-    if set(value) != keys:
-        missing, unknown = sorted(keys - set(value)), sorted(map(str, set(value) - keys))
+    if not keys <= set(value) <= keys | optional:
+        missing, unknown = sorted(keys - set(value)), sorted(map(str, set(value) - keys - optional))
         raise InputError(f"{name}: missing keys {missing[:5]}, unknown keys {brief(unknown[:5])}.")
     return value

@@ -421,7 +421,9 @@ def layers(summary: FitSummary) -> str:
 def steps(summary: FitSummary) -> str:
     """How it is trained."""
     recipe = summary.plan
-    rate = f"learning rate {recipe.learning_rate:g}" + (", cosine" if recipe.schedule == "cosine" else "")
+    rate = f"learning rate {recipe.learning_rate:g}" + (
+        "" if recipe.schedule == "constant" else f", {recipe.schedule.replace('_', ' ')}"
+    )
     threads = f"{summary.n_threads} thread{'s' * (summary.n_threads > 1)}"
     return (
         f"{recipe.optimizer}, {rate}; batches of {recipe.batch_size:,},"
