@@ -19,7 +19,7 @@ from fromlogits.data.features import SparseFeatures
 from fromlogits.data.form import USUAL, Form
 from fromlogits.data.inputs import as_inputs
 from fromlogits.decisions.calibration import Calibration
-from fromlogits.spec import HIDDEN_ACTIVATIONS
+from fromlogits.spec import HIDDEN_ACTIVATIONS, Layer
 from tests import plain_columns, plain_network, plain_reader
 from tests.plain_reader import decisions, prediction_sets, probabilities
 
@@ -210,7 +210,7 @@ def test_the_reader_reads_robust_numbers(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(theirs, clf.predict_proba(far), rtol=1e-5, atol=1e-7)
 
 
-FRONTS = {
+FRONTS: dict[str, list[Layer]] = {
     "numbers": [fl.Periodic(5, 3)],
     "categories": [fl.Embedding(4)],
     "inputs": [fl.Scaling()],

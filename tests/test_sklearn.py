@@ -599,7 +599,8 @@ def test_a_refused_batch_loses_nothing_and_a_divergence_takes_back_the_call() ->
         ),
         ({"pos_weight": "balanced"}, r"can't know what pos_weight='balanced' would be; say .*: pos_weight={label: w"),
         ({"pos_weight": 2}, "pos_weight is for labels; this target has one class per row"),
-        ({"spec": {"schedule": "cosine"}}, "its learning rate is constant; spec asks for the schedule 'cosine'"),
+        ({"spec": {"schedule": "cosine"}}, "dropout are constant; spec asks for the schedule 'cosine'"),
+        ({"spec": {"dropout_schedule": "flat_cosine"}}, "spec asks for the dropout_schedule 'flat_cosine'"),
     ],
 )
 def test_partial_fit_refuses_what_it_cannot_do(settings: dict[str, Any], message: str) -> None:

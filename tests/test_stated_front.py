@@ -14,6 +14,8 @@ from scipy import sparse
 import fromlogits as fl
 from fromlogits.data.features import Features
 from fromlogits.data.inputs import as_inputs
+from fromlogits.engines.initialisation import parameters_from_data
+from fromlogits.engines.reference import ReferenceEngine
 from fromlogits.errors import InputError
 from fromlogits.spec import Columns, Dense, Embedding, Layer, Network, Periodic, Scaling
 
@@ -118,6 +120,25 @@ def test_sparse_rows_are_trained_on_dense_in_front_of_a_scaling_layer() -> None:
     [part] = list(clf._model.encoder.encode_parts(as_inputs(X)))
     assert isinstance(part, Features)
     np.testing.assert_array_equal(clf.predict_logits(X), clf.predict_logits(X.toarray()))
+
+
+@pytest.mark.parametrize("is_partial", [False, True])
+def test_a_start_from_the_data_is_that_of_the_rows_that_are_trained_on(is_partial: bool) -> None:
+    X, y = table()
+    spec = {"initialisation": "data"}
+    clf = classifier(Periodic(4, 2), Embedding(3), learning_rate=1e-30, max_epochs=None, spec=spec)
+    weights_n = (np.arange(len(y)) % 4 > 0).astype(float)
+    if is_partial:
+        clf.partial_fit(X, y, classes=[0, 1], sample_weight=weights_n)
+    else:
+        clf.set_params(max_epochs=1, early_stopping=False, calibrate=False).fit(X, y, weights_n)
+    model = clf._model
+
+    features, rows = model.encoder.encode(as_inputs(X)), np.flatnonzero(weights_n)
+    expected = parameters_from_data(model.network, 0, features, rows, lambda cut: ReferenceEngine(cut, "sigmoid"))
+    for found, layer in zip(model.trained[0].parameters, expected, strict=True):
+        for array, one in zip(found, layer, strict=True):
+            np.testing.assert_array_equal(array, one)
 
 
 def test_partial_fit_embeds_too() -> None:

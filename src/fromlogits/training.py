@@ -217,13 +217,13 @@ def _share(schedule: str, steps: NDArray[np.int64], total: int) -> NDArray[np.fl
     Source of coslog4 and flat_cosine: Holzmüller et al., NeurIPS 2024.
     """
     t = steps / total
-    shares = {
+    curves: dict[str, Callable[[], NDArray[np.float64]]] = {
         "constant": lambda: np.ones(len(t)),
         "cosine": lambda: 0.5 * (1 + np.cos(np.pi * steps / total)),
         "coslog4": lambda: 0.5 * (1 - np.cos(2 * np.pi * np.log2(1 + 15 * t))),
         "flat_cosine": lambda: 0.5 * (1 + np.cos(np.pi * (np.maximum(1, 2 * t) - 1))),
-    }[schedule]()
-    return np.asarray(shares)
+    }
+    return np.asarray(curves[schedule]())
 
 
 def train(

@@ -569,7 +569,7 @@ def test_every_option_of_train_that_sets_something_is_passed_on(here: Here) -> N
     )
     clf = fl.load("m.safetensors")
 
-    assert [(layer.units, layer.activation) for layer in clf.network_.layers] == [
+    assert [(layer.units, layer.activation) for layer in clf.network_.dense] == [
         (5, "tanh"), (4, "selu"), (2, "linear"),
     ]  # fmt: skip
     assert (clf.plan_.max_epochs, clf.seed_, clf.plan_.metric) == (3, 11, "macro_f1")
