@@ -9,16 +9,13 @@ namespace fromlogits {
 namespace {
 
 // A panel's row shares one block of random bits; a row of the batch starts a block of its own.
-void drop(const Dropout& dropout, Index h, Index row, Index panel, float* out, const Slopes& slopes) noexcept {
+void drop(const Dropout& dropout, Index h, Index row, Index panel, float* factors) noexcept {
   const auto block = static_cast<std::uint64_t>(row * panels_of(h) + panel);
   // + 1: NumPy's generator counts up before it draws.
   const PhiloxBlock bits = philox({block + 1, dropout.step, dropout.layer, dropout_stream}, dropout.seed);
   for (Index k = 0; k < lane_count; ++k) {
     const auto lane = static_cast<std::uint32_t>(bits[static_cast<std::size_t>(k / 4)] >> (16 * (k % 4))) & 0xffffu;
-    const float factor = lane < dropout.threshold ? 0.0f : dropout.scale;
-    out[k] *= factor;
-    slopes.z[k] *= factor;
-    if (slopes.a != nullptr) slopes.a[k] *= factor;
+    factors[k] = lane < dropout.threshold ? 0.0f : dropout.scale;
   }
 }
 
@@ -43,14 +40,16 @@ void activate(const DenseLayer& layer, const Weights& weights, float* out, const
       }
       continue;
     }
-    const auto from = [&](Index i) -> Slopes {
-      const Index row = at + i * lane_count;
-      return {slopes.z + row, slopes.a == nullptr ? nullptr : slopes.a + row};
-    };
-    some_rows(p, out + at, from(0), rows.size);
+    float* const slopes_a = slopes.a == nullptr ? nullptr : slopes.a + at;
+    some_rows(p, out + at, {slopes.z + at, slopes_a}, rows.size);
     if (dropout.threshold == 0) continue;
-    for (Index i = 0; i < rows.size; ++i) {
-      drop(dropout, layer.h, rows.begin + i, p, out + at + i * lane_count, from(i));
+    for (Index i = 0; i < rows.size; i += 32) {
+      alignas(64) float factors[32 * lane_count];
+      const Index some = std::min<Index>(32, rows.size - i), first = i * lane_count;
+      for (Index k = 0; k < some; ++k) drop(dropout, layer.h, rows.begin + i + k, p, factors + k * lane_count);
+      for (float* const dropped : {out + at, slopes.z + at, slopes_a}) {
+        if (dropped != nullptr) kernels().multiply(dropped + first, factors, some * lane_count);
+      }
     }
   }
 }
@@ -78,8 +77,8 @@ void forward(const DenseLayer& layer, const Weights& weights, const Rows& x, con
 }
 
 void input_gradient(const DenseLayer& layer, const Weights& weights, const float* dout_turned,
-                    const Slopes& slopes_below, float* dout_below, float* turned_below, Index n, Span rows,
-                    Span below) noexcept {
+                    const Slopes& slopes_below, double* da_below, float* dout_below, float* turned_below, Index n,
+                    Span rows, Span below) noexcept {
   constexpr Index square = lane_count * lane_count;
   const Index panel = n * lane_count, turned_panel = panels_of(layer.h) * square;
   const Index first = rows.begin / lane_count, groups = tiles(rows.size, lane_count);
@@ -99,7 +98,10 @@ void input_gradient(const DenseLayer& layer, const Weights& weights, const float
         const Index count = std::min(lane_count, rows.begin + rows.size - row) * lane_count;
         const Index at = p * panel + row * lane_count;
         kernels().transpose(turned + k * square, upright);
-        if (slopes_below.a != nullptr) kernels().multiply(slopes_below.a + at, upright, count);
+        if (slopes_below.a != nullptr) {
+          kernels().sum_products(upright, slopes_below.a + at, count / lane_count,
+                                 da_below + ((first + g + k) * panels_of(layer.d) + p) * lane_count);
+        }
         if (slopes_below.z != nullptr) kernels().multiply(upright, slopes_below.z + at, count);
         std::copy_n(upright, count, dout_below + at);
         if (turned_below == nullptr) continue;

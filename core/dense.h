@@ -58,13 +58,14 @@ void activate(const DenseLayer& layer, const Weights& weights, float* out, const
 // The gradient by a layer's input, times the slopes of the layer below: that layer's dout.
 //   dout_turned   of this layer's dout, see turn()
 //   below         panels of the layer's inputs
-//   slopes_below          of the layer below; null: 1. Those in its a become the gradient by it, row by row
+//   slopes_below          of the layer below; null: 1. Those in its a may lie where dout_below does
+//   da_below      (tiles(n, 16), 16 panels of d)  out: of each 16 rows the gradient by its a; only with slopes in a
 //   dout_below    (n, d)  out
 //   turned_below          out, or null: not wanted
 //   rows          begins at a multiple of 16
 void input_gradient(const DenseLayer& layer, const Weights& weights, const float* dout_turned,
-                    const Slopes& slopes_below, float* dout_below, float* turned_below, Index n, Span rows,
-                    Span below) noexcept;
+                    const Slopes& slopes_below, double* da_below, float* dout_below, float* turned_below, Index n,
+                    Span rows, Span below) noexcept;
 
 // dout (n, h) turned: for each 16 rows, (h, 16), so that rows lie along the lanes. Rows beyond n are 0.
 void turn(const float* dout, float* turned, Index n, Index h, Span rows) noexcept;

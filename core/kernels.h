@@ -146,6 +146,9 @@ struct Kernels {
   // out[j] = sum over i of rows[i * 16 + j], in double, rounded once; j < 16.
   void (*sum_rows)(const float* rows, Index n, float* out) noexcept;
 
+  // out[j] = sum over i of x[i * 16 + j] * y[i * 16 + j], in double, in the order of i; j < 16.
+  void (*sum_products)(const float* x, const float* y, Index n, double* out) noexcept;
+
   // Adam: mean and square are the running moments of the gradient. Source: Kingma & Ba, ICLR 2015; decoupled decay:
   // Loshchilov & Hutter, ICLR 2019.
   void (*adam)(const AdamStep& step, float* parameters, const float* gradient, float* mean, float* square,

@@ -246,6 +246,14 @@ void sum_rows(const float* rows, Index n, float* out) noexcept {
   for (Index j = 0; j < lane_count; ++j) out[j] = static_cast<float>(sums[j]);
 }
 
+void sum_products(const float* x, const float* y, Index n, double* out) noexcept {
+  double sums[lane_count] = {};
+  for (Index i = 0; i < n * lane_count; i += lane_count) {
+    for (Index j = 0; j < lane_count; ++j) sums[j] += static_cast<double>(x[i + j]) * static_cast<double>(y[i + j]);
+  }
+  std::copy_n(sums, lane_count, out);
+}
+
 // A moment whose gradient has become 0 decays into the subnormal numbers and sticks there, and they are slow (twice
 // the time of a step on 784-25-15-10). Below the normal ones a moment moves no parameter: it becomes 0.
 inline float settled(float x) { return std::fabs(x) < 1.17549435e-38f ? 0.0f : x; }
@@ -309,6 +317,7 @@ const Kernels FROMLOGITS_TARGET = {FROMLOGITS_TARGET_NAME,
                                    widen,
                                    sum_of_squares,
                                    sum_rows,
+                                   sum_products,
                                    adam,
                                    adam_missed,
                                    sgd_missed,

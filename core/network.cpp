@@ -122,7 +122,8 @@ Network::Network(std::vector<DenseLayer> layers, Head head, bool by_rows, Front 
     if (layer.activation == Activation::parametric_selu) add_array(layer.h, 1, panel_size(1, layer.h));
   }
   parameters_.reserve(arena_size_);
-  for (auto* const of_layers : {&outputs_, &slopes_, &slopes_a_, &douts_, &turned_}) of_layers->resize(layers_.size());
+  for (auto* const of_layers : {&outputs_, &slopes_, &douts_, &turned_}) of_layers->resize(layers_.size());
+  da_.resize(layers_.size());
 }
 
 void Network::add_array(Index rows, Index columns, Index held, bool is_weights) {
@@ -205,7 +206,8 @@ void Network::start(const TrainingPlan& plan) {
     const Index size = panel_size(batch, layers_[i].h);
     outputs_[i].reserve(size);
     if (i < last) slopes_[i].reserve(size);
-    if (layers_[i].activation == Activation::parametric_selu) slopes_a_[i].reserve(size);
+    if (layers_[i].activation == Activation::parametric_selu)
+      da_[i].reserve(tiles(batch, lane_count) * panel_size(1, layers_[i].h));
     douts_[i].reserve(size);
     if (i > 0 || front_.is_embedding()) turned_[i].reserve(turned_size(batch, layers_[i].h));
   }
@@ -237,9 +239,10 @@ void Network::finish() noexcept {
        {&squares_, &losses_, &weights_, &positive_, &shares_, &head_memory_, &factor_parts_})
     *buffer = {};
   for (Buffer<std::int32_t>* const buffer : {&settled_, &labels_}) *buffer = {};
-  for (auto* const of_layers : {&outputs_, &slopes_, &slopes_a_, &douts_, &turned_}) {
+  for (auto* const of_layers : {&outputs_, &slopes_, &douts_, &turned_}) {
     for (Buffer<float>& buffer : *of_layers) buffer = {};
   }
+  for (Buffer<double>& buffer : da_) buffer = {};
 }
 
 Index Network::most_tasks() const noexcept {
@@ -320,7 +323,8 @@ Dropout Network::dropout(std::size_t i) const noexcept {
 
 Slopes Network::slopes(std::size_t i) noexcept {
   if (layers_[i].activation == Activation::linear && dropout(i).threshold == 0) return {};
-  return {slopes_[i].data(), slopes_a_[i].data()};
+  // The slopes in a lie where the gradient by the output will: when it is written they have been read.
+  return {slopes_[i].data(), layers_[i].activation == Activation::parametric_selu ? douts_[i].data() : nullptr};
 }
 
 bool Network::is_wanted(std::size_t array) const noexcept {
@@ -464,13 +468,14 @@ void Network::forward_part(const Batch& batch, std::size_t i, Span rows, Span un
 }
 
 void Network::backward_part(const Batch& batch, std::size_t i, Span rows, Span below) noexcept {
-  input_gradient(layers_[i], weights(i), turned_[i].data(), slopes(i - 1), douts_[i - 1].data(), turned_[i - 1].data(),
-                 batch.n, rows, below);
+  input_gradient(layers_[i], weights(i), turned_[i].data(), slopes(i - 1), da_[i - 1].data(), douts_[i - 1].data(),
+                 turned_[i - 1].data(), batch.n, rows, below);
 }
 
 void Network::made_gradient(const Batch& batch, Span rows, Span panels) noexcept {
   if (front_tasks_.empty()) return;
-  input_gradient(layers_[0], weights(0), turned_[0].data(), {}, dinputs_.data(), nullptr, batch.n, rows, panels);
+  input_gradient(layers_[0], weights(0), turned_[0].data(), {}, nullptr, dinputs_.data(), nullptr, batch.n, rows,
+                 panels);
   if (!front_.has_scaling) return;
   scale_columns(at(factors_), dinputs_.data(), dinputs_.data(), batch.n, rows,
                 {panels.begin * lane_count, panels.size * lane_count});
@@ -661,17 +666,25 @@ double Network::finish_weights(const Batch& batch, std::size_t i, Span units, Sp
     }
   }
   if (inputs.begin > 0) return squares;
-  const auto finish_rows = [&](std::size_t array, const float* rows) {
-    for (Index p = 0; p < units.size && is_wanted(array); ++p) {
-      const Index begin = arrays_[array].at + (units.begin + p) * lane_count;
+  const auto finish_units = [&](std::size_t array, auto&& sum) {
+    for (Index p = units.begin; p < units.begin + units.size && is_wanted(array); ++p) {
+      const Index begin = arrays_[array].at + p * lane_count;
       float* const sums = stage == Stage::whole ? memory : gradient_.data() + begin;
-      if (stage != Stage::apply) kernels().sum_rows(rows + p * panel, batch.n, sums);
+      if (stage != Stage::apply) sum(p, sums);
       squares += finish(array, begin, sums, lane_count, stage);
     }
   };
-  finish_rows(of_weights + 1, dout);
+  finish_units(of_weights + 1,
+               [&](Index p, float* sums) { kernels().sum_rows(douts_[i].data() + p * panel, batch.n, sums); });
   if (layers_[i].activation == Activation::parametric_selu) {
-    finish_rows(of_weights + 2, slopes_a_[i].data() + units.begin * panel);
+    finish_units(of_weights + 2, [&](Index p, float* sums) {
+      double totals[lane_count] = {};
+      for (Index group = 0; group < tiles(batch.n, lane_count); ++group) {
+        const double* const some = da_[i].data() + (group * panels_of(layers_[i].h) + p) * lane_count;
+        for (Index k = 0; k < lane_count; ++k) totals[k] += some[k];
+      }
+      for (Index k = 0; k < lane_count; ++k) sums[k] = static_cast<float>(totals[k]);
+    });
   }
   return squares;
 }

@@ -164,7 +164,8 @@ class Network {
   bool by_rows_;  // the first layer's weights
 
   TrainingPlan plan_;
-  double dropout_ = 0.0;  // of this step
+  std::vector<FrontTask> front_tasks_;  // of what learns
+  double dropout_ = 0.0;                // of this step
   Optimizer optimizer_;
   Buffer<float> gradient_;  // as the parameters; only where the norm has to be known before the update
   Buffer<double> squares_;  // of each task's part of it
@@ -174,22 +175,22 @@ class Network {
 
   // One batch: the gathered input, then per layer its output, slopes, and gradient by its output, upright and turned.
   Buffer<float> input_;
-  std::vector<FrontTask> front_tasks_;
   Buffer<float> embedded_;       // (features that are embedded, batch)
   Buffer<float> dinputs_;        // (batch, made): the gradient by the inputs that are made
   Buffer<float> dwaves_;         // as the numbers' arrays: the gradient by them
   Buffer<float> scaled_;         // only with scaling
   Buffer<double> factor_parts_;  // (tiles of units, d) of the gradient by the factors
   Buffer<float> sums_;           // of the first layer where it is shared out by its inputs: over each part of them
-  std::vector<Buffer<float>> outputs_, slopes_, slopes_a_, douts_, turned_;
-  Buffer<float> logits_;         // (batch, c), and then their gradient
-  Buffer<std::int32_t> labels_;  // (batch) of the softmax head
-  Buffer<float> targets_;        // (batch, c) of the sigmoid head
-  Buffer<double> shares_;        // (batch, c) of the softmax head; only with values or smoothing
-  Buffer<double> losses_;        // (batch)
-  Buffer<double> weights_;       // softmax: (batch); sigmoid: (batch, c); only with weights
-  Buffer<double> positive_;      // (rows of a task, c), each row the same
-  Buffer<double> head_memory_;   // softmax: scratch of each block; sigmoid: losses of each entry
+  std::vector<Buffer<float>> outputs_, slopes_, douts_, turned_;
+  std::vector<Buffer<double>> da_;  // of each 16 rows the gradient by a layer's a
+  Buffer<float> logits_;            // (batch, c), and then their gradient
+  Buffer<std::int32_t> labels_;     // (batch) of the softmax head
+  Buffer<float> targets_;           // (batch, c) of the sigmoid head
+  Buffer<double> shares_;           // (batch, c) of the softmax head; only with values or smoothing
+  Buffer<double> losses_;           // (batch)
+  Buffer<double> weights_;          // softmax: (batch); sigmoid: (batch, c); only with weights
+  Buffer<double> positive_;         // (rows of a task, c), each row the same
+  Buffer<double> head_memory_;      // softmax: scratch of each block; sigmoid: losses of each entry
 };
 
 }  // namespace fromlogits

@@ -167,6 +167,9 @@ TEST(every_instruction_set_gives_the_same_bits) {
       std::vector<double> sums(size, 0.5);
       set->add_row_products(z.data(), slopes.data(), n, sums.data());
       for (const double sum : sums) all.push_back(static_cast<float>(sum));
+      double products[16];
+      set->sum_products(z.data(), slopes.data(), n, products);
+      for (const double product : products) all.push_back(static_cast<float>(product));
       all.push_back(static_cast<float>(set->sum_of_squares(g.data(), n)));
       for (const auto& found : mixed_and_gradients(*set, n, 11, 19)) all.insert(all.end(), found.begin(), found.end());
       results.push_back(all);
