@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,17 @@ def test_every_way_to_robust_numbers_gives_the_same_bits(form: str, weighted: bo
         assert encoder.kind == "robust"
         found = encode(encoder, held)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_robust_numbers_are_learned_a_few_columns_at_a_time() -> None:
+    X = np.random.default_rng(0).integers(0, 256, (200_000, 64), np.uint8)
+    tracemalloc.start()
+    try:
+        fit(X, ROBUST)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.4 * 8 * X.size  # of all columns as float64
 
 
 def test_robust_numbers_are_learned_of_the_training_rows_alone() -> None:

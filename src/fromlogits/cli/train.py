@@ -310,6 +310,7 @@ def _file_bytes(fit: Fit) -> int:
     count, epochs = summary.n_networks, summary.plan.max_epochs * summary.n_networks
     described = 16_384 + names + 120 * epochs + 300 * len(summary.classes) + 200 * count
     encodings = 0 if fit.encoder.table is None else 2 * len(as_json(fit.encoder.table.to_json(), is_wide=True))
+    described += len(as_json(summary.network.to_json(), is_wide=True))
     described += 0 if fit.kept is None else 16 * min(len(fit.kept.rows) * len(summary.classes), MAX_POINTS)
     return described + encodings + 4 * summary.network.n_parameters * count + 16 * schema.n_features
 

@@ -661,10 +661,13 @@ def _columns(inputs: Inputs, rows: Rows | None) -> Iterator[Float64]:
         for column in inputs.columns:
             yield (column.values if rows is None else column.values[rows]).astype(np.float64)
     elif isinstance(inputs, Matrix):
-        n = max(1, min(GROUP, PART_BYTES // (8 * (inputs.n_rows if rows is None else len(rows)))))
-        for first in range(0, inputs.n_features, n):
-            group = inputs.values[:, first : first + n]
-            yield from np.array((group if rows is None else group[rows]).T, np.float64, order="C")
+        n_rows = inputs.n_rows if rows is None else len(rows)
+        group_dn = np.empty((max(1, min(GROUP, inputs.n_features, PART_BYTES // (8 * n_rows))), n_rows))
+        for first in range(0, inputs.n_features, len(group_dn)):
+            group = inputs.values[:, first : first + len(group_dn)]
+            columns_dn = group_dn[: group.shape[1]]
+            columns_dn[:] = (group if rows is None else group[rows]).T
+            yield from columns_dn
     else:
         learned = inputs if rows is None else inputs.take(rows)
         order, values = np.argsort(learned.indices, kind="stable"), np.empty(len(learned))
