@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 import fromlogits as fl
+from fromlogits import model_file
+from fromlogits.cli.main import run
 from fromlogits.data.features import Features
 from fromlogits.data.inputs import as_inputs
-from fromlogits.engines.initialisation import parameters_from_data
-from fromlogits.engines.reference import ReferenceEngine
-from fromlogits.errors import InputError
+from fromlogits.errors import InputError, ModelFileError
+from fromlogits.fitting import networks_of
+from fromlogits.model import Model
 from fromlogits.spec import Columns, Dense, Embedding, Layer, Network, Periodic, Scaling
+from tests.test_forged_manifests import Change, at, forged
 
 
 def table(n: int = 240, seed: int = 0) -> tuple[pd.DataFrame, NDArray[Any]]:
@@ -122,25 +126,6 @@ def test_sparse_rows_are_trained_on_dense_in_front_of_a_scaling_layer() -> None:
     np.testing.assert_array_equal(clf.predict_logits(X), clf.predict_logits(X.toarray()))
 
 
-@pytest.mark.parametrize("is_partial", [False, True])
-def test_a_start_from_the_data_is_that_of_the_rows_that_are_trained_on(is_partial: bool) -> None:
-    X, y = table()
-    spec = {"initialisation": "data"}
-    clf = classifier(Periodic(4, 2), Embedding(3), learning_rate=1e-30, max_epochs=None, spec=spec)
-    weights_n = (np.arange(len(y)) % 4 > 0).astype(float)
-    if is_partial:
-        clf.partial_fit(X, y, classes=[0, 1], sample_weight=weights_n)
-    else:
-        clf.set_params(max_epochs=1, early_stopping=False, calibrate=False).fit(X, y, weights_n)
-    model = clf._model
-
-    features, rows = model.encoder.encode(as_inputs(X)), np.flatnonzero(weights_n)
-    expected = parameters_from_data(model.network, 0, features, rows, lambda cut: ReferenceEngine(cut, "sigmoid"))
-    for found, layer in zip(model.trained[0].parameters, expected, strict=True):
-        for array, one in zip(found, layer, strict=True):
-            np.testing.assert_array_equal(array, one)
-
-
 def test_partial_fit_embeds_too() -> None:
     X, y = table()
     clf = classifier(Periodic(4, 2), Embedding(3), max_epochs=None, spec={"numbers": "robust"})
@@ -179,3 +164,86 @@ def test_a_training_goes_on_with_the_layers_and_the_scale_that_are_there() -> No
         InputError, match=r"network that is there, periodic 4 2 0\.1, embedding 3, 8 parametric_selu, 2"
     ):
         clf.fit(X, y)
+
+
+# --- in a file ---
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    X, y = table()
+    path = tmp_path_factory.mktemp("saved") / "m.safetensors"
+    classifier(Periodic(4, 2), Embedding(3), Scaling(), spec={"numbers": "robust"}).fit(X, y).save(path)
+    return path
+
+
+def logits_of(model: Model, X: Any) -> NDArray[np.float32]:
+    """As the reference engine predicts them."""
+    return networks_of(model, "reference", 1).of(model.encoder.encode(as_inputs(X)))
+
+
+def test_a_model_is_read_back(saved: Path) -> None:
+    X, y = table()
+    again = Model.load(saved)
+    clf = classifier(Periodic(4, 2), Embedding(3), Scaling(), spec={"numbers": "robust"}).fit(X, y)
+
+    assert again.network == clf._model.network
+    assert again.encoder.is_dense
+    np.testing.assert_array_equal(logits_of(again, X), clf.predict_logits(X, calibrated=False))
+
+
+def test_sparse_rows_are_dense_for_a_model_that_is_read_back(tmp_path: Path) -> None:
+    X = sparse.random_array((60, 200), density=0.02, format="csr", random_state=0)
+    clf = classifier(Scaling()).fit(X, np.arange(60) % 2)
+    clf.save(tmp_path / "m.safetensors")
+
+    again = Model.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(logits_of(again, X), clf.predict_logits(X, calibrated=False))
+
+
+def test_inspect_says_what_is_embedded(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["inspect", str(saved)]) == 0
+    told = capsys.readouterr().out
+    assert "1 feature: its code; a vector is learned for each value" in told
+    assert "1 feature, by median and quartiles" in told
+    assert "embedding 3" in told
+
+
+NETWORK = ("spec", "network")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (at(*NETWORK, "columns", "numbers", 0, value=1), "embeds other numbers or categories than the encoder gives"),
+        (at(*NETWORK, "columns", "numbers", 0, value=5), "whole number from 0 to 4"),
+        (at(*NETWORK, "columns", "categories", 0, 0, value=3), "embeds other numbers or categories"),
+        (at(*NETWORK, "columns", "categories", 0, 1, value=13), r"must be float32 \(13, 3\)"),
+        (at(*NETWORK, "columns", "categories", 0, 0, value=0), "names a feature twice"),
+        (at("encoder", "table", "columns", 2, "values", value=list("abcdefghijk")), "embeds other numbers or"),
+        (at("encoder", "table", "columns", 2, "missing", value=1), "embeds other numbers or categories"),
+        (at("encoder", "table", "columns", 2, "kind", value="category"), "gives 16 features, the network takes 5"),
+        (at("encoder", "table", "is_sparse", value=True), "table gives sparse rows, and the network takes none"),
+    ],
+)
+def test_a_file_whose_network_embeds_what_its_encoder_does_not_give_is_refused(
+    change: Change, says: str, saved: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelFileError, match=says):
+        fl.load(forged(tmp_path / "m.safetensors", saved, change))
+
+
+def test_a_file_with_codes_and_no_layer_that_embeds_them_is_refused(tmp_path: Path) -> None:
+    X, y = table()
+    classifier(Embedding(1)).fit(X, y).save(tmp_path / "sound")
+    manifest, tensors = model_file.load_model(tmp_path / "sound")
+    del manifest["spec"]["network"]["layers"][0]
+    del manifest["spec"]["network"]["columns"]
+    del tensors["layer.0.vectors"]
+    renamed = {
+        name if not name.startswith("layer.") else f"layer.{int(name[6]) - 1}{name[7:]}": tensor
+        for name, tensor in tensors.items()
+    }
+    model_file.save_model(tmp_path / "m", manifest, renamed, overwrite=False)
+    with pytest.raises(ModelFileError, match="gives codes of categories, and the network has no layer that embeds"):
+        fl.load(tmp_path / "m")
