@@ -79,6 +79,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "separate": (labels, {"separate_networks": True}),
         "ensemble": (which, {"ensemble": 2}),
         "both": (labels, {"separate_networks": True, "ensemble": 2}),
+        "folds": (which, {"spec": {"folds": 2}}),
     }
     for name, (y, way) in members.items():
         clf = fl.Classifier(hidden_layer_sizes=(2,), max_epochs=1, random_state=0, n_jobs=1, **way)
@@ -266,6 +267,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("sets", at("record", "calibrated", "kept", value=1.5), "calibrated's kept can't be 1.5"),
         ("sets", at("record", "calibrated", "seed", value=2**63), "calibrated's seed can't be"),
         ("sets", at("record", "calibrated", "data_sha256", value=1), "calibrated's data_sha256 can't be 1"),
+        ("folds", at("spec", "plan", "folds", value=1), "the record's split has folds 2; the plan has 1"),
+        ("folds", at("spec", "plan", "folds", value=10**9), "folds must be a whole number from 1 to 4096"),
+        ("folds", at("record", "split", "folds", value=3), "the record's split has folds 3; the plan has 2"),
+        ("folds", at("record", "split", "folds", value="2"), "the record's split has folds '2'; the plan has 2"),
+        ("folds", at("record", "split", "kind", value="none"), "the record's split has folds 1; the plan has 2"),
+        ("words", at("record", "split", "kind", value="folds"), "the record's split has folds None; the plan has 1"),
+        ("words", at("record", "split", value={"kind": "folds", "folds": 1}), "split can't be of 1 folds"),
+        ("words", at("spec", "plan", "folds", value=2), "the record's split has folds 1; the plan has 2"),
         ("sets", at("record", "calibrated", "more", value=1), "unknown keys"),
         ("front", at(*LAYERS, 0, "frequencies", value=0), "Periodic frequencies must be a whole number from 1 to 1024"),
         ("front", at(*LAYERS, 0, "mixtures", value=2**40), "Periodic mixtures must be a whole number"),

@@ -33,7 +33,9 @@ MAY_IMPORT = {
     "weights": "exact metrics engines data",
     "members": "training engines heads spec data",
     "model": "model_file members training decisions metrics engines heads spec data _core",
-    "fitting": "calibrating weights cores model members training decisions metrics engines heads spec presets data",
+    "folds": "members heads spec data",
+    "fitting": "calibrating folds weights cores model members training decisions metrics engines heads spec presets"
+    " data",
     "few_rows": "decisions engines data",
     "incremental": "weights cores fitting training members model decisions engines data",
     "callbacks": "fitting members model training engines",

@@ -59,7 +59,7 @@ def test_a_member_has_the_bits_that_it_has_alone(way: str, n_jobs: int) -> None:
         alone = NativeEngine(network, fit.head, n_threads=1)
         alone.initialise(one.seed)
         history = training.train(
-            alone, fit.features, one.targets, fit.rows, fit.summary.plan, one.seed, validation=one.validation
+            alone, fit.features, one.targets, one.rows, fit.summary.plan, one.seed, validation=one.validation
         )
         assert same_parameters(member.parameters, alone.parameters())
         assert [epoch.loss for epoch in history.epochs] == [epoch.loss for epoch in member.history.epochs]
@@ -420,7 +420,7 @@ def progress(epoch: int) -> training.Progress:
 
 
 def test_an_overview_counts_the_work_of_all() -> None:
-    done, running, waiting = Standing("a"), Standing("b"), Standing("c")
+    done, running, waiting = (Standing(name, 1000) for name in "abc")
     assert Overview.of([done, running, waiting]) is None
     done.progressed(progress(4))
     done.history = training.History((), 4, "patience")
@@ -433,7 +433,7 @@ def test_an_overview_counts_the_work_of_all() -> None:
     assert (seen.rows_done, seen.rows_total) == (1000 + 300, 3000)
     assert (seen.rows_per_s, seen.seconds_left) == (50.0, 1700 / 50.0)
     assert members.epochs_of(seen, Plan(max_epochs=10)) == "; b in epoch 3 of 10"
-    assert Standing("x").history is None
+    assert waiting.history is None
 
 
 @pytest.mark.parametrize(

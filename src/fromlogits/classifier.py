@@ -86,7 +86,10 @@ class Classifier(Estimator):
         n_jobs: threads; None or -1 takes every core this process may use. The bits do not depend on it.
         random_state: an integer seed, a NumPy generator, or None: a seed is drawn, and recorded.
         verbose: print a line per epoch (at most one a second) to standard error.
-        spec: finer settings: schedule, momentum, beta1, beta2, epsilon, clip_norm.
+        spec: finer settings: schedule, momentum, beta1, beta2, epsilon, clip_norm; and folds: with k from 2 on, the
+            rows are shared out among k folds. Each network of the ensemble (k of them unless it says more) is trained
+            on all folds but one, which judges its epochs, and every row calibrates by the networks that were not
+            trained on it: no row is spared, and none is judged by who saw it.
 
     Attributes (after `fit`):
         classes_: class values, or label names. n_features_in_, feature_names_in_ (when columns have names): of the
@@ -221,7 +224,7 @@ class Classifier(Estimator):
             warnings.warn(words, stacklevel=2)
         lines = members.Lines(fit.summary.plan) if self.verbose else None
         if lines is not None:
-            lines.say(f"{counted(fit.summary.n_train, 'row')} to train on, {fit.summary.n_valid} held out")
+            lines.say(fit.summary.rows_in_words())
             for note in fit.summary.notes:
                 lines.say(note)
         with training.StopOnSignal() as stop:
@@ -236,7 +239,9 @@ class Classifier(Estimator):
         if lines is not None:
             lines.finished()
         if stop.reason is not None:
-            warnings.warn(_interrupted(stop.reason, self.members_, fit.summary), stacklevel=2)
+            warnings.warn(
+                _interrupted(stop.reason, self.members_, fit.summary, self.record_["n_validation"]), stacklevel=2
+            )
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Classifier:
@@ -681,7 +686,8 @@ def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifi
         task=model.target.task,
         decide_for=None if model.decision is None else model.decision.decide_for,
         separate_networks=model.members.separate_networks,
-        ensemble=model.members.ensemble if model.members.ensemble > 1 else None,
+        # A training that was stopped may have left fewer networks than folds: one for each is what it was.
+        ensemble=model.members.ensemble if model.members.ensemble > model.plan.folds else None,
         class_weight=_by_class(model, "class_weight"),
         pos_weight=_by_class(model, "pos_weight"),
         n_jobs=n_jobs,
@@ -712,8 +718,9 @@ def _by_class(model: Model, setting: str) -> dict[Any, float] | None:
     return None if weights is None else dict(zip(model.target.classes, weights, strict=True))
 
 
-def _interrupted(reason: str, trained: Sequence[Member], summary: FitSummary) -> str:
+def _interrupted(reason: str, trained: Sequence[Member], summary: FitSummary, n_judged: int) -> str:
     """What a stop by Ctrl-C left, in a sentence."""
+    rest = summary.without_a_judge(n_judged)
     if summary.n_networks == 1:
         one = trained[0]
         when = f"in epoch {one.n_epochs}" if one.history.stopped_by == reason else "after its last epoch"
@@ -721,5 +728,5 @@ def _interrupted(reason: str, trained: Sequence[Member], summary: FitSummary) ->
     ended = sum(member.history.stopped_by != reason for member in trained)
     return (
         f"training was interrupted when {ended} of {summary.n_networks} networks were done;"
-        f" {len(trained)} are kept, each with its best epoch."
+        f" {len(trained)} are kept, each with its best epoch" + (f"; {rest}." if rest else ".")
     )

@@ -31,6 +31,7 @@ from .engines import ENGINES
 from .engines.base import Engine, Parameters, Weights
 from .engines.initialisation import parameters_from_data
 from .errors import InputError, counted, nearest
+from .folds import Folds
 from .heads import HEADS
 from .members import Member, Observer
 from .model import Model
@@ -60,7 +61,7 @@ PLAN_SETTINGS = (
 FINER_SETTINGS = (
     "schedule", "momentum", "beta1", "beta2", "epsilon", "clip_norm", "bias_rate", "slope_rate", "scaling_rate",
     "embedding_rate", "rate_by_width", "scaling_decay", "decay_schedule", "dropout_schedule", "label_smoothing",
-    "initialisation", "numbers",
+    "initialisation", "numbers", "folds",
 )  # fmt: skip
 
 
@@ -89,6 +90,22 @@ class FitSummary:
     def n_networks(self) -> int:
         return self.members.count(len(self.classes))
 
+    def rows_in_words(self) -> str:
+        """Which rows are trained on, in a few words."""
+        folds = self.plan.folds
+        if folds == 1:
+            return f"{self.n_train} rows to train on, {self.n_valid} held out"
+        return f"{self.n_train} rows in {folds} folds; each network is trained on {folds - 1} of them"
+
+    def without_a_judge(self, n_judged: int) -> str:
+        """What is said where a stop left folds without the network that would judge them; "" otherwise."""
+        if self.plan.folds == 1 or n_judged == self.n_valid:
+            return ""
+        return (
+            f"only {n_judged:,} of the {self.n_valid:,} rows have a network that was not trained on them; these alone"
+            " calibrate, and give the validation figures"
+        )
+
 
 @dataclass(frozen=True)
 class KeptRows:
@@ -116,9 +133,12 @@ class Fit:
     untrained: tuple[members.Untrained, ...]
     features: EncodedRows
     rows: NDArray[np.int64]
+    """That are trained on, by some network at least."""
+    folds: Folds | None
+    """Whose rows each network leaves out; None: all are trained on the same rows."""
     valid_features: EncodedRows | None
     valid_rows: NDArray[np.int64] | None
-    """Which of `valid_features` are held out; None: all are."""
+    """Which of `valid_features` judge; None: all do. With folds they are the rows that are trained on."""
     valid_targets: NDArray[Any] | None
     valid_weights: NDArray[np.float64] | None
     """What the validation rows count for in figures; None: 1."""
@@ -143,7 +163,7 @@ class Fit:
         lanes = members.lanes(len(self.untrained), summary.n_threads)
         self.engine.n_threads = max(1, summary.n_threads // lanes)
         seconds = training.estimated_seconds(
-            self.engine, self.features, self.untrained[0].targets, self.rows, summary.plan, summary.seed,
+            self.engine, self.features, self.untrained[0].targets, self.untrained[0].rows, summary.plan, summary.seed,
             self.untrained[0].weights,
         )  # fmt: skip
         return seconds * -(-len(self.untrained) // lanes)
@@ -165,7 +185,7 @@ class Fit:
         trained, engines = members.train(
             self.untrained,
             lambda number: self.engine_of(number) if number else self.engine,
-            self.features, self.rows, plan, self.summary.n_threads, a_round=a_round, observer=observer, stop=stop,
+            self.features, plan, self.summary.n_threads, a_round=a_round, observer=observer, stop=stop,
             callback_of=callback_of,
         )  # fmt: skip
         model = self.model_of(trained)
@@ -185,16 +205,21 @@ class Fit:
         self, model: Model, networks: members.Logits, valid_features: EncodedRows, valid_targets: NDArray[Any]
     ) -> Model:
         """Calibrated and with a decision rule, as far as it is to be, and with the figures of the validation rows."""
-        plan = self.summary.plan
-        logits_nc = networks.of(valid_features, self.valid_rows)
+        plan, weights, judging = self.summary.plan, self.valid_weights, self.judging
+        if self.folds is None:
+            logits_nc = networks.of(valid_features, self.valid_rows)
+        else:
+            places, logits_nc = self.folds.out_of_fold(networks, valid_features, self.head)
+            if len(places) < len(valid_targets):  # a stop came before each fold had its network
+                valid_targets = valid_targets[places]
+                weights, judging = (None if each is None else each[places] for each in (weights, judging))
+                model = dataclasses.replace(model, facts={**model.facts, "n_validation": len(places)})
         if plan.calibrate:
-            model = calibrating.calibrated(model, logits_nc, valid_targets, self.judging)
+            model = calibrating.calibrated(model, logits_nc, valid_targets, judging)
             logits_nc = model.calibration.apply(logits_nc)
         if self.decides_for is not None:
-            model = calibrating.decided(
-                model, self.decides_for, logits_nc, valid_targets, self.valid_weights, self.tilt
-            )
-        figures = model.figures(logits_nc, valid_targets, self.valid_weights, also=(plan.metric,))
+            model = calibrating.decided(model, self.decides_for, logits_nc, valid_targets, weights, self.tilt)
+        figures = model.figures(logits_nc, valid_targets, weights, also=(plan.metric,))
         return dataclasses.replace(model, facts={**model.facts, "validation": figures})
 
     def model_of(self, trained: Sequence[Member]) -> Model:
@@ -289,7 +314,11 @@ def prepare(
         check_enough(coverage, calibrating.n_telling(kept_targets), method)
         kept = KeptRows(kept_rows, kept_targets, method, float(coverage))
     rows, held = split_off(split, targets, weights, target, group_of, time_of)
+    stated = members_of(settings, target, plan.folds)
+    folds = folds_of(split, stated.ensemble, targets, weights, target, group_of)
 
+    # With folds the columns are learned from all rows that take part, so that all networks read one encoding, and so
+    # that one model file does; of the targets it takes nothing but what it warns of.
     if present is None:
         encoder = FeatureEncoder.fit(
             inputs, rows, picture_shape=picture_shape, targets=targets,
@@ -313,7 +342,6 @@ def prepare(
         valid_features, valid_rows, valid_targets = features, held, targets[held]
         valid_weights = None if weights is None else weights[held]
 
-    stated = members_of(settings, target)
     network, head = network_of(settings, hidden, encoder, target, stated)
     stated.check_size(network, target.n_classes)
     refuse_too_many_parameters(network.n_parameters)
@@ -322,8 +350,8 @@ def prepare(
     balance = Balance.fit(settings["class_weight"], settings["pos_weight"], target, targets, weights, rows)
     judging = None if valid_targets is None else balance.judging(valid_targets, valid_weights)
     untrained, notes = _untrained(
-        stated, target, head, plan, seed, targets, partial(balance.for_engine, targets, weights, rows),
-        valid_features, valid_rows, valid_targets, judging,
+        stated, target, head, plan, seed, targets, partial(balance.for_engine, targets, weights), rows, folds,
+        None if valid_features is None else _Judges(valid_features, valid_rows, valid_targets, judging),
     )  # fmt: skip
 
     def engine_of(number: int) -> Engine:
@@ -331,9 +359,8 @@ def prepare(
         if present is not None:
             engine.set_parameters(present.trained[number].parameters)
         elif plan.initialisation == "data":
-            engine.set_parameters(
-                first_parameters(settings["engine"], network, threads, untrained[number].seed, features, rows)
-            )
+            one = untrained[number]  # with folds its own rows: those that it leaves out have no say
+            engine.set_parameters(first_parameters(settings["engine"], network, threads, one.seed, features, one.rows))
         else:
             engine.initialise(untrained[number].seed)
         return engine
@@ -356,7 +383,11 @@ def prepare(
         threads,
         (
             *encoder.notes,
-            *(target.notes if kept is None else [note.removesuffix(NEVER_HELD_OUT) for note in target.notes]),
+            *(
+                target.notes
+                if kept is None and folds is None
+                else [note.removesuffix(NEVER_HELD_OUT) for note in target.notes]
+            ),
             *_of_weights(weights, n - n_counting, target, rows, targets),
             *_about_split(target, targets, rows, held, group_of, time_of),
             *_about_kept(target, targets, rows, kept, group_of),
@@ -371,6 +402,7 @@ def prepare(
         untrained,
         features,
         rows,
+        folds,
         valid_features,
         valid_rows,
         valid_targets,
@@ -396,6 +428,8 @@ def _split(
     if has_groups and has_times:
         raise InputError("groups (--group) and times (--time-column) both say which rows are held out; give one.")
     holds_out = plan.early_stopping or plan.calibrate
+    if plan.folds > 1:
+        return _split_in_folds(plan, seed, is_given, has_times)
     if (has_groups or has_times) and (is_given or not holds_out):
         what = "groups (--group) say" if has_groups else "times (--time-column) say"
         why = "with X_val (--valid)" if is_given else "with early_stopping=false and calibrate=false"
@@ -413,6 +447,20 @@ def _split(
     }
 
 
+def _split_in_folds(plan: Plan, seed: int, is_given: bool, has_times: bool) -> dict[str, Any]:
+    folds = f"folds={plan.folds} (--set folds={plan.folds})"
+    if is_given or has_times:
+        what = "X_val (--valid) is other rows that do" if is_given else "times (--time-column) let the last rows do"
+        raise InputError(f"with {folds} every row judges the networks that are not trained on it; {what}. Give one.")
+    if not (plan.early_stopping or plan.calibrate):
+        raise InputError(
+            f"with {folds} each network leaves rows out, to choose its epoch and to calibrate; with"
+            " early_stopping=false and calibrate=false there is nothing to do for them. Leave one of them on, or folds"
+            " out."
+        )
+    return {"kind": "folds", "folds": plan.folds, "seed": seed}
+
+
 def split_off(
     split: Mapping[str, Any],
     targets: NDArray[Any] | SparseLabels,
@@ -423,7 +471,7 @@ def split_off(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
     """(training rows, held-out rows or None), both sorted, of the rows that take part: as if the others were not there.
 
-    Rows that are kept for prediction sets take no part.
+    Rows that are kept for prediction sets take no part. With folds every row that does is both.
 
     Args:
         split: as the training record describes it; see `splits.held_out`.
@@ -431,12 +479,10 @@ def split_off(
         target: of which they are.
         groups, times: the number of each row's group, and a number for each row's time.
     """
-    counting = _taking_part(split, targets, weights, groups)[0]
-    examples = target.strata(without_unknown(targets, weights))
-    if len(counting) < len(targets):
-        examples = examples.take(counting, axis=0)
-        groups = None if groups is None else numbered(groups[counting])
-        times = None if times is None else times[counting]
+    counting, examples, groups = _examples(split, targets, weights, target, groups)
+    if split.get("kind") == "folds":
+        return counting, counting
+    times = None if times is None else times[counting]
     try:
         held = held_out(split, examples, target.n_classes, groups, times)
     except EachClassOnce as error:
@@ -444,6 +490,42 @@ def split_off(
     if held is None:
         return counting, None
     return np.delete(counting, held), counting[held]
+
+
+def folds_of(
+    split: Mapping[str, Any],
+    n_rounds: int,
+    targets: NDArray[Any] | SparseLabels,
+    weights: NDArray[np.float64] | None,
+    target: TargetEncoder,
+    groups: NDArray[np.int64] | None = None,
+) -> Folds | None:
+    """The folds of so many rounds, likewise; None where the split has none."""
+    if split.get("kind") != "folds":
+        return None
+    counting, examples, groups = _examples(split, targets, weights, target, groups)
+    if not isinstance(examples, SparseLabels) and examples.ndim == 1 and np.bincount(examples).max() == 1:
+        raise InputError(
+            f"rows can't be shared out among folds: each of the {len(examples)} classes has a single row. Give more"
+            f" rows. {target.looks_like()}"
+        )
+    return Folds.of(split, n_rounds, counting, examples, target.n_classes, groups)
+
+
+def _examples(
+    split: Mapping[str, Any],
+    targets: NDArray[Any] | SparseLabels,
+    weights: NDArray[np.float64] | None,
+    target: TargetEncoder,
+    groups: NDArray[np.int64] | None,
+) -> tuple[NDArray[np.int64], NDArray[Any] | SparseLabels, NDArray[np.int64] | None]:
+    """The rows that take part, and of these what they are examples of and their groups."""
+    counting = _taking_part(split, targets, weights, groups)[0]
+    examples = target.strata(without_unknown(targets, weights))
+    if len(counting) < len(targets):
+        examples = examples.take(counting, axis=0)
+        groups = None if groups is None else numbered(groups[counting])
+    return counting, examples, groups
 
 
 def _taking_part(
@@ -511,6 +593,8 @@ def _about_split(
     """What has to be said of rows that were held out by group or time."""
     if held is None or (group_of is None and time_of is None):
         return ()
+    if group_of is not None and held is rows:
+        return (f"the folds are of {len(np.unique(group_of[rows])):,} whole groups",)
     if group_of is not None:
         n_held = len(np.unique(group_of[held]))
         n_groups = n_held + len(np.unique(group_of[rows]))
@@ -609,11 +693,16 @@ def unseen(
     return Model(network, head, plan, encoder, target, stated, trained, calibration.NOTHING, facts)
 
 
-def members_of(settings: Settings, target: TargetEncoder) -> Members:
-    """How many networks, checked against the target."""
-    ensemble = 1 if settings["ensemble"] is None else settings["ensemble"]
+def members_of(settings: Settings, target: TargetEncoder, folds: int = 1) -> Members:
+    """How many networks, checked against the target; unless it is stated, one without each of so many folds."""
+    ensemble = folds if settings["ensemble"] is None else settings["ensemble"]
     ensemble = ensemble.item() if isinstance(ensemble, np.integer) else ensemble
     stated = Members(ensemble, settings["separate_networks"])
+    if stated.ensemble < folds:
+        raise InputError(
+            f"folds={folds} needs a network without each fold, an ensemble of {folds} at least; it is"
+            f" {stated.ensemble}. Set ensemble={folds} or more, or leave it out, or set folds={stated.ensemble}."
+        )
     if stated.separate_networks and target.task != "multi-label":
         raise InputError(
             "separate_networks trains one network per label; this target has one class per row"
@@ -623,6 +712,25 @@ def members_of(settings: Settings, target: TargetEncoder) -> Members:
     return stated
 
 
+@dataclass(frozen=True)
+class _Judges:
+    """The rows that judge epochs: which ones (None: all of the features), their targets, and what they count for."""
+
+    features: EncodedRows
+    rows: NDArray[np.int64] | None
+    targets: Any
+    counts: NDArray[np.float64] | None
+
+    def some(self, places: NDArray[np.int64]) -> _Judges:
+        counts = None if self.counts is None else self.counts[places]
+        rows = places if self.rows is None else self.rows[places]
+        return _Judges(self.features, rows, self.targets[places], counts)
+
+    def of_label(self, column: int) -> _Judges:
+        counts = self.counts if self.counts is None or self.counts.ndim == 1 else self.counts[:, [column]]
+        return dataclasses.replace(self, targets=self.targets[:, [column]], counts=counts)
+
+
 def _untrained(
     stated: Members,
     target: TargetEncoder,
@@ -630,45 +738,44 @@ def _untrained(
     plan: Plan,
     seed: int,
     targets: NDArray[Any] | SparseLabels,
-    weights_of: Callable[[int | None], Weights],
-    valid_features: EncodedRows | None,
-    valid_rows: NDArray[np.int64] | None,
-    valid_targets: NDArray[Any] | None,
-    judging: NDArray[np.float64] | None,
+    weights_for: Callable[[NDArray[np.int64], int | None], Weights],
+    rows: NDArray[np.int64],
+    folds: Folds | None,
+    judges: _Judges | None,
 ) -> tuple[tuple[members.Untrained, ...], tuple[str, ...]]:
     """The members, round by round, and what has to be said about them."""
-    columns = range(target.n_classes) if stated.separate_networks else (None,)
-    seeds = members.seeds(seed, stated.ensemble)
-    of_labels, others = [], []
-    for column in columns:
-        known = valid_targets if column is None or valid_targets is None else valid_targets[:, [column]]
-        counts = judging if column is None or judging is None or judging.ndim == 1 else judging[:, [column]]
-        metric = plan.metric
-        if column is not None and known is not None and plan.early_stopping and not _can_judge(metric, known, counts):
-            metric = "log_loss"
-            others.append(target.classes[column])
-        of_labels.append(
-            (
-                None if column is None else target.classes[column],
-                metric,
-                engine_targets(targets if column is None else targets[:, column], head, target.task),
-                None
-                if valid_features is None
-                else _validation(metric, target.task, valid_features, valid_rows, known, counts),
-                weights_of(column),
-            )
-        )
-    untrained = tuple(
-        members.Untrained(_name(label, number, stated), label, seeds[number], metric, own, validation, weights)
-        for number in range(stated.ensemble)
-        for label, metric, own, validation, weights in of_labels
-    )
-    return untrained, (_judged_otherwise(others, plan.metric),) if others else ()
+    columns: Sequence[int | None] = range(target.n_classes) if stated.separate_networks else (None,)
+    own = [engine_targets(targets if k is None else targets[:, k], head, target.task) for k in columns]
+    others: dict[Any, None] = {}
+
+    def a_round(rows: NDArray[np.int64], judges: _Judges | None) -> list[members.Untrained]:
+        found = []
+        for column, of_column in zip(columns, own, strict=True):
+            label, metric = None if column is None else target.classes[column], plan.metric
+            by = judges if column is None or judges is None else judges.of_label(column)
+            if column is not None and by is not None and plan.early_stopping and not _can_judge(metric, by):
+                metric = "log_loss"
+                others[label] = None
+            validation = None if by is None else _validation(metric, target.task, by)
+            weights = weights_for(rows, column)
+            found.append(members.Untrained("", label, seed, metric, rows, of_column, validation, weights))
+        return found
+
+    untrained = []
+    for number, own_seed in enumerate(members.seeds(seed, stated.ensemble)):
+        if folds is not None and judges is not None:
+            the_round = a_round(folds.trained_on(number), judges.some(folds.judged(number)))
+        elif not number:
+            the_round = a_round(rows, judges)
+        untrained += [
+            dataclasses.replace(one, name=_name(one.label, number, stated), seed=own_seed) for one in the_round
+        ]
+    return tuple(untrained), (_judged_otherwise(list(others), plan.metric),) if others else ()
 
 
-def _can_judge(metric: str, known: NDArray[Any], counts: NDArray[np.float64] | None) -> bool:
+def _can_judge(metric: str, by: _Judges) -> bool:
     """Whether one label's validation rows tell its epochs apart: F1 needs rows with it, ROC AUC rows of both kinds."""
-    known = known[:, 0] if counts is None else known[counts.reshape(-1) > 0, 0]
+    known = by.targets[:, 0] if by.counts is None else by.targets[by.counts.reshape(-1) > 0, 0]
     if metric in ("macro_f1", "micro_f1"):
         return bool((known == 1).any())
     return metric != "macro_roc_auc" or bool((known == 1).any() and (known == 0).any())
@@ -682,14 +789,12 @@ def _judged_otherwise(labels: list[Any], metric: str) -> str:
     )
 
 
-def _validation(
-    metric: str, task: metrics.Task, features: EncodedRows, rows: NDArray[np.int64] | None, known: Any, counts: Any
-) -> training.Validation:
-    """Judges an epoch by the targets of these rows."""
+def _validation(metric: str, task: metrics.Task, by: _Judges) -> training.Validation:
+    """Judges an epoch by these rows."""
     return training.Validation(
-        features,
-        rows,
-        lambda logits_nc: metrics.value(metric, task, logits_nc, known, weights=counts),
+        by.features,
+        by.rows,
+        lambda logits_nc: metrics.value(metric, task, logits_nc, by.targets, weights=by.counts),
         partial(metrics.is_better, metric),
     )
 

@@ -210,6 +210,11 @@ def _refuse_what_needs_an_end(settings: Settings) -> None:
             raise InputError(
                 f"partial_fit holds no rows out, so it takes no {name}=True; leave it out or set it to False."
             )
+    if dict(settings["spec"] or {}).get("folds", 1) != 1:
+        raise InputError(
+            "partial_fit holds no rows out, so it takes no folds; spec asks for"
+            f" {settings['spec']['folds']!r}. Leave them out."
+        )
     for name, by_name in (("class_weight", "{class: weight}"), ("pos_weight", "{label: weight}")):
         if isinstance(settings[name], str) and settings[name] == "balanced":
             raise InputError(

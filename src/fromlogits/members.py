@@ -78,6 +78,7 @@ class Untrained:
 
     Attributes:
         name: how a message calls it.
+        rows: numbers of those that it is trained on.
         targets, weights: all rows, as `Engine.train_span` takes them.
         validation: judges its epochs, or None.
     """
@@ -86,16 +87,22 @@ class Untrained:
     label: Any
     seed: int
     metric: str
+    rows: NDArray[np.int64]
     targets: NDArray[Any] | SparseLabels
     validation: Validation | None
     weights: Weights = UNWEIGHTED
 
 
 class Standing:
-    """Where one of several members stands: written by its own thread, looked at by the observer."""
+    """Where one of several members stands: written by its own thread, looked at by the observer.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    Args:
+        name: how a message calls it.
+        rows_total: rows of all max_epochs.
+    """
+
+    def __init__(self, name: str, rows_total: int) -> None:
+        self.name, self.rows_total = name, rows_total
         self.progress: Progress | None = None
         self.last: EpochRecord | None = None
         self.best: EpochRecord | None = None
@@ -143,12 +150,11 @@ class Overview:
         if not begun:
             return None
         running = tuple(one for one, _ in begun if one.history is None)
-        each, n_done = begun[0][1].rows_total, len(begun) - len(running)
-        rows_done = n_done * each + sum(progress.rows_done for one, progress in begun if one.history is None)
+        rows_done = sum(one.rows_total if one.history else progress.rows_done for one, progress in begun)
         rows_per_s = sum(progress.rows_per_s for one, progress in begun if one.history is None)
-        rows_total = each * len(standings)
+        rows_total = sum(one.rows_total for one in standings)
         left = (rows_total - rows_done) / rows_per_s if rows_per_s else 0.0
-        return cls(n_done, running, rows_done, rows_total, rows_per_s, left)
+        return cls(len(begun) - len(running), running, rows_done, rows_total, rows_per_s, left)
 
 
 class Lines(training.Lines):
@@ -180,6 +186,10 @@ class Logits:
         self._a_round = len(engines) // members.ensemble
 
     @property
+    def n_rounds(self) -> int:
+        return len(self._engines) // self._a_round
+
+    @property
     def only(self) -> Engine | None:
         """The engine, where there is one."""
         return self._engines[0] if len(self._engines) == 1 else None
@@ -187,6 +197,11 @@ class Logits:
     def use_threads(self, n_threads: int) -> None:
         for engine in self._engines:
             engine.n_threads = n_threads
+
+    def of_round(self, number: int, features: EncodedRows, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, c), not calibrated, of the networks of one round alone."""
+        engines = self._engines[number * self._a_round : (number + 1) * self._a_round]
+        return np.hstack([engine.logits(features, rows) for engine in engines])
 
     def of(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """(n, c), not calibrated. A row has the same bits alone or among any others."""
@@ -205,7 +220,6 @@ def train(
     untrained: Sequence[Untrained],
     engine_of: Callable[[int], Engine],
     features: EncodedRows,
-    rows: NDArray[np.int64],
     plan: Plan,
     n_threads: int,
     *,
@@ -223,7 +237,7 @@ def train(
     Args:
         untrained: round by round.
         engine_of: makes the engine of a number, initialised with its seed.
-        features, rows, plan: as for `training.train`.
+        features, plan: as for `training.train`.
         n_threads: shared among the members that run.
         a_round: members of a round.
         observer, stop: as for `training.train`; with several members `stop` is asked from their threads.
@@ -238,8 +252,8 @@ def train(
     if len(untrained) == 1:
         engine = engine_of(0)
         callback = None if callback_of is None else callback_of(0)
-        return [_train_one(untrained[0], engine, features, rows, plan, observer or Silent(), stop, callback)], [engine]
-    side_by_side = _SideBySide(untrained, engine_of, features, rows, plan, n_threads, a_round, stop, callback_of)
+        return [_train_one(untrained[0], engine, features, plan, observer or Silent(), stop, callback)], [engine]
+    side_by_side = _SideBySide(untrained, engine_of, features, plan, n_threads, a_round, stop, callback_of)
     return side_by_side.run(observer or Silent())
 
 
@@ -252,14 +266,13 @@ def _train_one(
     untrained: Untrained,
     engine: Engine,
     features: EncodedRows,
-    rows: NDArray[np.int64],
     plan: Plan,
     observer: training.Observer,
     stop: Callable[[], str | None],
     callback: Callback | None,
 ) -> Member:
     history = training.train(
-        engine, features, untrained.targets, rows, plan, untrained.seed,
+        engine, features, untrained.targets, untrained.rows, plan, untrained.seed,
         weights=untrained.weights, validation=untrained.validation, observer=observer, stop=stop, callback=callback,
     )  # fmt: skip
     engine.finish()  # before the copy of its parameters is made
@@ -280,7 +293,6 @@ class _SideBySide:
         untrained: Sequence[Untrained],
         engine_of: Callable[[int], Engine],
         features: EncodedRows,
-        rows: NDArray[np.int64],
         plan: Plan,
         n_threads: int,
         a_round: int,
@@ -288,9 +300,9 @@ class _SideBySide:
         callback_of: Callable[[int], Callback] | None,
     ) -> None:
         self.untrained, self.engine_of, self.stop, self.callback_of = untrained, engine_of, stop, callback_of
-        self.features, self.rows, self.plan = features, rows, plan
+        self.features, self.plan = features, plan
         self.n_threads, self.a_round = min(n_threads, MAX_THREADS), a_round
-        self.standings = [Standing(one.name) for one in untrained]
+        self.standings = [Standing(one.name, len(one.rows) * plan.max_epochs) for one in untrained]
         self.trained: list[tuple[Member, Engine] | None] = [None] * len(untrained)
         self._numbers = iter(range(len(untrained)))
         self._lanes = lanes(len(untrained), n_threads)
@@ -337,9 +349,7 @@ class _SideBySide:
             self._share()
         standing = self.standings[number]
         callback = None if self.callback_of is None else self.callback_of(number)
-        member = _train_one(
-            self.untrained[number], engine, self.features, self.rows, self.plan, standing, self._asked, callback
-        )
+        member = _train_one(self.untrained[number], engine, self.features, self.plan, standing, self._asked, callback)
         self.trained[number], standing.history = (member, engine), member.history
         with self._lock:
             del self._running[number]

@@ -270,6 +270,7 @@ class Model:
         if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
             raise InputError("versions must be an object of texts.")
         facts, trainings = _checked_record(fields["record"], count if has_members else None)
+        _check_split(facts["split"], plan)
         if "weights" in facts:
             _check_weights(facts["weights"], target)
         if "calibration" in facts:
@@ -413,6 +414,15 @@ def _checked_record(value: object, count: int | None) -> tuple[dict[str, Any], l
     for training in trainings:
         _check_history(training["history"])
     return {name: record[name] for name in facts}, trainings
+
+
+def _check_split(split: dict[str, Any], plan: Plan) -> None:
+    """Raise InputError unless the plan's folds are those of the split."""
+    folds = split.get("folds") if split.get("kind") == "folds" else 1
+    if type(folds) is not int or folds != plan.folds:
+        raise InputError(f"the record's split has folds {brief(folds)}; the plan has {plan.folds}.")
+    if folds == 1 and split.get("kind") == "folds":
+        raise InputError("the record's split can't be of 1 folds.")
 
 
 def _check_weights(value: object, target: TargetEncoder) -> None:

@@ -416,6 +416,15 @@ SETTINGS: tuple[Setting, ...] = (
         is_finer=True,
         allowed=NUMBER_SCALES,
     ),
+    Setting(
+        "folds",
+        WHOLE,
+        "1",
+        "from 2 on: the rows are shared out among so many folds, each network of the ensemble (so many unless ensemble"
+        " says more) is trained on all folds but one, which judges it, and every row calibrates, by the networks that"
+        " were not trained on it",
+        is_finer=True,
+    ),
 )
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 _PLAN_FIELDS = frozenset(field.name for field in dataclasses.fields(Plan))

@@ -541,6 +541,9 @@ class Plan:
         early_stopping: hold out rows, keep the best epoch, stop after `patience` epochs without a better one.
         patience: epochs.
         validation_fraction: share of the rows held out.
+        folds: 1: rows are held out once, for all networks. k from 2 on: the rows are shared out among k folds; the
+            i-th network of an ensemble is trained on all of them but the (i mod k)-th, which judges it, and every k
+            networks the folds are dealt anew.
         metric: what the held-out rows are judged by.
         calibrate: fit the calibration on the held-out rows.
     """
@@ -571,6 +574,7 @@ class Plan:
     early_stopping: bool = True
     patience: int = 10
     validation_fraction: float = 0.1
+    folds: int = 1
     metric: str = "log_loss"
     calibrate: bool = True
 
@@ -603,6 +607,7 @@ class Plan:
         _whole("max_epochs", self.max_epochs, 1, 10**9)
         _whole("patience", self.patience, 1, 10**9)
         _number("validation_fraction", self.validation_fraction, 0, 1, open_low=True, open_high=True)
+        _whole("folds", self.folds, 1, MAX_NETWORKS)
         for name in ("early_stopping", "calibrate", "rate_by_width"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name} must be True or False; got {brief(getattr(self, name))}.")

@@ -26,7 +26,7 @@ class SeenRows:
 
     def __init__(self, features: EncodedRows, rows: NDArray[np.int64], *, is_sparse: bool) -> None:
         self._is_sparse = is_sparse
-        self._hashes = np.unique(self._hashes_of(features, rows))
+        self._hashes, self._number = np.unique(self._hashes_of(features, rows), return_inverse=True)
 
     def count(self, parts: Iterable[EncodedRows], rows: NDArray[np.int64] | None = None) -> int:
         """How many rows of the parts, or of `rows` of a single part, are the same as one of these.
@@ -34,6 +34,13 @@ class SeenRows:
         Two million rows on each side that all differ are taken for the same with a probability of 2⁻²².
         """
         return sum(int(np.isin(self._hashes_of(part, rows), self._hashes).sum()) for part in parts)
+
+    def count_across(self, fold_of: NDArray[np.int64]) -> int:
+        """How many of these rows are the same as one in another fold; `fold_of` is the number of each row's fold."""
+        first, last = np.full(len(self._hashes), np.iinfo(np.int64).max), np.full(len(self._hashes), -1)
+        np.minimum.at(first, self._number, fold_of)
+        np.maximum.at(last, self._number, fold_of)
+        return int((first < last)[self._number].sum())
 
     def _hashes_of(self, features: EncodedRows, rows: NDArray[np.int64] | None) -> NDArray[np.int64]:
         found = [

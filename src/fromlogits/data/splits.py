@@ -133,14 +133,23 @@ def last_rows(times: NDArray[Any], fraction: float) -> tuple[Rows, Rows]:
     return np.sort(order[:cut]), np.sort(order[cut:])
 
 
-def folds(targets: Targets, n_classes: int, n_folds: int, seed: int, groups: Rows | None = None) -> Rows:
+def folds(
+    targets: Targets,
+    n_classes: int,
+    n_folds: int,
+    seed: int,
+    groups: Rows | None = None,
+    *,
+    option: str = "--folds ",
+) -> Rows:
     """The number of each row's fold, from 0: (n,). Each fold has its share of every class or label.
 
     A class's rows are shared out to within one row, a label's by iterative stratification; see `validation_rows`.
+    `option` is how a message says the number of folds.
     """
     n = len(targets)
     if n_folds > n:
-        raise InputError(f"{n} rows can't make {n_folds} folds; give more rows, or fewer folds (--folds {n}).")
+        raise InputError(f"{n} rows can't make {n_folds} folds; give more rows, or fewer folds ({option}{n}).")
     if _is_class(targets) and groups is None:
         order = _random_order(n, seed, FOLD_STREAM)
         fold = np.empty(n, np.int64)
@@ -150,7 +159,7 @@ def folds(targets: Targets, n_classes: int, n_folds: int, seed: int, groups: Row
     if len(items) < n_folds:
         raise InputError(
             f"{len(items)} group{'s' * (len(items) != 1)} of rows can't make {n_folds} folds; each fold needs one."
-            + (f" Fewer folds: --folds {len(items)}." if len(items) > 1 else "")
+            + (f" Fewer folds: {option}{len(items)}." if len(items) > 1 else "")
         )
     room = [(n + n_folds - 1 - fold) // n_folds for fold in range(n_folds)]
     return _dealt(items, n_classes, room, _random_order(len(items), seed, FOLD_STREAM))[items.of_row]
