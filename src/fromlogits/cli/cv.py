@@ -106,7 +106,7 @@ def cv(
             warn(words)
 
     def fold_done(fold: Fold) -> None:
-        trained_on = counted(fold.n_train + fold.n_validation, "row")
+        trained_on = counted(len(division.trained_on(fold.number - 1)), "row")
         progress.say(
             f"fold {fold.number} of {folds}: {trained_on} trained on, {len(fold.rows):,}"
             f" judged after {time.perf_counter() - started:.1f} s"

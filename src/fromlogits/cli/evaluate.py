@@ -21,6 +21,7 @@ from .figures import show
 from .opening import open_model, read_labelled
 from .options import Data, Json, Model, Threads, named, read_coverage, reads_files
 from .output import (
+    about_validation,
     as_json,
     chose_decisions,
     decision_text,
@@ -94,11 +95,12 @@ def evaluate(
     if is_validation_file or has_calibrated:
         report["selected_on"] = True
     is_training_file = classifier.record_["data_sha256"] == dataset.digest
-    rows = held_out_rows(classifier, targets, dataset) if is_training_file else None
-    if rows is not None:
+    held = _held_out(classifier, targets, dataset, logits_nc) if is_training_file else None
+    if held is not None:
+        rows, held_nc = held
         of_rows = None if weights is None else weights[rows]
         of_group = None if groups is None else groups[rows]
-        held_out = classifier._figures(logits_nc[rows], targets.take(rows, axis=0), of_rows, of_group, coverage=wanted)
+        held_out = classifier._figures(held_nc, targets.take(rows, axis=0), of_rows, of_group, coverage=wanted)
         report["held_out"] = {
             "rows": len(rows),
             "selected_on": selected_on(classifier.plan_, decides=decides),
@@ -112,9 +114,8 @@ def evaluate(
     if words := about_weights(data, dataset, *trained_with_weights(classifier)):
         progress.tell(f"note: {words}.")
     if is_training_file:
-        progress.tell(
-            f"warning: the model was trained on this very file ({named(data)}): {_what_to_trust(rows, say)}.", "yellow"
-        )
+        trust = _what_to_trust(classifier, say, has_held_out=held is not None)
+        progress.tell(f"warning: the model was trained on this very file ({named(data)}): {trust}.", "yellow")
     elif is_validation_file:
         progress.tell(
             f"warning: this is the file that the training was validated on ({named(data)}): these rows {say}, so the"
@@ -137,11 +138,13 @@ def evaluate(
     drawn = "other rows" if groups is None else f"other groups of {classifier.encoder_.schema.group_names[0]}"
     shares = [say] * is_validation_file + ["calibrated it"] * has_calibrated
     about = f"all rows{weighted}, which {' and '.join(shares)}:" if shares else f"all rows{weighted}:"
-    if rows is None:
+    if held is None:
         shown = figures
     else:
         results.tell(figures_text(about, {name: figures[name] for name in SHORT[task]}), "bold")
-        shown, about = held_out, f"\nheld-out rows ({len(rows):,}{weighted}, which {say}):"
+        which = "held-out rows" if classifier.plan_.folds == 1 else "rows out of fold"
+        about = f"\n{which} ({len(rows):,}{about_validation(classifier.plan_, weighted, decides=decides)}):"
+        shown = held_out
     show(results, about, shown, drawn)
     if decision := shown.get("decision"):
         results.tell(f"decides for: {decision_text(classifier, decision['figures'])}")
@@ -214,10 +217,43 @@ def unknown_classes(
     return f"{count:,} rows have a class that the model does not know, such as {first}; {several}."
 
 
-def _what_to_trust(rows: NDArray[np.int64] | None, say: str) -> str:
-    if rows is None:
+def _what_to_trust(classifier: Classifier, say: str, *, has_held_out: bool) -> str:
+    if not has_held_out:
         return "the figures say how well it remembers, not how good it is on new rows"
+    if classifier.plan_.folds > 1:
+        return (
+            "only what is said of the rows out of fold, by the networks that were not trained on them, says how good it"
+            f" is on new ones, and they {say}"
+        )
     return f"only the held-out rows say how good it is on new ones, and they {say}"
+
+
+def _held_out(
+    classifier: Classifier, targets: NDArray[Any] | SparseLabels, dataset: Dataset, logits_nc: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+    """The rows of the training file that have figures of their own, and their logits; None if there are none.
+
+    Args:
+        logits_nc: of all rows. With folds those of networks that were trained on a row have no say in its own.
+    """
+    if classifier.plan_.folds == 1:
+        rows = held_out_rows(classifier, targets, dataset)
+        return None if rows is None else (rows, logits_nc[rows])
+    from ..data.label_sets import SparseLabels
+    from ..fitting import folds_of
+
+    if not isinstance(targets, SparseLabels) and (targets < 0).any():
+        return None  # a forged record, likewise
+    groups = None if dataset.groups is None else as_groups(dataset.groups, len(dataset))
+    split, n_rounds = classifier.record_["split"], classifier._networks.n_rounds
+    folds = folds_of(split, n_rounds, targets, dataset.weights, classifier.target_, groups)
+    if folds is None:
+        return None
+    features = classifier.encoder_.encode(as_inputs(dataset.features))
+    places, own_nc = folds.out_of_fold(classifier._networks, features, classifier.head_)
+    if len(places) != classifier.record_["n_validation"]:
+        return None
+    return folds.rows[places], classifier.calibration_.apply(own_nc)
 
 
 def held_out_rows(

@@ -19,6 +19,7 @@ from .display import Screen
 from .opening import open_model, read_labelled_or_not
 from .options import DATA_HELP, Json, Model, reads_files
 from .output import (
+    OUT_OF_FOLD,
     aligned,
     as_json,
     calibration_text,
@@ -92,7 +93,9 @@ def inspect(
     say = say_of_validation(classifier.plan_, decides=chose_decisions(record))
     digest = record["split"].get("data_sha256")
     more = "of the same row" if digest is not None and digest == record["data_sha256"] else "more row"
-    held_out = counted(record["n_validation"], more)
+    judged = f"{counted(record['n_validation'], more)} {say}"
+    if plan["folds"] > 1:
+        judged = f"{counted(record['n_validation'], 'row')} in {plan['folds']} folds, {OUT_OF_FOLD}; they {say}"
     if len(classifier.members_) > 1:
         epochs = f"{classifier.n_iter_} at most"
     else:
@@ -102,7 +105,7 @@ def inspect(
         ("optimizer", f"{plan['optimizer']}, learning rate {plan['learning_rate']:g}, {plan['schedule']}"),
         ("batches", counted(plan["batch_size"], "row")),
         ("trained on", counted(record["n_train"], "row")),
-        ("validation", f"{held_out} {say}" if record["n_validation"] else "no rows were held out"),
+        ("validation", judged if record["n_validation"] else "no rows were held out"),
         ("epochs", epochs),
         ("seed", str(record["seed"])),
         ("calibration", calibration_text(record, is_one_unit=classifier._is_one_unit)),

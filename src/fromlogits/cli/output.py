@@ -38,6 +38,7 @@ PER_LABEL = ("label", "support", "roc_auc", "average_precision", "f1", "threshol
 SET_NAMES = ("set", "set_size")
 """The columns of prediction sets."""
 NO_PART = "took no part in the training"
+OUT_OF_FOLD = "each by the networks that were not trained on it"
 NUMBERS = re.compile(r"\[\n +[-+.\deE]+(?:,\n +[-+.\deE]+)*\n *\]")
 """A list of numbers over several lines, which no string holds: a line's end is escaped there."""
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -158,10 +159,16 @@ def selected_on(plan: Plan, *, decides: bool = False) -> bool:
 def say_of_validation(plan: Plan, *, decides: bool = False) -> str:
     """What the validation rows did, to follow "rows, which"."""
     if plan.early_stopping:
-        return "chose the epoch" + " and the decisions" * decides
+        return "chose the epoch" + "s" * (plan.folds > 1) + " and the decisions" * decides
     if plan.calibrate:
         return "calibrated it" + " and chose its decisions" * decides
     return "chose its decisions" if decides else NO_PART
+
+
+def about_validation(plan: Plan, weighted: str = "", *, decides: bool = False) -> str:
+    """What follows a count of validation rows: who judges them, and what they did."""
+    say = say_of_validation(plan, decides=decides)
+    return f"{weighted}, which {say}" if plan.folds == 1 else f"{weighted}, {OUT_OF_FOLD}; they {say}"
 
 
 def chose_decisions(record: Mapping[str, Any]) -> bool:

@@ -38,6 +38,7 @@ from .options import (
 )
 from .output import (
     NO_PART,
+    about_validation,
     as_json,
     calibration_text,
     check_output,
@@ -69,6 +70,8 @@ if TYPE_CHECKING:
 STOPPED = {"interrupt": 130, "terminate": 143}
 MAX_TABLE_LAYERS = 12
 TRAINED_ON = "the network was trained on"
+HOLDS_OUT = ("fraction", "group", "time")
+"""The kinds of split whose validation rows are not trained on, and come from the same file."""
 
 
 @describes_training
@@ -132,7 +135,11 @@ def train(
     duplicates: dict[str, int] = {}
     seen = SeenRows(fit.features, fit.rows, is_sparse=fit.encoder.kind == "scaled")
     if fit.valid_features is not None:
-        duplicates["validation"] = seen.count([fit.valid_features], fit.valid_rows)
+        duplicates["validation"] = (
+            seen.count([fit.valid_features], fit.valid_rows)
+            if fit.folds is None
+            else seen.count_across(fit.folds.deals[0])
+        )
     if test_data is not None:
         with naming(test):  # a fault is told now, not after the training
             duplicates["test"] = seen.count(fit.encoder.encode_parts(as_inputs(test_data.features)))
@@ -209,6 +216,8 @@ def train(
                 classifier._run(fit, observer=display, stop=lambda: stop.reason)
                 display.finished(classifier.history_)
             progress.say(f"{how_it_ended(classifier.members_, training_plan, fit.summary.n_networks)}\n")
+            if words := fit.summary.without_a_judge(classifier.record_["n_validation"]):
+                progress.tell(f"warning: {words}.", "yellow")
             path = _save(classifier, path, data, is_named=output is not None, overwrite=overwrite)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("nothing was saved") from None
@@ -224,9 +233,9 @@ def train(
         if json:
             results.tell(as_json(report))
         else:
-            did = say_of_validation(training_plan, decides=chose_decisions(classifier.record_))
+            weighted, decides = if_weighted(valid_data or dataset), chose_decisions(classifier.record_)
             says = {
-                "validation": f"{if_weighted(valid_data or dataset)}, which {did}",
+                "validation": about_validation(training_plan, weighted, decides=decides),
                 "test": f"{if_weighted(test_data)}, which {test_say}",
             }
             rows = shlex.join(
@@ -391,9 +400,14 @@ def plan(
     decides: bool = False,
 ) -> str:
     """What will be done, a few lines."""
-    rows = f"{counted(summary.n_train, 'row')} to train on"
-    if summary.n_valid:
-        purpose = purpose_of_validation(summary.plan, decides=decides)
+    rows, folds = f"{counted(summary.n_train, 'row')} to train on", summary.plan.folds
+    purpose = purpose_of_validation(summary.plan, decides=decides)
+    if folds > 1:
+        rows = (
+            f"{counted(summary.n_train, 'row')}: {summary.n_networks:,} networks, each trained on {folds - 1} of"
+            f" {folds} folds, the rows it did not see {purpose}"
+        )
+    elif summary.n_valid:
         rows += f", {summary.n_valid:,}{f' of {valid}' if valid else ''} {purpose}"
     else:
         rows += ", none held out"
@@ -437,7 +451,7 @@ def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
     summary = fit.summary
     return {
         "task": summary.task,
-        "rows": len(fit.rows) + summary.n_kept + (summary.n_valid if fit.split["kind"] != "given" else 0),
+        "rows": len(fit.rows) + summary.n_kept + (summary.n_valid if fit.split["kind"] in HOLDS_OUT else 0),
         "training_rows": summary.n_train,
         "validation_rows": summary.n_valid,
         **({"set_rows": summary.n_kept} if summary.n_kept else {}),
