@@ -449,7 +449,7 @@ def test_an_unknown_keyword_of_the_constructor_is_refused_with_the_nearest() -> 
 
     assert Wider(extra=3, max_epochs=5).max_epochs == 5
     with pytest.raises(TypeError):
-        fl.Classifier(time_limit=3)  # type: ignore[call-arg]
+        fl.Classifier(device="cuda")  # type: ignore[call-arg]
 
 
 def test_the_fitted_network_prints_its_layers() -> None:

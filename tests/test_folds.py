@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,10 @@ def trained_by_hand(fit: Fit, number: int, rows: NDArray[np.int64], validation: 
     return engine
 
 
+def _log_loss(known: NDArray[Any], logits_nc: NDArray[np.float32]) -> float | None:
+    return metrics.value("log_loss", "multi-class", logits_nc, known)
+
+
 def same(a: Any, b: Any) -> bool:
     return all(np.array_equal(x, y) for one, other in zip(a, b, strict=True) for x, y in zip(one, other, strict=True))
 
@@ -69,7 +74,8 @@ def test_each_network_has_the_bits_of_one_trained_by_hand_with_its_fold_as_valid
         own = fold_of(fit, number // 4) == number % 4
         judged = training.Validation(
             fit.encoder.encode(as_inputs(X[own])), None,
-            lambda z, y=CLASSES[own]: metrics.value("log_loss", "multi-class", z, y), lambda a, b: a < b,
+            partial(_log_loss, CLASSES[own]),
+            lambda a, b: a < b,
         )  # fmt: skip
         assert same(member.parameters, trained_by_hand(fit, number, np.flatnonzero(~own), judged).parameters())
 
@@ -88,7 +94,7 @@ def test_every_round_leaves_each_row_out_once_and_the_next_deals_anew() -> None:
         np.testing.assert_array_equal(np.sort(np.concatenate(left_out)), np.arange(N))
         for rows in left_out:
             for k in range(3):
-                assert abs((CLASSES[rows] == k).sum() - (k == CLASSES).sum() / 4) < 1
+                assert abs(np.count_nonzero(CLASSES[rows] == k) - np.count_nonzero(k == CLASSES) / 4) < 1
     assert (fold_of(fit, 0) != fold_of(fit, 1)).mean() > 0.5
 
 
@@ -226,7 +232,11 @@ def test_a_stop_after_the_first_round_judges_every_row() -> None:
 def test_ctrl_c_says_how_many_rows_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     from fromlogits.training import StopOnSignal
 
-    monkeypatch.setattr(StopOnSignal, "__enter__", lambda self: setattr(self, "reason", "interrupt") or self)
+    def enter(self: StopOnSignal) -> StopOnSignal:
+        self.reason = "interrupt"
+        return self
+
+    monkeypatch.setattr(StopOnSignal, "__enter__", enter)
     with pytest.warns(UserWarning, match=r"1 are kept.*; only 61 of the 241 rows have a network"):
         quick(n_jobs=1).fit(X, CLASSES)
 

@@ -36,20 +36,21 @@ MAY_IMPORT = {
     "folds": "members heads spec data",
     "fitting": "calibrating folds weights cores model members training decisions metrics engines heads spec presets"
     " data",
+    "budget": "fitting members training",
     "few_rows": "decisions engines data",
     "incremental": "weights cores fitting training members model decisions engines data",
     "callbacks": "fitting members model training engines",
     "estimator": "callbacks model",
     "calibrating": "weights model decisions metrics data",
-    "classifier": "callbacks calibrating weights cores estimator few_rows incremental fitting model members training"
-    " decisions metrics engines heads spec data",
+    "classifier": "budget callbacks calibrating weights cores estimator few_rows incremental fitting model members"
+    " training decisions metrics engines heads spec data",
     "mlp_classifier": "cores estimator weights engines heads spec data",
-    "cross_validation": "classifier weights fitting decisions metrics heads logits data",
+    "cross_validation": "budget classifier weights fitting decisions metrics heads logits data",
     "export": "classifier model_file heads logits spec data",
     "reports": "classifier decisions metrics heads logits spec data",
     "serving": "classifier decisions heads logits spec data",
-    "cli": "export reports serving cross_validation classifier calibrating weights fitting members training decisions "
-    "model_file metrics textbook heads logits spec settings data whole_file",
+    "cli": "budget export reports serving cross_validation classifier calibrating weights fitting members training "
+    "decisions model_file metrics textbook heads logits spec settings data whole_file",
     "fromlogits": "classifier mlp_classifier training metrics heads logits spec data textbook _core _isa",
     "__main__": "cli",
 }

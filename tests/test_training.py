@@ -178,11 +178,15 @@ def test_an_undefined_validation_metric_is_refused() -> None:
 
 def test_the_estimate_leaves_the_engine_as_initialised() -> None:
     engine = Counting()
-    seconds = training.estimated_seconds(
-        engine, Features(np.zeros((10, 1), np.float32)), np.zeros(10), ROWS, Plan(batch_size=5, max_epochs=100), 0
-    )
+    plan = Plan(batch_size=5, max_epochs=100)
+    found = training.pace(engine, Features(np.zeros((10, 1), np.float32)), np.zeros(10), ROWS, plan, 0)
     assert engine.steps == 0
-    assert 0 < seconds < 10
+    assert 0 < found.seconds(plan, 10, 0) < 10
+
+
+def test_the_estimate_counts_steps_and_judged_rows() -> None:
+    found = training.Pace(step_s=0.5, row_s=0.25)
+    assert found.seconds(Plan(batch_size=4, max_epochs=3), 9, 8) == 3 * (3 * 0.5 + 8 * 0.25)
 
 
 def test_where_steps_are_slow_a_stop_is_heard_after_the_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import calibrating, few_rows, fitting, members, training
+from . import budget, calibrating, few_rows, fitting, members, training
 from . import callbacks as callback
 from .cores import check_n_jobs, n_threads
 from .data.encoders import Surprises
@@ -56,6 +57,10 @@ class Classifier(Estimator):
         weight_decay: adds weight_decay/2 · ‖W‖² to the mean loss; that of adamw is decoupled. Biases are free.
         batch_size: rows per step.
         max_epochs: passes over the training rows at most.
+        time_limit: seconds that `fit` may take, or None. What does not fit by trial steps is left out before the
+            training starts, with a warning: first networks of the ensemble, then epochs, whose schedule is then that of
+            so many. Where the time is over all the same, every network keeps its best epoch. One and the same seed may
+            then give other networks.
         early_stopping: hold out rows and keep the best epoch; stop after `patience` epochs without a better one.
         patience: epochs.
         validation_fraction: share of rows held out, unless `fit` is given X_val and y_val.
@@ -127,6 +132,7 @@ class Classifier(Estimator):
         weight_decay: float | None = None,
         batch_size: int | None = None,
         max_epochs: int | None = None,
+        time_limit: float | None = None,
         early_stopping: bool | None = None,
         patience: int | None = None,
         validation_fraction: float | None = None,
@@ -155,6 +161,7 @@ class Classifier(Estimator):
         self.weight_decay = weight_decay
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.time_limit = time_limit
         self.early_stopping = early_stopping
         self.patience = patience
         self.validation_fraction = validation_fraction
@@ -215,12 +222,15 @@ class Classifier(Estimator):
             InputError: data or a setting is not what it must be.
             DivergedError: the loss stopped being finite.
         """
+        started = time.perf_counter()
         functions = callback.plain(callbacks)
+        budget.checked(self.time_limit)
         fit = self._prepare(
             X, y, X_val, y_val, sample_weight=sample_weight, sample_weight_val=sample_weight_val, groups=groups,
             times=times,
         )  # fmt: skip
-        for words in fit.summary.warnings:
+        fit, limit = budget.within(fit, self.time_limit, started)
+        for words in (*fit.summary.warnings, *([limit.words] if limit.words else [])):
             warnings.warn(words, stacklevel=2)
         lines = members.Lines(fit.summary.plan) if self.verbose else None
         if lines is not None:
@@ -232,16 +242,21 @@ class Classifier(Estimator):
                 self,
                 fit,
                 functions,
-                lambda callback_of: self._run(fit, observer=lines, stop=lambda: stop.reason, callback_of=callback_of),
+                lambda callback_of: self._run(
+                    fit, observer=lines, stop=lambda: stop.reason, stop_at=limit.stop_at, callback_of=callback_of
+                ),
                 self._attributes_of,
                 {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}},
             )
         if lines is not None:
             lines.finished()
+        n_judged = self.record_["n_validation"]
         if stop.reason is not None:
-            warnings.warn(
-                _interrupted(stop.reason, self.members_, fit.summary, self.record_["n_validation"]), stacklevel=2
-            )
+            what = "training was interrupted"
+            warnings.warn(_stopped(what, stop.reason, self.members_, fit.summary, n_judged), stacklevel=2)
+        elif limit.has_cut_short(self.members_, fit.summary.n_networks):
+            what = f"the time limit of {limit.seconds:g} s ended the training"
+            warnings.warn(_stopped(what, "time_limit", self.members_, fit.summary, n_judged), stacklevel=2)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Classifier:
@@ -255,7 +270,7 @@ class Classifier(Estimator):
         what each column of a frame is (one of words that are all alike in it is left out for good, and values that it
         lacks are unseen ones; a warning names what is left out), and what a preset makes of the number of rows it makes
         of its rows. From then on only `learning_rate`, `n_jobs` and what speaks of `fit` alone may change. There is no
-        validation: `early_stopping=True` and `calibrate=True` are refused, and `max_epochs`, `patience`,
+        validation: `early_stopping=True` and `calibrate=True` are refused, and `max_epochs`, `time_limit`, `patience`,
         `validation_fraction`, `metric` and `warm_start` speak of `fit`. Of `decide_for` it takes costs alone, which
         need no rows to choose. The learning rate is constant; a schedule is refused. `history_` has a record for each
         call.
@@ -377,10 +392,11 @@ class Classifier(Estimator):
         *,
         observer: Observer | None = None,
         stop: Callable[[], str | None] = lambda: None,
+        stop_at: float = math.inf,
         callback_of: Callable[[int], training.Callback] | None = None,
     ) -> None:
         """Train what `_prepare` made ready, and become the fitted classifier."""
-        self._become(*fit.run(observer=observer, stop=stop, callback_of=callback_of))
+        self._become(*fit.run(observer=observer, stop=stop, stop_at=stop_at, callback_of=callback_of))
 
     def _attributes_of(self, model: Model) -> dict[str, Any]:
         """The attributes of this classifier if it were fitted to that model."""
@@ -718,15 +734,16 @@ def _by_class(model: Model, setting: str) -> dict[Any, float] | None:
     return None if weights is None else dict(zip(model.target.classes, weights, strict=True))
 
 
-def _interrupted(reason: str, trained: Sequence[Member], summary: FitSummary, n_judged: int) -> str:
-    """What a stop by Ctrl-C left, in a sentence."""
+def _stopped(what: str, reason: str, trained: Sequence[Member], summary: FitSummary, n_judged: int) -> str:
+    """What a stop left, in a sentence."""
     rest = summary.without_a_judge(n_judged)
+    rest = f"; {rest}." if rest else "."
     if summary.n_networks == 1:
         one = trained[0]
         when = f"in epoch {one.n_epochs}" if one.history.stopped_by == reason else "after its last epoch"
-        return f"training was interrupted {when}; epoch {one.best_epoch} is kept."
+        return f"{what} {when}; epoch {one.best_epoch} is kept{rest}"
     ended = sum(member.history.stopped_by != reason for member in trained)
     return (
-        f"training was interrupted when {ended} of {summary.n_networks} networks were done;"
-        f" {len(trained)} are kept, each with its best epoch" + (f"; {rest}." if rest else ".")
+        f"{what} when {ended} of {summary.n_networks} networks were done;"
+        f" {len(trained)} are kept, each with its best epoch{rest}"
     )

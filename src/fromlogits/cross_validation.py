@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import fitting, metrics
+from . import budget, fitting, metrics
 from .classifier import Classifier
 from .data import splits
 from .data.groups_and_times import as_groups, as_times, numbered
@@ -248,10 +249,11 @@ def cross_validate(classifier: Classifier, X: Any, y: Any, **about: Any) -> Cros
 def trained(
     division: Division,
     *,
-    fold_begins: Callable[[Fit], None] = lambda fit: None,
+    fold_begins: Callable[[Fit, str], None] = lambda fit, left_out: None,
     fold_done: Callable[[Fold], None] = lambda fold: None,
 ) -> CrossValidation:
-    """What `cross_validate` does once the rows are divided; `fold_begins` and `fold_done` are told of each fold."""
+    """What `cross_validate` does once the rows are divided; `fold_begins` and `fold_done` are told of each fold, the
+    first of what a time limit leaves out."""
     target, targets, weights, fold_of = division.target, division.targets, division.weights, division.fold_of
     found, known = [], targets if isinstance(targets, SparseLabels) else targets.copy()
     logits_nc, thresholds = np.zeros((0, 0), np.float32), None
@@ -261,9 +263,11 @@ def trained(
     )
     for number in range(division.n_folds):
         judged = division.judged(number)
+        begun = time.perf_counter()
         clf, fit = division.prepared(number)
-        fold_begins(fit)
-        clf._run(fit)
+        fit, limit = budget.within(fit, clf.time_limit, begun)
+        fold_begins(fit, limit.words)
+        clf._run(fit, stop_at=limit.stop_at)
         stop = 0
         for part_nc in clf._logits_in_parts(division.inputs.take(judged), clf.calibration_):
             start, stop = stop, stop + len(part_nc)

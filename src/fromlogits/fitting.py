@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -156,26 +157,55 @@ class Fit:
     split: dict[str, Any]
     data_sha256: str | None
     summary: FitSummary
+    _paces: dict[int, training.Pace] = dataclasses.field(default_factory=dict, repr=False)
+    """By the number of threads, as they were found."""
 
-    def estimate(self) -> float:
-        """Seconds for all epochs of all networks, from a few trial steps."""
-        summary = self.summary
-        lanes = members.lanes(len(self.untrained), summary.n_threads)
-        self.engine.n_threads = max(1, summary.n_threads // lanes)
-        seconds = training.estimated_seconds(
-            self.engine, self.features, self.untrained[0].targets, self.untrained[0].rows, summary.plan, summary.seed,
-            self.untrained[0].weights,
+    def estimate(self, n_networks: int | None = None) -> float:
+        """Seconds for all epochs of so many networks, or of all, from a few trial steps."""
+        n_networks = len(self.untrained) if n_networks is None else n_networks
+        lanes = members.lanes(n_networks, self.summary.n_threads)
+        pace = self._pace(max(1, self.summary.n_threads // lanes))
+        one = self.untrained[0]
+        return -(-n_networks // lanes) * pace.seconds(self.summary.plan, len(one.rows), one.n_validation)
+
+    def judging_seconds(self, n_networks: int) -> float:
+        """Of an epoch's end, and of what the first so many networks make of validation and kept rows in the end."""
+        judged = sum(one.n_validation for one in self.untrained[:n_networks]) + n_networks * self.summary.n_kept
+        return self._pace(self.summary.n_threads).row_s * judged + self._pace(1).row_s * self.untrained[0].n_validation
+
+    def _pace(self, n_threads: int) -> training.Pace:
+        if n_threads not in self._paces:
+            one, summary = self.untrained[0], self.summary
+            self.engine.n_threads = n_threads
+            self._paces[n_threads] = training.pace(
+                self.engine, self.features, one.targets, one.rows, summary.plan, summary.seed, one.weights,
+                one.validation,
+            )  # fmt: skip
+        return self._paces[n_threads]
+
+    def reduced(self, n_rounds: int, max_epochs: int) -> Fit:
+        """The same with fewer rounds of networks, or fewer epochs."""
+        summary, a_round = self.summary, self.summary.members.a_round(self.target.n_classes)
+        kept = dataclasses.replace(summary.members, ensemble=n_rounds)
+        untrained = tuple(
+            dataclasses.replace(one, name=_name(one.label, number // a_round, kept))
+            for number, one in enumerate(self.untrained[: n_rounds * a_round])
+        )
+        summary = dataclasses.replace(
+            summary, members=kept, plan=summary.plan.replace({"max_epochs": max_epochs}),
+            head=_heads(self.head, summary.network, len(untrained)),
         )  # fmt: skip
-        return seconds * -(-len(self.untrained) // lanes)
+        return dataclasses.replace(self, untrained=untrained, summary=summary)
 
     def run(
         self,
         *,
         observer: Observer | None = None,
         stop: Callable[[], str | None] = lambda: None,
+        stop_at: float = math.inf,
         callback_of: Callable[[int], training.Callback] | None = None,
     ) -> tuple[Model, members.Logits]:
-        """Train, calibrate and judge; `observer`, `stop` and `callback_of` as for `members.train`. Once only.
+        """Train, calibrate and judge; `observer` and what follows as for `members.train`. Once only.
 
         Returns:
             The model, and its networks as they were trained, ready to predict.
@@ -186,7 +216,7 @@ class Fit:
             self.untrained,
             lambda number: self.engine_of(number) if number else self.engine,
             self.features, plan, self.summary.n_threads, a_round=a_round, observer=observer, stop=stop,
-            callback_of=callback_of,
+            stop_at=stop_at, callback_of=callback_of,
         )  # fmt: skip
         model = self.model_of(trained)
         networks = members.Logits(engines, self.head, model.members)
@@ -366,11 +396,10 @@ def prepare(
         return engine
 
     n_valid = 0 if valid_targets is None else len(valid_targets)
-    n_networks, described = len(untrained), HEADS[head].describe(network.n_outputs)
     summary = FitSummary(
         network,
         stated,
-        described if n_networks == 1 else f"{n_networks:,} networks, each {described}",
+        _heads(head, network, len(untrained)),
         target.task,
         target.classes,
         len(rows),
@@ -797,6 +826,12 @@ def _validation(metric: str, task: metrics.Task, by: _Judges) -> training.Valida
         lambda logits_nc: metrics.value(metric, task, logits_nc, by.targets, weights=by.counts),
         partial(metrics.is_better, metric),
     )
+
+
+def _heads(head: HeadName, network: Network, n_networks: int) -> str:
+    """The head of each network, in words."""
+    described = HEADS[head].describe(network.n_outputs)
+    return described if n_networks == 1 else f"{n_networks:,} networks, each {described}"
 
 
 def _name(label: Any, number: int, stated: Members) -> str:

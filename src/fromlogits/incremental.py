@@ -31,7 +31,10 @@ from .weights import Balance, Targets, checked, of_statistics, rows_that_count
 
 CALL_FLOPS = 5_000_000_000
 """Of one call of an engine, so that Ctrl-C is heard in between."""
-OF_FIT_ALONE = ("max_epochs", "patience", "validation_fraction", "metric", "warm_start", "early_stopping", "calibrate")
+OF_FIT_ALONE = (
+    "max_epochs", "time_limit", "patience", "validation_fraction", "metric", "warm_start", "early_stopping",
+    "calibrate",
+)  # fmt: skip
 SCHEDULES = ("schedule", "decay_schedule", "dropout_schedule")
 MAY_CHANGE = ("learning_rate", "n_jobs", "verbose", "decide_for", *OF_FIT_ALONE)
 """Settings that may be others from one batch to the next."""

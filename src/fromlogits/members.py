@@ -6,6 +6,7 @@ Each has the bits that it would have alone: threads, other members and the order
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -91,6 +92,13 @@ class Untrained:
     targets: NDArray[Any] | SparseLabels
     validation: Validation | None
     weights: Weights = UNWEIGHTED
+
+    @property
+    def n_validation(self) -> int:
+        """Rows that judge an epoch."""
+        if self.validation is None:
+            return 0
+        return len(self.validation.features if self.validation.rows is None else self.validation.rows)
 
 
 class Standing:
@@ -226,6 +234,7 @@ def train(
     a_round: int,
     observer: Observer | None = None,
     stop: Callable[[], str | None] = lambda: None,
+    stop_at: float = math.inf,
     callback_of: Callable[[int], Callback] | None = None,
 ) -> tuple[list[Member], list[Engine]]:
     """Train every member, as many at a time as there are threads; each is what `training.train` makes of it alone.
@@ -241,6 +250,8 @@ def train(
         n_threads: shared among the members that run.
         a_round: members of a round.
         observer, stop: as for `training.train`; with several members `stop` is asked from their threads.
+        stop_at: when the last of them stops, by `time.perf_counter`. Each has an even share of what is left when it
+            begins, so that on a machine that got slower all have fewer epochs, instead of the last ones none.
         callback_of: makes the callback of a number; with several members it is called from their threads.
 
     Returns:
@@ -252,14 +263,20 @@ def train(
     if len(untrained) == 1:
         engine = engine_of(0)
         callback = None if callback_of is None else callback_of(0)
-        return [_train_one(untrained[0], engine, features, plan, observer or Silent(), stop, callback)], [engine]
-    side_by_side = _SideBySide(untrained, engine_of, features, plan, n_threads, a_round, stop, callback_of)
+        asked = _until(stop_at, stop)
+        return [_train_one(untrained[0], engine, features, plan, observer or Silent(), asked, callback)], [engine]
+    side_by_side = _SideBySide(untrained, engine_of, features, plan, n_threads, a_round, stop, stop_at, callback_of)
     return side_by_side.run(observer or Silent())
 
 
 def lanes(n_networks: int, n_threads: int) -> int:
     """How many networks are trained at a time."""
     return max(1, min(n_networks, n_threads, MAX_THREADS))
+
+
+def _until(stop_at: float, stop: Callable[[], str | None]) -> Callable[[], str | None]:
+    """`stop`, which gives a reason once it is so late."""
+    return lambda: stop() or ("time_limit" if time.perf_counter() >= stop_at else None)
 
 
 def _train_one(
@@ -297,9 +314,11 @@ class _SideBySide:
         n_threads: int,
         a_round: int,
         stop: Callable[[], str | None],
+        stop_at: float,
         callback_of: Callable[[int], Callback] | None,
     ) -> None:
-        self.untrained, self.engine_of, self.stop, self.callback_of = untrained, engine_of, stop, callback_of
+        self.untrained, self.engine_of, self.callback_of = untrained, engine_of, callback_of
+        self.stop, self.stop_at = stop, stop_at
         self.features, self.plan = features, plan
         self.n_threads, self.a_round = min(n_threads, MAX_THREADS), a_round
         self.standings = [Standing(one.name, len(one.rows) * plan.max_epochs) for one in untrained]
@@ -341,15 +360,18 @@ class _SideBySide:
                 raise InputError(f"{self.untrained[number].name}: {error}") from error
 
     def _train(self, number: int) -> None:
-        if self._asked() is not None and number >= self.a_round:
+        if number >= self.a_round and _until(self.stop_at, self._asked)() is not None:
             return
+        now, n = time.perf_counter(), len(self.untrained)
+        waves_left = -(-(n - number) // lanes(n, self.n_threads))
+        asked = _until(now + (self.stop_at - now) / waves_left, self._asked)
         engine = self.engine_of(number)
         with self._lock:
             self._running[number] = engine
             self._share()
         standing = self.standings[number]
         callback = None if self.callback_of is None else self.callback_of(number)
-        member = _train_one(self.untrained[number], engine, self.features, self.plan, standing, self._asked, callback)
+        member = _train_one(self.untrained[number], engine, self.features, self.plan, standing, asked, callback)
         self.trained[number], standing.history = (member, engine), member.history
         with self._lock:
             del self._running[number]

@@ -365,7 +365,7 @@ def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-STOPPED_BY = ("max_epochs", "patience", "callback", "interrupt", "terminate", "partial_fit")
+STOPPED_BY = ("max_epochs", "patience", "callback", "time_limit", "interrupt", "terminate", "partial_fit")
 FACTS: dict[str, Callable[[Any], bool]] = {
     "preset": lambda v: isinstance(v, str),
     "seed": lambda v: _is_count(v, 2**63 - 1),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
@@ -85,6 +86,14 @@ def _read_number(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", value):
         return float(value)
     raise ValueError("a number such as 0.001")
+
+
+def _read_seconds(value: object) -> object:
+    with contextlib.suppress(ValueError):
+        seconds = _read_number(value)
+        if isinstance(seconds, (int, float)) and 0 < seconds < math.inf:
+            return seconds
+    raise ValueError("seconds, a number above 0 such as 60")
 
 
 def _read_switch(value: object) -> object:
@@ -202,6 +211,7 @@ def _or_none(kind: Kind) -> Kind:
 WHOLE = Kind("whole number", "N", _read_whole)
 NUMBER = Kind("number", "X", _read_number)
 SWITCH = Kind("true or false", "BOOL", _read_switch)
+SECONDS = Kind("seconds", "S", _read_seconds)
 WORD = Kind("word", "WORD", _read_word)
 SIZES = Kind('units, as in "25,15"', "UNITS", _read_sizes)
 NETWORK = Kind('layers, as in "25 relu, 10 linear"', "LAYERS", _read_network)
@@ -254,6 +264,14 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("batch_size", WHOLE, "by the preset", "rows a step"),
     Setting("max_epochs", WHOLE, "by the preset", "passes over the training rows, at most", flag="--epochs"),
+    Setting(
+        "time_limit",
+        _or_none(SECONDS),
+        "none",
+        "seconds that the training may take, from the start of the command (in Python, of fit) to the saved file; what"
+        " does not fit, networks of the ensemble first and then epochs, is left out and said (cv: of each training)",
+        flag="--time-limit",
+    ),
     Setting(
         "early_stopping",
         SWITCH,

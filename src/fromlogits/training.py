@@ -21,6 +21,7 @@ from .engines.base import UNWEIGHTED, Engine, Parameters, Steps, Weights
 from .errors import DivergedError, InputError
 from .spec import Plan
 
+TRIAL_ROWS = 1024
 SPAN_S = 0.1
 """Work handed to the engine per call: short enough that Ctrl-C and the display feel immediate."""
 
@@ -64,8 +65,8 @@ class History:
     epochs: tuple[EpochRecord, ...]
     best_epoch: int
     stopped_by: str
-    """max_epochs, patience, callback, interrupt (Ctrl-C) or terminate (SIGTERM); or partial_fit, whose passes are short
-    ones over what it was given."""
+    """max_epochs, patience, callback, time_limit, interrupt (Ctrl-C) or terminate (SIGTERM); or partial_fit, whose
+    passes are short ones over what it was given."""
 
 
 class Observer(Protocol):
@@ -333,7 +334,24 @@ def train(
     return History(tuple(records), best_epoch, stopped_by or "max_epochs")
 
 
-def estimated_seconds(
+@dataclass(frozen=True)
+class Pace:
+    """How fast one network is, by a few trials.
+
+    Attributes:
+        step_s: seconds of a step.
+        row_s: of the logits of a row that judges.
+    """
+
+    step_s: float
+    row_s: float
+
+    def seconds(self, plan: Plan, n_rows: int, n_valid: int) -> float:
+        """Of all max_epochs, each of so many rows and judged by so many."""
+        return plan.max_epochs * (self.step_s * math.ceil(n_rows / plan.batch_size) + self.row_s * n_valid)
+
+
+def pace(
     engine: Engine,
     features: EncodedRows,
     targets: NDArray[Any] | SparseLabels,
@@ -341,21 +359,33 @@ def estimated_seconds(
     plan: Plan,
     seed: int,
     weights: Weights = UNWEIGHTED,
-) -> float:
-    """Time of all max_epochs, from a few trial steps of about 10 ms in all; the parameters stay what they were."""
+    validation: Validation | None = None,
+) -> Pace:
+    """From trials of about 20 ms each; the parameters stay what they were. The arguments are those of `train`."""
     before = engine.parameters()
     plan = _for_rows(plan, len(rows))
     batch, step = rows[: plan.batch_size], scheduled(plan, 0, 1, 1)
     engine.start(plan, seed)
-    engine.train_span(features, targets, batch, step, 0.0, weights)  # the first one finds cold caches
-    trials: list[float] = []
-    while sum(trials) < 0.01 and len(trials) < 100:
-        started = time.perf_counter()
-        engine.train_span(features, targets, batch, step, 0.0, weights)
-        trials.append(time.perf_counter() - started)
+    step_s = _usual(lambda: engine.train_span(features, targets, batch, step, 0.0, weights))
     engine.set_parameters(before)
-    # The shortest: another process that took the core for a moment would count for every step to come.
-    return min(trials) * math.ceil(len(rows) / plan.batch_size) * plan.max_epochs
+    if validation is None:
+        return Pace(step_s, 0.0)
+    some = validation.rows if validation.rows is not None else np.arange(len(validation.features))
+    some = some[:TRIAL_ROWS]
+    return Pace(step_s, _usual(lambda: engine.logits(validation.features, some)) / len(some))
+
+
+def _usual(work: Callable[[], object]) -> float:
+    """Mean seconds of some trials. The first finds cold caches, and in the slowest another process may have taken the
+    core for a moment, which would count for every step to come; on a machine that is always busy many are slow."""
+    work()
+    trials: list[float] = []
+    while sum(trials) < 0.02 and len(trials) < 200:
+        started = time.perf_counter()
+        work()
+        trials.append(time.perf_counter() - started)
+    trials.sort()
+    return sum(trials[: max(1, len(trials) - 1)]) / max(1, len(trials) - 1)
 
 
 def _for_rows(plan: Plan, n: int) -> Plan:

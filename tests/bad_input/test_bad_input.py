@@ -1442,6 +1442,54 @@ CASES: dict[str, list[Case]] = {
             "groups (--group) say which rows are held out; with X_val (--valid) none are. Leave one of them out.",
         ),
         Case(
+            "folds beside rows of their own to validate on",
+            table,
+            f"{TRAIN} --set folds=3 --valid t.csv",
+            "with folds=3 (--set folds=3) every row judges the networks that are not trained on it; X_val (--valid) is other rows that do. Give one.",
+        ),
+        Case(
+            "folds in time",
+            table,
+            f"{TRAIN} --set folds=3 --time-column size",
+            "with folds=3 (--set folds=3) every row judges the networks that are not trained on it; times (--time-column) let the last rows do. Give one.",
+        ),
+        Case(
+            "folds where nothing is judged",
+            table,
+            f"{TRAIN} --set folds=3 --set early_stopping=false --set calibrate=false",
+            "with folds=3 (--set folds=3) each network leaves rows out, to choose its epoch and to calibrate; with early_stopping=false and calibrate=false there is nothing to do for them. Leave one of them on, or folds out.",
+        ),
+        Case(
+            "more folds than networks",
+            table,
+            f"{TRAIN} --set folds=5 --set ensemble=3",
+            "folds=5 needs a network without each fold, an ensemble of 5 at least; it is 3. Set ensemble=5 or more, or leave it out, or set folds=3.",
+        ),
+        Case(
+            "no fold at all",
+            table,
+            f"{TRAIN} --set folds=0",
+            "--set folds=0: folds must be a whole number from 1 to 4096; got 0.",
+        ),
+        Case(
+            "more folds than groups",
+            text("size,weight,day,kind\n" + "1,2,3,a\n2,3,4,b\n" * 10),
+            f"{TRAIN} --set folds=3 --group size",
+            "2 groups of rows can't make 3 folds; each fold needs one. Fewer folds: --set folds=2.",
+        ),
+        Case(
+            "a time limit of nothing",
+            table,
+            f"{TRAIN} --time-limit 0",
+            "--time-limit 0: time_limit must be seconds, a number above 0 such as 60, or none; got '0'.",
+        ),
+        Case(
+            "a time limit in words",
+            table,
+            f"{TRAIN} --time-limit 5min",
+            "--time-limit 5min: time_limit must be seconds, a number above 0 such as 60, or none; got '5min'.",
+        ),
+        Case(
             "a time where nothing is held out",
             table,
             f"{TRAIN} --time-column size --set early_stopping=false --set calibrate=false",
@@ -1782,8 +1830,8 @@ CASES: dict[str, list[Case]] = {
         Case(
             "an option of a later version",
             table,
-            f"{TRAIN} --time-limit 60",
-            "train: there is no option --time-limit. Did you mean --time-column? See fromlogits train --help.",
+            f"{TRAIN} --images photo",
+            "train: there is no option --images. Did you mean --image-shape? See fromlogits train --help.",
         ),
         Case("no data", table, "train --target kind", "train: DATA is missing. See fromlogits train --help."),
         Case(

@@ -98,8 +98,10 @@ def cv(
             said.add(words)
             progress.tell(f"warning: {words.rstrip('.')}.", "yellow")
 
-    def fold_begins(fit: Fit) -> None:
-        """What was noticed about the columns, which each training learns anew."""
+    def fold_begins(fit: Fit, left_out: str = "") -> None:
+        """What was noticed about the columns, which each training learns anew, and what a time limit leaves out."""
+        if left_out:
+            warn(left_out)
         for words in fit.encoder.notes:
             note(words)
         for words in fit.encoder.warnings:

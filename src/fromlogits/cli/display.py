@@ -396,6 +396,7 @@ def how_it_ended(members: Sequence[Member], plan: Plan, n_networks: int) -> str:
     words = {
         "patience": f"stopped with none better in {counted(plan.patience, 'epoch')}",
         "max_epochs": f"ran {all_epochs(plan.max_epochs)}",
+        "time_limit": "stopped by the time limit",
         "interrupt": "stopped by Ctrl-C",
         "terminate": "stopped by SIGTERM",
     }
@@ -418,7 +419,8 @@ def how_one_ended(history: History, plan: Plan) -> str:
         return f"stopped after epoch {last}: none better than epoch {best} in {plan.patience}; epoch {best} is kept"
     if history.stopped_by == "max_epochs":
         return f"{all_epochs(last)} done" + (f"; epoch {best} is kept" if best != last else "")
-    asked = {"interrupt": "Ctrl-C", "terminate": "SIGTERM"}.get(history.stopped_by, history.stopped_by)
+    words = {"time_limit": "the time limit", "interrupt": "Ctrl-C", "terminate": "SIGTERM"}
+    asked = words.get(history.stopped_by, history.stopped_by)
     if not plan.early_stopping:
         return f"stopped by {asked} in epoch {last}; epoch {best}, the last, is kept"
     return f"stopped by {asked} in epoch {last}; the best so far, epoch {best}, is kept"

@@ -23,6 +23,7 @@ import typer
 import typer.main
 
 from ..errors import FromlogitsError, InputError, ModelFileError, nearest
+from . import clock
 from .display import discard, printable, standard_output
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -35,6 +36,7 @@ class _Terminated(BaseException):
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's own) and return its exit code."""
+    clock.begin(is_own_process=argv is None)
     arguments = list(sys.argv[1:] if argv is None else argv)
     is_debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"] or ["--help"]

@@ -101,6 +101,7 @@ class Recipe:
     ] = None
     preset: Annotated[str | None, setting_option("--preset")] = None
     epochs: Annotated[str | None, setting_option("--epochs")] = None
+    time_limit: Annotated[str | None, setting_option("--time-limit")] = None
     seed: Annotated[str | None, setting_option("--seed", default="0")] = None
     threads: Threads = None
     metric: Annotated[str | None, setting_option("--metric")] = None
@@ -161,6 +162,7 @@ class Recipe:
             "--layers": self.layers,
             "--preset": self.preset,
             "--epochs": self.epochs,
+            "--time-limit": self.time_limit,
             "--seed": self.seed,
             "--threads": self.threads,
             "--metric": self.metric,

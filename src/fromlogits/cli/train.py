@@ -19,6 +19,7 @@ import typer
 
 from ..data.reading import Reading
 from ..errors import FromlogitsError, InputError, counted
+from . import clock
 from .columns import columns_table, noticed_notes
 from .display import Screen, display_for, duration, how_it_ended
 from .evaluate import about_weights, unknown_labels
@@ -60,6 +61,7 @@ from .output import (
 )
 
 if TYPE_CHECKING:
+    from ..budget import Limit
     from ..classifier import Classifier
     from ..data.sources import Dataset
     from ..data.targets import TargetEncoder
@@ -98,7 +100,8 @@ def train(
     overwrite: Overwrite = False,
 ) -> int:
     """Train a classifier on DATA and save it as one file."""
-    started = time.perf_counter()
+    started = clock.began()
+    from .. import budget
     from ..data.duplicates import SeenRows
     from ..data.inputs import as_inputs
     from ..data.sources import read
@@ -192,12 +195,16 @@ def train(
         progress.say(f"note: {say_of_duplicates(duplicates['validation'], fit.summary.n_valid, 'validation')}.")
     if n_test is not None and duplicates["test"] and test_say != TRAINED_ON:
         progress.tell(f"warning: {say_of_duplicates(duplicates['test'], n_test, 'test')}.", "yellow")
+    fit, limit = budget.within(fit, classifier.time_limit, started)
+    if limit.words:
+        progress.tell(f"warning: {limit.words}.", "yellow")
+    training_plan = fit.summary.plan
     table = columns_table(fit.encoder)
     words = f"{table}\n\n" if table else ""
     words += plan(fit.summary, valid, test, n_test, decides=isinstance(fit.decides_for, Objective))
     if dry_run:
         results.tell(
-            as_json({**_resolved(fit, path, n_test), "duplicates": duplicates})
+            as_json({**_resolved(fit, path, n_test), "duplicates": duplicates, **_limited(limit)})
             if json
             else f"{words}\nwould be saved as {path}"
         )
@@ -213,7 +220,7 @@ def train(
     with _stop_on_signals(heard) as stop:
         try:
             with display_for(progress, training_plan, fit.summary.n_networks) as display:
-                classifier._run(fit, observer=display, stop=lambda: stop.reason)
+                classifier._run(fit, observer=display, stop=lambda: stop.reason, stop_at=limit.stop_at)
                 display.finished(classifier.history_)
             progress.say(f"{how_it_ended(classifier.members_, training_plan, fit.summary.n_networks)}\n")
             if words := fit.summary.without_a_judge(classifier.record_["n_validation"]):
@@ -229,7 +236,7 @@ def train(
             marked = {} if test_say == NO_PART else {"selected_on": True}
             count = unknown_labels(test_data, fit.target)[0]
             report["test"] = {"rows": n_test, **marked, **figures, **({"unknown_label_rows": count} if count else {})}
-        report["duplicates"] = duplicates
+        report |= {"duplicates": duplicates, **_limited(limit)}
         if json:
             results.tell(as_json(report))
         else:
@@ -460,6 +467,16 @@ def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
         **resolved(fit),
         "model": str(path),
     }
+
+
+def _limited(limit: Limit) -> dict[str, Any]:
+    """What --json says of a time limit: what there would be without it, and what was chosen before the training."""
+    if limit.seconds is None:
+        return {}
+    planned, chosen = (
+        {"ensemble": amount.n_rounds, "max_epochs": amount.max_epochs} for amount in (limit.planned, limit.chosen)
+    )
+    return {"time_limit": {"seconds": limit.seconds, "planned": planned, "chosen": chosen}}
 
 
 def resolved(fit: Fit) -> dict[str, Any]:
