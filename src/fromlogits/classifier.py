@@ -91,7 +91,7 @@ class Classifier(Estimator):
         n_jobs: threads; None or -1 takes every core this process may use. The bits do not depend on it.
         random_state: an integer seed, a NumPy generator, or None: a seed is drawn, and recorded.
         verbose: print a line per epoch (at most one a second) to standard error.
-        spec: finer settings: schedule, momentum, beta1, beta2, epsilon, clip_norm; and folds: with k from 2 on, the
+        spec: finer settings (docs/reference/settings.md), among them folds: with k from 2 on, the
             rows are shared out among k folds. Each network of the ensemble (k of them unless it says more) is trained
             on all folds but one, which judges its epochs, and every row calibrates by the networks that were not
             trained on it: no row is spared, and none is judged by who saw it.
