@@ -177,5 +177,5 @@ def test_every_setting_with_an_option_is_found_by_its_name() -> None:
     assert all(BY_NAME[setting.name] is setting for setting in SETTINGS)
     assert {setting.flag for setting in SETTINGS if setting.flag} == {
         "--layers", "--preset", "--epochs", "--metric", "--decide-for", "--task", "--threads", "--seed",
-        "--separate-networks",
+        "--separate-networks", "--time-limit",
     }  # fmt: skip
