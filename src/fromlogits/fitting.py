@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import calibrating, members, metrics, presets, training
 from .cores import n_threads
-from .data.encoders import FeatureEncoder
+from .data.encoders import DENSE, FeatureEncoder
 from .data.encodings.code import MOST_OF_A_FEATURE_EACH
 from .data.features import EncodedRows
 from .data.form import Form
@@ -23,6 +23,7 @@ from .data.inputs import as_inputs
 from .data.label_sets import SparseLabels
 from .data.memory import refuse_too_many_parameters
 from .data.splits import EachClassOnce, held_out
+from .data.table import Inputs, Matrix, SparseMatrix
 from .data.targets import NEVER_HELD_OUT, TargetEncoder, as_target
 from .decisions import calibration
 from .decisions.decision import Decision
@@ -322,7 +323,11 @@ def prepare(
     n_counting = len(rows_that_count(targets, weights))
     if n_counting == 0:
         raise InputError("no row takes part: in each of them every label is unknown or weighs 0.")
-    plan, hidden = plan_of(settings, n_counting, target.task)
+    told = told_of(inputs, n_counting, picture_shape, holds_out=X_val is None and times is None)
+    what = resolved(settings, target.task, told)
+    if present is not None:
+        what = going_on_with(what, settings, present)
+    plan, hidden = what.plan, what.hidden
     seed, threads = seed_of(settings["random_state"]), n_threads(settings["n_jobs"])
     decides_for = resolve(settings["decide_for"], target.task, target.classes)
 
@@ -344,7 +349,7 @@ def prepare(
         check_enough(coverage, calibrating.n_telling(kept_targets), method)
         kept = KeptRows(kept_rows, kept_targets, method, float(coverage))
     rows, held = split_off(split, targets, weights, target, group_of, time_of)
-    stated = members_of(settings, target, plan.folds)
+    stated = members_of(settings, target, plan.folds, what.ensemble)
     folds = folds_of(split, stated.ensemble, targets, weights, target, group_of)
 
     # With folds the columns are learned from all rows that take part, so that all networks read one encoding, and so
@@ -372,7 +377,7 @@ def prepare(
         valid_features, valid_rows, valid_targets = features, held, targets[held]
         valid_weights = None if weights is None else weights[held]
 
-    network, head = network_of(settings, hidden, encoder, target, stated)
+    network, head = network_of(settings, what.layers_for(encoder), encoder, target, stated)
     stated.check_size(network, target.n_classes)
     refuse_too_many_parameters(network.n_parameters)
     if present is not None:
@@ -665,13 +670,22 @@ def _of_weights(
 
 
 def going_on(settings: Settings, present: Model) -> Settings:
-    """The settings of a training that goes on from a model: what says nothing of network and seed keeps its own."""
+    """The settings of a training that goes on from a model: what says nothing of seed and ensemble keeps its own."""
     kept: dict[str, Any] = {}
-    if all(settings[name] is None for name in ("network", "hidden_layer_sizes", "activation")):
-        kept["network"] = Network(present.network.layers)
     if settings["random_state"] is None:
         kept["random_state"] = present.facts["seed"]
+    if settings["ensemble"] is None:
+        kept["ensemble"] = present.members.ensemble
     return {**settings, **kept}
+
+
+def going_on_with(what: Resolved, settings: Settings, present: Model) -> Resolved:
+    """What is trained in a training that goes on from a model: its layers and numbers, unless others are stated."""
+    if "numbers" not in (settings["spec"] or {}):
+        what = dataclasses.replace(what, plan=what.plan.replace({"numbers": present.plan.numbers}))
+    if any(settings[name] is not None for name in ("network", "hidden_layer_sizes", "activation")):
+        return what
+    return dataclasses.replace(what, hidden=tuple(present.network.layers[:-1]), is_stated=True)
 
 
 def refuse_another(network: Network, stated: Members, plan: Plan, present: Model) -> None:
@@ -722,9 +736,9 @@ def unseen(
     return Model(network, head, plan, encoder, target, stated, trained, calibration.NOTHING, facts)
 
 
-def members_of(settings: Settings, target: TargetEncoder, folds: int = 1) -> Members:
-    """How many networks, checked against the target; unless it is stated, one without each of so many folds."""
-    ensemble = folds if settings["ensemble"] is None else settings["ensemble"]
+def members_of(settings: Settings, target: TargetEncoder, folds: int = 1, otherwise: int = 1) -> Members:
+    """How many networks, checked against the target and the folds; unless it is stated, so many as `otherwise`."""
+    ensemble = otherwise if settings["ensemble"] is None else settings["ensemble"]
     ensemble = ensemble.item() if isinstance(ensemble, np.integer) else ensemble
     stated = Members(ensemble, settings["separate_networks"])
     if stated.ensemble < folds:
@@ -842,23 +856,77 @@ def _name(label: Any, number: int, stated: Members) -> str:
     return f"member {number + 1} of {stated.ensemble}" + (f", {of_label}" if of_label else "")
 
 
-def plan_of(settings: Settings, n_rows: int, task: metrics.Task) -> tuple[Plan, tuple[Layer, ...]]:
-    """The resolved plan, and the layers but the last."""
+@dataclass(frozen=True)
+class Resolved:
+    """Every setting that was not stated, filled in by the preset.
+
+    Attributes:
+        hidden: the layers but the last.
+        ensemble: how many networks, where it is not stated.
+        is_stated: the layers are, so that none of them is left out.
+    """
+
+    plan: Plan
+    hidden: tuple[Layer, ...]
+    ensemble: int
+    is_stated: bool
+
+    def layers_for(self, encoder: FeatureEncoder) -> tuple[Layer, ...]:
+        """The layers but the last; of a preset's own those that have something to embed."""
+        if self.is_stated:
+            return self.hidden
+        has_numbers, has_categories = len(encoder.numbers) > 0, len(encoder.categories) > 0
+        return presets.fitting_layers(self.hidden, has_numbers=has_numbers, has_categories=has_categories)
+
+
+def resolved(settings: Settings, task: metrics.Task, told: presets.Task) -> Resolved:
+    """The plan and the layers.
+
+    Args:
+        settings: of the classifier.
+        task: what the target is.
+        told: what a preset is told of the data; what it is told of the settings is filled in here.
+    """
     hidden = _stated_hidden(settings)
-    units = None if hidden is None else [layer.units for layer in hidden if isinstance(layer, Dense)]
-    preset = presets.settings(settings["preset"], n_rows, units, settings["optimizer"])
-    sizes, activation = preset.pop("hidden_layer_sizes"), preset.pop("activation")
-    if hidden is None:
-        hidden = tuple(Dense(units, _stated_activation(settings, activation)) for units in sizes)
+    told = dataclasses.replace(
+        told,
+        metric=settings["metric"] or told.metric,
+        optimizer=settings["optimizer"],
+        holds_out=told.holds_out and (settings["early_stopping"] is not False or settings["calibrate"] is not False),
+        is_separate=settings["separate_networks"],
+    )
+    recipe = presets.recipe(settings["preset"], told, hidden)
+    if hidden is None and settings["activation"] is not None:
+        activation = _stated_activation(settings, "relu")
+        own = [
+            dataclasses.replace(one, activation=activation) if isinstance(one, Dense) else one for one in recipe.layers
+        ]
+        recipe = dataclasses.replace(recipe, layers=tuple(own))
     stated = {name: settings[name] for name in PLAN_SETTINGS if settings[name] is not None}
     finer = dict(settings["spec"] or {})
     for name in finer:
         if name not in FINER_SETTINGS:
             known = ", ".join(FINER_SETTINGS)
             raise InputError(f"spec takes {known}; got {name!r}.{nearest(str(name), FINER_SETTINGS)}")
-    plan = Plan().replace({**preset, **stated, **finer})
+    plan = Plan().replace({**recipe.plan, **stated, **finer})
+    if settings["ensemble"] is not None and "folds" not in finer and plan.folds > 1:
+        plan = plan.replace({"folds": _folds_of(settings["ensemble"], plan.folds)})
     metrics.validate_metric(plan.metric, task)
-    return plan, hidden
+    return Resolved(plan, recipe.layers, max(recipe.ensemble, plan.folds), hidden is not None)
+
+
+def _folds_of(ensemble: Any, folds: int) -> int:
+    """The preset's folds where so many networks are stated: none without a fold of its own, and one has none."""
+    is_whole = isinstance(ensemble, (int, np.integer)) and not isinstance(ensemble, bool)
+    return max(1, min(int(ensemble), folds)) if is_whole else folds
+
+
+def told_of(inputs: Inputs, n_rows: int, picture_shape: tuple[int, ...] | None, *, holds_out: bool) -> presets.Task:
+    """What a preset is told of these rows, of which so many take part."""
+    if picture_shape is not None or (isinstance(inputs, Matrix) and inputs.picture_shape is not None):
+        return presets.Task(n_rows, inputs.n_features, "picture", holds_out=holds_out)
+    is_sparse = isinstance(inputs, SparseMatrix) and inputs.density < DENSE
+    return presets.Task(n_rows, inputs.n_features, "sparse" if is_sparse else "table", holds_out=holds_out)
 
 
 def form_of(plan: Plan, hidden: Sequence[Layer]) -> Form:
@@ -872,7 +940,7 @@ def form_of(plan: Plan, hidden: Sequence[Layer]) -> Form:
 
 def holds_out(settings: Settings, n_rows: int, task: metrics.Task) -> bool:
     """Whether a training with these settings keeps validation rows, unless it is given some."""
-    plan, _ = plan_of(settings, n_rows, task)
+    plan = resolved(settings, task, presets.Task(n_rows)).plan
     return plan.early_stopping or plan.calibrate
 
 

@@ -26,6 +26,7 @@ from .errors import DivergedError, InputError
 from .fitting import Settings
 from .members import Member
 from .model import MAX_HISTORY, Model
+from .presets import Task
 from .training import EpochRecord, History
 from .weights import Balance, Targets, checked, of_statistics, rows_that_count
 
@@ -92,21 +93,25 @@ class Increments:
         self.balance = Balance.fit(
             settings["class_weight"], settings["pos_weight"], target, first.targets, first.weights, first.rows
         )
-        plan, hidden = fitting.plan_of(settings, len(first.rows), target.task)
+        # The recipes of the other presets are a plan from the first step to the last, which here nobody knows.
+        told = Task(len(first.rows), inputs.n_features)
+        what = fitting.resolved({**settings, "preset": "fast"}, target.task, told)
+        if present is not None:
+            what = fitting.going_on_with(what, settings, present)
         without_end = dict.fromkeys(SCHEDULES, "constant")
-        self.plan = plan.replace({**without_end, "early_stopping": False, "calibrate": False})
+        self.plan = what.plan.replace({**without_end, "early_stopping": False, "calibrate": False})
         self.seed = fitting.seed_of(settings["random_state"])
         self.warnings: tuple[str, ...] = ()
         if present is None:
             each = of_statistics(first.targets, first.weights, first.rows)
-            form = fitting.form_of(self.plan, hidden)
+            form = fitting.form_of(self.plan, what.hidden)
             encoder = _open_to_more(FeatureEncoder.fit(inputs, first.rows, weights=each, form=form))
             decided = (*notes_of(encoder.schema.left_out), *encoder.warnings)
             self.warnings = tuple(f"partial_fit, by its first batch: {words.rstrip('.')}." for words in decided)
         else:
             encoder = present.encoder
         stated = fitting.members_of(settings, target)
-        network, head = fitting.network_of(settings, hidden, encoder, target, stated)
+        network, head = fitting.network_of(settings, what.layers_for(encoder), encoder, target, stated)
         stated.check_size(network, target.n_classes)
         refuse_too_many_parameters(network.n_parameters)
         if present is not None:

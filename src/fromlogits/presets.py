@@ -1,53 +1,190 @@
-"""Recipes: from the size of a task to every setting that was not stated."""
+"""Recipes: from the kind and size of a task to every setting that was not stated."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from .errors import InputError, nearest
+from .spec import Dense, Embedding, Layer, Periodic, Scaling
 
-PRESETS = ("fast",)
+PRESETS = ("fast", "good", "best")
+USUAL = "good"
+MOST_EMBEDDED = 200
+"""Columns of which numbers are embedded: beyond, their features would make the first layer the largest by far."""
 
 
-def fast(n_rows: int, hidden: Sequence[int] | None, optimizer: str = "adam") -> dict[str, Any]:
+@dataclass(frozen=True)
+class Task:
+    """What a preset is told.
+
+    Attributes:
+        n_rows: of the table that take part, held-out rows included.
+        n_columns: of the input: columns, pixels or terms.
+        kind: columns of a table or of an array, pictures, or sparse rows.
+        metric: what epochs are judged by.
+        optimizer: where it is stated, else None.
+        holds_out: rows of these are held out: neither are they given, nor are they the last in time, nor are there
+            none.
+        is_separate: a network for each label.
+    """
+
+    n_rows: int
+    n_columns: int = 1
+    kind: Literal["table", "picture", "sparse"] = "table"
+    metric: str = "log_loss"
+    optimizer: str | None = None
+    holds_out: bool = True
+    is_separate: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a preset says.
+
+    Attributes:
+        layers: all but the last; those that embed numbers or categories are for data that have some.
+        plan: fields of the plan.
+        ensemble: how many networks.
+    """
+
+    layers: tuple[Layer, ...]
+    plan: dict[str, Any]
+    ensemble: int = 1
+
+
+def recipe(preset: object, task: Task, hidden: Sequence[Layer] | None = None) -> Recipe:
+    """What a preset makes of a task.
+
+    Args:
+        preset: its name; InputError for an unknown one.
+        task: what it is told.
+        hidden: the layers but the last where they are stated, else None. They are trained as `fast` trains its own,
+            by "best" in folds.
+    """
+    if preset not in PRESETS:
+        hint = nearest(preset, PRESETS) if isinstance(preset, str) else ""
+        raise InputError(f"preset must be one of {', '.join(PRESETS)}; got {preset!r}.{hint}")
+    if preset == "fast":
+        return fast(task, hidden)
+    if hidden is not None:
+        plain = fast(task, hidden)
+        return _in_folds(plain, task, 5, 5) if preset == "best" else plain
+    return good(task) if preset == "good" else best(task)
+
+
+def fast(task: Task, hidden: Sequence[Layer] | None = None) -> Recipe:
     """One plain network: relu layers, adam, a cosine schedule, early stopping, a little dropout where it is wide.
 
     Batches grow with the table and passes shrink, so that the number of steps, and with it the time, grows slowly.
     The constants are measured: docs/decisions/0004-fast-preset.md.
     """
+    n_rows = task.n_rows
     if hidden is None:
-        hidden = (256, 128) if n_rows > 16_000 else (128, 64)
-    is_wide = len(hidden) > 0 and min(hidden) >= 64  # in a narrow layer each unit is needed
+        hidden = [Dense(units, "relu") for units in ((256, 128) if n_rows > 16_000 else (128, 64))]
+    widths = [layer.units for layer in hidden if isinstance(layer, Dense)]
+    is_wide = len(widths) > 0 and min(widths) >= 64  # in a narrow layer each unit is needed
     is_large = n_rows > 16_000
     batch_size = 32 if n_rows <= 4_000 else 64 if n_rows <= 16_000 else 128 if n_rows <= 200_000 else 256
     # About 2 000 steps where rows are few: a small table needs many passes, and they cost little.
     max_epochs = min(max(2_000 * batch_size // n_rows, 20 if n_rows <= 200_000 else 10), 200)
-    return {
-        "hidden_layer_sizes": tuple(hidden),
-        "activation": "relu",
+    plan = {
         "dropout": (0.1 if is_large else 0.3) if is_wide else 0.0,
-        "optimizer": optimizer,
-        "learning_rate": 0.05 if optimizer == "sgd" else 1e-3 if is_large else 2e-3,
+        "optimizer": task.optimizer or "adam",
+        "learning_rate": 0.05 if task.optimizer == "sgd" else 1e-3 if is_large else 2e-3,
         "schedule": "cosine",
         "batch_size": batch_size,
         "max_epochs": max_epochs,
         "patience": max(5, max_epochs // 2),
     }
+    return Recipe(tuple(hidden), plan)
 
 
-def settings(
-    preset: object, n_rows: int, hidden: Sequence[int] | None = None, optimizer: str | None = None
-) -> dict[str, Any]:
-    """The settings of a preset.
+def good(task: Task) -> Recipe:
+    """Some networks by the recipe of RealMLP (Holzmüller et al., NeurIPS 2024), of fewer passes over the rows.
 
-    Args:
-        preset: its name; InputError for an unknown one.
-        n_rows: of the table, held-out rows included.
-        hidden: units of the hidden layers where they are stated, else None.
-        optimizer: where it is stated, else None; the learning rate follows it.
+    The number of passes follows the number of rows, so that the time grows slowly; several networks of fewer passes
+    are better than one of many, and where rows are few each is judged by a fold of its own, so that all rows choose
+    and calibrate. The constants are measured: docs/decisions/0021-recipe.md.
     """
-    if preset != "fast":
-        hint = nearest(preset, PRESETS) if isinstance(preset, str) else ""
-        raise InputError(f"preset must be one of {', '.join(PRESETS)}; got {preset!r}.{hint}")
-    return fast(n_rows, hidden, optimizer or "adam")
+    if task.kind == "sparse":
+        return _of_sparse_rows(task, 4 if task.n_rows <= 20_000 else 2)
+    folds, ensemble = (5, 5) if task.n_rows <= 16_000 else (4, 4) if task.n_rows <= 40_000 else (1, 3)
+    if task.n_rows > 150_000:
+        ensemble = 2
+    return _in_folds(_of_recipe(task, _passes(task.n_rows) // ensemble), task, folds, ensemble)
+
+
+def best(task: Task) -> Recipe:
+    """The recipe with all the passes that help, ten networks, each judged by the fold that it was not trained on."""
+    if task.kind == "sparse":
+        return _in_folds(_of_sparse_rows(task, 10), task, 5, 10)
+    return _in_folds(_of_recipe(task, 2 * _passes(task.n_rows) // 5), task, 5, 10)
+
+
+def _passes(n_rows: int) -> int:
+    """Over all rows, of all networks together."""
+    rows = 2_600_000 if n_rows <= 35_000 else 75 * n_rows if n_rows <= 100_000 else 6_700_000 + 8 * n_rows
+    return min(200, max(16, rows // n_rows))
+
+
+def _of_recipe(task: Task, max_epochs: int) -> Recipe:
+    front: tuple[Layer, ...] = (Scaling(),)
+    hidden = (Dense(256, "parametric_selu"),) * (2 if task.kind == "picture" else 3)
+    if task.kind == "table" and task.n_columns <= MOST_EMBEDDED:
+        front = (Periodic(), Embedding(), *front)
+    if task.kind == "picture":
+        front = ()
+    n = task.n_rows
+    plan: dict[str, Any] = {
+        "numbers": "robust",
+        "initialisation": "data",
+        "dropout": 0.15,
+        "dropout_schedule": "flat_cosine",
+        "batch_size": 64 if n <= 1_024 else 128 if n <= 8_192 else 256 if n <= 30_000 else 512,
+        "max_epochs": max(max_epochs, 5),
+        "patience": max(max_epochs, 5),
+        "label_smoothing": 0.1 if task.metric == "accuracy" else 0.0,
+    }
+    if task.optimizer in (None, "adamw"):
+        plan |= {
+            "optimizer": "adamw",
+            "learning_rate": 0.04,
+            "schedule": "coslog4",
+            "beta2": 0.95,
+            "weight_decay": 0.02,
+            "decay_schedule": "flat_cosine",
+            "rate_by_width": True,
+            "bias_rate": 0.1,
+            "slope_rate": 0.1,
+            "embedding_rate": 0.1,
+            "scaling_rate": 6.0,
+            "scaling_decay": 36.0,
+        }
+    else:
+        plan |= {
+            "optimizer": task.optimizer,
+            "learning_rate": 0.05 if task.optimizer == "sgd" else 2e-3,
+            "schedule": "cosine",
+        }
+    return Recipe((*front, *hidden), plan)
+
+
+def _of_sparse_rows(task: Task, ensemble: int) -> Recipe:
+    """Networks as `fast` has one: zeros are most of the input, and no part of the recipe was made for it."""
+    one = fast(task, [Dense(256, "relu")] * 2)
+    return Recipe(one.layers, one.plan, 1 if task.is_separate else ensemble)
+
+
+def _in_folds(one: Recipe, task: Task, folds: int, ensemble: int) -> Recipe:
+    """So many of these networks; with folds only where rows of the table are held out."""
+    if task.is_separate:  # there are as many networks as labels already
+        return one
+    return Recipe(one.layers, {**one.plan, "folds": folds if task.holds_out else 1}, ensemble)
+
+
+def fitting_layers(layers: Sequence[Layer], *, has_numbers: bool, has_categories: bool) -> tuple[Layer, ...]:
+    """A recipe's layers without those that would have nothing to embed."""
+    idle = [*([] if has_numbers else [Periodic]), *([] if has_categories else [Embedding])]
+    return tuple(layer for layer in layers if type(layer) not in idle)

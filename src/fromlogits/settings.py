@@ -18,7 +18,7 @@ from typing import Any
 
 from .engines import ENGINES
 from .errors import InputError, brief, counted, nearest
-from .presets import PRESETS
+from .presets import PRESETS, USUAL
 from .spec import (
     FADES,
     HIDDEN_ACTIVATIONS,
@@ -245,7 +245,7 @@ SETTINGS: tuple[Setting, ...] = (
         allowed=HIDDEN_ACTIVATIONS,
     ),
     Setting(
-        "preset", WORD, "fast", "the recipe that gives every value that is not set", flag="--preset", allowed=PRESETS
+        "preset", WORD, USUAL, "the recipe that gives every value that is not set", flag="--preset", allowed=PRESETS
     ),
     Setting("dropout", NUMBER, "by the preset", "share of each hidden layer's units set to 0 in a training step"),
     Setting(
