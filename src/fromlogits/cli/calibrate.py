@@ -13,10 +13,10 @@ import typer
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
 from ..errors import FromlogitsError, InputError, counted
+from ..opening import open_model, read_labelled
 from .columns import noticed_notes
 from .display import Screen, duration
 from .evaluate import about_weights, trained_with_weights, unknown_classes, unknown_labels
-from .opening import open_model, read_labelled
 from .options import (
     STDIN,
     Coverage,

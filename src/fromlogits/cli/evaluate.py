@@ -14,11 +14,11 @@ from ..data.inputs import as_inputs
 from ..data.reading import Reading
 from ..errors import counted
 from ..metrics import SHORT
+from ..opening import open_model, read_labelled
 from ..weights import checked
 from .columns import as_report, noticed_notes
 from .display import Screen
 from .figures import show
-from .opening import open_model, read_labelled
 from .options import Data, Json, Model, Threads, named, read_coverage, reads_files
 from .output import (
     about_validation,

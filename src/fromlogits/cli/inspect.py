@@ -13,10 +13,10 @@ from ..data.inputs import as_inputs
 from ..data.reading import Reading
 from ..errors import InputError, counted
 from ..heads import HEADS
+from ..opening import open_model, read_labelled_or_not
 from ..spec import Members
 from .columns import as_report, columns_table, noticed_table
 from .display import Screen
-from .opening import open_model, read_labelled_or_not
 from .options import DATA_HELP, Json, Model, reads_files
 from .output import (
     OUT_OF_FOLD,

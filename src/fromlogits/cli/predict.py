@@ -16,10 +16,10 @@ from ..data.label_sets import SIGN
 from ..data.noticed import Noticed
 from ..data.reading import Reading
 from ..errors import InputError, counted
+from ..opening import open_model, stream_unlabelled
 from ..whole_file import check_room
 from .columns import as_report, noticed_notes
 from .display import Screen, standard_output
-from .opening import open_model, stream_unlabelled
 from .options import Coverage, Data, Json, Model, Overwrite, Threads, listed_names, named, read_coverage, reads_files
 from .output import (
     Predictions,

@@ -1,4 +1,4 @@
-"""A saved model, and a file read as its model needs it: what evaluate, predict and inspect begin with."""
+"""A saved model, and a file read as its model needs it: what evaluate, predict, inspect and serve begin with."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from .errors import InputError
 
 if TYPE_CHECKING:
-    from ..classifier import Classifier
-    from ..data.reading import Reading
-    from ..data.sources import Dataset
-    from ..data.stream import Stream
+    from .classifier import Classifier
+    from .data.reading import Reading
+    from .data.sources import Dataset
+    from .data.stream import Stream
 
 
 def open_model(path: str, threads: str | None) -> Classifier:
     """The classifier in a model file, computing with so many threads."""
-    from .. import load
-    from ..settings import BY_NAME, read_value
+    from .classifier import load
+    from .settings import BY_NAME, read_value
 
     n_jobs = None if threads is None else read_value(BY_NAME["n_jobs"], threads, f"--threads {threads}")
     return load(path, n_jobs=n_jobs)  # type: ignore[arg-type]
@@ -26,8 +26,8 @@ def open_model(path: str, threads: str | None) -> Classifier:
 
 def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Dataset:
     """A file with its targets, columns by the names that the model knows."""
-    from ..data.label_sets import SIGN, LabelSets
-    from ..data.sources import read
+    from .data.label_sets import SIGN, LabelSets
+    from .data.sources import read
 
     schema = classifier.encoder_.schema
     dataset = read(
@@ -57,14 +57,14 @@ def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Datase
 
 def read_unlabelled(classifier: Classifier, path: str, reading: Reading) -> Dataset:
     """A file without its targets: they and id columns may be missing."""
-    from ..data.sources import read
+    from .data.sources import read
 
     return _with_conversions(read(path, labelled=False, **_of_unlabelled(classifier, reading)), classifier)
 
 
 def stream_unlabelled(classifier: Classifier, path: str, reading: Reading, keep: Sequence[str]) -> Stream:
     """A file to predict, its rows some at a time: targets and id columns may be missing, those to keep may not."""
-    from ..data.sources import read_in_parts
+    from .data.sources import read_in_parts
 
     stream = read_in_parts(path, keep=keep, **_of_unlabelled(classifier, reading))
     return stream.as_learned(classifier.encoder_)
@@ -87,7 +87,7 @@ def _of_unlabelled(classifier: Classifier, reading: Reading) -> dict[str, Any]:
 
 def _with_conversions(dataset: Dataset, classifier: Classifier) -> Dataset:
     """The same, and said of it what columns are read as."""
-    from ..data.table import Table
+    from .data.table import Table
 
     if not isinstance(dataset.features, Table):
         return dataset
@@ -104,7 +104,7 @@ def read_labelled_or_not(classifier: Classifier, path: str, reading: Reading) ->
 
 def _as_trained(reading: Reading, classifier: Classifier) -> Reading:
     """What is said about the file, and what the model remembers of its training file's columns."""
-    from ..data.label_sets import SIGN
+    from .data.label_sets import SIGN
 
     schema, target = classifier.encoder_.schema, classifier.target_
     has_sets = target.task == "multi-label" and len(schema.target_names) == 1
