@@ -158,7 +158,7 @@ def draw(folder: Path) -> Figures:
 def ranks(model: Path, test: Path) -> Figures:
     """P@1 and P@5 of a saved model."""
     import fromlogits as fl
-    from fromlogits.cli.opening import read_labelled
+    from fromlogits.opening import read_labelled
     from fromlogits.data.reading import Reading
 
     clf = fl.load(model)

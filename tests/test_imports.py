@@ -49,8 +49,8 @@ MAY_IMPORT = {
     "export": "classifier model_file heads logits spec data",
     "reports": "classifier decisions metrics heads logits spec data",
     "opening": "classifier settings data",
-    "serving": "opening classifier cores decisions heads logits spec data",
-    "cli": "opening budget export reports serving cross_validation classifier calibrating weights fitting members "
+    "serving": "_core opening classifier decisions heads logits spec data",
+    "cli": "cores opening budget export reports serving cross_validation classifier calibrating weights fitting members "
     "training decisions model_file metrics textbook heads logits spec settings data whole_file",
     "fromlogits": "classifier mlp_classifier training metrics heads logits spec data textbook _core _isa",
     "__main__": "cli",

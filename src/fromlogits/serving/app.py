@@ -1,0 +1,56 @@
+"""The server as an ASGI application: its endpoints, what guards them and what counts them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from .. import _core
+from . import openapi, pages
+from .guard import Guard
+from .inference import Inference
+from .limits import Limits, Workplace
+from .metrics import Counted, Metrics
+from .models import Served
+from .predict import Predict
+from .refusals import HANDLERS
+
+
+def application(models: Mapping[str, Served], limits: Limits, token: str | None) -> ASGIApp:
+    """Answers for these models within these limits; with a token, its bearers alone."""
+    workplace = Workplace(limits)
+    metrics = Metrics(models, workplace)
+    infer = Inference(_core.version(), models, workplace, metrics)
+    predict = Predict(models, workplace, metrics)
+    document = openapi.document(_core.version(), models, limits, has_token=token is not None)
+    routes = [
+        Route("/v1/models/{name}/predict", predict.predict, methods=["POST"]),
+        Route("/v2", infer.server_metadata),
+        Route("/v2/", infer.server_metadata),
+        Route("/v2/health/live", infer.live),
+        Route("/v2/health/ready", infer.ready),
+        *(
+            route
+            for at in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
+            for route in (
+                Route(at, infer.model_metadata),
+                Route(f"{at}/ready", infer.model_ready),
+                Route(f"{at}/infer", infer.infer, methods=["POST"]),
+            )
+        ),
+        Route("/metrics", metrics.page),
+        *pages.routes(models, document),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        workplace.close()
+
+    app = Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    return Counted(Guard(app, token), metrics)

@@ -1,0 +1,58 @@
+"""Connections that bring no request: cut off when the head of one takes too long, or too much room."""
+
+from __future__ import annotations
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_HEAD_BYTES = 65_536
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's, which waits for the head of a request as long as it may come and keeps as much as may come.
+
+    Attributes:
+        head_s: seconds from the connection to its first head's end, and from a later head's first byte to its last.
+    """
+
+    head_s: float
+    _n_bytes = 0
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arrived()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._n_bytes += len(data)
+        super().data_received(data)
+        if self._late is not None and self._n_bytes > MOST_HEAD_BYTES:
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._wait()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._arrived()
+        super().on_headers_complete()
+
+    def _wait(self) -> None:
+        if self._late is None:
+            self._n_bytes = 0
+            self._late = self.loop.call_later(self.head_s, self.transport.close)
+
+    def _arrived(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
+def connections(head_s: float) -> type[Connection]:
+    """Those of a server, with its limit."""
+    return type("Connection", (Connection,), {"head_s": head_s})

@@ -1,0 +1,59 @@
+"""Who may ask: the bearer of a token, or, without one, what runs on this machine and is no page of another site."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .refusals import refusal
+
+MIN_CHARACTERS = 16
+UNGUARDED = ("/v2/health/live", "/v2/health/ready")
+
+
+class Guard:
+    """Lets a request through to the app, or answers 401 or 403.
+
+    Health is for anybody. Without a token, Host must name this machine: a name of another site that its owner points
+    here (DNS rebinding) does not. A browser's Origin must be the very server that it asks.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None) -> None:
+        self.app = app
+        self.token = None if token is None else token.encode("ascii")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = self._refused(Headers(scope=scope)) if scope["path"] not in UNGUARDED else None
+        await (refused or self.app)(scope, receive, send)
+
+    def _refused(self, headers: Headers) -> Response | None:
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if self.token is None and not (len(hosts) == 1 and is_of_this_machine(hosts[0])):
+            found = f"it is {', '.join(map(repr, hosts))}" if hosts else "there is none"
+            return refusal(403, f"Host must be localhost, 127.0.0.1 or [::1] where the server has no token; {found}.")
+        if any(origin.partition("://")[2] not in hosts for origin in origins):
+            return refusal(403, f"a page of another site may not ask this server; Origin is {origins[0]!r}.")
+        if self.token is not None and not self._bears(headers.getlist("authorization")):
+            line = "this server needs its token, in a header: Authorization: Bearer TOKEN."
+            return refusal(401, line, {"WWW-Authenticate": "Bearer"})
+        return None
+
+    def _bears(self, values: Sequence[str]) -> bool:
+        assert self.token is not None
+        scheme, _, token = values[0].partition(" ") if len(values) == 1 else ("", "", "")
+        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1"), self.token)
+
+
+def is_of_this_machine(host: str) -> bool:
+    """Whether a Host header is a loopback name or address, whatever its port."""
+    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    name = name.removeprefix("[").removesuffix("]")
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"

@@ -1,0 +1,138 @@
+"""POST /v1/models/NAME/predict: rows as people have them in, predictions by name out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..decisions.sets import checked_coverage
+from ..errors import InputError, nearest
+from . import files, pictures, records
+from .limits import Workplace
+from .metrics import Metrics
+from .models import Answer, Served
+from .refusals import Refused, as_json
+from .strict_json import parsed
+
+JSON = "application/json"
+ASKED = ("logits", "coverage")
+"""What a query may ask of any request; of a file also how it is to be read."""
+
+
+class Predict:
+    """The endpoint, for all models."""
+
+    def __init__(self, models: Mapping[str, Served], workplace: Workplace, metrics: Metrics) -> None:
+        self.models, self.workplace, self.metrics = models, workplace, metrics
+
+    async def predict(self, request: Request) -> Response:
+        model = found(self.models, request.path_params["name"])
+        content_type, charset = _content_type(request.headers.get("content-type", ""))
+        said = _said(request, files.OPTIONS if content_type in files.FORMS else ())
+        wants_logits = _yes_or_no("logits", said.get("logits", "false"))
+        coverage = None if "coverage" not in said else _coverage(said["coverage"])
+
+        def work(body: bytes) -> Any:
+            with ExitStack() as until:
+                features, notes = self._features(body, content_type, charset, said, model, until)
+                self.workplace.limits.check_rows(len(features))
+                answer = model.answer(features, coverage)
+            return len(answer), _as_objects(answer, model, notes, wants_logits=wants_logits)
+
+        n_rows, answered = await self.workplace.answer(request, work)
+        self.metrics.rows.labels(model.name).inc(n_rows)
+        return as_json(answered)
+
+    def _features(
+        self,
+        body: bytes,
+        content_type: str,
+        charset: str | None,
+        said: Mapping[str, str],
+        model: Served,
+        until: ExitStack,
+    ) -> tuple[Any, tuple[str, ...]]:
+        if content_type in files.FORMS:
+            return files.features_of(body, content_type, charset, said, model, until)
+        if content_type in pictures.FORMATS:
+            return pictures.features_of(body, content_type, model), ()
+        content = parsed(body)
+        if set(content) != {"rows"}:
+            odd = next((key for key in content if key != "rows"), None)
+            found = "has no rows" if odd is None else f"has {odd!r}"
+            raise InputError(f'the body must be {{"rows": [...]}} and nothing else; it {found}.')
+        if isinstance(content["rows"], list):
+            self.workplace.limits.check_rows(len(content["rows"]))
+        return records.features_of(content["rows"], model)
+
+
+def found(models: Mapping[str, Served], name: str) -> Served:
+    if name not in models:
+        known = ", ".join(models)
+        raise Refused(404, f"there is no model {name!r}.{nearest(name, models)} The models are {known}.")
+    return models[name]
+
+
+def _content_type(header: str) -> tuple[str, str | None]:
+    """The kind of the body and the encoding of its text; raises Refused for a kind that is not read."""
+    kind, *parameters = (part.strip() for part in header.split(";"))
+    kind = kind.lower()
+    if kind not in (JSON, *files.FORMS, *pictures.FORMATS):
+        known = ", ".join((JSON, *files.FORMS, *pictures.FORMATS))
+        raise Refused(415, f"Content-Type must be one of {known}; it is {kind!r}." if kind else
+                      f"Content-Type is missing; it must be one of {known}.")  # fmt: skip
+    charset = next((value.strip('"') for name, _, value in (one.partition("=") for one in parameters)
+                    if name.lower() == "charset"), None)  # fmt: skip
+    return kind, charset
+
+
+def _said(request: Request, more: tuple[str, ...]) -> dict[str, str]:
+    """The query; raises InputError for what it does not know, or has twice."""
+    said: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name not in (*ASKED, *more):
+            known = ", ".join((*ASKED, *more))
+            raise InputError(
+                f"there is no {name!r} to be asked for.{nearest(name, (*ASKED, *more))} There are {known}."
+            )
+        if name in said:
+            raise InputError(f"{name} is said twice.")
+        said[name] = value
+    return said
+
+
+def _yes_or_no(name: str, word: str) -> bool:
+    if word not in ("true", "false"):
+        raise InputError(f"{name} must be true or false; it is {word!r}.")
+    return word == "true"
+
+
+def _coverage(text: str) -> float:
+    try:
+        return checked_coverage(float(text))
+    except ValueError:  # InputError is one
+        raise InputError(f"coverage must be a number between 0 and 1, as in 0.9; got {text!r}.") from None
+
+
+def _as_objects(answer: Answer, model: Served, notes: tuple[str, ...], *, wants_logits: bool) -> dict[str, Any]:
+    names, logit_names = [str(name) for name in model.classes], [str(name) for name in model.logit_classes]
+    rows: list[dict[str, Any]] = []
+    for row, decided in enumerate(answer.decided if model.is_multi_label else answer.decided.tolist()):
+        entry: dict[str, Any] = {"labels": _chosen(model, decided)} if model.is_multi_label else {"label": decided}
+        entry["probabilities"] = dict(zip(names, answer.probabilities_nk[row], strict=True))
+        if answer.sets_nk is not None:
+            entry["set"] = _chosen(model, answer.sets_nk[row])
+        if wants_logits:
+            entry["logits"] = dict(zip(logit_names, answer.logits_nc[row], strict=True))
+        rows.append(entry)
+    said = list(dict.fromkeys(f"{note.rstrip('.')}." for note in (*notes, *answer.notes)))
+    return {"predictions": rows, **({"notes": said} if said else {})}
+
+
+def _chosen(model: Served, flags_k: Any) -> list[Any]:
+    return [model.classes[place] for place in np.flatnonzero(flags_k)]
