@@ -123,6 +123,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def clients(session: nox.Session) -> None:
+    """A server driven by the HTTP clients of Triton and KServe, unmodified."""
+    session.install(".[test]", *group("clients"))
+    session.run("pytest", "tests/serving", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run the examples of README, docs and docstrings, and follow the links. Arguments are pages; all without."""
     session.install(".", "scikit-learn", "pandas", "polars")
@@ -132,7 +139,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Beside PyTorch, JAX and others: `nox -s bench -- accuracy.py`. train_speed.py where no script is named."""
-    session.install(".", *group("bench"))
+    session.install(".[serve]", *group("bench"))
     named = bool(session.posargs) and session.posargs[0].endswith(".py")
     script, *arguments = session.posargs if named else ["train_speed.py", *session.posargs]
     session.run("python", f"benchmarks/{script}", *arguments)

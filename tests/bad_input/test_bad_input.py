@@ -215,6 +215,12 @@ def model() -> None:
     bytes_of(TRAINED["m"], "m.safetensors")
 
 
+def two_models() -> None:
+    model()
+    Path("new").mkdir()
+    Path("new/m.safetensors").write_bytes(TRAINED["m"])
+
+
 def calibrated_model() -> None:
     """c.safetensors, calibrated on the good table: 20 rows are kept for sets."""
     if "c" not in TRAINED:
@@ -349,6 +355,19 @@ def full_disk(patch: pytest.MonkeyPatch) -> None:
 def no_matplotlib(patch: pytest.MonkeyPatch) -> None:
     for name in ("matplotlib", "matplotlib.figure"):
         patch.setitem(sys.modules, name, None)
+
+
+def no_starlette(patch: pytest.MonkeyPatch) -> None:
+    for name in [*sys.modules]:
+        if name.startswith("fromlogits.serving"):
+            patch.delitem(sys.modules, name)
+        elif name.startswith("starlette."):
+            patch.setitem(sys.modules, name, None)
+    patch.setitem(sys.modules, "starlette", None)
+
+
+def short_token(patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("FROMLOGITS_TOKEN", "secret")
 
 
 def little_memory(patch: pytest.MonkeyPatch) -> None:
@@ -2276,6 +2295,68 @@ CASES: dict[str, list[Case]] = {
             several(model, table),
             "calibrate m.safetensors t.csv -o n.safetensors --decide-for micro_f1",
             "t.csv: decide_for='micro_f1' is for labels; of one class per row micro-averaged F is the accuracy: say 'accuracy', or 'macro_f1'.",
+        ),
+    ],
+    "Serving": [
+        Case(
+            "a model to be served that is none",
+            table,
+            "serve t.csv",
+            "model file 't.csv' is not a fromlogits model: it does not begin as a safetensors file.",
+        ),
+        Case(
+            "two models of one name",
+            two_models,
+            "serve m.safetensors new/m.safetensors",
+            "models are called by their file names, which must differ; m.safetensors and new/m.safetensors are both 'm'."
+            " Rename one.",
+        ),
+        Case(
+            "an address of other machines without a token",
+            model,
+            "serve m.safetensors --host 0.0.0.0 --port 0",
+            "--host 0.0.0.0 opens the server to other machines, which needs a token: --token-file FILE, or the variable"
+            " FROMLOGITS_TOKEN. Without one, --host 127.0.0.1 serves this machine alone.",
+        ),
+        Case(
+            "a token that can be guessed",
+            model,
+            "serve m.safetensors --port 0",
+            "FROMLOGITS_TOKEN: a token must have 16 or more letters, digits and signs of ASCII, and no blanks; it has 6"
+            " characters. Make one by: python -c 'import secrets; print(secrets.token_urlsafe())'",
+            fault=short_token,
+        ),
+        Case(
+            "a file for the token that is not there",
+            model,
+            "serve m.safetensors --token-file token.txt",
+            "--token-file token.txt: no such file or directory.",
+        ),
+        Case(
+            "a host that is none",
+            model,
+            "serve m.safetensors --host 300.0.0.1",
+            "--host 300.0.0.1: there is no such address.",
+        ),
+        Case(
+            "a port that is none",
+            model,
+            "serve m.safetensors --port 70000",
+            "--port must be from 0 to 65,535; got 70,000.",
+        ),
+        Case(
+            "a limit below what can be",
+            model,
+            "serve m.safetensors --max-rows 0",
+            "--max-rows must be from 1 to 10,000,000; got 0.",
+        ),
+        Case(
+            "a server without the libraries that serve",
+            model,
+            "serve m.safetensors",
+            "serve needs starlette, which is not installed; install it by `pip install 'fromlogits[serve]'`.",
+            code=1,
+            fault=no_starlette,
         ),
     ],
     "Pictures": [
