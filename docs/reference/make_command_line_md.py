@@ -22,7 +22,7 @@ HEAD = """# The command line
   `"label:*"`, are labels of which any number can hold; so is one column of lists, or of texts with `--label-separator`.
 - **Results** go to standard output, progress and warnings to standard error; `--json` prints one JSON object instead.
 - **Exit codes**: 0 done; 2 bad input or usage, known before the work starts, said in one line ([errors](errors.md));
-  1 anything else, as a disk that becomes full while the model is saved; 130 and 143 after Ctrl-C and SIGTERM.
+  1 anything else, as a disk that becomes full while the model is saved; 130 and 143 after Ctrl-C and SIGTERM, which end `serve` with 0 when it has answered what it accepted.
 - **Ctrl-C** while training stops after the current step and still saves the best epoch so far.
   Pressed again, more than a second later, it gives up and saves nothing.
 - **Files** are written whole or not at all, and never over one that exists unless `--overwrite` allows it.

@@ -177,12 +177,26 @@ def memory(report: Found) -> Iterator[str]:
             yield f"| {name} | {stops} | {found['peak']['median'] / 1e6:.1f} | {found['must_hold'] / 1e6:.1f} | {found['peak_over_must_hold']:.2f} |"
 
 
+def over_http(report: Found) -> Iterator[str]:
+    yield "## Over HTTP"
+    yield ""
+    yield measured_on(report)
+    yield f"Requests of one row of 30 numbers as JSON, layers {'-'.join(map(str, report['layers']))}, from clients on the same cores; median of {report['rounds']} rounds, lowest and highest in brackets. The classifier alone takes {report['alone_us']:.0f} µs for the row."
+    yield ""
+    yield "| | clients | requests a second | median, ms | 99th percentile, ms |"
+    yield "|---|---|---|---|---|"
+    for who, found in report["servers"].items():
+        for n_clients, row in found.items():
+            yield f"| {who} | {n_clients} | {spread(row['requests_per_s'], ',.0f')} | {spread(row['p50_ms'])} | {spread(row['p99_ms'])} |"
+
+
 PARTS: dict[str, Callable[[Found], Iterator[str]]] = {
     "train-speed.json": training,
     "predict-speed.json": prediction,
     "time-to-accuracy.json": race,
     "roofline.json": roofline,
     "peak-memory.json": memory,
+    "serving.json": over_http,
 }
 
 
