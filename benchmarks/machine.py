@@ -51,7 +51,11 @@ def machine(*packages: str) -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2),
         "system": from_the_system,
         "python": platform.python_version(),
-        "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith(SLOWING)},
+        "variables": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(SLOWING) and name != "FROMLOGITS_TOKEN"  # a secret
+        },
         "versions": {name: _version(name) for name in dict.fromkeys(("fromlogits", "numpy", *packages))},
     }
 
