@@ -37,16 +37,16 @@ class Predict:
         wants_logits = _yes_or_no("logits", said.get("logits", "false"))
         coverage = None if "coverage" not in said else _coverage(said["coverage"])
 
-        def work(body: bytes) -> Any:
+        def work(body: bytes) -> tuple[int, Response]:
             with ExitStack() as until:
                 features, notes = self._features(body, content_type, charset, said, model, until)
                 self.workplace.limits.check_rows(len(features))
                 answer = model.answer(features, coverage)
-            return len(answer), _as_objects(answer, model, notes, wants_logits=wants_logits)
+            return len(answer), as_json(_as_objects(answer, model, notes, wants_logits=wants_logits))
 
-        n_rows, answered = await self.workplace.answer(request, work)
+        n_rows, response = await self.workplace.answer(request, work)
         self.metrics.rows.labels(model.name).inc(n_rows)
-        return as_json(answered)
+        return response
 
     def _features(
         self,
@@ -64,8 +64,8 @@ class Predict:
         content = parsed(body)
         if set(content) != {"rows"}:
             odd = next((key for key in content if key != "rows"), None)
-            found = "has no rows" if odd is None else f"has {odd!r}"
-            raise InputError(f'the body must be {{"rows": [...]}} and nothing else; it {found}.')
+            what = "has no rows" if odd is None else f"has {odd!r}"
+            raise InputError(f'the body must be {{"rows": [...]}} and nothing else; it {what}.')
         if isinstance(content["rows"], list):
             self.workplace.limits.check_rows(len(content["rows"]))
         return records.features_of(content["rows"], model)
