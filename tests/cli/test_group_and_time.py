@@ -82,8 +82,8 @@ def test_python_and_the_command_hold_out_the_same_rows(
 
 def test_no_patient_is_trained_on_and_held_out(capsys: pytest.CaptureFixture[str]) -> None:
     from fromlogits.cli.evaluate import held_out_rows
-    from fromlogits.opening import read_labelled
     from fromlogits.data.reading import Reading
+    from fromlogits.opening import read_labelled
 
     done(f"{TRAIN} --group patient --ignore day", capsys)
     clf = fl.load("m.safetensors")
