@@ -158,8 +158,8 @@ def draw(folder: Path) -> Figures:
 def ranks(model: Path, test: Path) -> Figures:
     """P@1 and P@5 of a saved model."""
     import fromlogits as fl
-    from fromlogits.opening import read_labelled
     from fromlogits.data.reading import Reading
+    from fromlogits.opening import read_labelled
 
     clf = fl.load(model)
     dataset = read_labelled(clf, str(test), Reading())

@@ -240,8 +240,8 @@ def test_a_part_is_all_that_is_read_before_the_first_prediction(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     """No test of memory: of 4000 rows in parts of 10, few are there when the first is predicted."""
-    from fromlogits.opening import open_model, stream_unlabelled
     from fromlogits.data.reading import Reading
+    from fromlogits.opening import open_model, stream_unlabelled
 
     rng, path = np.random.default_rng(6), tmp_path / form
     model = {"t.svm": "sparse", "t.npz": "numbers"}.get(form, "table")
