@@ -114,14 +114,16 @@ class PyNetwork {
                  head == "softmax" ? fromlogits::Head::softmax : fromlogits::Head::sigmoid, by_rows, front),
         is_softmax_(head == "softmax") {}
 
-  static fromlogits::Front front(Index features, const std::vector<Index>& numbers, Index frequencies, Index mixtures,
-                                 const std::vector<std::pair<Index, Index>>& categories, Index outputs,
+  static fromlogits::Front front(Index features, const std::vector<Index>& numbers, Index frequencies, Index bins,
+                                 Index mixtures, const std::vector<std::pair<Index, Index>>& categories, Index outputs,
                                  bool has_scaling) {
     require(features > 0, "widths must be positive");
-    require((numbers.empty() || frequencies > 0) && frequencies >= 0 && (frequencies == 0 || mixtures > 0),
-            "numbers need frequencies and mixtures");
+    const bool is_embedding_numbers = frequencies > 0 || bins > 0;
+    require(frequencies >= 0 && bins >= 0 && (frequencies == 0 || bins == 0), "numbers have frequencies or bins");
+    require((numbers.empty() || is_embedding_numbers) && (!is_embedding_numbers || mixtures > 0),
+            "numbers need frequencies or bins, and mixtures");
     require((categories.empty() || outputs > 0) && outputs >= 0 && outputs <= 4096, "categories need outputs");
-    fromlogits::Front front{has_scaling, numbers, frequencies, mixtures, {}, outputs, {}};
+    fromlogits::Front front{has_scaling, numbers, frequencies, mixtures, {}, outputs, {}, bins};
     std::vector<bool> is_other(static_cast<std::size_t>(features), true);
     const auto take = [&](Index feature) {
       require(feature >= 0 && feature < features && is_other[static_cast<std::size_t>(feature)],
@@ -493,16 +495,16 @@ NB_MODULE(_core, m) {
   network
       .def(
           "__init__",
-          [](PyNetwork* self, Index features, const std::vector<Index>& numbers, Index frequencies, Index mixtures,
-             const std::vector<std::pair<Index, Index>>& categories, Index outputs, bool has_scaling,
+          [](PyNetwork* self, Index features, const std::vector<Index>& numbers, Index frequencies, Index bins,
+             Index mixtures, const std::vector<std::pair<Index, Index>>& categories, Index outputs, bool has_scaling,
              const std::vector<Index>& units, const std::vector<std::string>& activations, const std::string& head,
              bool by_rows) {
             const fromlogits::Front front =
-                PyNetwork::front(features, numbers, frequencies, mixtures, categories, outputs, has_scaling);
+                PyNetwork::front(features, numbers, frequencies, bins, mixtures, categories, outputs, has_scaling);
             new (self) PyNetwork(features, front, units, activations, head, by_rows);
           },
-          "features"_a, "numbers"_a, "frequencies"_a, "mixtures"_a, "categories"_a, "outputs"_a, "has_scaling"_a,
-          "units"_a, "activations"_a, "head"_a, "by_rows"_a)
+          "features"_a, "numbers"_a, "frequencies"_a, "bins"_a, "mixtures"_a, "categories"_a, "outputs"_a,
+          "has_scaling"_a, "units"_a, "activations"_a, "head"_a, "by_rows"_a)
       .def("get", &PyNetwork::get, "array"_a, "out"_a.noconvert())
       .def("set", &PyNetwork::set, "array"_a, "first"_a, "values"_a.noconvert())
       .def("finish", &PyNetwork::finish)

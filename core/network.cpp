@@ -104,13 +104,16 @@ Network::Network(std::vector<DenseLayer> layers, Head head, bool by_rows, Front 
     : layers_(std::move(layers)), head_(head), front_(std::move(front)), by_rows_(by_rows) {
   if (front_.frequencies > 0) {
     const Index k = Front::size(front_.numbers), f = front_.frequencies, m = front_.mixtures;
-    waves_ = arrays_.size();
     for (const Index columns : {f, f, m * f, m}) add_array(k, columns, k * columns);
+  } else if (front_.bins > 0) {
+    const Index k = Front::size(front_.numbers), b = front_.bins, m = front_.mixtures;
+    for (const Index columns : {b + 1, m * b, m}) add_array(k, columns, k * columns);
+    lines_.reserve(k * b * 2 * m);
   }
+  vectors_ = arrays_.size();
   if (front_.outputs > 0) {
     Index values = 0;
     for (const Category& category : front_.categories) values += category.values;
-    vectors_ = arrays_.size();
     add_array(values, front_.outputs, values * front_.outputs);
   }
   factors_ = arrays_.size();
@@ -165,6 +168,7 @@ void Network::set(std::size_t array, Span rows, const float* from) noexcept {
   const Index columns = arrays_[array].columns;
   if (!arrays_[array].is_weights) {
     std::copy_n(from, rows.size * columns, at(array) + rows.begin * columns);
+    for (Index j = 0; j < rows.size && front_.bins > 0 && array < vectors_; ++j) draw_lines_of(rows.begin + j);
     return;
   }
   const auto [panel, row] = strides(array);
@@ -186,10 +190,12 @@ void Network::start(const TrainingPlan& plan) {
   if (front_.is_embedding()) {
     embedded_.reserve(front_.columns() * batch);
     dinputs_.reserve(panel_size(batch, front_.made()));
-    if (front_.frequencies > 0) dwaves_.reserve(arrays_[waves_ + 3].at + arrays_[waves_ + 3].rows * front_.mixtures);
+    if (vectors_ > 0) dnumbers_.reserve(arrays_[vectors_ - 1].at + arrays_[vectors_ - 1].rows * front_.mixtures);
+    bin_sums_.reserve(lines_.size());
   }
   front_tasks_.clear();
-  for (Index j = 0; j < Front::size(front_.numbers) && is_wanted(waves_); ++j) front_tasks_.push_back({true, j, {}});
+  for (Index j = 0; j < Front::size(front_.numbers) && is_wanted(vectors_ - 1); ++j)
+    front_tasks_.push_back({true, j, {}});
   for (Index q = 0; q < Front::size(front_.categories) && is_wanted(vectors_); ++q) {
     const Index values = front_.categories[static_cast<std::size_t>(q)].values, some = values_of_task(front_.outputs);
     for (Index part = 0; part < tiles(values, some); ++part)
@@ -233,10 +239,10 @@ void Network::finish() noexcept {
   optimizer_.finish();
   sparse_ = {};
   for (Buffer<float>* const buffer :
-       {&gradient_, &input_, &embedded_, &dinputs_, &dwaves_, &scaled_, &sums_, &logits_, &targets_})
+       {&gradient_, &input_, &embedded_, &dinputs_, &dnumbers_, &scaled_, &sums_, &logits_, &targets_})
     *buffer = {};
   for (Buffer<double>* const buffer :
-       {&squares_, &losses_, &weights_, &positive_, &shares_, &head_memory_, &factor_parts_})
+       {&squares_, &losses_, &weights_, &positive_, &shares_, &head_memory_, &factor_parts_, &bin_sums_})
     *buffer = {};
   for (Buffer<std::int32_t>* const buffer : {&settled_, &labels_}) *buffer = {};
   for (auto* const of_layers : {&outputs_, &slopes_, &douts_, &turned_}) {
@@ -406,9 +412,18 @@ double Network::step(const Batch& batch, double rate, double decay, Team& team) 
   return loss;
 }
 
-Waves Network::waves() const noexcept {
-  if (front_.frequencies == 0) return {};
-  return {at(waves_), at(waves_ + 1), at(waves_ + 2), at(waves_ + 3), front_.frequencies, front_.mixtures};
+Embeddings Network::embeddings() const noexcept {
+  Embeddings by{};
+  const Index m = front_.mixtures;
+  if (front_.frequencies > 0) by.waves = {at(0), at(1), at(2), at(3), front_.frequencies, m};
+  if (front_.bins > 0) by.bins = {at(0), lines_.data(), front_.bins, m};
+  if (front_.outputs > 0) by.vectors = at(vectors_);
+  return by;
+}
+
+void Network::draw_lines_of(Index number) noexcept {
+  const Index b = front_.bins, m = front_.mixtures;
+  draw_lines(at(1) + number * m * b, at(2) + number * m, b, m, lines_of(number));
 }
 
 void Network::gather(const Batch& batch, Span rows, Span columns) noexcept {
@@ -418,7 +433,7 @@ void Network::gather(const Batch& batch, Span rows, Span columns) noexcept {
       fromlogits::gather(front_, batch.rows, batch.order[i], i, batch.n, embedded_.data(), input_.data());
       if (i < batch.following) prefetch_row(batch.rows, batch.order[batch.n + i], {0, features()});
     }
-    embed(front_, waves(), at(vectors_), embedded_.data(), batch.n, rows, input_.data());
+    embed(front_, embeddings(), embedded_.data(), batch.n, rows, input_.data());
     return;
   }
   for (Index i = rows.begin; i < rows.begin + rows.size; ++i) {
@@ -599,6 +614,7 @@ void Network::update(const Batch& batch, Team& team) noexcept {
   const Index of_front = tasks;
   tasks += static_cast<Index>(front_tasks_.size());
   flops += Front::size(front_.numbers) * front_.frequencies * batch.n * (36 + 4 * front_.mixtures);
+  flops += Front::size(front_.numbers) * (batch.n * (40 + 8 * front_.mixtures) + front_.mixtures * front_.bins * 24);
   flops += front_.outputs * arrays_[vectors_].rows * 16;
   const auto run = [&](Stage stage) {
     team.run(tasks, flops > worth_flops, [&](Index task) {
@@ -705,18 +721,23 @@ void Network::scale_gradient(Span units, Span inputs, float* sums, Index sums_pa
 }
 
 double Network::finish_number(const Batch& batch, Index number, Stage stage) noexcept {
-  const Waves own = waves_of(waves(), number);
-  float* const gradient = (stage == Stage::whole ? dwaves_ : gradient_).data();
-  const auto begin = [&](std::size_t i) { return arrays_[waves_ + i].at + number * arrays_[waves_ + i].columns; };
-  if (stage != Stage::apply) {
-    kernels().waves_gradient(own, embedded_.data() + number * batch.n, batch.n, dinputs_.data(),
+  float* const gradient = (stage == Stage::whole ? dnumbers_ : gradient_).data();
+  const auto begin = [&](std::size_t i) { return arrays_[i].at + number * arrays_[i].columns; };
+  const float* const x = embedded_.data() + number * batch.n;
+  const bool has_bins = front_.bins > 0;
+  if (stage != Stage::apply && has_bins) {
+    line_gradient(front_, number, bins_of(embeddings().bins, number), x, dinputs_.data(), batch.n,
+                  bin_sums_.data() + (lines_of(number) - lines_.data()), gradient + begin(1), gradient + begin(2));
+  } else if (stage != Stage::apply) {
+    kernels().waves_gradient(waves_of(embeddings().waves, number), x, batch.n, dinputs_.data(),
                              front_.inputs_of(number) + 1, batch.n * lane_count, gradient + begin(0),
                              gradient + begin(1), gradient + begin(2), gradient + begin(3));
   }
   double squares = 0.0;
-  for (std::size_t i = 0; i < 4; ++i) {
-    squares += finish(waves_ + i, begin(i), gradient + begin(i), arrays_[waves_ + i].columns, stage);
+  for (std::size_t i = has_bins ? 1 : 0; i < vectors_; ++i) {
+    squares += finish(i, begin(i), gradient + begin(i), arrays_[i].columns, stage);
   }
+  if (has_bins && stage != Stage::sum) draw_lines_of(number);
   return squares;
 }
 
@@ -802,7 +823,7 @@ void Network::logits(const Rows& rows, const std::int64_t* which, Index n, float
           if (front_.is_embedding()) fromlogits::gather(front_, rows, row(i), i, m, embedded, input);
           else copy_row(rows, row(i), {0, d}, input + i * lane_count, m * lane_count);
         }
-        if (front_.is_embedding()) embed(front_, waves(), at(vectors_), embedded, m, {0, m}, input);
+        if (front_.is_embedding()) embed(front_, embeddings(), embedded, m, {0, m}, input);
         if (front_.has_scaling) scale_columns(at(factors_), input, input, m, {0, m}, {0, d});
       }
       for (std::size_t i = 0; i < layers_.size(); ++i) {

@@ -67,7 +67,8 @@ class Network {
   // Sparse rows are taken by networks without a front alone.
   Network(std::vector<DenseLayer> layers, Head head, bool by_rows = false, Front front = {});
 
-  // Where numbers are embedded, of k of them: frequencies (k, f), phases (k, f), mixtures (k, m f), shifts (k, m).
+  // Where numbers are embedded, of k of them: frequencies (k, f), phases (k, f), mixtures (k, m f), shifts (k, m); or
+  // edges (k, b + 1), which never move, mixtures (k, m b), shifts (k, m).
   // Where categories are: vectors (all values, outputs). Where inputs are scaled: factors (d, 1). Then of each dense
   // layer: weights (h, d), biases (h, 1), of parametric_selu its a (h, 1).
   const std::vector<Array>& arrays() const noexcept { return arrays_; }
@@ -131,7 +132,9 @@ class Network {
   Index most_tasks() const noexcept;
 
   double step(const Batch& batch, double rate, double decay, Team& team) noexcept;
-  Waves waves() const noexcept;
+  Embeddings embeddings() const noexcept;
+  float* lines_of(Index number) noexcept { return lines_.data() + number * front_.bins * 2 * front_.mixtures; }
+  void draw_lines_of(Index number) noexcept;
   void gather(const Batch& batch, Span rows, Span columns) noexcept;
   void scale(const Batch& batch, Span rows, Span columns) noexcept;
   bool is_of_shares(const Targets& targets) const noexcept;
@@ -157,11 +160,13 @@ class Network {
   Head head_;
   Front front_;
   std::vector<Array> arrays_;
-  std::size_t waves_ = 0, vectors_ = 0, factors_ = 0;  // among the arrays: the first of the numbers', and the others
+  // Among the arrays: the numbers' are those before vectors_, and their last one the shifts.
+  std::size_t vectors_ = 0, factors_ = 0;
   std::vector<std::size_t> of_layers_;  // the weights of each layer among the arrays; its other arrays follow
   Index arena_size_ = 0;
   Buffer<float> parameters_;
-  bool by_rows_;  // the first layer's weights
+  Buffer<float> lines_;  // of each number's bins, as its parameters are (front.h)
+  bool by_rows_;         // the first layer's weights
 
   TrainingPlan plan_;
   std::vector<FrontTask> front_tasks_;  // of what learns
@@ -177,7 +182,8 @@ class Network {
   Buffer<float> input_;
   Buffer<float> embedded_;       // (features that are embedded, batch)
   Buffer<float> dinputs_;        // (batch, made): the gradient by the inputs that are made
-  Buffer<float> dwaves_;         // as the numbers' arrays: the gradient by them
+  Buffer<float> dnumbers_;       // as the numbers' arrays: the gradient by them
+  Buffer<double> bin_sums_;      // as lines_
   Buffer<float> scaled_;         // only with scaling
   Buffer<double> factor_parts_;  // (tiles of units, d) of the gradient by the factors
   Buffer<float> sums_;           // of the first layer where it is shared out by its inputs: over each part of them

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         softmax_cross_entropy,
     )
     from .mlp_classifier import MLPClassifier
-    from .spec import Dense, Embedding, Network, Periodic, Scaling
+    from .spec import Dense, Embedding, Network, Periodic, PiecewiseLinear, Scaling
 
 __version__ = _version()
 
@@ -35,6 +35,7 @@ __all__ = [
     "MLPClassifier",
     "Network",
     "Periodic",
+    "PiecewiseLinear",
     "Scaling",
     "__version__",
     "errors",
@@ -57,7 +58,7 @@ _ROOMS = {
     "Classifier": "classifier",
     "load": "classifier",
     "MLPClassifier": "mlp_classifier",
-    **dict.fromkeys(("Dense", "Embedding", "Network", "Periodic", "Scaling"), "spec"),
+    **dict.fromkeys(("Dense", "Embedding", "Network", "Periodic", "PiecewiseLinear", "Scaling"), "spec"),
     **dict.fromkeys(_FROM_LOGITS, "logits"),
 }
 

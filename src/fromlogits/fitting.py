@@ -31,7 +31,7 @@ from .decisions.objectives import Costs, Objective, resolve
 from .decisions.sets import Method, PredictionSets, check_enough, checked_coverage
 from .engines import ENGINES
 from .engines.base import Engine, Parameters, Weights
-from .engines.initialisation import parameters_from_data
+from .engines.initialisation import parameters_from_data, parameters_with_edges
 from .errors import InputError, counted, nearest
 from .folds import Folds
 from .heads import HEADS
@@ -46,6 +46,7 @@ from .spec import (
     Layer,
     Members,
     Network,
+    PiecewiseLinear,
     Plan,
     describe_layer,
     one_of,
@@ -393,9 +394,11 @@ def prepare(
         engine = new_engine(settings["engine"], network, head, threads)
         if present is not None:
             engine.set_parameters(present.trained[number].parameters)
-        elif plan.initialisation == "data":
+        elif starts_from_data(network, plan):
             one = untrained[number]  # with folds its own rows: those that it leaves out have no say
-            engine.set_parameters(first_parameters(settings["engine"], network, threads, one.seed, features, one.rows))
+            engine.set_parameters(
+                first_parameters(settings["engine"], network, plan, threads, one.seed, features, one.rows)
+            )
         else:
             engine.initialise(untrained[number].seed)
         return engine
@@ -1006,7 +1009,7 @@ def network_of(
         raise InputError("the network states other columns than the data have; leave columns out: they are found.")
     network = Network((*hidden, last)).with_input(encoder.n_features, columns)
     for layer, embedded, what in (
-        (network.periodic, network.numbers, "columns of numbers"),
+        (network.of_numbers, network.numbers, "columns of numbers"),
         (network.embedding, network.categories, f"categories that make more than {MOST_OF_A_FEATURE_EACH} features"),
     ):
         if layer is not None and not embedded:
@@ -1054,10 +1057,17 @@ def new_engine(name: str, network: Network, head: HeadName, threads: int, *, for
     raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}.{hint}")
 
 
+def starts_from_data(network: Network, plan: Plan) -> bool:
+    """Whether the first parameters are not of network and seed alone."""
+    return plan.initialisation == "data" or isinstance(network.of_numbers, PiecewiseLinear)
+
+
 def first_parameters(
-    engine: str, network: Network, threads: int, seed: int, features: EncodedRows, rows: NDArray[np.int64]
+    engine: str, network: Network, plan: Plan, threads: int, seed: int, features: EncodedRows, rows: NDArray[np.int64]
 ) -> Parameters:
-    """Where a training begins with the plan's initialisation "data"."""
+    """Where a training begins that starts from the data."""
+    if plan.initialisation != "data":
+        return parameters_with_edges(network, seed, features, rows)
     return parameters_from_data(network, seed, features, rows, lambda cut: new_engine(engine, cut, "sigmoid", threads))
 
 

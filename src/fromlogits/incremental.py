@@ -124,7 +124,7 @@ class Increments:
         else:
             self.model = fitting.unseen(network, head, self.plan, encoder, target, stated, self.seed, settings)
         self.engines: list[Engine] = []
-        starts_from_data = present is None and self.plan.initialisation == "data"
+        starts_from_data = present is None and fitting.starts_from_data(network, self.plan)
         features = encoder.encode(inputs) if starts_from_data else None
         for one in self.model.trained:
             engine = fitting.new_engine(settings["engine"], network, head, 1)
@@ -132,7 +132,7 @@ class Increments:
                 engine.set_parameters(one.parameters)
             elif features is not None:
                 engine.set_parameters(
-                    fitting.first_parameters(settings["engine"], network, 1, one.seed, features, first.rows)
+                    fitting.first_parameters(settings["engine"], network, self.plan, 1, one.seed, features, first.rows)
                 )
             else:
                 engine.initialise(one.seed)

@@ -26,7 +26,7 @@ from .decisions.sets import PredictionSets
 from .errors import InputError, brief
 from .heads import HEADS
 from .members import Member
-from .spec import Columns, HeadName, Members, Network, Plan, json_object, one_of
+from .spec import Columns, HeadName, Members, Network, PiecewiseLinear, Plan, json_object, one_of
 from .training import EpochRecord, History
 
 MAX_HISTORY = 10_000
@@ -244,6 +244,7 @@ class Model:
             name: (np.float32, (*in_front, *shape)) for layer in names for name, shape in layer.items()
         }
         model_file.check_tensors({name: t for name, t in tensors.items() if name.startswith("layer.")}, layers)
+        _check_edges(network, tensors)
         of_calibration = {name: tensor for name, tensor in tensors.items() if name.startswith("calibration.")}
         sets = PredictionSets.from_json(fields["sets"], tensors, target.task) if "sets" in optional else None
         known = layers.keys() | of_calibration.keys() | (set() if sets is None else sets.tensors().keys())
@@ -300,6 +301,15 @@ def _check_columns(network: Network, encoder: FeatureEncoder) -> None:
         raise InputError("the encoder gives codes of categories, and the network has no layer that embeds them.")
     if network.columns not in (None, Columns(encoder.numbers, encoder.categories)):
         raise InputError("the network embeds other numbers or categories than the encoder gives.")
+
+
+def _check_edges(network: Network, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """A number lies in one bin of its column, and is found there by halves."""
+    if not isinstance(network.of_numbers, PiecewiseLinear):
+        return
+    edges = tensors["layer.0.edges"]
+    if (edges[..., 1:] < edges[..., :-1]).any():
+        raise InputError("the edges of a column must ascend; in 'layer.0.edges' some go down.")
 
 
 def _tensors_of(network: Network) -> list[dict[str, tuple[int, ...]]]:

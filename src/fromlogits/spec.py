@@ -84,6 +84,28 @@ class Periodic:
 
 
 @dataclass(frozen=True)
+class PiecewiseLinear:
+    """Each column of numbers becomes several features: the number itself, and piecewise linear functions of it.
+
+    Of a number x: x, and W c(x) + s. Component b of c(x) rises from 0 at the edge e_b to 1 at e_(b+1), and is 0 on the
+    left of these and 1 on the right. Mixtures W and shifts s of each column are learned, and 0 at first; its edges are
+    values that it has in the training rows, and stay. Source: Gorishniy et al., NeurIPS 2022; as in Gorishniy et al.,
+    ICLR 2025 (TabM).
+
+    Args:
+        bins: of a column, between its edges e_0 <= ... <= e_bins. A column of fewer values repeats the last one.
+        mixtures: features that are made of them.
+    """
+
+    bins: int = 48
+    mixtures: int = 8
+
+    def __post_init__(self) -> None:
+        _whole("PiecewiseLinear bins", self.bins, 1, 1024)
+        _whole("PiecewiseLinear mixtures", self.mixtures, 1, 1024)
+
+
+@dataclass(frozen=True)
 class Embedding:
     """Each category of many values becomes a vector, which is learned for each of its values.
 
@@ -127,7 +149,7 @@ class Dense:
         one_of("Dense activation", self.activation, tuple(dict.fromkeys(HIDDEN_ACTIVATIONS + OUTPUT_ACTIVATIONS)))
 
 
-Layer = Periodic | Embedding | Scaling | Dense
+Layer = Periodic | PiecewiseLinear | Embedding | Scaling | Dense
 
 
 @dataclass(frozen=True)
@@ -135,7 +157,7 @@ class Columns:
     """Which features of a row are what; the others go to the first dense layer as they are.
 
     Attributes:
-        numbers: features that are numbers, each of a column: what `Periodic` embeds.
+        numbers: features that are numbers, each of a column: what `Periodic` or `PiecewiseLinear` embeds.
         categories: (feature, values) of those that hold a category's code, a whole number from 0 on below `values`, or
             -1 for a value without a vector: what `Embedding` embeds.
     """
@@ -173,10 +195,10 @@ class Network:
     """Layers, first to last; the last one gives the logits.
 
     Args:
-        layers: at most one each of `Periodic`, `Embedding` and `Scaling`, in this order, and then the `Dense` layers,
-            the last of which has one unit per class or label.
+        layers: `Periodic` or `PiecewiseLinear`, `Embedding` and `Scaling`, in this order, each of them or not, and then
+            the `Dense` layers, the last of which has one unit per class or label.
         n_features: width of the input, or None while it is not known (`Classifier.fit` finds it in the data).
-        columns: what the features are; needed where there is a `Periodic` or `Embedding` layer.
+        columns: what the features are; needed where there is a layer that embeds them.
 
     `print(network)` lists layers, shapes and parameters:
 
@@ -202,8 +224,11 @@ class Network:
             self._check(position, layer)
         if self.n_features is not None:
             _whole("n_features", self.n_features, 1, MAX_UNITS)
-            if self.columns is None and (self.periodic or self.embedding):
-                raise InputError("a Network with Periodic or Embedding and n_features needs columns: what they embed.")
+            if self.columns is None and (self.of_numbers or self.embedding):
+                raise InputError(
+                    "a Network with Periodic, PiecewiseLinear or Embedding and n_features needs columns: what they"
+                    " embed."
+                )
             if self.columns is not None:
                 self.columns.check(self.n_features)
             if self.n_parameters > MAX_PARAMETERS:
@@ -215,14 +240,13 @@ class Network:
 
     def _check(self, position: int, layer: object) -> None:
         """Raise InputError unless this layer may stand here."""
-        order = [*FRONT, Dense]
         if not isinstance(layer, Layer):
             raise InputError(f"layer {position} of the network must be a Dense layer; got {layer!r}.")
         before = self.layers[position - 2] if position > 1 else None
         is_last = position == len(self.layers)
         if not isinstance(layer, Dense):
-            if is_last or (before is not None and order.index(type(before)) >= order.index(type(layer))):
-                names = ", ".join(one.__name__ for one in FRONT)
+            if is_last or (before is not None and _place(before) >= _place(layer)):
+                names = ", ".join(" or ".join(one.__name__ for one in kinds) for kinds in FRONT)
                 raise InputError(
                     f"layer {position} is {type(layer).__name__}: {names} stand in this order, each at most once, in"
                     " front of the Dense layers, of which there is one at least."
@@ -242,7 +266,7 @@ class Network:
         return tuple(layer for layer in self.layers if isinstance(layer, Dense))
 
     @property
-    def front(self) -> tuple[Periodic | Embedding | Scaling, ...]:
+    def front(self) -> tuple[Periodic | PiecewiseLinear | Embedding | Scaling, ...]:
         """What stands before them."""
         return tuple(layer for layer in self.layers if not isinstance(layer, Dense))
 
@@ -252,8 +276,9 @@ class Network:
         return not self.front and all(layer.activation != "parametric_selu" for layer in self.dense)
 
     @property
-    def periodic(self) -> Periodic | None:
-        return next((layer for layer in self.layers if isinstance(layer, Periodic)), None)
+    def of_numbers(self) -> Periodic | PiecewiseLinear | None:
+        """The layer that embeds columns of numbers."""
+        return next((layer for layer in self.layers if isinstance(layer, (Periodic, PiecewiseLinear))), None)
 
     @property
     def embedding(self) -> Embedding | None:
@@ -265,8 +290,8 @@ class Network:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Features that `Periodic` embeds."""
-        return () if self.periodic is None or self.columns is None else self.columns.numbers
+        """Features that it embeds."""
+        return () if self.of_numbers is None or self.columns is None else self.columns.numbers
 
     @property
     def categories(self) -> tuple[tuple[int, int], ...]:
@@ -279,8 +304,8 @@ class Network:
         if self.n_features is None:
             raise InputError("the network's input width is not known yet; fit it, or state n_features.")
         n = self.n_features
-        if self.periodic is not None:
-            n += len(self.numbers) * self.periodic.mixtures
+        if self.of_numbers is not None:
+            n += len(self.numbers) * self.of_numbers.mixtures
         if self.embedding is not None:
             n += len(self.categories) * (self.embedding.outputs - 1)
         return n
@@ -289,8 +314,10 @@ class Network:
     def arrays(self) -> tuple[dict[str, tuple[int, ...]], ...]:
         """Of each layer its parameters, by name, and their shapes; needs n_features.
 
-        Of k numbers, f frequencies and m mixtures, v values of all categories, e outputs, d inputs and h units:
+        Of k numbers, f frequencies or b bins and m mixtures, v values of all categories, e outputs, d inputs and h
+        units:
         Periodic: frequencies (k, f), phases (k, f), mixtures (k, m, f), shifts (k, m).
+        PiecewiseLinear: edges (k, b + 1), mixtures (k, m, b), shifts (k, m).
         Embedding: vectors (v, e), category after category.
         Scaling: factors (d,).
         Dense: weights (h, d), biases (h,) and, of parametric_selu, slopes (h,).
@@ -301,6 +328,9 @@ class Network:
             if isinstance(layer, Periodic):
                 k, f, m = len(self.numbers), layer.frequencies, layer.mixtures
                 shapes = {"frequencies": (k, f), "phases": (k, f), "mixtures": (k, m, f), "shifts": (k, m)}
+            elif isinstance(layer, PiecewiseLinear):
+                k, b, m = len(self.numbers), layer.bins, layer.mixtures
+                shapes = {"edges": (k, b + 1), "mixtures": (k, m, b), "shifts": (k, m)}
             elif isinstance(layer, Embedding):
                 shapes = {"vectors": (sum(values for _, values in self.categories), layer.outputs)}
             elif isinstance(layer, Scaling):
@@ -336,7 +366,7 @@ class Network:
     def with_input(self, n_features: int, columns: Columns | None = None) -> Network:
         """The same network, its input known and its last activation linear: what an engine trains."""
         last = dataclasses.replace(self.dense[-1], activation="linear")
-        return Network((*self.layers[:-1], last), n_features, columns if self.periodic or self.embedding else None)
+        return Network((*self.layers[:-1], last), n_features, columns if self.of_numbers or self.embedding else None)
 
     def __str__(self) -> str:
         names = [describe_layer(layer) for layer in self.layers]
@@ -357,7 +387,7 @@ class Network:
         widths = [self.n_features]
         for layer in self.layers:
             after = widths[-1]
-            if isinstance(layer, Periodic):
+            if isinstance(layer, (Periodic, PiecewiseLinear)):
                 after += len(self.numbers) * layer.mixtures
             elif isinstance(layer, Embedding):
                 after += len(self.categories) * (layer.outputs - 1)
@@ -390,16 +420,25 @@ class Network:
         return cls(tuple(read), fields["n_features"], columns)
 
 
-FRONT = (Periodic, Embedding, Scaling)
-KIND_OF: dict[Any, str] = {Periodic: "periodic", Embedding: "embedding", Scaling: "scaling", Dense: "dense"}
+FRONT = ((Periodic, PiecewiseLinear), (Embedding,), (Scaling,))
+KIND_OF: dict[Any, str] = {
+    Periodic: "periodic", PiecewiseLinear: "piecewise", Embedding: "embedding", Scaling: "scaling", Dense: "dense"
+}  # fmt: skip
+
+
+def _place(layer: Layer) -> int:
+    """Of a layer in the order of a network's layers."""
+    return next((place for place, kinds in enumerate(FRONT) if isinstance(layer, kinds)), len(FRONT))
 
 
 def describe_layer(layer: Layer) -> str:
-    """As `parse_layers` reads it: "25 relu", "periodic 16 3", "embedding 8", "scaling"."""
+    """As `parse_layers` reads it: "25 relu", "periodic 16 3 0.1", "piecewise 48 8", "embedding 8", "scaling"."""
     if isinstance(layer, Dense):
         return f"{layer.units} {layer.activation}"
     if isinstance(layer, Periodic):
         return f"periodic {layer.frequencies} {layer.mixtures} {layer.spread:g}"
+    if isinstance(layer, PiecewiseLinear):
+        return f"piecewise {layer.bins} {layer.mixtures}"
     return f"embedding {layer.outputs}" if isinstance(layer, Embedding) else "scaling"
 
 
@@ -468,8 +507,8 @@ class Members:
 def parse_layers(text: str, activation: str = "relu") -> Network | tuple[int, ...]:
     """Read `--layers`: "25,15" gives hidden layer sizes, "25 relu, 15 tanh, 10 linear" a whole network.
 
-    In front of the dense layers of a whole network may stand "periodic" (or "periodic FREQUENCIES MIXTURES SPREAD"),
-    "embedding" (or "embedding OUTPUTS") and "scaling".
+    In front of the dense layers of a whole network may stand "periodic" (or "periodic FREQUENCIES MIXTURES SPREAD") or
+    "piecewise" (or "piecewise BINS MIXTURES"), "embedding" (or "embedding OUTPUTS") and "scaling".
     """
     parts = [part.strip() for part in text.split(",")]
     if parts == [""]:
@@ -478,7 +517,7 @@ def parse_layers(text: str, activation: str = "relu") -> Network | tuple[int, ..
         return tuple(int(part) for part in parts)
     layers: list[Layer] = []
     for part in parts:
-        front = re.fullmatch(r"(periodic|embedding|scaling)((?:\s+[0-9.]{1,9})*)", part)
+        front = re.fullmatch(r"(periodic|piecewise|embedding|scaling)((?:\s+[0-9.]{1,9})*)", part)
         dense = re.fullmatch(r"([0-9]{1,9})\s+([A-Za-z_]+)", part)
         if dense:
             layers.append(Dense(int(dense[1]), dense[2]))
@@ -519,7 +558,7 @@ class Plan:
             learning_rate to 0; coslog4: four waves, each about twice as long as the one before,
             (1 - cos(2π log2(1 + 15 t))) / 2; flat_cosine: all of it to the middle, then half a wave to 0.
         bias_rate, slope_rate, scaling_rate, embedding_rate: what biases, the slopes a of parametric_selu, `Scaling`
-            and the layers `Periodic` and `Embedding` learn at, times the learning rate.
+            and the layers `Periodic`, `PiecewiseLinear` and `Embedding` learn at, times the learning rate.
         rate_by_width: the weights of a dense layer of d inputs learn at the learning rate over √d: what learning in the
             neural-tangent parametrisation comes to with adam, for which the size of gradients is no matter.
         momentum: of sgd and nesterov.

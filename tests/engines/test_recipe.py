@@ -14,11 +14,29 @@ from numpy.typing import NDArray
 
 from fromlogits.data.features import EncodedRows, Features, SparseFeatures
 from fromlogits.engines.base import UNWEIGHTED, Engine, Parameters, Steps, Weights
-from fromlogits.engines.initialisation import DATA_ROWS, initial_parameters, parameters_from_data
+from fromlogits.engines.initialisation import (
+    DATA_ROWS,
+    EDGE_ROWS,
+    edges_among,
+    initial_parameters,
+    parameters_from_data,
+    parameters_with_edges,
+)
 from fromlogits.engines.native import NativeEngine
 from fromlogits.engines.rates import decay_factors, rate_factors
 from fromlogits.engines.reference import ReferenceEngine
-from fromlogits.spec import OPTIMIZERS, Columns, Dense, Embedding, HeadName, Network, Periodic, Plan, Scaling
+from fromlogits.spec import (
+    OPTIMIZERS,
+    Columns,
+    Dense,
+    Embedding,
+    HeadName,
+    Network,
+    Periodic,
+    PiecewiseLinear,
+    Plan,
+    Scaling,
+)
 
 ENGINES = [NativeEngine, ReferenceEngine]
 HEADS: list[HeadName] = ["softmax", "sigmoid"]
@@ -36,16 +54,18 @@ def network(*layers: Any) -> Network:
     return Network((*layers, Dense(C))).with_input(D, COLUMNS)
 
 
-PERIODIC, EMBEDDING = Periodic(5, 3, 0.3), Embedding(6)
+PERIODIC, PIECEWISE, EMBEDDING = Periodic(5, 3, 0.3), PiecewiseLinear(7, 3), Embedding(6)
 NETWORKS = {
     "periodic": network(PERIODIC, Dense(33, "relu")),
+    "piecewise": network(PIECEWISE, Dense(33, "relu")),
     "embedding": network(EMBEDDING, Dense(33, "relu")),
     "scaling": network(Scaling(), Dense(33, "tanh")),
     "parametric_selu": network(*HIDDEN),
     "all": network(PERIODIC, EMBEDDING, Scaling(), *HIDDEN),
+    "all with bins": network(PIECEWISE, EMBEDDING, Scaling(), *HIDDEN),
     "no hidden layer": network(PERIODIC, EMBEDDING, Scaling()),
 }
-ALL = NETWORKS["all"]
+ALL, WITH_BINS = NETWORKS["all"], NETWORKS["all with bins"]
 of_every_network = pytest.mark.parametrize("net", NETWORKS.values(), ids=NETWORKS)
 on_every_engine = pytest.mark.parametrize("kind", ENGINES)
 
@@ -73,12 +93,17 @@ def as_csr(x_nd: NDArray[np.float32]) -> SparseFeatures:
 
 
 def some_parameters(net: Network, seed: int = 5) -> Parameters:
-    """All arrays away from what they begin with, so that no term is 0 or 1."""
+    """All arrays away from what they begin with, so that no term is 0 or 1; edges ascend, the last two are the same."""
     rng = np.random.default_rng(seed)
-    return [
+    parameters = [
         tuple((a + 0.3 * rng.normal(size=a.shape)).astype(np.float32) for a in layer)
         for layer in initial_parameters(net, seed)
     ]
+    if isinstance(net.of_numbers, PiecewiseLinear):
+        edges = parameters[0][0]
+        edges[:] = np.sort(edges / 2, axis=1)
+        edges[:, -1] = edges[:, -2]
+    return parameters
 
 
 def trained(
@@ -137,9 +162,12 @@ def test_the_gradient_is_the_one_of_finite_differences(head: HeadName, net: Netw
     weights = Weights(np.linspace(0.5, 1.5, 7), None if head == "softmax" else np.linspace(0.5, 2, C))
     _, gradient = engine.gradient(x_nd, targets, weights)
     rng = np.random.default_rng(0)
-    for arrays, of_layer in zip(engine.layers, gradient, strict=True):
-        for array, expected in zip(arrays, of_layer, strict=True):
+    for names, arrays, of_layer in zip(net.arrays, engine.layers, gradient, strict=True):
+        for name, array, expected in zip(names, arrays, of_layer, strict=True):
             assert array.shape == expected.shape
+            if name == "edges":  # constants
+                assert not expected.any()
+                continue
             for at in rng.permutation(array.size)[:60]:
                 place, step = np.unravel_index(at, array.shape), 1e-5
                 ends = []
@@ -178,6 +206,33 @@ def test_logits_are_what_the_formulas_say_number_by_number(kind: type[Engine]) -
             x_d = z + slopes * (selu - z)
         # Two products of 33 and 46 numbers around 1, in float32.
         np.testing.assert_allclose(found, w3 @ x_d + b3, rtol=2e-6, atol=2e-5)
+
+
+@on_every_engine
+def test_piecewise_linear_functions_are_what_the_formula_says_edge_by_edge(kind: type[Engine]) -> None:
+    """On an edge, within a bin, beyond both ends, and where an edge stands twice: there the function jumps."""
+    edges, growth, shift = [-1.0, 0.0, 0.0, 0.5, 2.0, 2.0], [3.0, 10.0, -1.0, 6.0, 100.0], 0.25
+    known = {
+        -9.0: 0.25, -1.0: 0.25, -0.5: 1.75, 0.0: 13.25, 0.25: 12.75, 0.5: 12.25, 1.0: 14.25, 1.75: 17.25, 2.0: 118.25,
+        2.25: 118.25, 1e30: 118.25, -1e30: 0.25,
+    }  # fmt: skip
+    net = Network((PiecewiseLinear(5, 1), Dense(2))).with_input(1, Columns((0,)))
+    engine = kind(net, "softmax")
+    front = (np.array([edges], np.float32), np.array([[growth]], np.float32), np.array([[shift]], np.float32))
+    engine.set_parameters([front, (np.array([[0, 1], [0, 2]], np.float32), np.zeros(2, np.float32))])
+    found = engine.logits(Features(np.array(list(known), np.float32)[:, None]))
+    np.testing.assert_array_equal(found, np.array(list(known.values()), np.float32)[:, None] * np.float32([1, 2]))
+
+
+@on_every_engine
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_edges_stay_where_they_are(kind: type[Engine], optimizer: str) -> None:
+    for plan in (PLAN, PLAN.replace({"clip_norm": None, "scaling_decay": 5.0})):
+        before = some_parameters(WITH_BINS)[0]
+        after = trained(kind, WITH_BINS, plan.replace({"optimizer": optimizer}))[1].parameters()[0]
+        assert np.array_equal(before[0], after[0])
+        assert not np.array_equal(before[1], after[1])
+        assert not np.array_equal(before[2], after[2])
 
 
 @on_every_engine
@@ -280,12 +335,13 @@ def test_the_length_of_a_span_never_changes_the_bits(kind: type[Engine], net: Ne
         assert largest_difference(ends[0][1].parameters(), engine.parameters()) == 0.0
 
 
+@pytest.mark.parametrize("of_numbers", [Periodic(16, 3), PiecewiseLinear(48, 8)], ids=str)
 @pytest.mark.parametrize("n_threads", [2, 3, 16])
-def test_any_number_of_threads_gives_the_same_bits(n_threads: int) -> None:
+def test_any_number_of_threads_gives_the_same_bits(n_threads: int, of_numbers: Periodic | PiecewiseLinear) -> None:
     rng = np.random.default_rng(5)
     n, d = 600, 60
     columns = Columns(tuple(range(40)), ((40, 300), (41, 2)))
-    layers = (Periodic(16, 3), Embedding(8), Scaling(), Dense(256, "parametric_selu"), Dense(128, "parametric_selu"))
+    layers = (of_numbers, Embedding(8), Scaling(), Dense(256, "parametric_selu"), Dense(128, "parametric_selu"))
     wide = Network((*layers, Dense(C))).with_input(d, columns)
     x_nd = rng.normal(size=(n, d)).astype(np.float32)
     x_nd[:, 40], x_nd[:, 41] = rng.integers(-1, 300, n), rng.integers(-1, 2, n)
@@ -327,8 +383,9 @@ def test_setting_parameters_is_the_inverse_of_getting_them(kind: type[Engine], n
 
 
 @on_every_engine
-def test_a_rate_of_0_leaves_its_arrays_alone(kind: type[Engine]) -> None:
-    before = named(ALL, some_parameters(ALL))
+@pytest.mark.parametrize("net", [ALL, WITH_BINS], ids=["waves", "bins"])
+def test_a_rate_of_0_leaves_its_arrays_alone(kind: type[Engine], net: Network) -> None:
+    before = named(net, some_parameters(net))
     of_rate = {
         "bias_rate": ["biases"],
         "slope_rate": ["slopes"],
@@ -338,9 +395,9 @@ def test_a_rate_of_0_leaves_its_arrays_alone(kind: type[Engine]) -> None:
     for rate, still in of_rate.items():
         for optimizer in OPTIMIZERS:
             plan = PLAN.replace({rate: 0.0, "optimizer": optimizer, "scaling_decay": 0.0})
-            after = named(ALL, trained(kind, ALL, plan)[1].parameters())
+            after = named(net, trained(kind, net, plan)[1].parameters())
             for name, array in after.items():
-                assert np.array_equal(array, before[name]) == (name.split()[1] in still), (rate, optimizer, name)
+                assert np.array_equal(array, before[name]) == (name.split()[1] in [*still, "edges"]), (rate, name)
 
 
 @on_every_engine
@@ -503,6 +560,8 @@ def test_a_start_from_the_data_gives_every_unit_variance_1_and_a_bend_among_the_
     x_nd, some = rows(), np.arange(10, 90)
     parameters, plain = from_data(kind, net, x_nd, some), initial_parameters(net, 7)
     front = len(net.front)
+    if isinstance(net.of_numbers, PiecewiseLinear):
+        plain[:front] = parameters_with_edges(net, 7, Features(x_nd), some)[:front]
     assert front == 0 or largest_difference(parameters[:front], plain[:front]) == 0.0
     for number, layer in enumerate(net.dense, front):
         cut = dataclasses.replace(net, layers=(*net.layers[:number], dataclasses.replace(layer, activation="linear")))
@@ -549,3 +608,75 @@ def test_of_very_many_rows_some_are_taken_evenly() -> None:
     with_hole = x_nd.copy()
     with_hole[1::3] = 100.0
     assert largest_difference(every, from_data(ReferenceEngine, net, with_hole, np.arange(n))) == 0.0
+
+
+# --- edges among the values of a column ---
+
+
+def test_edges_of_a_smooth_column_are_its_quantiles() -> None:
+    x_n = np.random.default_rng(0).permutation(np.arange(401, dtype=np.float32))
+    np.testing.assert_array_equal(edges_among(x_n, 41), np.arange(0, 401, 10))
+    np.testing.assert_array_equal(edges_among(x_n, 2), [0, 400])
+
+
+def test_a_column_of_few_values_has_an_edge_at_each_and_repeats_the_last_one() -> None:
+    x_n = np.repeat(np.array([4, -1, 2], np.float32), 50)
+    np.testing.assert_array_equal(edges_among(x_n, 6), [-1, 2, 4, 4, 4, 4])
+    np.testing.assert_array_equal(edges_among(x_n[:50], 3), [4, 4, 4])
+    np.testing.assert_array_equal(edges_among(x_n[:1], 2), [4, 4])
+
+
+def test_values_of_few_rows_have_edges_where_they_occur_often_enough() -> None:
+    """Of 10 000 rows nearly all are 0: no quantile sees the amounts, of which every other one occurs three times."""
+    often, seldom = np.arange(10, 30, 2, dtype=np.float32), np.arange(11, 31, 2, dtype=np.float32)
+    x_n = np.concatenate([np.zeros(10_000, np.float32), np.repeat(often, 3), np.repeat(seldom, 2)])
+    edges = edges_among(x_n, 21)
+    np.testing.assert_array_equal(np.unique(edges), [0, *often, 29])  # and the largest value of all
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 20, 49, 1025])
+@pytest.mark.parametrize("name", ["cauchy", "whole", "mostly one", "one value"])
+def test_edges_ascend_are_values_that_occur_and_span_them(name: str, count: int) -> None:
+    rng = np.random.default_rng(count)
+    columns = {
+        "cauchy": rng.standard_cauchy(5000),
+        "whole": rng.poisson(30, 5000),
+        "mostly one": np.where(rng.random(5000) < 0.9, 0, rng.integers(0, 300, 5000)),
+        "one value": np.full(5000, 3.25),
+    }
+    x_n = columns[name].astype(np.float32)
+    edges = edges_among(x_n, count)
+    assert edges.shape == (count,)
+    assert edges.dtype == np.float32
+    assert np.isin(edges, x_n).all()
+    assert (np.diff(edges) >= 0).all()
+    assert (edges[0], edges[-1]) == (x_n.min(), x_n.max())
+    np.testing.assert_array_equal(edges, edges_among(x_n[::-1].copy(), count))
+
+
+def test_first_edges_are_those_of_the_training_rows_in_the_form_that_enters() -> None:
+    x_nd, net = rows(), NETWORKS["piecewise"]
+    some = np.arange(10, 90)
+    plain = initial_parameters(net, 7)
+    np.testing.assert_array_equal(plain[0][0], np.tile(np.linspace(-3, 3, 8, dtype=np.float32), (3, 1)))
+    assert not plain[0][1].any()
+    assert not plain[0][2].any()
+
+    parameters = parameters_with_edges(net, 7, Features(x_nd), some)
+    for edges, feature in zip(parameters[0][0], COLUMNS.numbers, strict=True):
+        np.testing.assert_array_equal(edges, edges_among(x_nd[some, feature], 8))
+    assert largest_difference(parameters[1:], plain[1:]) == 0.0
+
+    as_bytes = np.clip(np.round((x_nd + 1) * 8), 0, 255).astype(np.uint8)
+    of_bytes = parameters_with_edges(net, 7, Features(as_bytes, 1 / 8, -1.0), some)
+    of_floats = parameters_with_edges(net, 7, Features(as_bytes.astype(np.float32) / 8 - 1), some)
+    assert largest_difference(of_bytes, of_floats) == 0.0
+
+
+def test_of_very_many_rows_some_say_where_the_edges_are() -> None:
+    net = Network((PiecewiseLinear(4, 1), Dense(2))).with_input(1, Columns((0,)))
+    x_nd = np.zeros((3 * EDGE_ROWS, 1), np.float32)
+    x_nd[::3, 0] = np.arange(EDGE_ROWS)
+    x_nd[1::3] = 1e9
+    [edges] = parameters_with_edges(net, 0, Features(x_nd), np.arange(len(x_nd)))[0][0]
+    np.testing.assert_array_equal(edges, edges_among(x_nd[::3, 0], 5))

@@ -35,6 +35,13 @@ class Features:
         """Some rows, in the order of `rows`."""
         return Features(self.values[rows], self.scale, self.shift)
 
+    def column(self, feature: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n,): what of a feature enters the network in some rows."""
+        values_n = self.values[rows, feature]
+        if values_n.dtype == np.float32:
+            return values_n
+        return values_n.astype(np.float32) * np.float32(self.scale) + np.float32(self.shift)
+
 
 @dataclass(frozen=True)
 class SparseFeatures:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.features import EncodedRows
-from ..spec import Embedding, Network, Periodic
+from ..data.features import EncodedRows, Features
+from ..spec import Embedding, Network, Periodic, PiecewiseLinear
 from .base import Engine, Parameters
 
 INITIALISATION_STREAM, FRONT_STREAM, DATA_STREAM = 1, 9, 10
@@ -28,6 +28,10 @@ DATA_VALUES = 1 << 24
 NO_SPREAD = 2.0**-20
 """Beside a unit's largest output: a standard deviation below is one of float32 roundings."""
 BIAS_ROWS = 5
+EDGE_ROWS = 100_000
+"""Of the training rows so many have a say in the edges of `PiecewiseLinear`."""
+OFTEN = 3
+"""Rows that share a value which is then worth an edge of its own."""
 
 
 def initial_parameters(network: Network, seed: int) -> Parameters:
@@ -35,7 +39,8 @@ def initial_parameters(network: Network, seed: int) -> Parameters:
 
     Dense layers: biases 0, slopes 1, and the weights of `initial_weights`. `Scaling`: factors 1. `Periodic` of f
     frequencies: frequencies normal with its spread, phases uniform on ±1/2 turn, mixtures and shifts uniform on ±1/√f.
-    `Embedding`: vectors normal. Source of these: Holzmüller et al., NeurIPS 2024.
+    `Embedding`: vectors normal. Source of these: Holzmüller et al., NeurIPS 2024. `PiecewiseLinear`: edges evenly
+    spaced on ±3, mixtures and shifts 0.
     """
     parameters: Parameters = []
     for layer, shapes in zip(network.layers, network.arrays, strict=True):
@@ -50,6 +55,10 @@ def initial_parameters(network: Network, seed: int) -> Parameters:
                     _scaled(_uniform(s, shapes["shifts"]), wide),
                 )
             )
+        elif isinstance(layer, PiecewiseLinear):
+            edges = np.broadcast_to(np.linspace(-3, 3, layer.bins + 1, dtype=np.float32), shapes["edges"])
+            others = (np.zeros(shapes[name], np.float32) for name in ("mixtures", "shifts"))
+            parameters.append((edges.copy(), *others))
         elif isinstance(layer, Embedding):
             parameters.append((_normal(_words(seed, FRONT_STREAM, 4), shapes["vectors"]).astype(np.float32),))
         else:
@@ -82,10 +91,55 @@ def initial_weights(network: Network, seed: int) -> Iterator[tuple[int, int, NDA
             yield number, first, (_uniform(words, (count, d)) / math.sqrt(fan)).astype(np.float32)
 
 
+def parameters_with_edges(network: Network, seed: int, features: EncodedRows, rows: NDArray[np.int64]) -> Parameters:
+    """The first parameters, and the edges of `PiecewiseLinear` among the values of these rows.
+
+    Args:
+        features: all rows.
+        rows: numbers of the training rows; of more than `EDGE_ROWS` that many are taken, evenly spaced.
+    """
+    parameters = initial_parameters(network, seed)
+    if isinstance(network.of_numbers, PiecewiseLinear):
+        assert isinstance(features, Features)
+        edges_ke = parameters[0][0]
+        some = _evenly(rows, EDGE_ROWS)
+        for k, feature in enumerate(network.numbers):
+            edges_ke[k] = edges_among(features.column(feature, some), edges_ke.shape[1])
+    return parameters
+
+
+def edges_among(x_n: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """So many edges among the values of a column, ascending; of fewer values the last one is repeated.
+
+    Half of them are quantiles of the rows, the smallest and the largest value among them. The others are quantiles of
+    the distinct values that occur at least `OFTEN` times, so that a value of few rows, an amount that is exactly
+    15 024, can have bins to both sides; and where there are not enough of those, of the rows too. What the rows weigh
+    has no say.
+
+    Args:
+        x_n: finite, n >= 1.
+        count: 2 at least.
+    """
+    values, counts = np.unique(x_n, return_counts=True)
+    often = values[counts >= OFTEN]
+    n_often = min(len(often), count - max(2, (count - 1) // 2))
+    of_rows = np.unique(_spread(np.sort(x_n), count - n_often))
+    of_values = _spread(np.setdiff1d(often, of_rows), count - len(of_rows))
+    edges = np.union1d(of_rows, of_values)
+    return np.pad(edges, (0, count - len(edges)), mode="edge")
+
+
+def _spread(ascending: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """So many of them, evenly spaced from the first to the last; or all."""
+    if len(ascending) <= count:
+        return ascending
+    return ascending[np.arange(count) * (len(ascending) - 1) // max(1, count - 1)]
+
+
 def parameters_from_data(
     network: Network, seed: int, features: EncodedRows, rows: NDArray[np.int64], new_engine: Callable[[Network], Engine]
 ) -> Parameters:
-    """The first parameters, and then the dense layers rescaled one after the other by what they compute of rows.
+    """`parameters_with_edges`, and then the dense layers rescaled one after the other by what they compute of rows.
 
     The weights of a unit are divided by the standard deviation of its W x over the rows, x being what the layers before
     it make of them; a unit without variance keeps its weights. Its bias is minus a random mean of W x: of five rows
@@ -100,7 +154,7 @@ def parameters_from_data(
         rows: numbers of the training rows; of more than `DATA_ROWS` that many are taken, evenly spaced.
         new_engine: makes an engine of a network, a sigmoid head over its outputs.
     """
-    parameters = initial_parameters(network, seed)
+    parameters = parameters_with_edges(network, seed, features, rows)
     first = len(network.front)
     for number, layer in enumerate(network.dense):
         some = _evenly(rows, max(2, min(DATA_ROWS, DATA_VALUES // layer.units)))

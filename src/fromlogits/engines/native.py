@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..data.features import EncodedRows, SparseFeatures
 from ..data.label_sets import SparseLabels
-from ..spec import HeadName, Network, Plan
+from ..spec import HeadName, Network, Periodic, PiecewiseLinear, Plan
 from .base import UNWEIGHTED, Engine, Parameters, Steps, Weights
 from .initialisation import initial_parameters, initial_weights
 from .rates import decay_factors, rate_factors
@@ -31,8 +31,13 @@ class NativeEngine(Engine):
         self.network, self.head, self.n_threads = network, head, n_threads
         activations = [layer.activation for layer in network.dense]
         units = [layer.units for layer in network.dense]
-        waves, vectors = network.periodic, network.embedding
-        numbers = (list(network.numbers), *((waves.frequencies, waves.mixtures) if waves else (0, 0)))
+        of_numbers, vectors = network.of_numbers, network.embedding
+        numbers = (
+            list(network.numbers),
+            of_numbers.frequencies if isinstance(of_numbers, Periodic) else 0,
+            of_numbers.bins if isinstance(of_numbers, PiecewiseLinear) else 0,
+            of_numbers.mixtures if of_numbers else 0,
+        )
         categories = list(network.categories), vectors.outputs if vectors else 0
         self._core = _core.Network(
             network.n_features, *numbers, *categories, network.has_scaling, units, activations, head, for_sparse_rows

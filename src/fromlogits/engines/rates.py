@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..spec import Dense, Network, Plan, Scaling
+from ..spec import Dense, Network, PiecewiseLinear, Plan, Scaling
 
 
 def rate_factors(network: Network, plan: Plan) -> list[tuple[float, ...]]:
@@ -19,6 +19,8 @@ def rate_factors(network: Network, plan: Plan) -> list[tuple[float, ...]]:
                 "slopes": plan.slope_rate,
             }
             factors.append(tuple(of_array[name] for name in arrays))
+        elif isinstance(layer, PiecewiseLinear):
+            factors.append(tuple(0.0 if name == "edges" else plan.embedding_rate for name in arrays))
         else:
             one = plan.scaling_rate if isinstance(layer, Scaling) else plan.embedding_rate
             factors.append((one,) * len(arrays))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..data.features import EncodedRows, SparseFeatures
 from ..data.label_sets import SparseLabels
-from ..spec import Dense, Embedding, HeadName, Network, Periodic, Plan
+from ..spec import Dense, Embedding, HeadName, Network, Periodic, PiecewiseLinear, Plan
 from .base import UNWEIGHTED, Engine, Parameters, Steps, Weights
 from .initialisation import initial_parameters
 from .rates import decay_factors, rate_factors
@@ -158,6 +158,34 @@ def periodic(
     return out_nkm.reshape(len(x_nk), -1), backward
 
 
+def piecewise_linear(
+    x_nk: Float64, edges_ke: Float64, mixtures_kmb: Float64, shifts_km: Float64
+) -> tuple[Float64, Backward]:
+    """(n, k · (1 + m)): of each number x itself and then W c(x) + s.
+
+    Component b of c(x) is the share of bin b, from edge b to the next, that lies left of x; of a bin without width it
+    is 1 from its edge on.
+    """
+    left_kb, right_kb = edges_ke[:, :-1], edges_ke[:, 1:]
+    width_kb = np.where(right_kb > left_kb, right_kb - left_kb, 1.0)
+    x_nk1 = x_nk[:, :, None]
+    inside_nkb = np.clip((x_nk1 - left_kb) / width_kb, 0.0, 1.0)
+    components_nkb = np.where(x_nk1 >= right_kb, 1.0, np.where(x_nk1 <= left_kb, 0.0, inside_nkb))
+    mixed_nkm = np.einsum("kmb,nkb->nkm", mixtures_kmb, components_nkb) + shifts_km
+    out_nkm = np.concatenate([x_nk1, mixed_nkm], axis=2)
+
+    def backward(dout: Float64) -> tuple[Float64, Gradients]:
+        dout_nkm = dout.reshape(out_nkm.shape)
+        dmixed_nkm = dout_nkm[:, :, 1:]
+        is_inside_nkb = (x_nk1 > left_kb) & (x_nk1 < right_kb)
+        dcomponents_nkb = np.einsum("nkm,kmb->nkb", dmixed_nkm, mixtures_kmb)
+        dx_nk = dout_nkm[:, :, 0] + (dcomponents_nkb * is_inside_nkb / width_kb).sum(axis=2)
+        by_mixtures = np.einsum("nkm,nkb->kmb", dmixed_nkm, components_nkb)
+        return dx_nk, [np.zeros_like(edges_ke), by_mixtures, dmixed_nkm.sum(axis=0)]
+
+    return out_nkm.reshape(len(x_nk), -1), backward
+
+
 def embedding(codes_nk: Float64, n_values_k: list[int], vectors_ve: Float64) -> tuple[Float64, Backward]:
     """(n, k · e): the vector of each category's value; zeros of the code -1."""
     codes_nk = codes_nk.astype(np.int64)
@@ -264,7 +292,7 @@ class ReferenceEngine(Engine):
         backwards: list[Backward] = []
         number = 0  # of the dense layer
         for layer, arrays in zip(self.network.layers, self.layers, strict=True):
-            if isinstance(layer, (Periodic, Embedding)):
+            if isinstance(layer, (Periodic, PiecewiseLinear, Embedding)):
                 continue
             if not isinstance(layer, Dense):
                 out, backward = scaling(out, *arrays)
@@ -289,7 +317,7 @@ class ReferenceEngine(Engine):
         return out, all_of_them
 
     def columns(self, x_nd: Float64) -> tuple[Float64, Callable[[Float64], list[Gradients]]]:
-        """What enters the layers behind Periodic and Embedding: embedded numbers, embedded categories, the others."""
+        """What enters the layers behind those that embed columns: embedded numbers, embedded categories, the others."""
         numbers = list(self.network.numbers)
         categories = [feature for feature, _ in self.network.categories]
         others = np.setdiff1d(np.arange(x_nd.shape[1]), [*numbers, *categories])
@@ -298,6 +326,8 @@ class ReferenceEngine(Engine):
         for layer, arrays in zip(self.network.layers, self.layers, strict=True):
             if isinstance(layer, Periodic):
                 piece, backward = periodic(x_nd[:, numbers], *arrays)
+            elif isinstance(layer, PiecewiseLinear):
+                piece, backward = piecewise_linear(x_nd[:, numbers], *arrays)
             elif isinstance(layer, Embedding):
                 n_values_k = [values for _, values in self.network.categories]
                 piece, backward = embedding(x_nd[:, categories], n_values_k, *arrays)
