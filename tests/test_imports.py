@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "spec": "",
     "cores": "",
     "whole_file": "",
-    "presets": "",
+    "presets": "spec",
     "settings": "spec presets engines decisions",
     "data": "",
     "textbook": "",
@@ -38,7 +38,7 @@ MAY_IMPORT = {
     " data",
     "budget": "fitting members training",
     "few_rows": "decisions engines data",
-    "incremental": "weights cores fitting training members model decisions engines data",
+    "incremental": "weights cores fitting presets training members model decisions engines data",
     "callbacks": "fitting members model training engines",
     "estimator": "callbacks model",
     "calibrating": "weights model decisions metrics data",
@@ -50,8 +50,8 @@ MAY_IMPORT = {
     "reports": "classifier decisions metrics heads logits spec data",
     "opening": "classifier settings data",
     "serving": "_core opening classifier decisions heads logits spec data",
-    "cli": "cores opening budget export reports serving cross_validation classifier calibrating weights fitting members "
-    "training decisions model_file metrics textbook heads logits spec settings data whole_file",
+    "cli": "cores opening budget export reports serving cross_validation classifier calibrating weights fitting "
+    "members training decisions model_file metrics textbook heads logits spec settings data whole_file",
     "fromlogits": "classifier mlp_classifier training metrics heads logits spec data textbook _core _isa",
     "__main__": "cli",
 }

@@ -259,7 +259,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "weight_decay",
         NUMBER,
-        "0",
+        "by the preset",
         "λ: λ/2 · ‖W‖² is added to the mean loss; but adamw shrinks W by learning_rate · λ a step; biases are free",
     ),
     Setting("batch_size", WHOLE, "by the preset", "rows a step"),
@@ -322,8 +322,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ensemble",
         _or_none(WHOLE),
-        "none",
-        "so many networks from different seeds, whose mean probability is the answer; none is one network",
+        "by the preset",
+        "so many networks from different seeds, whose mean probability is the answer; none leaves it to the preset",
         limits=(1, MAX_NETWORKS),
     ),
     Setting(
@@ -378,40 +378,42 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("momentum", NUMBER, "0.9", "of sgd, and Nesterov's of nesterov", is_finer=True),
     Setting("beta1", NUMBER, "0.9", "of adam and adamw: how long the mean of the gradient remembers", is_finer=True),
-    Setting("beta2", NUMBER, "0.999", "of adam and adamw: how long the mean of its square remembers", is_finer=True),
+    Setting(
+        "beta2", NUMBER, "by the preset", "of adam and adamw: how long the mean of its square remembers", is_finer=True
+    ),
     Setting("epsilon", NUMBER, "1e-08", "of adam and adamw: added to the divisor", is_finer=True),
     Setting("clip_norm", _or_none(NUMBER), "none", "the gradient is scaled down to this Euclidean norm", is_finer=True),
-    Setting("bias_rate", NUMBER, "1", "what biases learn at, times the learning rate", is_finer=True),
-    Setting("slope_rate", NUMBER, "1", "likewise the slopes of parametric_selu", is_finer=True),
-    Setting("scaling_rate", NUMBER, "1", "likewise the factors of a scaling layer", is_finer=True),
-    Setting("embedding_rate", NUMBER, "1", "likewise all of periodic and embedding layers", is_finer=True),
+    Setting("bias_rate", NUMBER, "by the preset", "what biases learn at, times the learning rate", is_finer=True),
+    Setting("slope_rate", NUMBER, "by the preset", "likewise the slopes of parametric_selu", is_finer=True),
+    Setting("scaling_rate", NUMBER, "by the preset", "likewise the factors of a scaling layer", is_finer=True),
+    Setting("embedding_rate", NUMBER, "by the preset", "likewise all of periodic and embedding layers", is_finer=True),
     Setting(
         "rate_by_width",
         SWITCH,
-        "false",
+        "by the preset",
         "the weights of a dense layer of d inputs learn at the learning rate over √d",
         is_finer=True,
     ),
     Setting(
         "scaling_decay",
         NUMBER,
-        "0",
+        "by the preset",
         "what the weight decay of a scaling layer's factors is times; biases, slopes and embeddings never decay",
         is_finer=True,
     ),
     Setting(
         "decay_schedule",
         WORD,
-        "constant",
+        "by the preset",
         "weight_decay over all steps: constant, or flat_cosine, constant to the middle and then half a wave down to 0",
         is_finer=True,
         allowed=FADES,
     ),
-    Setting("dropout_schedule", WORD, "constant", "likewise the dropout", is_finer=True, allowed=FADES),
+    Setting("dropout_schedule", WORD, "by the preset", "likewise the dropout", is_finer=True, allowed=FADES),
     Setting(
         "label_smoothing",
         NUMBER,
-        "0",
+        "by the preset",
         "share of each target that is spread over all classes, or goes towards a half for a label: less sure"
         " probabilities, which the calibration corrects",
         is_finer=True,
@@ -419,7 +421,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "initialisation",
         WORD,
-        "uniform",
+        "by the preset",
         "first weights: uniform, by the widths of the layers alone; data, rescaled so that what each unit computes of"
         " the training rows has the variance 1, with first biases from these rows",
         is_finer=True,
@@ -428,7 +430,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "numbers",
         WORD,
-        "standard",
+        "by the preset",
         "columns of numbers: standard, by mean and standard deviation; or robust, by median and quartiles, softly"
         " clipped to ±3. Pictures and sparse rows keep a scale that their features share",
         is_finer=True,
@@ -437,7 +439,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "folds",
         WHOLE,
-        "1",
+        "by the preset",
         "from 2 on: the rows are shared out among so many folds, each network of the ensemble (so many unless ensemble"
         " says more) is trained on all folds but one, which judges it, and every row calibrates, by the networks that"
         " were not trained on it",

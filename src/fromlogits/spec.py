@@ -675,7 +675,7 @@ class Plan:
 
 LATER_FIELDS = {
     "bias_rate", "slope_rate", "scaling_rate", "embedding_rate", "rate_by_width", "scaling_decay", "decay_schedule",
-    "dropout_schedule", "label_smoothing", "initialisation", "numbers",
+    "dropout_schedule", "label_smoothing", "initialisation", "numbers", "folds",
 }  # fmt: skip
 
 

@@ -1640,10 +1640,10 @@ CASES: dict[str, list[Case]] = {
             "--set max_epochs: max_epochs is also set by --epochs; leave one out.",
         ),
         Case(
-            "a preset of a later version",
+            "an unknown preset",
             table,
-            f"{TRAIN} --preset good",
-            "--preset good: the only preset of this version is fast; got 'good'.",
+            f"{TRAIN} --preset bets",
+            "--preset bets: preset must be one of fast, good, best; got 'bets'. Did you mean 'best'?",
         ),
         Case(
             "an unknown task",
