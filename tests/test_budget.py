@@ -202,7 +202,8 @@ def test_the_reserve_grows_with_what_follows_the_training() -> None:
 def test_a_command_is_done_in_time_and_says_what_it_left_out(tmp_path: Path) -> None:
     x = RNG.normal(size=(20_000, 40)).astype(np.float32)
     np.savez(tmp_path / "t.npz", X=x, y=(x[:, 0] > 0).astype(int) + (x[:, 1] > 0))
-    command = [sys.executable, "-m", "fromlogits", "train", "t.npz", "--epochs", "100000", "--time-limit", "5"]
+    command = [sys.executable, "-m", "fromlogits", "train", "t.npz", "--layers", "64", "--epochs", "100000"]
+    command += ["--time-limit", "5"]
     began = time.perf_counter()
     done = subprocess.run(
         [*command, "--set", "ensemble=4", "--set", "patience=100000", "-o", "m.safetensors", "--json"],
@@ -225,7 +226,7 @@ def test_without_a_limit_nothing_is_said_of_it(tmp_path: Path, capsys: pytest.Ca
     from fromlogits.cli.main import run
 
     np.savez(tmp_path / "t.npz", X=X, y=CLASSES)
-    where = ["train", str(tmp_path / "t.npz"), "--epochs", "2", "--dry-run", "--json"]
+    where = ["train", str(tmp_path / "t.npz"), "--layers", "6", "--epochs", "2", "--dry-run", "--json"]
     assert run(where) == 0
     assert "time_limit" not in json.loads(capsys.readouterr().out)
     assert run([*where, "--time-limit", "1e6"]) == 0

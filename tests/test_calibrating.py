@@ -346,10 +346,10 @@ def test_a_class_that_only_kept_rows_have_is_said_not_to_be_learned() -> None:
     X, y = of_classes(1000)
     kept = drawn_rows(1000, 100, 3)[1]
     y[kept[0]] = "d"
-    fit = fl.Classifier(random_state=3, max_epochs=1)._prepare(X, y, coverage=0.9)
+    fit = fl.Classifier(preset="fast", random_state=3, max_epochs=1)._prepare(X, y, coverage=0.9)
     assert "in those rows only, so not learned: 'd'" in fit.summary.notes
     assert "class 'd' with a single row" in fit.summary.notes
-    plain = fl.Classifier(random_state=3, max_epochs=1)._prepare(X, y)
+    plain = fl.Classifier(preset="fast", random_state=3, max_epochs=1)._prepare(X, y)
     assert "class 'd' with a single row: kept for training, never held out" in plain.summary.notes
 
 

@@ -365,7 +365,7 @@ def test_threads_can_be_changed_after_fit() -> None:
         ({"hidden_layer_sizes": (5, 0)}, "Dense units"),
         ({"hidden_layer_sizes": "25,15"}, "tuple of whole numbers"),
         ({"activation": "rellu"}, "Did you mean 'relu'"),
-        ({"preset": "good"}, "preset must be one of fast"),
+        ({"preset": "god"}, "preset must be one of fast, good, best; got 'god'"),
         ({"engine": "torch"}, "engine must be one of native, reference"),
         ({"n_jobs": 0}, "n_jobs"),
         ({"random_state": -1}, "random_state"),

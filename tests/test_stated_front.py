@@ -155,10 +155,13 @@ def test_a_training_goes_on_with_the_layers_and_the_scale_that_are_there() -> No
     assert clf._model.network == before.network
     assert clf._model.encoder is before.encoder
 
+    clf.set_params(spec=None).fit(X, y)
+    assert clf._model.plan.numbers == "robust"
+
     with pytest.raises(
         InputError, match=r"^the training goes on with numbers that are scaled as numbers='robust' says"
     ):
-        clf.set_params(spec=None).fit(X, y)
+        clf.set_params(spec={"numbers": "standard"}).fit(X, y)
     clf.set_params(spec={"numbers": "robust"}, network=Network([Dense(3, "relu"), Dense(2)]))
     with pytest.raises(
         InputError, match=r"network that is there, periodic 4 2 0\.1, embedding 3, 8 parametric_selu, 2"

@@ -378,7 +378,7 @@ def prepare(
         valid_features, valid_rows, valid_targets = features, held, targets[held]
         valid_weights = None if weights is None else weights[held]
 
-    network, head = network_of(settings, what.layers_for(encoder), encoder, target, stated)
+    network, head = network_of(settings, what, encoder, target, stated)
     stated.check_size(network, target.n_classes)
     refuse_too_many_parameters(network.n_parameters)
     if present is not None:
@@ -688,7 +688,9 @@ def going_on_with(what: Resolved, settings: Settings, present: Model) -> Resolve
         what = dataclasses.replace(what, plan=what.plan.replace({"numbers": present.plan.numbers}))
     if any(settings[name] is not None for name in ("network", "hidden_layer_sizes", "activation")):
         return what
-    return dataclasses.replace(what, hidden=tuple(present.network.layers[:-1]), is_stated=True)
+    *hidden, last = present.network.layers
+    assert isinstance(last, Dense)
+    return dataclasses.replace(what, hidden=tuple(hidden), is_stated=True, last=last)
 
 
 def refuse_another(network: Network, stated: Members, plan: Plan, present: Model) -> None:
@@ -867,12 +869,14 @@ class Resolved:
         hidden: the layers but the last.
         ensemble: how many networks, where it is not stated.
         is_stated: the layers are, so that none of them is left out.
+        last: the last layer where it is stated, else None: the target decides.
     """
 
     plan: Plan
     hidden: tuple[Layer, ...]
     ensemble: int
     is_stated: bool
+    last: Dense | None
 
     def layers_for(self, encoder: FeatureEncoder) -> tuple[Layer, ...]:
         """The layers but the last; of a preset's own those that have something to embed."""
@@ -915,7 +919,8 @@ def resolved(settings: Settings, task: metrics.Task, told: presets.Task) -> Reso
     if settings["ensemble"] is not None and "folds" not in finer and plan.folds > 1:
         plan = plan.replace({"folds": _folds_of(settings["ensemble"], plan.folds)})
     metrics.validate_metric(plan.metric, task)
-    return Resolved(plan, recipe.layers, max(recipe.ensemble, plan.folds), hidden is not None)
+    last = None if settings["network"] is None else settings["network"].dense[-1]
+    return Resolved(plan, recipe.layers, max(recipe.ensemble, plan.folds), hidden is not None, last)
 
 
 def _folds_of(ensemble: Any, folds: int) -> int:
@@ -976,7 +981,7 @@ def _stated_hidden(settings: Settings) -> tuple[Layer, ...] | None:
 
 def network_of(
     settings: Settings,
-    hidden: tuple[Layer, ...],
+    what: Resolved,
     encoder: FeatureEncoder,
     target: TargetEncoder,
     stated_members: Members,
@@ -993,7 +998,7 @@ def network_of(
     else:
         fits, words = {n_classes: "softmax"}, "one softmax unit per class"
     usual = next(iter(fits))
-    last = Dense(usual) if settings["network"] is None else settings["network"].dense[-1]
+    last = what.last or Dense(usual)
     head = fits.get(last.units)
     if head is None or last.activation not in ("linear", head):
         kind = "labels" if target.task == "multi-label" else "classes"
@@ -1007,7 +1012,7 @@ def network_of(
     columns = Columns(encoder.numbers, encoder.categories)
     if settings["network"] is not None and settings["network"].columns not in (None, columns):
         raise InputError("the network states other columns than the data have; leave columns out: they are found.")
-    network = Network((*hidden, last)).with_input(encoder.n_features, columns)
+    network = Network((*what.layers_for(encoder), last)).with_input(encoder.n_features, columns)
     for layer, embedded, what in (
         (network.of_numbers, network.numbers, "columns of numbers"),
         (network.embedding, network.categories, f"categories that make more than {MOST_OF_A_FEATURE_EACH} features"),

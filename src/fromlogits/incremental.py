@@ -111,7 +111,7 @@ class Increments:
         else:
             encoder = present.encoder
         stated = fitting.members_of(settings, target)
-        network, head = fitting.network_of(settings, what.layers_for(encoder), encoder, target, stated)
+        network, head = fitting.network_of(settings, what, encoder, target, stated)
         stated.check_size(network, target.n_classes)
         refuse_too_many_parameters(network.n_parameters)
         if present is not None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fromlogits.spec import LATER_FIELDS
+
 from .forge import Parts, dumped, encoded, signed
 from .models import DIGEST_BYTES, Sound, sound_models
 
@@ -17,7 +19,10 @@ MEBIBYTE = 2**20
 HEADER_LIMIT = 16 * MEBIBYTE  # of the format
 FREE = (("versions",), ("record", "split"), ("record", "validation"))
 """Where the manifest holds what is for information and of any shape."""
-MAY_LACK = (("decision",), ("record", "calibrated"), ("record", "calibration"), ("record", "decision"))
+MAY_LACK = (
+    ("decision",), ("record", "calibrated"), ("record", "calibration"), ("record", "decision"),
+    *(("spec", "plan", name) for name in LATER_FIELDS),
+)  # fmt: skip
 MAY_HOLD_LESS = (("record", "calibration", "log_loss"), ("record", "decision", "figures"))
 
 Path = tuple[str | int, ...]
