@@ -46,7 +46,7 @@ MAY_IMPORT = {
     " training decisions metrics engines heads spec data",
     "mlp_classifier": "cores estimator weights engines heads spec data",
     "cross_validation": "budget classifier weights fitting decisions metrics heads logits data",
-    "export": "classifier model_file heads logits spec data",
+    "export": "_core classifier model decisions spec data",
     "reports": "classifier decisions metrics heads logits spec data",
     "opening": "classifier settings data",
     "serving": "_core opening classifier decisions heads logits spec data",

@@ -1838,7 +1838,7 @@ CASES: dict[str, list[Case]] = {
             "an unknown verb",
             table,
             "trian t.csv --target kind",
-            "there is no verb 'trian'. Did you mean 'train'? The verbs are train, cv, evaluate, predict, calibrate, inspect, serve, roundoff.",
+            "there is no verb 'trian'. Did you mean 'train'? The verbs are train, cv, evaluate, predict, calibrate, inspect, export, serve, roundoff.",
         ),
         Case(
             "an unknown option",

@@ -27,7 +27,7 @@ from . import clock
 from .display import discard, printable, standard_output
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-VERBS = ("train", "cv", "evaluate", "predict", "calibrate", "inspect", "serve", "roundoff")
+VERBS = ("train", "cv", "evaluate", "predict", "calibrate", "inspect", "export", "serve", "roundoff")
 
 
 class _Terminated(BaseException):
@@ -138,7 +138,7 @@ def application() -> typer.Typer:
     """The verbs with their arguments and options."""
     from typer.core import TyperCommand, TyperGroup
 
-    from . import calibrate, cv, evaluate, inspect, predict, roundoff, serve, train
+    from . import calibrate, cv, evaluate, export, inspect, predict, roundoff, serve, train
 
     class Verbs(TyperGroup):
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -176,6 +176,7 @@ def application() -> typer.Typer:
         "predict": predict.predict,
         "calibrate": calibrate.calibrate,
         "inspect": inspect.inspect,
+        "export": export.export,
         "serve": serve.serve,
         "roundoff": roundoff.roundoff,
     }
