@@ -61,11 +61,11 @@ Fits = dict[str, dict[str, dict[str, Figures]]]
 # --- the record ---
 
 
-def read(path: Path) -> Figures:
+def read(path: Path, benchmark: str = "quality") -> Figures:
     if path.exists():
         record: Figures = json.loads(path.read_text(encoding="utf-8"))
         return record
-    return {"benchmark": "quality", "runs": [], "fits": {}}
+    return {"benchmark": benchmark, "runs": [], "fits": {}}
 
 
 def write(path: Path, record: Figures) -> None:
@@ -159,8 +159,7 @@ def by_seed(fits: Fits, metric: str, kinds: Sequence[str]) -> dict[str, dict[str
     """The values of a metric by set, contender and seed, of the sets of these kinds."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for name, kind in SETS.items():
-        for contender in CONTENDERS if kind in kinds else ():
-            seeds = fits.get(name, {}).get(contender, {})
+        for contender, seeds in fits.get(name, {}).items() if kind in kinds else ():
             values = {seed: x for seed, figures in seeds.items() if (x := value(figures, metric)) is not None}
             if values:
                 found.setdefault(name, {})[contender] = values
@@ -184,8 +183,8 @@ def against(fits: Fits, metric: str, kinds: Sequence[str], contender: str, refer
 
     Returns:
         sets: how many; ratio: of the means over the seeds; median: of the sets' ratios; deviation: over the seeds that
-        every set has, of the ratio with that seed alone, None of fewer than two; lower: sets where the contender's
-        mean is the lower one.
+        every set has, of the ratio with that seed alone, None of fewer than two; lower, higher: sets where the
+        contender's mean is so.
     """
     of_reference = {name: found[reference] for name, found in means(fits, metric, kinds).items() if reference in found}
     every = by_seed(fits, metric, kinds)
@@ -201,6 +200,7 @@ def against(fits: Fits, metric: str, kinds: Sequence[str], contender: str, refer
         "median": statistics.median(ratios),
         "deviation": statistics.stdev(of_seeds) if len(of_seeds) > 1 else None,
         "lower": sum(ratio < 1 for ratio in ratios),
+        "higher": sum(ratio > 1 for ratio in ratios),
     }
 
 
