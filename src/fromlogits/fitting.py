@@ -16,7 +16,7 @@ from . import calibrating, members, metrics, presets, training
 from .cores import n_threads
 from .data.encoders import DENSE, FeatureEncoder
 from .data.encodings.code import MOST_OF_A_FEATURE_EACH
-from .data.features import EncodedRows
+from .data.features import EncodedRows, SparseFeatures
 from .data.form import Form
 from .data.groups_and_times import as_groups, as_times, numbered
 from .data.inputs import as_inputs
@@ -378,6 +378,7 @@ def prepare(
         valid_features, valid_rows, valid_targets = features, held, targets[held]
         valid_weights = None if weights is None else weights[held]
 
+    what = what.for_features(encoder, features, rows)
     network, head = network_of(settings, what, encoder, target, stated)
     stated.check_size(network, target.n_classes)
     refuse_too_many_parameters(network.n_parameters)
@@ -878,12 +879,17 @@ class Resolved:
     is_stated: bool
     last: Dense | None
 
-    def layers_for(self, encoder: FeatureEncoder) -> tuple[Layer, ...]:
-        """The layers but the last; of a preset's own those that have something to embed."""
+    def for_features(self, encoder: FeatureEncoder, features: EncodedRows, rows: NDArray[np.int64]) -> Resolved:
+        """Of a preset's own layers those that have something to embed in the training rows."""
         if self.is_stated:
-            return self.hidden
-        has_numbers, has_categories = len(encoder.numbers) > 0, len(encoder.categories) > 0
-        return presets.fitting_layers(self.hidden, has_numbers=has_numbers, has_categories=has_categories)
+            return self
+        layers = presets.fitting_layers(
+            self.hidden,
+            has_numbers=len(encoder.numbers) > 0,
+            has_categories=len(encoder.categories) > 0,
+            has_peaks=_has_peaks(encoder, features, rows),
+        )
+        return dataclasses.replace(self, hidden=layers)
 
 
 def resolved(settings: Settings, task: metrics.Task, told: presets.Task) -> Resolved:
@@ -921,6 +927,22 @@ def resolved(settings: Settings, task: metrics.Task, told: presets.Task) -> Reso
     metrics.validate_metric(plan.metric, task)
     last = None if settings["network"] is None else settings["network"].dense[-1]
     return Resolved(plan, recipe.layers, max(recipe.ensemble, plan.folds), hidden is not None, last)
+
+
+PEAK_ROWS, MANY_VALUES = 20_000, 10
+
+
+def _has_peaks(encoder: FeatureEncoder, features: EncodedRows, rows: NDArray[np.int64]) -> bool:
+    """Whether a number of many values has one of them in half of the rows and more, between its quartiles."""
+    if isinstance(features, SparseFeatures) or features.values.dtype == np.uint8:
+        return False
+    some = rows[:: -(-len(rows) // PEAK_ROWS)]
+    for feature in encoder.numbers:
+        values = np.sort(features.values[some, feature])
+        is_peak = values[len(values) // 4] == values[3 * len(values) // 4]
+        if is_peak and len(np.unique(values)) > MANY_VALUES:
+            return True
+    return False
 
 
 def _folds_of(ensemble: Any, folds: int) -> int:
@@ -1012,14 +1034,14 @@ def network_of(
     columns = Columns(encoder.numbers, encoder.categories)
     if settings["network"] is not None and settings["network"].columns not in (None, columns):
         raise InputError("the network states other columns than the data have; leave columns out: they are found.")
-    network = Network((*what.layers_for(encoder), last)).with_input(encoder.n_features, columns)
-    for layer, embedded, what in (
+    network = Network((*what.hidden, last)).with_input(encoder.n_features, columns)
+    for layer, embedded, kind in (
         (network.of_numbers, network.numbers, "columns of numbers"),
         (network.embedding, network.categories, f"categories that make more than {MOST_OF_A_FEATURE_EACH} features"),
     ):
         if layer is not None and not embedded:
             raise InputError(
-                f"the layer {describe_layer(layer)!r} is for {what}; the data have none. Leave it out of the network."
+                f"the layer {describe_layer(layer)!r} is for {kind}; the data have none. Leave it out of the network."
             )
     return network, head
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .errors import InputError, nearest
-from .spec import Dense, Embedding, Layer, Periodic, Scaling
+from .spec import Dense, Embedding, Layer, Periodic, PiecewiseLinear, Scaling
 
 PRESETS = ("fast", "good", "best")
 USUAL = "good"
@@ -131,16 +131,16 @@ def _passes(n_rows: int) -> int:
 
 def _of_recipe(task: Task, max_epochs: int) -> Recipe:
     front: tuple[Layer, ...] = (Scaling(),)
-    hidden = (Dense(256, "parametric_selu"),) * (2 if task.kind == "picture" else 3)
-    if task.kind == "table" and task.n_columns <= MOST_EMBEDDED:
-        front = (Periodic(), Embedding(), *front)
+    hidden: tuple[Layer, ...] = (Dense(256, "parametric_selu"),) * 3
     if task.kind == "picture":
-        front = ()
+        front, hidden = (), (Dense(256, "relu"),) * 2
+    elif task.n_columns <= MOST_EMBEDDED:
+        front = (Periodic(), Embedding(), *front)
     n = task.n_rows
     plan: dict[str, Any] = {
         "numbers": "robust",
         "initialisation": "data",
-        "dropout": 0.15,
+        "dropout": 0.2 if task.kind == "picture" else 0.15,
         "dropout_schedule": "flat_cosine",
         "batch_size": 64 if n <= 1_024 else 128 if n <= 8_192 else 256 if n <= 30_000 else 512,
         "max_epochs": max(max_epochs, 5),
@@ -184,7 +184,15 @@ def _in_folds(one: Recipe, task: Task, folds: int, ensemble: int) -> Recipe:
     return Recipe(one.layers, {**one.plan, "folds": folds if task.holds_out else 1}, ensemble)
 
 
-def fitting_layers(layers: Sequence[Layer], *, has_numbers: bool, has_categories: bool) -> tuple[Layer, ...]:
-    """A recipe's layers without those that would have nothing to embed."""
+def fitting_layers(
+    layers: Sequence[Layer], *, has_numbers: bool, has_categories: bool, has_peaks: bool
+) -> tuple[Layer, ...]:
+    """A recipe's layers without those that would have nothing to embed.
+
+    Args:
+        has_peaks: some number of many values has one of them in most rows, so that its quartiles say nothing of the
+            others: pieces between its values then tell them apart where waves can't.
+    """
     idle = [*([] if has_numbers else [Periodic]), *([] if has_categories else [Embedding])]
-    return tuple(layer for layer in layers if type(layer) not in idle)
+    kept = (layer for layer in layers if type(layer) not in idle)
+    return tuple(PiecewiseLinear() if has_peaks and isinstance(layer, Periodic) else layer for layer in kept)
