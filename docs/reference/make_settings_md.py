@@ -34,7 +34,7 @@ Of a table they look at the number of rows, those held out included, and at a fe
 - Stated layers are one network, which is trained as `fast` trains its own; `best` has ten of them, in folds.
 - Pictures have two hidden layers and nothing in front of them, and a table of more than {presets.MOST_EMBEDDED} columns embeds none.
 - Of sparse rows, `good` has four networks of two layers, 256 relu, up to 20,000 rows and two beyond, which are trained as `fast` trains its own; `best` has ten, in folds.
-- There are folds only where held-out rows are drawn: with `X_val`, with `times`, and with both `early_stopping` and `calibrate` false there are none.
+- There are folds only where held-out rows are drawn: with `X_val`, with `times`, and with both `early_stopping` and `calibrate` false there are none, nor where there are fewer rows, or groups of rows, than folds.
 - With `separate_networks` there is one network for each label, without folds, and with a stated `ensemble` there are at most so many folds.
 - With the metric accuracy, `label_smoothing` is 0.1.
 - With an optimizer other than adamw, the learning rate is one that suits it, its schedule is cosine, and no weight decays.

@@ -321,10 +321,16 @@ def prepare(
     if X_val is None and sample_weight_val is not None:
         raise InputError("sample_weight_val is of the rows X_val, which are missing.")
     weights = checked("sample_weight", sample_weight, n, target)
-    n_counting = len(rows_that_count(targets, weights))
+    counting = rows_that_count(targets, weights)
+    n_counting = len(counting)
     if n_counting == 0:
         raise InputError("no row takes part: in each of them every label is unknown or weighs 0.")
-    told = told_of(inputs, n_counting, picture_shape, holds_out=X_val is None and times is None)
+    group_of = None if groups is None else as_groups(groups, n)
+    told = dataclasses.replace(
+        told_of(inputs, n_counting, picture_shape),
+        holds_out=X_val is None and times is None,
+        n_groups=None if group_of is None else len(np.unique(group_of[counting])),
+    )
     what = resolved(settings, target.task, told)
     if present is not None:
         what = going_on_with(what, settings, present)
@@ -338,7 +344,6 @@ def prepare(
             f"decide_for={decides_for.name!r} (--decide-for) is chosen on validation rows; with early_stopping=false"
             " and calibrate=false none are held out. Leave one of them on, or give X_val and y_val (--valid)."
         )
-    group_of = None if groups is None else as_groups(groups, n)
     time_of = None if times is None else as_times(times, n)
     kept: KeptRows | None = None
     if coverage is not None:
@@ -951,12 +956,12 @@ def _folds_of(ensemble: Any, folds: int) -> int:
     return max(1, min(int(ensemble), folds)) if is_whole else folds
 
 
-def told_of(inputs: Inputs, n_rows: int, picture_shape: tuple[int, ...] | None, *, holds_out: bool) -> presets.Task:
-    """What a preset is told of these rows, of which so many take part."""
+def told_of(inputs: Inputs, n_rows: int, picture_shape: tuple[int, ...] | None) -> presets.Task:
+    """What a preset is told of these rows, of which so many take part, by themselves."""
     if picture_shape is not None or (isinstance(inputs, Matrix) and inputs.picture_shape is not None):
-        return presets.Task(n_rows, inputs.n_features, "picture", holds_out=holds_out)
+        return presets.Task(n_rows, inputs.n_features, "picture")
     is_sparse = isinstance(inputs, SparseMatrix) and inputs.density < DENSE
-    return presets.Task(n_rows, inputs.n_features, "sparse" if is_sparse else "table", holds_out=holds_out)
+    return presets.Task(n_rows, inputs.n_features, "sparse" if is_sparse else "table")
 
 
 def form_of(plan: Plan, hidden: Sequence[Layer]) -> Form:

@@ -27,6 +27,7 @@ class Task:
         optimizer: where it is stated, else None.
         holds_out: rows of these are held out: neither are they given, nor are they the last in time, nor are there
             none.
+        n_groups: of the rows, where those of a group stay together; None: each row is on its own.
         is_separate: a network for each label.
     """
 
@@ -36,6 +37,7 @@ class Task:
     metric: str = "log_loss"
     optimizer: str | None = None
     holds_out: bool = True
+    n_groups: int | None = None
     is_separate: bool = False
 
 
@@ -178,10 +180,11 @@ def _of_sparse_rows(task: Task, ensemble: int) -> Recipe:
 
 
 def _in_folds(one: Recipe, task: Task, folds: int, ensemble: int) -> Recipe:
-    """So many of these networks; with folds only where rows of the table are held out."""
+    """So many of these networks; with folds only where rows of the table are held out and each fold gets some."""
     if task.is_separate:  # there are as many networks as labels already
         return one
-    return Recipe(one.layers, {**one.plan, "folds": folds if task.holds_out else 1}, ensemble)
+    n_parts = task.n_rows if task.n_groups is None else task.n_groups
+    return Recipe(one.layers, {**one.plan, "folds": folds if task.holds_out and n_parts >= folds else 1}, ensemble)
 
 
 def fitting_layers(

@@ -209,7 +209,9 @@ def model() -> None:
     if "m" not in TRAINED:
         table(name="good.csv")
         with contextlib.redirect_stdout(io.StringIO()):
-            assert run(shlex.split("train good.csv --target kind --epochs 2 -o m.safetensors --quiet")) == 0
+            assert (
+                run(shlex.split("train good.csv --target kind --preset fast --epochs 2 -o m.safetensors --quiet")) == 0
+            )
         TRAINED["m"] = Path("m.safetensors").read_bytes()
         Path("good.csv").unlink()
     bytes_of(TRAINED["m"], "m.safetensors")
@@ -240,7 +242,9 @@ def dates_model() -> None:
     if "d" not in TRAINED:
         text(f"day,kind\n{days}", "days.csv")()
         with contextlib.redirect_stdout(io.StringIO()):
-            assert run(shlex.split("train days.csv --target kind --epochs 2 -o d.safetensors --quiet")) == 0
+            assert (
+                run(shlex.split("train days.csv --target kind --preset fast --epochs 2 -o d.safetensors --quiet")) == 0
+            )
         TRAINED["d"] = Path("d.safetensors").read_bytes()
         Path("days.csv").unlink()
     bytes_of(TRAINED["d"], "d.safetensors")
@@ -252,7 +256,10 @@ def opinions_model() -> None:
         rows = "".join(f"{row % 7},{('yes', 'no')[row % 3 % 2]},{'ab'[row % 2]}\n" for row in range(40))
         text(f"size,smoker,kind\n{rows}", "opinions.csv")()
         with contextlib.redirect_stdout(io.StringIO()):
-            assert run(shlex.split("train opinions.csv --target kind --epochs 2 -o o.safetensors --quiet")) == 0
+            assert (
+                run(shlex.split("train opinions.csv --target kind --preset fast --epochs 2 -o o.safetensors --quiet"))
+                == 0
+            )
         TRAINED["o"] = Path("o.safetensors").read_bytes()
         Path("opinions.csv").unlink()
     bytes_of(TRAINED["o"], "o.safetensors")
@@ -1147,19 +1154,19 @@ CASES: dict[str, list[Case]] = {
             "classes that appear once each",
             text("size,kind\n" + "".join(f"{row},k{row}\n" for row in range(10))),
             TRAIN,
-            "validation rows can't be held out: each of the 10 classes has a single row. Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false. The target looks like a name of the rows: is it the right column?",
+            "rows can't be shared out among folds: each of the 10 classes has a single row. Give more rows. The target looks like a name of the rows: is it the right column?",
         ),
         Case(
             "a sentence in each row of the target",
             text("size,kind\n" + "".join(f"{row % 7},the room was number {row}\n" for row in range(30))),
             TRAIN,
-            "validation rows can't be held out: each of the 30 classes has a single row. Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false. The target looks like sentences, which are no classes: is it the right column?",
+            "rows can't be shared out among folds: each of the 30 classes has a single row. Give more rows. The target looks like sentences, which are no classes: is it the right column?",
         ),
         Case(
             "a number of its own in each row of the target",
             text("size,kind\n" + "".join(f"{row % 7},{row * 3}\n" for row in range(30))),
             TRAIN,
-            "validation rows can't be held out: each of the 30 classes has a single row. Give more rows, or a file of them (--valid FILE), or set early_stopping=false and calibrate=false. The target looks like a number of the rows, or a measured one: is it the right column?",
+            "rows can't be shared out among folds: each of the 30 classes has a single row. Give more rows. The target looks like a number of the rows, or a measured one: is it the right column?",
         ),
         Case(
             "a target that is measured, not named",
@@ -1926,14 +1933,14 @@ CASES: dict[str, list[Case]] = {
         Case(
             "a disk without room",
             table,
-            f"{TRAIN} -o m.safetensors",
-            "the model needs 76,064 bytes, and the disk of 'FOLDER' has 4,096 free; make room or choose another folder.",
+            f"{TRAIN} --preset fast -o m.safetensors",
+            "the model needs 76,257 bytes, and the disk of 'FOLDER' has 4,096 free; make room or choose another folder.",
             fault=full_disk,
         ),
         Case(
             "a disk that becomes full during the save",
             several(table, text("", "m.safetensors")),
-            f"{TRAIN} -o m.safetensors --overwrite --quiet",
+            f"{TRAIN} --preset fast -o m.safetensors --overwrite --quiet",
             "the model could not be saved to 'm.safetensors': No space left on device; the file that was there is unchanged.",
             code=1,
             fault=disk_that_fills_up,

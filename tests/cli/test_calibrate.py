@@ -158,8 +158,10 @@ def test_training_keeps_rows_for_sets(here: Here) -> None:
     report = here.json(f"{TRAIN} --coverage 0.9 --test new.csv --overwrite")
     assert report["sets"] == {"method": "lac", "coverage": 0.9, "rows": 100}
     assert report["test"]["sets"] == here.json("evaluate m.safetensors new.csv")["sets"]
-    plan = here.json("train t.csv --target kind --coverage 0.9 --dry-run")
+    plan = here.json("train t.csv --target kind --coverage 0.9 --dry-run --preset fast")
     assert (plan["rows"], plan["training_rows"], plan["validation_rows"], plan["set_rows"]) == (1000, 810, 90, 100)
+    plan = here.json("train t.csv --target kind --coverage 0.9 --dry-run")
+    assert (plan["rows"], plan["training_rows"], plan["validation_rows"], plan["set_rows"]) == (1000, 900, 900, 100)
 
 
 def test_the_held_out_rows_of_a_training_with_sets_are_found_again(here: Here) -> None:

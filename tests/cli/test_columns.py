@@ -29,7 +29,7 @@ def table(name: str, n: int, seed: int, opinions: tuple[str, ...] = ("yes", "no"
     Path(name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-TRAIN = "train t.csv --target kind --epochs 40 --quiet -o m.safetensors --overwrite"
+TRAIN = "train t.csv --target kind --preset fast --epochs 40 --quiet -o m.safetensors --overwrite"
 
 
 def test_the_columns_are_told_before_the_training(here: Here) -> None:
@@ -39,7 +39,7 @@ def test_the_columns_are_told_before_the_training(here: Here) -> None:
     assert "t.csv: 200 rows of 4 columns, encoded as " in out
     lines = {line.split()[0]: line for line in out.splitlines() if line}
     assert "number" in lines["size"]
-    assert "2 features: its value, or the median and that it is missing" in lines["size"]
+    assert "2 features: its value, by median and quartiles, or the median and that it is missing" in lines["size"]
     assert "category of 3 values" in lines["opinion"]
     assert "whole number of 4 values" in lines["zone"]
     assert "features: how long ago, the day in the year, the day in the month, the day of the week" in lines["day"]
@@ -66,7 +66,9 @@ def test_yes_and_no_of_a_typed_file_are_read_as_the_model_learned_them(here: Her
         "booleans": "note: column 'smoker' was read as True = 'yes' and False = 'no', as the model learned it.",
     }
     for trained, later in (("words.csv", "words"), ("booleans.parquet", "words"), ("words.parquet", "booleans")):
-        _, err = here(f"train {trained} --target kind --test {later}.parquet --epochs 1 -o m.safetensors --overwrite")
+        _, err = here(
+            f"train {trained} --target kind --test {later}.parquet --preset fast --epochs 1 -o m.safetensors --overwrite"
+        )
         assert said[later] in err
         for verb in ("evaluate", "predict"):
             out, err = here(f"{verb} m.safetensors {later}.parquet")
@@ -77,7 +79,7 @@ def test_yes_and_no_of_a_typed_file_are_read_as_the_model_learned_them(here: Her
 def test_words_for_a_missing_value_add_to_those_that_the_model_remembers(here: Here) -> None:
     rows = [f"{row % 7},{'ab'[row % 2]}" for row in range(40)]
     Path("t.csv").write_text("\n".join(["size,kind", *rows, "NA,a"]) + "\n", encoding="utf-8")
-    here("train t.csv --target kind --missing NA --epochs 1 -o m.safetensors")
+    here("train t.csv --target kind --missing NA --preset fast --epochs 1 -o m.safetensors")
     for name, lines in (("words.csv", ["1", "NA", "abc"]), ("gaps.csv", ["1", '""', '""'])):
         Path(name).write_text("\n".join(["size", *lines]) + "\n", encoding="utf-8")
 

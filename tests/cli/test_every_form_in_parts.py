@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "pictures.npz", X=rng.integers(0, 256, (200, 2, 3), np.uint8), y=y)
     for name in ("table.jsonl", "sparse.svm", "numbers.npz", "pictures.npz"):
         options = "--target y --id nr" * (name == "table.jsonl")
-        command = f"train {folder / name} {options} -o {folder / name.partition('.')[0]} --epochs 2"
+        command = f"train {folder / name} {options} -o {folder / name.partition('.')[0]} --layers 8 --epochs 2"
         assert run(command.split()) == 0
     return folder
 

@@ -121,6 +121,8 @@ def test_a_model_without_groups_says_nothing_of_them(capsys: pytest.CaptureFixtu
 
 def test_what_is_held_out_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     run(shlex.split("train t.csv --target kind --group patient --ignore day --dry-run"))
+    assert "note: the folds are of 30 whole groups.\n" in capsys.readouterr().err
+    run(shlex.split("train t.csv --target kind --group patient --ignore day --preset fast --dry-run"))
     assert "note: held out are the " in (err := capsys.readouterr().err) and " of the 30 groups.\n" in err
     run(shlex.split("train t.csv --target kind --time-column day --ignore patient --dry-run"))
     assert "note: held out are the last 20 rows in time.\n" in capsys.readouterr().err

@@ -59,7 +59,12 @@ def train(header: str, x: np.ndarray[Any, Any], answers: list[str], target: str,
     """m.safetensors, trained on t.csv."""
     write("t.csv", header, x, answers)
     assert (
-        run(shlex.split(f"train t.csv --target {target} --epochs 20 --quiet -o m.safetensors --overwrite {more}")) == 0
+        run(
+            shlex.split(
+                f"train t.csv --target {target} --preset fast --epochs 20 --quiet -o m.safetensors --overwrite {more}"
+            )
+        )
+        == 0
     )
     return fl.load("m.safetensors")
 
@@ -320,7 +325,7 @@ def test_of_many_classes_the_largest_and_the_true_one_are_shown(inspect: Inspect
 def test_pictures_and_arrays_have_rows_too(inspect: Inspect) -> None:
     x = np.random.default_rng(0).integers(0, 256, (60, 4, 4), np.uint8)
     np.savez("t.npz", X=x, y=(x[:, :2].mean(axis=(1, 2)) > 127).astype(int))
-    assert run(shlex.split("train t.npz --epochs 2 --quiet -o m.safetensors")) == 0
+    assert run(shlex.split("train t.npz --preset fast --epochs 2 --quiet -o m.safetensors")) == 0
     found = report(inspect, "m.safetensors t.npz --row 59")
 
     assert (found["row"], found["line"], len(found["units"])) == (59, None, 1)

@@ -63,7 +63,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     names, row, options = TABLES[request.param]
     rng = np.random.default_rng(0)
     (folder / "train.csv").write_text(written(names, [row(rng, k) for k in range(200)]), encoding="utf-8")
-    command = f"train {folder}/train.csv --target y {options} -o {folder}/m.safetensors --epochs 2 --seed 0"
+    command = f"train {folder}/train.csv --target y {options} -o {folder}/m.safetensors --layers 8 --epochs 2 --seed 0"
     assert run(command.split()) == 0
     return request.param, folder / "m.safetensors"
 

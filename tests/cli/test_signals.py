@@ -73,7 +73,7 @@ def test_a_second_signal_gives_up_and_says_that_nothing_was_saved(tmp_path: Path
         "training.StopOnSignal.REPEAT_S = 0.0;"
         "display.Lines.epoch_ended = lambda *_: os.kill(os.getpid(), signal.SIGINT);"
         "display.Lines.finished = display.Lines.epoch_ended;"
-        "sys.exit(main.run(['train', 't.npz', '--epochs', '9', '--set', 'early_stopping=false']))"
+        "sys.exit(main.run(['train', 't.npz', '--layers', '8', '--epochs', '9', '--set', 'early_stopping=false']))"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
 
@@ -89,7 +89,9 @@ def test_a_signal_while_predictions_are_written_leaves_no_half_file(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     write_table(tmp_path / "t.npz", 50)
-    subprocess.run([*COMMAND, "train", "t.npz", "--epochs", "1", "--quiet"], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(
+        [*COMMAND, "train", "t.npz", "--layers", "8", "--epochs", "1", "--quiet"], cwd=tmp_path, check=True, timeout=60
+    )
     script = (
         "import os, signal, sys; from fromlogits.cli import output, main;"
         f"output.Predictions.write = lambda *_, **__: os.kill(os.getpid(), {int(number)});"
@@ -105,7 +107,9 @@ def test_a_signal_while_predictions_are_written_leaves_no_half_file(
 def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
     write_table(tmp_path / "t.npz", 20_000)
     run = f"{shlex.quote(sys.executable)} -m fromlogits"
-    subprocess.run([*COMMAND, "train", "t.npz", "--epochs", "1", "--quiet"], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(
+        [*COMMAND, "train", "t.npz", "--layers", "8", "--epochs", "1", "--quiet"], cwd=tmp_path, check=True, timeout=60
+    )
     done = subprocess.run(
         ["bash", "-c", f"{run} predict t.safetensors t.npz | head -n 2; exit ${{PIPESTATUS[0]}}"],
         cwd=tmp_path,
@@ -134,7 +138,7 @@ def test_a_closed_standard_output_from_the_start_is_no_traceback(tmp_path: Path)
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_do_no_harm(tmp_path: Path, closed: str) -> None:
     write_table(tmp_path / "t.npz", 50)
-    run = f"{shlex.quote(sys.executable)} -m fromlogits train t.npz --epochs 1 {closed}"
+    run = f"{shlex.quote(sys.executable)} -m fromlogits train t.npz --layers 8 --epochs 1 {closed}"
     done = subprocess.run(["bash", "-c", run], cwd=tmp_path, capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 0, done.stderr
@@ -150,8 +154,8 @@ EVERY_VERB = (
     "inspect m.safetensors",
     "inspect m.safetensors u.npz --row 0 --json",
     "roundoff --json",
-    "train t.npz --epochs 1 --quiet",
-    "train t.npz --epochs 1 --quiet --json",
+    "train t.npz --layers 8 --epochs 1 --quiet",
+    "train t.npz --layers 8 --epochs 1 --quiet --json",
     "--help",
     "predict --help",
     "--version",
@@ -164,7 +168,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     write_table(folder / "t.npz", 3000)
     write_table(folder / "u.npz", 200)
-    train = "train t.npz --epochs 1 --quiet -o m.safetensors"
+    train = "train t.npz --layers 8 --epochs 1 --quiet -o m.safetensors"
     subprocess.run([*COMMAND, *shlex.split(train)], cwd=folder, check=True, capture_output=True, timeout=60)
     return folder
 
@@ -226,7 +230,7 @@ def test_a_reader_that_is_gone_hears_nothing_and_no_one_else_does(trained: Path,
 @pytest.mark.parametrize("lost", ["2>/dev/full", "2> >(true)"])
 def test_words_that_standard_error_does_not_take_stop_no_training(tmp_path: Path, lost: str) -> None:
     write_table(tmp_path / "t.npz", 200)
-    done = redirected(f"train t.npz --epochs 3 --json {lost}", "", tmp_path)
+    done = redirected(f"train t.npz --layers 8 --epochs 3 --json {lost}", "", tmp_path)
 
     assert '"model": "t.safetensors"' in done.stdout
     assert done.returncode == 0

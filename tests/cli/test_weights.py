@@ -68,7 +68,7 @@ def test_what_rows_count_for_is_said(here: Here) -> None:
 def test_weighted_figures_say_so(here: Here) -> None:
     write("t.csv")
     write("plain.csv", without="count")
-    train = "train t.csv --target kind --weights count --epochs 2 -o m.safetensors"
+    train = "train t.csv --target kind --weights count --preset fast --epochs 2 -o m.safetensors"
     out, _ = here(f"{train} --test plain.csv")
     assert "validation (12 rows, weighted, which chose the epoch): " in out
     assert "test (150 rows, which took no part in the training): " in out
@@ -82,7 +82,7 @@ def test_weighted_figures_say_so(here: Here) -> None:
     assert "all rows, weighted: " in out
     assert "held-out rows (12, weighted, which chose the epoch):" in out
     assert "\nall rows:" in here("evaluate m.safetensors plain.csv")[0]
-    out, _ = here("cv t.csv --target kind --weights count --epochs 2")
+    out, _ = here("cv t.csv --target kind --weights count --preset fast --epochs 2")
     assert " rows, weighted, which took no part in the training that judges them" in out
 
 
@@ -125,7 +125,9 @@ def test_validation_rows_of_a_file_count_by_their_column(here: Here) -> None:
 def test_a_glob_of_labels_does_not_take_the_weights(here: Here) -> None:
     rows = "".join(f"{i % 7},{i % 3},{i % 2},{int(i % 5 < 2)}\n" for i in range(60))
     Path("t.csv").write_text(f"x,l:weight,l:a,l:b\n{rows}", encoding="utf-8")
-    report = here.json("train t.csv --target l:* --weights l:weight --epochs 1 --task multi-label -o m.safetensors")
+    report = here.json(
+        "train t.csv --target l:* --weights l:weight --preset fast --epochs 1 --task multi-label -o m.safetensors"
+    )
     assert report["classes"] == ["a", "b"]
 
 

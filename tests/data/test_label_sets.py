@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import scipy.sparse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fromlogits.data.label_sets import LabelSets, SparseLabels
@@ -362,6 +362,7 @@ texts = st.text(st.characters(exclude_characters="|", exclude_categories=["C", "
 
 
 @given(st.lists(st.lists(texts, unique=True, max_size=4), min_size=1, max_size=8))
+@settings(deadline=None)
 def test_json_lines_bring_back_the_very_labels(rows: list[list[str]]) -> None:
     import tempfile
 

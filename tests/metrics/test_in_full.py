@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as theirs
@@ -324,6 +324,7 @@ def test_no_rows_few_and_broken_ones_give_no_nan(task: Task, n: int) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-2, 2), st.booleans(), st.integers(0, 3)), min_size=1, max_size=10))
+@settings(deadline=None)
 def test_pooled_ranks_are_scikit_learns_on_small_cases(rows: list[tuple[int, bool, int]]) -> None:
     scores_nc = np.array([[score, -score] for score, _, _ in rows], np.float32)
     truth_nc = np.array([[truth, not truth] for _, truth, _ in rows], np.float32)
