@@ -130,9 +130,16 @@ def clients(session: nox.Session) -> None:
 
 
 @nox.session
+def onnx(session: nox.Session) -> None:
+    """Exported models, computed by onnxruntime."""
+    session.install(".[test,onnx]", *group("onnx"))
+    session.run("pytest", "tests/export", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run the examples of README, docs and docstrings, and follow the links. Arguments are pages; all without."""
-    session.install(".", "scikit-learn", "pandas", "polars")
+    session.install(".[onnx]", *group("onnx"), "scikit-learn", "pandas", "polars")
     session.run("python", "docs/check.py", *session.posargs)
 
 

@@ -250,6 +250,18 @@ def dates_model() -> None:
     bytes_of(TRAINED["d"], "d.safetensors")
 
 
+def label_model() -> None:
+    """l.safetensors, trained on a column of words called label."""
+    if "l" not in TRAINED:
+        rows = "".join(f"{row % 7},{('red', 'blue')[row % 3 % 2]},{'ab'[row % 2]}\n" for row in range(40))
+        text(f"size,label,kind\n{rows}", "labels.csv")()
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert run(shlex.split("train labels.csv --target kind --epochs 2 -o l.safetensors --quiet")) == 0
+        TRAINED["l"] = Path("l.safetensors").read_bytes()
+        Path("labels.csv").unlink()
+    bytes_of(TRAINED["l"], "l.safetensors")
+
+
 def opinions_model() -> None:
     """o.safetensors, trained on a column of yes and no."""
     if "o" not in TRAINED:
@@ -362,6 +374,11 @@ def full_disk(patch: pytest.MonkeyPatch) -> None:
 def no_matplotlib(patch: pytest.MonkeyPatch) -> None:
     for name in ("matplotlib", "matplotlib.figure"):
         patch.setitem(sys.modules, name, None)
+
+
+def no_onnx(patch: pytest.MonkeyPatch) -> None:
+    patch.delitem(sys.modules, "fromlogits.export.graph", raising=False)
+    patch.setitem(sys.modules, "onnx", None)
 
 
 def no_starlette(patch: pytest.MonkeyPatch) -> None:
@@ -2302,6 +2319,59 @@ CASES: dict[str, list[Case]] = {
             several(model, table),
             "calibrate m.safetensors t.csv -o n.safetensors --decide-for micro_f1",
             "t.csv: decide_for='micro_f1' is for labels; of one class per row micro-averaged F is the accuracy: say 'accuracy', or 'macro_f1'.",
+        ),
+    ],
+    "Exporting": [
+        Case(
+            "a form that is not known",
+            model,
+            "export m.safetensors m.html",
+            "OUT m.html: a model is exported to a file whose name ends in .onnx.",
+        ),
+        Case(
+            "no file to export to",
+            model,
+            "export m.safetensors",
+            "export: OUT is missing. See fromlogits export --help.",
+        ),
+        Case(
+            "an export over a file that exists",
+            several(model, text("", "m.onnx")),
+            "export m.safetensors m.onnx",
+            "OUT m.onnx: the file exists; choose another name, or add --overwrite to replace it.",
+        ),
+        Case(
+            "an export into a folder that does not exist",
+            model,
+            "export m.safetensors out/m.onnx",
+            "OUT out/m.onnx: the folder 'out' does not exist; make it first.",
+        ),
+        Case(
+            "an export of a file that is no model",
+            table,
+            "export t.csv m.onnx",
+            "model file 't.csv' is not a fromlogits model: it does not begin as a safetensors file.",
+        ),
+        Case(
+            "dates, which ONNX can't say",
+            dates_model,
+            "export d.safetensors d.onnx",
+            "column 'day' holds dates or times, and ONNX has no operators that read them. Turn it into numbers, or train"
+            " without it (--ignore).",
+        ),
+        Case(
+            "a column that is called as an output of ONNX",
+            label_model,
+            "export l.safetensors l.onnx",
+            "column 'label' has the name of an output; rename the column and train again.",
+        ),
+        Case(
+            "an export without the library that writes it",
+            model,
+            "export m.safetensors m.onnx",
+            "export to ONNX needs onnx, which is not installed; install it by `pip install 'fromlogits[onnx]'`.",
+            code=1,
+            fault=no_onnx,
         ),
     ],
     "Serving": [

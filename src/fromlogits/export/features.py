@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.encoders import FeatureEncoder
 from ..data.encodings.base import Encoding
@@ -102,16 +103,15 @@ def _columns(graph: Graph, encoder: FeatureEncoder, encodings: Sequence[Encoding
         }
         if own:
             parts += _numbers(graph, columns(list(own)), list(own.values()), [starts[at] for at in own], is_robust)
-    for at, (one, start) in enumerate(zip(encodings, starts, strict=True)):
-        if isinstance(one, Levels):
-            start += one.number.n_features
-            is_it = graph("Equal", columns([at]), np.array([_value(text) for text in one.category.values]))
-            parts.append((graph.cast(is_it, np.float32), _run(start, one.category.n_features)))
-        elif isinstance(one, Category):
-            is_it = graph("Equal", _place(graph, columns([at]), one), np.arange(one.n_features))
-            parts.append((graph.cast(is_it, np.float32), _run(start, one.n_features)))
-        elif isinstance(one, Code):
-            parts.append((graph.cast(_place(graph, columns([at]), one.category), np.float32), [start]))
+    for at, (encoding, start) in enumerate(zip(encodings, starts, strict=True)):
+        if isinstance(encoding, Levels):
+            values = np.array([_value(text) for text in encoding.category.values])
+            parts.append(_one_of(graph, columns([at]), values, start + encoding.number.n_features))
+        elif isinstance(encoding, Category):
+            place = _place(graph, columns([at]), encoding)
+            parts.append(_one_of(graph, place, np.arange(encoding.n_features), start))
+        elif isinstance(encoding, Code):
+            parts.append((graph.cast(_place(graph, columns([at]), encoding.category), np.float32), [start]))
     places = [place for _, own_places in parts for place in own_places]
     return graph.take(graph.concat([part for part, _ in parts], 1), np.argsort(places).tolist(), len(places))
 
@@ -162,5 +162,6 @@ def _value(text: str) -> float:
         return np.nan
 
 
-def _run(start: int, n: int) -> list[int]:
-    return list(range(start, start + n))
+def _one_of(graph: Graph, x: str, values: NDArray[Any], start: int) -> Part:
+    """A feature for each value, 1 where x [n, 1] is that one."""
+    return graph.cast(graph("Equal", x, values), np.float32), list(range(start, start + len(values)))
