@@ -228,7 +228,8 @@ def cell(seeds: Sequence[Figures], metric: str) -> str:
     """The mean of a metric over the seeds, in words; the error as it is, in percent."""
     values = [figures[metric] for figures in seeds if metric in figures]
     if not values:
-        return "ended" if any("ended" in figures for figures in seeds) else "—"
+        outcome = next((outcome for outcome in ("ended", "failed") for figures in seeds if outcome in figures), None)
+        return outcome or "not run"
     mean = statistics.fmean(values)
     if metric == "error":
         return f"{100 * mean:.2f} %"
@@ -237,12 +238,17 @@ def cell(seeds: Sequence[Figures], metric: str) -> str:
 
 
 def set_table(fits: Fits, metric: str, kinds: Sequence[str]) -> Iterator[str]:
-    """The means over the seeds, a set a line."""
+    """The means over the seeds, a set a line; what a contender isn't given is empty."""
     names = present({name: found for name, found in fits.items() if SETS[name] in kinds})
     yield f"| {metric} | {' | '.join(names)} |"
     yield "|---" * (1 + len(names)) + "|"
     for title in (name for name in SETS if SETS[name] in kinds and name in fits):
-        cells = (cell(list(fits[title].get(contender, {}).values()), metric) for contender in names)
+        cells = (
+            cell(list(fits[title].get(contender, {}).values()), metric)
+            if SETS[title] in CONTENDERS[contender][1]
+            else ""
+            for contender in names
+        )
         yield f"| {title} | {' | '.join(cells)} |"
 
 
