@@ -11,8 +11,9 @@ run there. A seed draws first weights, folds, batches and dropout, the same for 
 
 Log-loss (nats) and error are of the rows that judge; where error rates are compared, (errors + ½)/(rows + 1) stands for
 each. Figures are ratios to the whole recipe's, of the means over the seeds, and their geometric mean over the sets. The
-deviation of `whole` is the noise: of that mean with one seed alone, over the seeds; a ratio of two means of k seeds
-moves by √(2/k) times that. Seconds are processor seconds of `fit`, on --threads threads.
+noise is the standard deviation over the seeds of that mean of the whole recipe, with one seed alone, over the sets that
+the variant has; a ratio, of means over the same k seeds, moves by √(2/k) times that, or by less as folds are shared.
+Seconds are processor seconds of `fit`, on --threads threads.
 
 The fits that the file of --json holds stay and are not made again, so that a few can be run at a time; it is written
 after each fit. Run by seed, set and variant, from few rows to many.
@@ -171,38 +172,52 @@ def signed(ratio: float) -> str:
     return f"{100 * (ratio - 1):+.1f} %"
 
 
+def shared(fits: Fits, variant: str) -> Fits:
+    """The fits of a variant, and those of the whole recipe on the same sets with the same seeds."""
+    found: Fits = {}
+    for name, of in fits.items():
+        if seeds := of.get(variant, {}).keys() & of.get(WHOLE, {}).keys():
+            found[name] = {who: {seed: of[who][seed] for seed in sorted(seeds)} for who in (variant, WHOLE)}
+    return found
+
+
+def compared(fits: Fits, metric: str, variant: str) -> Figures | None:
+    """As `quality.against`, beside the whole recipe, with the noise; None where the variant was not run."""
+    both = shared(fits, variant)
+    found = against(both, metric, (TABLE,), variant, WHOLE)
+    if found is None:
+        return None
+    whole = against({name: {WHOLE: fits[name][WHOLE]} for name in both}, metric, (TABLE,), WHOLE, WHOLE)
+    return found | {"noise": whole and whole["deviation"]}
+
+
 def ratio_table(fits: Fits) -> Iterator[str]:
     """Every variant over the whole recipe, a variant a line."""
-    yield "| | sets | log-loss | ± of seeds | worse on | error | ± of seeds | worse on | CPU s |"
+    yield "| | sets | log-loss | noise | worse on | error | noise | worse on | CPU s |"
     yield "|---" * 9 + "|"
     for variant in VARIANTS:
-        cells, sets = [], 0
-        for metric in ("log_loss", "error"):
-            if found := against(fits, metric, (TABLE,), variant, WHOLE):
-                sets = found["sets"]
-                deviation = "—" if found["deviation"] is None else f"{100 * found['deviation']:.1f} %"
-                worse = "—" if variant == WHOLE else str(found["higher"])
-                cells += [signed(found["ratio"]), deviation, worse]
-        took = against(fits, "fit_cpu_s", (TABLE,), variant, WHOLE)
-        yield f"| {variant} | " + (
-            f"{sets} | {' | '.join(cells)} | × {took['ratio']:.2f} |" if took else "not run" + " | " * 7 + " |"
-        )
+        losses, errors, took = (compared(fits, metric, variant) for metric in ("log_loss", "error", "fit_cpu_s"))
+        if not (losses and errors and took):
+            yield f"| {variant} | not run |" + " |" * 7
+            continue
+        cells = [str(losses["sets"])]
+        for found in (losses, errors):
+            noise = "—" if found["noise"] is None else f"{100 * found['noise']:.1f} %"
+            cells += [signed(found["ratio"]), noise, str(found["higher"])]
+        yield f"| {variant} | {' | '.join(cells)} | × {took['ratio']:.2f} |"
 
 
 def set_table(fits: Fits, metric: str) -> Iterator[str]:
     """The ratios of the means over the seeds, a variant a line; of the whole recipe the mean itself."""
-    found = means(fits, metric, (TABLE,))
-    names = [name for name in SETS if WHOLE in found.get(name, {})]
+    whole = means(fits, metric, (TABLE,))
+    names = [name for name in SETS if WHOLE in whole.get(name, {})]
     yield f"| {metric} | {' | '.join(names)} |"
     yield "|---" * (1 + len(names)) + "|"
-    for variant in VARIANTS:
-        own = [
-            "—" if variant not in found[name]
-            else f"{found[name][variant]:.4f}" if variant == WHOLE
-            else signed(found[name][variant] / found[name][WHOLE])
-            for name in names
-        ]  # fmt: skip
-        yield f"| {variant} | {' | '.join(own)} |"
+    yield f"| {WHOLE} | {' | '.join(f'{whole[name][WHOLE]:.4f}' for name in names)} |"
+    for variant in list(VARIANTS)[1:]:
+        found = means(shared(fits, variant), metric, (TABLE,))
+        ratios = (signed(found[name][variant] / found[name][WHOLE]) if name in found else "—" for name in names)
+        yield f"| {variant} | {' | '.join(ratios)} |"
 
 
 def summary(fits: Fits) -> Iterator[str]:
