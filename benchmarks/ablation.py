@@ -90,6 +90,7 @@ def of_one_network(whole: Recipe) -> Recipe:
 VARIANTS: dict[str, Variant] = {
     WHOLE: lambda whole: whole,
     "no periodic layer": without(fl.Periodic),
+    "piecewise linear, not periodic": in_place_of(fl.Periodic, fl.PiecewiseLinear()),
     "no embedding layer": without(fl.Embedding),
     "no scaling layer": without(fl.Scaling),
     "standard numbers, not robust": planned(numbers="standard"),
@@ -269,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 seeds[str(seed)] = {**found, "train_rows": len(of.y), "run": number, "busy": False}
                 write(options.json, record)
                 shown = "  ".join(f"{what} {found[what]:.4g}" for what in ("log_loss", "error", "fit_cpu_s"))
-                print(f"{name:<14} seed {seed}  {variant:<28}  {shown}", flush=True)
+                print(f"{name:<14} seed {seed}  {variant:<30}  {shown}", flush=True)
     print("\n" + "\n".join(summary(record["fits"])))
 
 
