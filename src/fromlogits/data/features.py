@@ -37,10 +37,11 @@ class Features:
 
     def column(self, feature: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n,): what of a feature enters the network in some rows."""
-        values_n = self.values[rows, feature]
-        if values_n.dtype == np.float32:
-            return values_n
-        return values_n.astype(np.float32) * np.float32(self.scale) + np.float32(self.shift)
+        values_n = np.asarray(self.values[rows, feature], np.float32)
+        if self.values.dtype != np.float32:
+            values_n *= np.float32(self.scale)
+            values_n += np.float32(self.shift)
+        return values_n
 
 
 @dataclass(frozen=True)
