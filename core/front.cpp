@@ -59,11 +59,12 @@ Bins bins_of(const Bins& first, Index number) noexcept {
   return {first.edges + number * (b + 1), first.lines + number * b * 2 * m, b, m};
 }
 
-void draw_lines(const float* mixtures, const float* shifts, Index b, Index m, float* lines) noexcept {
+void draw_lines(const float* edges, const float* mixtures, const float* shifts, Index b, Index m,
+                float* lines) noexcept {
   for (Index k = 0; k < m; ++k) {
     auto sum = static_cast<double>(shifts[k]);
     for (Index i = 0; i < b; ++i) {
-      const float growth = mixtures[k * b + i];
+      const float growth = edges[i] < edges[i + 1] ? mixtures[k * b + i] : 0.0f;
       lines[2 * i * m + k] = static_cast<float>(sum);
       lines[(2 * i + 1) * m + k] = growth;
       sum += static_cast<double>(growth);
@@ -123,7 +124,8 @@ void line_gradient(const Front& front, Index number, const Bins& bins, const flo
   for (Index k = 0; k < m; ++k) {
     double beyond = 0.0;  // of the rows in bins further right
     for (Index b = bins.b; b-- > 0;) {
-      dmixtures[k * bins.b + b] = static_cast<float>(sums[(2 * b + 1) * m + k] + beyond);
+      const bool has_width = bins.edges[b] < bins.edges[b + 1];
+      dmixtures[k * bins.b + b] = has_width ? static_cast<float>(sums[(2 * b + 1) * m + k] + beyond) : 0.0f;
       beyond += sums[2 * b * m + k];
     }
     dshifts[k] = static_cast<float>(beyond);

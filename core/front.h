@@ -46,10 +46,10 @@ struct Front {
 void gather(const Front& front, const Rows& rows, Index row, Index i, Index n, float* embedded, float* inputs) noexcept;
 
 // The piecewise linear functions of a column of numbers, W c(x) + s. Bin b lies between the edges b and b + 1, and
-// component b of c(x) is the share of it that lies left of x; of a bin without width 1 from its edge on.
+// component b of c(x) is the share of it that lies left of x; of a bin without width 0.
 struct Bins {
   const float* edges;  // (b + 1)  ascending
-  const float* lines;  // (b, 2, m)  of each bin: W c + s at its left edge, and how much each grows in it
+  const float* lines;  // (b, 2, m)  of each bin: W c + s at its left edge, and how much it grows to the right one
   Index b, m;
 };
 
@@ -67,8 +67,10 @@ void embed(const Front& front, const Embeddings& by, const float* embedded, Inde
 Waves waves_of(const Waves& first, Index number) noexcept;
 Bins bins_of(const Bins& first, Index number) noexcept;
 
-// `lines` of mixtures (m, b) and shifts (m), summed in double from the first bin on and rounded once.
-void draw_lines(const float* mixtures, const float* shifts, Index b, Index m, float* lines) noexcept;
+// `lines` (b, 2, m) of edges (b + 1), mixtures (m, b) and shifts (m), summed in double from the first bin on and
+// rounded once.
+void draw_lines(const float* edges, const float* mixtures, const float* shifts, Index b, Index m,
+                float* lines) noexcept;
 
 // The gradients by a number's mixtures (m, b) and shifts (m), from those by its inputs: summed in double, rounded once.
 //   x        (n)

@@ -423,7 +423,7 @@ Embeddings Network::embeddings() const noexcept {
 
 void Network::draw_lines_of(Index number) noexcept {
   const Index b = front_.bins, m = front_.mixtures;
-  draw_lines(at(1) + number * m * b, at(2) + number * m, b, m, lines_of(number));
+  draw_lines(at(0) + number * (b + 1), at(1) + number * m * b, at(2) + number * m, b, m, lines_of(number));
 }
 
 void Network::gather(const Batch& batch, Span rows, Span columns) noexcept {

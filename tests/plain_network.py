@@ -44,20 +44,24 @@ def outputs(network: dict[str, Any], tensors: dict[str, Any], x: Array) -> Array
 
 
 def columns(network: dict[str, Any], tensors: dict[str, Any], x: Array) -> Array:
-    """What periodic and embedding layers make of the features, (n, d) or of several networks (networks, n, d)."""
+    """What is made of the features (n, d) in front of the dense layers; of several networks (networks, n, d)."""
     at = {layer["kind"]: k for k, layer in enumerate(network["layers"])}
     own = {name.split(".")[-1]: t.astype(float) for name, t in tensors.items() if name.startswith("layer.")}
     stated = network.get("columns", {"numbers": [], "categories": []})
-    numbers = stated["numbers"] if "periodic" in at else []
+    numbers = stated["numbers"] if "periodic" in at or "piecewise" in at else []
     categories = stated["categories"] if "embedding" in at else []
     several = next(iter(own.values())).shape[: tensors[f"layer.{at['dense']}.weights"].ndim - 2]
     parts = []
     for k, feature in enumerate(numbers):
         u = x[:, feature, np.newaxis]
-        f, p, s = (own[name][..., k, :] for name in ("frequencies", "phases", "shifts"))
-        w = own["mixtures"][..., k, :, :]
-        waves = np.cos(2 * np.pi * (u * f[..., np.newaxis, :] + p[..., np.newaxis, :]))
-        parts += [u, waves @ w.swapaxes(-1, -2) + s[..., np.newaxis, :]]
+        w, s = own["mixtures"][..., k, :, :], own["shifts"][..., np.newaxis, k, :]
+        if "periodic" in at:
+            f, p = (own[name][..., np.newaxis, k, :] for name in ("frequencies", "phases"))
+            made = np.cos(2 * np.pi * (u * f + p))
+        else:
+            left, right = own["edges"][..., np.newaxis, k, :-1], own["edges"][..., np.newaxis, k, 1:]
+            made = np.clip((u - left) / np.where(left < right, right - left, np.inf), 0, 1)
+        parts += [u, made @ w.swapaxes(-1, -2) + s]
     first = 0
     for feature, values in categories:
         codes = x[:, feature].astype(int)

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 import fromlogits as fl
 from fromlogits.cli.main import run
 from fromlogits.errors import InputError
-from fromlogits.spec import Dense, Embedding, Layer, Network, Periodic, Scaling
+from fromlogits.spec import Dense, Embedding, Layer, Network, Periodic, PiecewiseLinear, Scaling
 
 LONGEST = 700
 """Characters of a message: some five names or values, each of which may be a text of a hundred, and what to do."""
@@ -81,6 +81,7 @@ TYPES: dict[str, list[tuple[str, Any]]] = {
 
 FRONTS: list[tuple[Layer, ...]] = [
     (), (), (Scaling(),), (Periodic(2, 1),), (Embedding(2),), (Periodic(2, 1), Embedding(2), Scaling()),
+    (PiecewiseLinear(4, 1),),
 ]  # fmt: skip
 """What stands in front of the dense layers of a second network."""
 HOPELESS = ("bytes", "list")

@@ -121,7 +121,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ]
     clf = fl.Classifier(network=fl.Network(layers), max_epochs=1, random_state=0, engine="reference")
     clf.fit(table, which).save(folder / "front")
-    return {name: folder / name for name in (*targets, *members, *weighted, *decided, *with_sets, "units", "front")}
+    for name, ensemble in (("bins", 1), ("bins, ensemble", 2)):
+        network = fl.Network([fl.PiecewiseLinear(4, 2), fl.Dense(3)])
+        fl.Classifier(network=network, max_epochs=1, random_state=0, ensemble=ensemble).fit(X, which).save(
+            folder / name
+        )
+    others = ("units", "front", "bins", "bins, ensemble")
+    return {name: folder / name for name in (*targets, *members, *weighted, *decided, *with_sets, *others)}
 
 
 @pytest.mark.parametrize(
@@ -288,6 +294,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("front", lambda manifest: manifest["spec"]["network"]["layers"].reverse(), "layer 3 is Scaling"),
         ("front", lambda manifest: manifest["spec"]["network"]["layers"].pop(1), "is missing"),
         ("front", lambda manifest: manifest["spec"]["network"].pop("columns"), "needs columns"),
+        ("bins", at(*LAYERS, 0, "bins", value=0), "PiecewiseLinear bins must be a whole number from 1 to 1024"),
+        ("bins", at(*LAYERS, 0, "bins", value=2**40), "PiecewiseLinear bins must be a whole number from 1 to 1024"),
+        ("bins", at(*LAYERS, 0, "bins", value=True), "PiecewiseLinear bins must be a whole number from 1 to 1024"),
+        ("bins", at(*LAYERS, 0, "bins", value=5), r"'layer.0.edges' must be float32 \(2, 6\)"),
+        ("bins", at(*LAYERS, 0, "mixtures", value=1024), r"'layer.0.mixtures' must be float32 \(2, 1024, 4\)"),
+        ("bins", at(*LAYERS, 0, "mixtures", value="2"), "PiecewiseLinear mixtures must be a whole number"),
+        ("bins", at(*LAYERS, 0, "spread", value=0.1), "layer: missing keys"),
+        ("bins", at(*LAYERS, 0, "kind", value="periodic"), "layer: missing keys"),
+        ("bins", at(*LAYERS, 1, value={"kind": "piecewise", "bins": 4, "mixtures": 2}), "layer 2 is PiecewiseLinear"),
         ("front", at(*COLUMNS, value=None), "columns must be a JSON object"),
         ("front", at(*COLUMNS, "numbers", value="0"), "must have the lists numbers and categories"),
         ("front", at(*COLUMNS, "numbers", value=[[]]), "a feature of columns must be a whole number"),
@@ -330,6 +345,19 @@ def test_a_plan_of_an_early_version_has_the_usual_values_of_what_came_later(
 
     clf = fl.load(forged(tmp_path / "m", models["words"], leave_out))
     assert clf.plan_ == fl.load(models["words"]).plan_
+
+
+@pytest.mark.parametrize("name", ["bins", "bins, ensemble"])
+def test_edges_that_go_down_are_refused(models: dict[str, Path], tmp_path: Path, name: str) -> None:
+    edges = model_file.load_model(models[name])[1]["layer.0.edges"]
+    for place, value in ((3, edges.min() - 1), (4, -3e38), (0, 3e38)):
+        changed = edges.copy()
+        changed[..., -1, place] = value
+        with pytest.raises(ModelFileError, match="edges of a column must ascend; in 'layer.0.edges' some"):
+            fl.load(with_tensors(tmp_path / "m", models[name], {"layer.0.edges": changed}))
+    same = np.zeros_like(edges)  # no bin has a width, and all is well
+    clf = fl.load(with_tensors(tmp_path / "m", models[name], {"layer.0.edges": same}))
+    assert np.isfinite(clf.predict_logits(np.ones((1, 2)))).all()
 
 
 CURVE = np.array([-2.0, -0.5, -0.1])

@@ -212,9 +212,11 @@ def test_the_reader_reads_robust_numbers(name: str, tmp_path: Path) -> None:
 
 FRONTS: dict[str, list[Layer]] = {
     "numbers": [fl.Periodic(5, 3)],
+    "bins": [fl.PiecewiseLinear(6, 3)],
     "categories": [fl.Embedding(4)],
     "inputs": [fl.Scaling()],
     "all": [fl.Periodic(5, 3), fl.Embedding(4), fl.Scaling()],
+    "all with bins": [fl.PiecewiseLinear(50, 3), fl.Embedding(4), fl.Scaling()],
 }
 
 

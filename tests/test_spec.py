@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from fromlogits.errors import InputError
-from fromlogits.spec import Columns, Dense, Embedding, Network, Periodic, Plan, Scaling, one_of, parse_layers
+from fromlogits.spec import (
+    Columns,
+    Dense,
+    Embedding,
+    Network,
+    Periodic,
+    PiecewiseLinear,
+    Plan,
+    Scaling,
+    one_of,
+    parse_layers,
+)
 
 
 def lesson(last: str = "linear") -> Network:
@@ -124,9 +135,40 @@ def test_a_network_with_layers_in_front_survives_json_and_lists_its_widths() -> 
     ]
     assert parse_layers("periodic 4 2 0.5, embedding 3, scaling, 5 parametric_selu, 2 linear") == Network(layers)
     assert parse_layers("periodic, 2 linear") == Network((Periodic(), Dense(2)))
-    for text in ("periodic 1.5, 2 linear", "scaling 2, 2 linear", "embedding 3 4, 2 linear"):
+    for text in (
+        "periodic 1.5, 2 linear",
+        "scaling 2, 2 linear",
+        "embedding 3 4, 2 linear",
+        "piecewise 4 2 1, 2 linear",
+    ):
         with pytest.raises(InputError, match="layers must be hidden units"):
             parse_layers(text)
+
+
+def test_a_network_with_bins_survives_json_and_lists_its_widths() -> None:
+    layers = (PiecewiseLinear(5, 2), Embedding(3), Dense(2))
+    network = Network(layers).with_input(6, Columns((0, 3), ((5, 7),)))
+    assert Network.from_json(network.to_json()) == network
+    assert str(network).splitlines() == [
+        "layer         shape    parameters",
+        "piecewise 5 2 6 -> 10          36",
+        "embedding 3   10 -> 12         21",
+        "2 linear      12 -> 2          26",
+        "total                          83",
+    ]
+    assert parse_layers("piecewise 5 2, embedding 3, 2 linear") == Network(layers)
+    assert parse_layers("piecewise, 2 linear") == Network((PiecewiseLinear(48, 8), Dense(2)))
+    for bins, mixtures in ((0, 8), (1025, 8), (48, 0), (48, 1025), (True, 8), (4.0, 8)):
+        with pytest.raises(InputError, match=r"PiecewiseLinear (bins|mixtures) must be a whole number from 1 to 1024"):
+            PiecewiseLinear(bins, mixtures)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("both", [(Periodic(), PiecewiseLinear()), (PiecewiseLinear(), Periodic())])
+def test_numbers_are_embedded_in_one_way_or_the_other(both: tuple[Any, ...]) -> None:
+    with pytest.raises(InputError, match=r"^layer 2 is \w+: Periodic or PiecewiseLinear, Embedding, Scaling stand in"):
+        Network((*both, Dense(2)))
+    with pytest.raises(InputError, match=r"needs columns: what they embed"):
+        Network((both[0], Dense(2)), 3)
 
 
 def test_layers_are_read_from_a_command_line() -> None:

@@ -17,10 +17,11 @@ from fromlogits import model_file
 from fromlogits.cli.main import run
 from fromlogits.data.features import Features
 from fromlogits.data.inputs import as_inputs
+from fromlogits.engines.initialisation import edges_among
 from fromlogits.errors import InputError, ModelFileError
 from fromlogits.fitting import networks_of
 from fromlogits.model import Model
-from fromlogits.spec import Columns, Dense, Embedding, Layer, Network, Periodic, Scaling
+from fromlogits.spec import Columns, Dense, Embedding, Layer, Network, Periodic, PiecewiseLinear, Scaling
 from tests.test_forged_manifests import Change, at, forged
 
 
@@ -42,7 +43,8 @@ def classifier(*front: Layer, **settings: Any) -> fl.Classifier:
 
 FRONTS: list[tuple[Layer, ...]] = [
     (Periodic(4, 2),), (Embedding(3),), (Scaling(),), (Periodic(4, 2), Embedding(3)), (Periodic(4, 2), Scaling()),
-    (Embedding(3), Scaling()), (Periodic(4, 2), Embedding(3), Scaling()),
+    (Embedding(3), Scaling()), (Periodic(4, 2), Embedding(3), Scaling()), (PiecewiseLinear(4, 2),),
+    (PiecewiseLinear(4, 2), Embedding(3), Scaling()),
 ]  # fmt: skip
 
 
@@ -54,7 +56,7 @@ def test_the_columns_of_a_table_go_where_they_belong(front: tuple[Layer, ...]) -
     has_embedding = any(isinstance(layer, Embedding) for layer in front)
     assert network.layers == (*front, Dense(8, "parametric_selu"), Dense(2))
     assert network.n_features == 1 + 3 + (1 if has_embedding else 12)
-    if network.periodic or network.embedding:
+    if network.of_numbers or network.embedding:
         assert network.columns == Columns((0,), ((4, 12),) if has_embedding else ())
     else:
         assert network.columns is None
@@ -94,11 +96,23 @@ def test_a_row_has_the_same_logits_alone_in_parts_and_among_others() -> None:
         ((Periodic(),), sparse.csr_array(np.eye(40))),
         ((Periodic(),), pd.DataFrame({"c": ["a", "b", "c", "d"] * 10})),
         ((Periodic(),), np.ones((40, 2))),
+        ((PiecewiseLinear(),), np.zeros((40, 3, 3), np.uint8) + np.arange(40, dtype=np.uint8)[:, None, None]),
+        ((PiecewiseLinear(),), sparse.csr_array(np.eye(40))),
         ((Embedding(),), np.arange(80.0).reshape(40, 2)),
         ((Embedding(),), pd.DataFrame({"c": list("abcdefgh") * 5})),
         ((Periodic(), Embedding()), np.arange(80.0).reshape(40, 2)),
     ],
-    ids=["pictures", "sparse", "categories", "constants", "numbers", "eight values", "both"],
+    ids=[
+        "pictures",
+        "sparse",
+        "categories",
+        "constants",
+        "pictures, bins",
+        "sparse, bins",
+        "numbers",
+        "eight values",
+        "both",
+    ],
 )
 def test_a_layer_without_anything_to_embed_is_refused(front: tuple[Layer, ...], X: Any) -> None:
     with pytest.raises(InputError, match=r"^the layer '.*' is for .*; the data have none\. Leave it out"):
@@ -169,6 +183,78 @@ def test_a_training_goes_on_with_the_layers_and_the_scale_that_are_there() -> No
         clf.fit(X, y)
 
 
+# --- edges among the training rows ---
+
+
+def edges_of(clf: fl.Classifier, member: int = 0) -> NDArray[np.float32]:
+    """(k, bins + 1)"""
+    return clf._model.trained[member].parameters[0][0]
+
+
+def encoded(clf: fl.Classifier, X: Any) -> NDArray[np.float32]:
+    features = clf._model.encoder.encode(as_inputs(X))
+    assert isinstance(features, Features)
+    return features.values
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+@pytest.mark.parametrize("initialisation", ["uniform", "data"])
+def test_edges_are_values_of_the_training_rows_and_stay(initialisation: str, engine: str) -> None:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=200), rng.integers(0, 3, 200)])
+    y = (X[:, 0] > 0).astype(int)
+    clf = classifier(
+        PiecewiseLinear(8, 2), engine=engine, early_stopping=False, calibrate=False,
+        spec={"initialisation": initialisation, "numbers": "robust"},
+    ).fit(X, y)  # fmt: skip
+
+    x_nd = encoded(clf, X)
+    for feature in range(2):
+        np.testing.assert_array_equal(edges_of(clf)[feature], edges_among(x_nd[:, feature], 9))
+    assert clf._model.trained[0].parameters[0][1].any()
+
+
+def test_held_out_rows_have_no_say_in_the_edges() -> None:
+    X, y = np.arange(200.0)[:, None], np.arange(200) % 2
+    held_out = (np.array([[1e6], [2e6]]), np.array([0, 1]))
+    clf = classifier(PiecewiseLinear(8, 2)).fit(X, y, *held_out)
+    assert edges_of(clf).max() == encoded(clf, X).max() < encoded(clf, held_out[0]).min()
+    folds = classifier(PiecewiseLinear(8, 2), spec={"folds": 2}).fit(X, y)
+    assert not np.array_equal(edges_of(folds, 0), edges_of(folds, 1))
+
+
+def test_a_step_at_a_few_values_is_learned_where_a_straight_line_can_not() -> None:
+    """Of 600 amounts, those at 500 and nowhere else are of the class."""
+    rng = np.random.default_rng(0)
+    amount = np.where(rng.random(600) < 0.2, 500, rng.choice([0, 100, 490, 510, 900], 600))
+    X, y = amount[:, None], (amount == 500).astype(int)
+    clf = fl.Classifier(
+        network=Network([PiecewiseLinear(8, 2), Dense(2)]), max_epochs=60, random_state=0, batch_size=32,
+        learning_rate=0.05, early_stopping=False, calibrate=False,
+    ).fit(X, y)  # fmt: skip
+    assert (clf.predict(X) == y).all()
+
+
+def test_partial_fit_takes_the_edges_from_its_first_batch() -> None:
+    X, y = np.arange(80.0)[:, None], np.arange(80) % 2
+    clf = classifier(PiecewiseLinear(8, 2), max_epochs=None)
+    clf.partial_fit(X, y, classes=[0, 1])
+    first = edges_of(clf).copy()
+    np.testing.assert_array_equal(first[0], edges_among(encoded(clf, X)[:, 0], 9))
+    clf.partial_fit(X * 100, y)
+    np.testing.assert_array_equal(edges_of(clf), first)
+
+
+def test_a_training_that_goes_on_keeps_its_edges() -> None:
+    X, y = np.arange(200.0)[:, None], np.arange(200) % 2
+    clf = classifier(PiecewiseLinear(8, 2), warm_start=True).fit(X, y)
+    before = [array.copy() for array in clf._model.trained[0].parameters[0]]
+    clf.fit(X**2, y)
+    after = clf._model.trained[0].parameters[0]
+    np.testing.assert_array_equal(after[0], before[0])
+    assert not np.array_equal(after[1], before[1])
+
+
 # --- in a file ---
 
 
@@ -193,6 +279,18 @@ def test_a_model_is_read_back(saved: Path) -> None:
     assert again.network == clf._model.network
     assert again.encoder.is_dense
     np.testing.assert_array_equal(logits_of(again, X), clf.predict_logits(X, calibrated=False))
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_a_model_with_bins_is_read_back(engine: str, tmp_path: Path) -> None:
+    X, y = table()
+    clf = classifier(PiecewiseLinear(9, 2), Embedding(3), Scaling(), engine=engine, ensemble=2).fit(X, y)
+    clf.save(tmp_path / "m.safetensors")
+
+    again = fl.load(tmp_path / "m.safetensors")
+    assert again.network_ == clf._model.network
+    np.testing.assert_array_equal(again.predict_logits(X), fl.load(tmp_path / "m.safetensors").predict_logits(X))
+    np.testing.assert_allclose(again.predict_logits(X), clf.predict_logits(X), rtol=1e-4, atol=1e-5)
 
 
 def test_sparse_rows_are_dense_for_a_model_that_is_read_back(tmp_path: Path) -> None:

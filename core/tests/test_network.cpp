@@ -153,9 +153,10 @@ TEST(the_tasks_of_a_head_work_on_cache_lines_of_their_own) {
 
 namespace {
 
-// The largest difference between a gradient and the finite differences of the loss.
+// The largest difference between a gradient and the finite differences of the loss; the first numbers, which are
+// constants, have none.
 double apart_from_finite_differences(const std::function<Network()>& make_one, const Rowset& rows, Index n, Index d,
-                                     double dropout, double smoothing) {
+                                     double dropout, double smoothing, std::size_t constants = 0) {
   const Rows x = floats(rows.x, n, d);
   const Targets targets{rows.labels.data(), rows.targets.data()};
   const TrainingPlan plan{{Method::sgd, 0.0, 0, 0, 0, 0.0, 0.0}, dropout, n, 0, smoothing};
@@ -171,7 +172,8 @@ double apart_from_finite_differences(const std::function<Network()>& make_one, c
   std::vector<float> at = parameters(network);
   const std::vector<float> after = parameters(stepped);
   double most = 0.0;
-  for (std::size_t i = 0; i < at.size(); ++i) {
+  for (std::size_t i = 0; i < constants; ++i) CHECK(at[i] == after[i]);
+  for (std::size_t i = constants; i < at.size(); ++i) {
     const float kept = at[i], h = 1.0f / 128;
     const auto loss_at = [&](float value) {
       at[i] = value;
@@ -241,7 +243,76 @@ Network make_everything(Index features, std::vector<Index> rest, Head head,
   return make(rest, f, head, false, front);
 }
 
+// The same with bins for the waves, between edges of which two are the same.
+Network make_with_bins(Index features, std::vector<Index> rest, Head head, Activation f = Activation::parametric_selu) {
+  Front front = everything(features);
+  front.frequencies = 0, front.bins = 7;
+  rest.insert(rest.begin(), front.inputs());
+  Network network = make(rest, f, head, false, front);
+  const std::vector<float> edges = {-1.5f, -1.0f, -0.25f, -0.25f, 0.0f, 0.75f, 2.0f, 2.0f,
+                                    -2.0f, -0.5f, 0.0f,   0.25f,  0.5f, 1.0f,  1.0f, 1.5f};
+  network.set(0, {0, 2}, edges.data());
+  return network;
+}
+
 }  // namespace
+
+TEST(bins_and_vectors_have_the_finite_difference_gradient) {
+  const Index n = 40, d = 9, c = 3;
+  const Rowset rows = with_codes(rowset(n, d, c), d);
+  for (const Head head : {Head::softmax, Head::sigmoid}) {
+    const auto deep = [&] { return make_with_bins(d, {17, 4, c}, head); };
+    CHECK(apart_from_finite_differences(deep, rows, n, d, 0.25, 0.1, 16) < 2e-4);
+    const auto linear = [&] { return make_with_bins(d, {c}, head); };
+    CHECK(apart_from_finite_differences(linear, rows, n, d, 0.0, 0.0, 16) < 2e-4);
+  }
+}
+
+TEST(piecewise_linear_functions_and_their_gradients_are_the_formulas) {
+  const Index b = 5, m = 19, n = 12;
+  const std::vector<float> edges = {-1.0f, 0.0f, 0.0f, 0.5f, 2.0f, 2.0f};
+  const std::vector<float> x = {-9.0f, -1.0f, -0.5f, 0.0f, 0.25f, 0.5f, 0.3f, 1.7f, 2.0f, 2.25f, 1e30f, -1e30f};
+  const std::vector<float> mixtures = numbers(m * b, 1), shifts = numbers(m, 2);
+  std::vector<float> lines(static_cast<std::size_t>(b * 2 * m));
+  draw_lines(edges.data(), mixtures.data(), shifts.data(), b, m, lines.data());
+  Front front;
+  front.numbers = {0}, front.bins = b, front.mixtures = m;
+  const Bins bins{edges.data(), lines.data(), b, m};
+  std::vector<float> inputs(static_cast<std::size_t>(panel_size(n, 1 + m)));
+  embed(front, {{}, bins, nullptr}, x.data(), n, {0, n}, inputs.data());
+
+  const std::vector<float> dinputs = numbers(panel_size(n, 1 + m), 3);
+  std::vector<float> dmixtures(mixtures.size()), dshifts(shifts.size());
+  std::vector<double> sums(lines.size());
+  line_gradient(front, 0, bins, x.data(), dinputs.data(), n, sums.data(), dmixtures.data(), dshifts.data());
+
+  const auto component = [&](Index i, Index bin) {
+    const auto at = static_cast<double>(x[static_cast<std::size_t>(i)]);
+    const auto left = static_cast<double>(edges[static_cast<std::size_t>(bin)]);
+    const auto right = static_cast<double>(edges[static_cast<std::size_t>(bin + 1)]);
+    return left == right ? 0.0 : std::min(1.0, std::max(0.0, (at - left) / (right - left)));
+  };
+  const auto entry = [&](Index i, Index column) {
+    return static_cast<std::size_t>((column / 16 * n + i) * 16 + column % 16);
+  };
+  for (Index k = 0; k < m; ++k) {
+    for (Index i = 0; i < n; ++i) {
+      auto sum = static_cast<double>(shifts[static_cast<std::size_t>(k)]);
+      for (Index bin = 0; bin < b; ++bin)
+        sum += component(i, bin) * static_cast<double>(mixtures[static_cast<std::size_t>(k * b + bin)]);
+      // Two roundings to float32 of numbers below 8.
+      CHECK(std::abs(static_cast<double>(inputs[entry(i, 1 + k)]) - sum) < 1e-6);
+    }
+    for (Index bin = 0; bin <= b; ++bin) {
+      double sum = 0.0;
+      for (Index i = 0; i < n; ++i)
+        sum += (bin < b ? component(i, bin) : 1.0) * static_cast<double>(dinputs[entry(i, 1 + k)]);
+      const float found =
+          bin < b ? dmixtures[static_cast<std::size_t>(k * b + bin)] : dshifts[static_cast<std::size_t>(k)];
+      CHECK(std::abs(static_cast<double>(found) - sum) < 1e-6);
+    }
+  }
+}
 
 TEST(waves_and_vectors_have_the_finite_difference_gradient) {
   const Index n = 40, d = 9, c = 3;
@@ -254,14 +325,15 @@ TEST(waves_and_vectors_have_the_finite_difference_gradient) {
   }
 }
 
-TEST(threads_and_spans_never_change_the_bits_of_waves_and_vectors) {
+TEST(threads_and_spans_never_change_the_bits_of_what_is_embedded) {
   const Index n = 1501, d = 400, c = 12;
   const Rowset rows = with_codes(rowset(n, d, c), d);
-  for (const double clip_norm : {0.0, 0.5}) {
+  for (const auto& [clip_norm, has_bins] : {std::pair{0.0, false}, {0.5, false}, {0.0, true}, {0.5, true}}) {
     for (const Index batch : {64, 512}) {
-      const auto end = [&](int threads, const std::vector<Index>& spans) {
-        Network network = make_everything(d, {600, 70, c}, Head::softmax);
-        network.start({{Method::adam, 0.9, 0.9, 0.999, 1e-8, 0.01, clip_norm}, 0.25, batch, 3});
+      const auto end = [&, norm = clip_norm, bins = has_bins](int threads, const std::vector<Index>& spans) {
+        Network network =
+            (bins ? make_with_bins : make_everything)(d, {600, 70, c}, Head::softmax, Activation::parametric_selu);
+        network.start({{Method::adam, 0.9, 0.9, 0.999, 1e-8, 0.01, norm}, 0.25, batch, 3});
         Team team(threads);
         Index at = 0;
         for (const Index span : spans) {
@@ -283,13 +355,15 @@ TEST(threads_and_spans_never_change_the_bits_of_waves_and_vectors) {
 TEST(a_row_that_is_embedded_has_the_same_logits_alone_and_among_others) {
   const Index n = 101, d = 9, c = 5;
   const Rowset rows = with_codes(rowset(n, d, c), d);
-  const Network network = make_everything(d, {65, c}, Head::softmax);
-  std::vector<float> together(static_cast<std::size_t>(n * c)), alone(static_cast<std::size_t>(c));
-  Team team(3), leader(1);
-  network.logits(floats(rows.x, n, d), nullptr, n, together.data(), team);
-  for (std::int64_t i = 0; i < n; ++i) {
-    network.logits(floats(rows.x, n, d), &i, 1, alone.data(), leader);
-    CHECK(std::memcmp(alone.data(), together.data() + i * c, sizeof(float) * static_cast<std::size_t>(c)) == 0);
+  for (const auto& make_one : {make_everything, make_with_bins}) {
+    const Network network = make_one(d, {65, c}, Head::softmax, Activation::parametric_selu);
+    std::vector<float> together(static_cast<std::size_t>(n * c)), alone(static_cast<std::size_t>(c));
+    Team team(3), leader(1);
+    network.logits(floats(rows.x, n, d), nullptr, n, together.data(), team);
+    for (std::int64_t i = 0; i < n; ++i) {
+      network.logits(floats(rows.x, n, d), &i, 1, alone.data(), leader);
+      CHECK(std::memcmp(alone.data(), together.data() + i * c, sizeof(float) * static_cast<std::size_t>(c)) == 0);
+    }
   }
 }
 

@@ -225,8 +225,8 @@ SETTINGS: tuple[Setting, ...] = (
         "network",
         NETWORK,
         "not stated",
-        "the whole network, layer by layer, with periodic, embedding and scaling in front where they are wanted; the"
-        " last activation is linear (the target decides the head), softmax or sigmoid",
+        "the whole network, layer by layer, with periodic or piecewise, embedding and scaling in front where they are"
+        " wanted; the last activation is linear (the target decides the head), softmax or sigmoid",
         flag="--layers",
     ),
     Setting(
@@ -386,7 +386,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("bias_rate", NUMBER, "by the preset", "what biases learn at, times the learning rate", is_finer=True),
     Setting("slope_rate", NUMBER, "by the preset", "likewise the slopes of parametric_selu", is_finer=True),
     Setting("scaling_rate", NUMBER, "by the preset", "likewise the factors of a scaling layer", is_finer=True),
-    Setting("embedding_rate", NUMBER, "by the preset", "likewise all of periodic and embedding layers", is_finer=True),
+    Setting(
+        "embedding_rate",
+        NUMBER,
+        "by the preset",
+        "likewise all of periodic, piecewise and embedding layers",
+        is_finer=True,
+    ),
     Setting(
         "rate_by_width",
         SWITCH,

@@ -1781,7 +1781,19 @@ CASES: dict[str, list[Case]] = {
             "layers in another order",
             table,
             f"{TRAIN} --layers 'scaling, periodic, 1 linear'",
-            "--layers 'scaling, periodic, 1 linear': layer 2 is Periodic: Periodic, Embedding, Scaling stand in this order, each at most once, in front of the Dense layers, of which there is one at least.",
+            "--layers 'scaling, periodic, 1 linear': layer 2 is Periodic: Periodic or PiecewiseLinear, Embedding, Scaling stand in this order, each at most once, in front of the Dense layers, of which there is one at least.",
+        ),
+        Case(
+            "two layers that embed numbers",
+            table,
+            f"{TRAIN} --layers 'periodic, piecewise, 1 linear'",
+            "--layers 'periodic, piecewise, 1 linear': layer 2 is PiecewiseLinear: Periodic or PiecewiseLinear, Embedding, Scaling stand in this order, each at most once, in front of the Dense layers, of which there is one at least.",
+        ),
+        Case(
+            "too many bins",
+            table,
+            f"{TRAIN} --layers 'piecewise 1025 8, 1 linear'",
+            "--layers 'piecewise 1025 8, 1 linear': PiecewiseLinear bins must be a whole number from 1 to 1024; got 1025.",
         ),
         Case(
             "a scale of numbers that is not known",

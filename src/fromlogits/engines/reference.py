@@ -163,14 +163,12 @@ def piecewise_linear(
 ) -> tuple[Float64, Backward]:
     """(n, k · (1 + m)): of each number x itself and then W c(x) + s.
 
-    Component b of c(x) is the share of bin b, from edge b to the next, that lies left of x; of a bin without width it
-    is 1 from its edge on.
+    Component b of c(x) is the share of bin b, from edge b to the next, that lies left of x; of a bin without width 0.
     """
     left_kb, right_kb = edges_ke[:, :-1], edges_ke[:, 1:]
-    width_kb = np.where(right_kb > left_kb, right_kb - left_kb, 1.0)
+    width_kb = np.where(right_kb > left_kb, right_kb - left_kb, np.inf)
     x_nk1 = x_nk[:, :, None]
-    inside_nkb = np.clip((x_nk1 - left_kb) / width_kb, 0.0, 1.0)
-    components_nkb = np.where(x_nk1 >= right_kb, 1.0, np.where(x_nk1 <= left_kb, 0.0, inside_nkb))
+    components_nkb = np.clip((x_nk1 - left_kb) / width_kb, 0.0, 1.0)
     mixed_nkm = np.einsum("kmb,nkb->nkm", mixtures_kmb, components_nkb) + shifts_km
     out_nkm = np.concatenate([x_nk1, mixed_nkm], axis=2)
 
