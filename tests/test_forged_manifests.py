@@ -289,7 +289,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("front", at(*LAYERS, 0, "units", value=3), "layer: missing keys"),
         ("front", at(*LAYERS, 1, "outputs", value=True), "Embedding outputs must be a whole number"),
         ("front", at(*LAYERS, 1, "outputs", value=1024), r"must be float32 \(12, 1024\)"),
-        ("front", at(*LAYERS, 1, "kind", value="wave" * 10_000), "layer kind must be one of periodic, embedding"),
+        (
+            "front",
+            at(*LAYERS, 1, "kind", value="wave" * 10_000),
+            "layer kind must be one of periodic, piecewise, embedding",
+        ),
         ("front", at(*LAYERS, 1, value={"kind": "scaling"}), "layer 3 is Scaling"),
         ("front", lambda manifest: manifest["spec"]["network"]["layers"].reverse(), "layer 3 is Scaling"),
         ("front", lambda manifest: manifest["spec"]["network"]["layers"].pop(1), "is missing"),
@@ -353,7 +357,7 @@ def test_edges_that_go_down_are_refused(models: dict[str, Path], tmp_path: Path,
     for place, value in ((3, edges.min() - 1), (4, -3e38), (0, 3e38)):
         changed = edges.copy()
         changed[..., -1, place] = value
-        with pytest.raises(ModelFileError, match="edges of a column must ascend; in 'layer.0.edges' some"):
+        with pytest.raises(ModelFileError, match=r"edges of a column must ascend; in 'layer\.0\.edges' some"):
             fl.load(with_tensors(tmp_path / "m", models[name], {"layer.0.edges": changed}))
     same = np.zeros_like(edges)  # no bin has a width, and all is well
     clf = fl.load(with_tensors(tmp_path / "m", models[name], {"layer.0.edges": same}))
@@ -404,7 +408,7 @@ def test_a_manifest_that_is_only_written_anew_loads(models: dict[str, Path], tmp
     for sound in models.values():
         again, first = fl.load(forged(tmp_path / "m", sound)), fl.load(sound)
         row: Any = np.ones((1, first.n_features_in_))
-        row = pd.DataFrame({"x": [1.0], "word": ["w3"]}) if first.network_.front else row
+        row = pd.DataFrame({"x": [1.0], "word": ["w3"]}) if first.network_.embedding else row
         np.testing.assert_array_equal(again.predict_logits(row), first.predict_logits(row))
 
 

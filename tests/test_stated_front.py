@@ -217,7 +217,7 @@ def test_edges_are_values_of_the_training_rows_and_stay(initialisation: str, eng
 def test_held_out_rows_have_no_say_in_the_edges() -> None:
     X, y = np.arange(200.0)[:, None], np.arange(200) % 2
     held_out = (np.array([[1e6], [2e6]]), np.array([0, 1]))
-    clf = classifier(PiecewiseLinear(8, 2)).fit(X, y, *held_out)
+    clf = classifier(PiecewiseLinear(8, 2)).fit(X, y, X_val=held_out[0], y_val=held_out[1])
     assert edges_of(clf).max() == encoded(clf, X).max() < encoded(clf, held_out[0]).min()
     folds = classifier(PiecewiseLinear(8, 2), spec={"folds": 2}).fit(X, y)
     assert not np.array_equal(edges_of(folds, 0), edges_of(folds, 1))

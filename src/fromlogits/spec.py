@@ -89,8 +89,8 @@ class PiecewiseLinear:
 
     Of a number x: x, and W c(x) + s. Component b of c(x) rises from 0 at the edge e_b to 1 at e_(b+1), and is 0 on the
     left of these and 1 on the right; where the two are the same it is 0. Mixtures W and shifts s of each column are
-    learned, and 0 at first; its edges are values that it has in the training rows, and stay. Source: Gorishniy et al., NeurIPS 2022; as in Gorishniy et al.,
-    ICLR 2025 (TabM).
+    learned, and 0 at first; its edges are values that it has in the training rows, and stay. Source: Gorishniy et al.,
+    NeurIPS 2022; as in Gorishniy et al., ICLR 2025 (TabM).
 
     Args:
         bins: of a column, between its edges e_0 <= ... <= e_bins. A column of fewer values repeats the last one.
