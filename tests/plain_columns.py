@@ -46,8 +46,8 @@ def of_category(column: Any, value: Any) -> list[Any]:
 
 def scaled(column: Any, x: float) -> float:
     if "inverse_range" not in column:
-        return (x - column["mean"]) * column["inverse_spread"]
-    z = (x - column["median"]) * column["inverse_range"]
+        return float((x - column["mean"]) * column["inverse_spread"])
+    z = float((x - column["median"]) * column["inverse_range"])
     return z / math.sqrt(1 + (z / 3) ** 2)
 
 

@@ -204,7 +204,7 @@ def test_pictures_and_sparse_rows_keep_their_one_scale() -> None:
         robust, usual = fit(X, RECIPE), fit(X, Form())
         assert robust.to_json() == usual.to_json()
         np.testing.assert_array_equal(encode(robust, X), encode(usual, X))
-        assert robust.numbers == robust.categories == ()
+        assert (robust.numbers, robust.categories) == ((), ())
 
 
 # --- codes ---
