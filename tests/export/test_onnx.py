@@ -25,7 +25,7 @@ from fromlogits.decisions.rules import Largest, Rule, Scores, SecondClass, Small
 from fromlogits.errors import InputError
 from fromlogits.export import features, network
 from fromlogits.export import onnx as to_onnx
-from fromlogits.spec import HIDDEN_ACTIVATIONS, KIND_OF, Embedding, Periodic, Scaling
+from fromlogits.spec import HIDDEN_ACTIVATIONS, KIND_OF, Columns, Embedding, Periodic, Scaling
 
 AWAY = "it is not installed; nox -s onnx installs it"
 onnx = pytest.importorskip("onnx", reason=AWAY)
@@ -137,7 +137,7 @@ def two(digits: tuple[Any, Any]) -> fl.Classifier:
 def mixed(n: int, seed: int) -> pd.DataFrame:
     """Numbers, some missing, categories of few and of many values, some missing, levels, yes and no."""
     rng = np.random.default_rng(seed)
-    towns = np.array([f"Ort {k}" for k in range(60)], object)
+    towns, trades = (np.array([f"{name} {k}" for k in range(60)], object) for name in ("Ort", "Beruf"))
     colours = rng.choice(np.array(["red", "blue", "Grün"], object), n)
     colours[rng.random(n) < 0.1] = None
     return pd.DataFrame(
@@ -147,6 +147,8 @@ def mixed(n: int, seed: int) -> pd.DataFrame:
             "colour": colours,
             "town": towns[np.minimum(rng.zipf(1.4, n) - 1, 59)],
             "level": rng.integers(1, 5, n),
+            "grade": np.where(rng.random(n) < 0.1, np.nan, rng.integers(0, 4, n)),
+            "trade": trades[np.minimum(rng.zipf(1.6, n) - 1, 59)],
             "is_new": rng.random(n) < 0.5,
             "wide": rng.standard_cauchy(n),
         }
@@ -219,6 +221,22 @@ def test_a_table_of_every_kind_of_column(front: tuple[Any, ...], numbers: str) -
     assert kinds == {"number", "category", "levels"} | ({"code"} if has_codes else set())
 
 
+def test_waves_of_many_turns_keep_their_digits() -> None:
+    from fromlogits.export.graph import Graph
+
+    net = fl.Network([Periodic(1, 1), fl.Dense(2)]).with_input(1, Columns((0,)))
+    one, none = np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32)
+    graph = Graph(["x", "out"])
+    x = graph.input("x", np.float32, 1)
+    arrays = (np.float32(2**14) * one, none, one[..., None], none)
+    graph.output("out", network.periodic(graph, net, x, arrays), np.float32, 2)
+    values = (np.arange(-999, 999, 7) / 2**16).astype(np.float32)[:, None]  # 2¹⁴ times that is exact
+    got = run(graph.model().SerializeToString(), {"x": values})["out"]
+
+    np.testing.assert_array_equal(got[:, :1], values)
+    np.testing.assert_allclose(got[:, 1:], np.cos(np.pi / 2 * (np.arange(-999, 999, 7) % 4))[:, None], atol=EPS)
+
+
 def test_numbers_with_gaps_that_are_an_array() -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(300, 5))
@@ -242,7 +260,7 @@ def test_a_gap_that_the_training_did_not_have(digits: tuple[Any, Any], numbers: 
 
 def test_robust_numbers_that_lie_far_away() -> None:
     x = np.random.default_rng(0).normal(size=(200, 3))
-    x[:, 2] = 5.0  # constant: its factor is 0
+    x[:, 2] = -1e308  # constant: its factor is 0
     clf = fl.Classifier(hidden_layer_sizes=(3,), spec={"numbers": "robust"}, **QUICK).fit(x, x[:, 0] > 0)
     features_agree(clf, np.array([[1e308, -1e308, 1e308], [-1e200, 3.0, -1e308], [1e-320, 0.0, 5.0]]))
 
@@ -299,7 +317,7 @@ def test_a_scale_and_a_bias_for_each_label(scenes: tuple[Any, Any, list[str]]) -
     [
         Largest(),
         Scores(np.array([1.0, 3.0, 0.5]), np.array([0.0, 0.2, -0.1])),
-        SmallestCost(np.array([[0.0, 30.0, 30.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])),
+        SmallestCost(np.array([[0.0, 2.0, 2.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])),
         SmallestCost(np.ones((3, 3))),  # all alike: the first
     ],
     ids=["largest", "scores", "costs", "ties"],
@@ -310,6 +328,7 @@ def test_decisions_between_classes(three: fl.Classifier, digits: tuple[Any, Any]
     natural = agrees(three, digits[0])
 
     assert (got["label"] == natural["label"]).all() == isinstance(rule, Largest)
+    assert len(set(got["label"])) == (1 if rule.numbers().get("costs") == [[1.0] * 3] * 3 else 3)
 
 
 def test_a_threshold_of_the_second_class(two: fl.Classifier, digits: tuple[Any, Any]) -> None:
