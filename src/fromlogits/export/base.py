@@ -45,9 +45,10 @@ class Format(ABC):
 
 def format_of(path: Path) -> Format:
     """By the ending of the name; InputError for one that no form has."""
+    from .lesson import Lesson
     from .onnx import Onnx
 
-    formats: tuple[Format, ...] = (Onnx(),)
+    formats: tuple[Format, ...] = (Onnx(), Lesson())
     for one in formats:
         if path.suffix.lower() == one.ending:
             return one

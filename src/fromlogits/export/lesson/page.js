@@ -1,0 +1,70 @@
+// Small means of building the page: elements, numbers for people, digits that are lost.
+
+const byId = (id) => document.getElementById(id);
+
+// An element of HTML; an attribute "on…" is a listener, true an empty value, and false or null none.
+function el(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+function svg(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+function filled(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null));
+  return element;
+}
+
+// Four digits, or powers of ten where it is very small or large.
+function short(x, digits = 4) {
+  if (Number.isNaN(x)) return "NaN";
+  if (!Number.isFinite(x)) return x > 0 ? "∞" : "−∞";
+  if (x === 0) return "0";
+  const size = Math.abs(x);
+  const text = size < 1e-4 || size >= 1e6 ? x.toExponential(digits - 2) : x.toPrecision(digits);
+  return minus(text);
+}
+
+const fixed = (x, digits) => (Number.isFinite(x) ? minus(x.toFixed(digits)) : short(x));
+const minus = (text) => text.replace(/-/g, "−");
+const count = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+
+// All digits that a type holds.
+function whole(x, type) {
+  if (!Number.isFinite(x) || x === 0) return short(x);
+  const { digits } = FLOATS[type], size = Math.abs(x);
+  return minus(size < 1e-4 || size >= 1e9 ? x.toExponential(digits - 1) : x.toPrecision(digits));
+}
+
+// A number, its digits marked from the first that is not the truth's.
+function withLost(found, truth, type) {
+  const text = whole(found, type), right = whole(truth, type);
+  const lost = digitsLost(found, truth, type);
+  if (lost < 0.5) return el("span", { class: "number" }, text);
+  let same = 0;
+  const isOfOneSize = text.length === right.length && text.split("e")[1] === right.split("e")[1];
+  if (isOfOneSize && Number.isFinite(found)) while (same < text.length && text[same] === right[same]) same++;
+  return el("span", { class: "number" }, text.slice(0, same), el("span", { class: "lost" }, text.slice(same)));
+}
+
+function lostInWords(found, truth, type) {
+  const { held } = FLOATS[type], lost = digitsLost(found, truth, type);
+  if (lost < 0.05) return "none";
+  return lost >= held ? "all" : `${lost.toFixed(1)} of ${held.toFixed(1)}`;
+}
+
+// Radio buttons of a choice; `changed` is given the key.
+function radios(legend, name, choices, chosen, changed) {
+  return el("fieldset", {}, el("legend", {}, legend), Object.entries(choices).map(([key, words]) =>
+    el("label", {}, el("input", { type: "radio", name, value: key, checked: key === chosen, onchange: () => changed(key) }), ` ${words}`)));
+}
+
+const colours = () => {
+  const style = getComputedStyle(document.documentElement);
+  return (name) => style.getPropertyValue(`--${name}`).trim();
+};
