@@ -10,7 +10,7 @@ function chart({ title, xs, ys, curves, isLog = false, x: xName, marks = [], xTi
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
   for (const y of isLog ? powers(low, high) : ticks(low, high)) {
     picture.append(svg("line", { class: "grid", x1: left, x2: width - 12, y1: Y(y), y2: Y(y) }),
-      svg("text", { x: left - 8, y: Y(y) + 4, "text-anchor": "end" }, short(y, 3)));
+      svg("text", { x: left - 8, y: Y(y) + 4, "text-anchor": "end" }, tick(y)));
   }
   for (const x of xTicks ?? ticks(xs[0], xs[1])) picture.append(svg("text", { x: X(x), y: height - 16, "text-anchor": "middle" }, minus(String(x))));
   picture.append(svg("line", { class: "axis", x1: left, x2: width - 12, y1: height - bottom + 4, y2: height - bottom + 4 }),
@@ -33,6 +33,13 @@ function chart({ title, xs, ys, curves, isLog = false, x: xName, marks = [], xTi
     }
   }
   return { picture, X, Y, width, height, left, bottom, top };
+}
+
+// 10⁻⁹, or a short number.
+function tick(y) {
+  const power = Math.round(Math.log10(Math.abs(y) || 1));
+  if (Math.abs(power) < 4) return minus(String(Number(y.toPrecision(3))));
+  return `10${minus(String(power)).replace(/./g, (sign) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign] ?? "⁻")}`;
 }
 
 function ticks(low, high) {
@@ -88,7 +95,8 @@ class NetworkPicture {
     const outputs = [Array.from(result.features), ...result.layers[this.chosen].map((values) => Array.from(values))];
     const titles = [{ name: "input", shape: count(model.encoder.width, "feature") }, ...this.names];
     const isTall = wide < 640, n = outputs.length;
-    const length = isTall ? 64 * n + 20 : Math.max(wide, 640), across = isTall ? wide : 300;
+    const height = model.schema.picture_shape ? 64 : 0;
+    const length = isTall ? 64 * n + 20 + height : Math.max(wide, 640), across = isTall ? wide : 300;
     const squares = outputs.map((values) => {
       const order = values.length <= MOST_SQUARES ? values.map((_, k) => k)
         : values.map((_, k) => k).sort((a, b) => Math.abs(values[b]) - Math.abs(values[a])).slice(0, MOST_SQUARES).sort((a, b) => a - b);
@@ -98,12 +106,13 @@ class NetworkPicture {
       viewBox: isTall ? `0 0 ${across} ${length}` : `0 0 ${length} ${across + 44}`, role: "img",
       "aria-label": `The network: ${titles.map(({ name, shape }) => `${name}, ${shape}`).join("; ")}.`,
     });
+    const grid = this.pixels(squares[0], isTall, across);
     squares.forEach((layer, number) => {
-      const isLast = number === n - 1, lines = isTall ? 1 : layer.order.length > 24 ? 2 : 1, perLine = Math.ceil(layer.order.length / lines);
+      const isLast = number === n - 1, lines = isTall ? 1 : layer.order.length > 32 ? 2 : 1, perLine = Math.ceil(layer.order.length / lines);
       const room = isTall ? across - 8 : across - 20;
       const size = Math.max(3, Math.min(isLast ? 20 : 16, room / perLine - 2));
-      const along = isTall ? 64 * number + 34 : 70 + (number * (length - 170)) / Math.max(1, n - 1);
-      layer.order.forEach((k, at) => {
+      const along = isTall ? 64 * number + 34 + (grid && number ? grid : 0) : 80 + (number * (length - 180)) / Math.max(1, n - 1);
+      if (!(grid && number === 0)) layer.order.forEach((k, at) => {
         const line = Math.floor(at / perLine), place = at % perLine, inLine = Math.min(perLine, layer.order.length - line * perLine);
         const side = across / 2 + (place - (inLine - 1) / 2) * Math.min(room / perLine, size + (isLast ? 6 : 3));
         const shift = along + (line - (lines - 1) / 2) * (size + 3);
@@ -116,14 +125,31 @@ class NetworkPicture {
     });
     this.tie(picture, squares, isTall);
     squares.forEach((layer, number) => layer.places.forEach(({ x, y, size }, k) => {
-      const value = layer.values[k], box = { x: x - size / 2, y: y - size / 2, width: size, height: size, rx: 3 };
+      const value = layer.shades ? layer.shades[k] : layer.values[k], box = { x: x - size / 2, y: y - size / 2, width: size, height: size, rx: Math.min(3, size / 4) };
       picture.append(svg("rect", { ...box, class: "bed" }),
-        svg("rect", { ...box, class: value < 0 ? "unit minus" : "unit", "fill-opacity": (Math.abs(value) / layer.most).toFixed(3) }, svg("title", {}, `${k}: ${short(value)}`)));
+        svg("rect", { ...box, class: layer.shades ? "ink" : value < 0 ? "unit minus" : "unit", "fill-opacity": (Math.abs(value) / layer.most).toFixed(3) }, svg("title", {}, `${k}: ${short(layer.values[k])}`)));
       if (number === n - 1 && !isTall && layer.order.length <= 16 && outputs.at(-1).length === model.units.length) {
         picture.append(svg("text", { x: x + size / 2 + 7, y: y + 4 }, `${model.units[k]}  ${fixed(value, 1)}`));
       }
     }));
     this.box.replaceChildren(picture);
+  }
+
+  // A picture's pixels as a picture, instead of in a line; how much more room it takes, or 0.
+  pixels(layer, isTall, across) {
+    const [height, width, channels = 1] = this.model.schema.picture_shape ?? [];
+    if (!height || channels !== 1 || layer.values.length > 1024) return 0;
+    const side = isTall ? 80 : 150, size = side / Math.max(height, width);
+    const least = Math.min(...layer.values), most = Math.max(...layer.values);
+    layer.most = most - least || 1;
+    layer.shades = layer.values.map((value) => value - least);
+    layer.order = layer.values.map((_, k) => k);
+    layer.order.forEach((k) => {
+      const x = (k % width) * size, y = Math.floor(k / width) * size;
+      const [left, top] = isTall ? [across / 2 - side / 2, 26] : [4, 40 + across / 2 - side / 2];
+      layer.places.set(k, { x: left + x + size / 2, y: top + y + size / 2, size: size - (size > 6 ? 1 : 0) });
+    });
+    return 64;
   }
 
   // The products of weight and output that count most, between dense layers.

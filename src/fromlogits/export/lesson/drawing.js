@@ -101,7 +101,7 @@ function show(canvas, values, [height, width, channels = 1], most) {
 function drawingPad(changed) {
   const size = 512, step = 1 / 24;
   const canvas = el("canvas", {
-    class: "pad", id: "pad", width: size, height: size, tabindex: 0, role: "application",
+    class: "pad grey", id: "pad", width: size, height: size, tabindex: 0, role: "application",
     "aria-label": "Drawing area. Arrow keys move the pen, the space bar lowers or lifts it, Delete clears.",
   });
   const context = canvas.getContext("2d");
@@ -180,7 +180,7 @@ function drawingPad(changed) {
 function paintingPad(shape, most, changed) {
   const [height, width] = shape;
   const canvas = el("canvas", {
-    class: "pad seen-large", id: "pad", tabindex: 0, role: "application",
+    class: "pad picture", id: "pad", tabindex: 0, role: "application",
     "aria-label": "Picture. Arrow keys move the brush, the space bar paints.",
   });
   const colour = el("input", { type: "color", value: "#2060c0", id: "colour" });

@@ -26,7 +26,7 @@ function buildInput(model, given) {
       body.append(el("p", { class: "hint" }, "Take an example and paint over it: the output layer moves as you paint."), pad.canvas, pad.tools);
       start = () => take(Array(schema.n_features).fill(Math.round(-encoder.shift / encoder.scale)));
     } else {
-      const seen = el("canvas", { class: "seen", id: "seen", role: "img", "aria-label": "What the network sees" });
+      const seen = el("canvas", { class: "seen grey", id: "seen", role: "img", "aria-label": "What the network sees" });
       const pad = drawingPad((strokes) => {
         const pixels = reduced(strokes, shape, most);
         show(seen, pixels, shape, most);
@@ -43,7 +43,7 @@ function buildInput(model, given) {
     if (examples) {
       const rows = examples.rows.map(([row, packed, truth]) => [row, Array.from(bytesOf(packed)), truth]);
       body.append(el("h3", {}, "Examples"), el("ul", { class: "examples" }, rows.map(([row, values, truth]) => {
-        const name = truth.join(" and ") || "nothing", canvas = el("canvas", { "aria-hidden": "true" });
+        const name = truth.join(" and ") || "nothing", canvas = el("canvas", { "aria-hidden": "true", class: shape[2] === 3 ? "" : "grey" });
         show(canvas, values, shape, most);
         return el("li", {}, el("button", { type: "button", "aria-label": `Example: ${name} (row ${row})`, title: name, onclick: () => take(values, truth) }, canvas));
       })));

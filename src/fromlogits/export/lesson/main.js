@@ -14,7 +14,7 @@ function answer() {
   const { probabilities } = state.result, chosen = decided();
   if (model.isMultiLabel) {
     const names = model.units.filter((_, k) => chosen[k]);
-    return [names.join(", ") || "no label", names.length ? "above their thresholds" : "is above its threshold"];
+    return [names.join(", ") || "no label", names.length > 1 ? "are above their thresholds" : "is above its threshold"];
   }
   return [model.classes[chosen], `with probability ${short(probabilities[chosen], 3)}`];
 }
@@ -25,7 +25,7 @@ function refresh() {
   output.show(state.result, decided(), losses.truth);
   losses.show(state.result);
   const [name, how] = answer();
-  byId("answer").replaceChildren("The network says ", el("strong", {}, name), ` ${how}.`);
+  byId("answer").replaceChildren(model.isMultiLabel ? "" : "The network says ", el("strong", {}, name), ` ${how}.`);
   clearTimeout(pending);
   pending = setTimeout(() => { byId("said").textContent = `${name} ${how}`; }, 500);  // a screen reader hears the end
 }
@@ -56,4 +56,6 @@ buildTraining(model);
 start();
 byId("each")?.addEventListener("toggle", refresh);
 // For the console, and for tests: a row of raw values in, all numbers out.
-globalThis.lesson = { model, run: (values) => model.run(values), firstFailures, QUESTIONS, FLOATS, twoWays };
+globalThis.lesson = {
+  model, given, run: (values) => model.run(values), values: () => state.values, firstFailures, QUESTIONS, FLOATS, twoWays,
+};

@@ -19,10 +19,10 @@ class OutputLayer {
     this.note = el("p", { class: "hint" });
     this.each = el("div", {});
     const softmax = model.head === "softmax", { temperatures, biases } = model.calibration;
-    const heads = softmax ? ["class", "z", "z − max", "exp", "a", ""] : [model.isMultiLabel ? "label" : "class", "z", "a", "", "threshold", "answer"];
+    const heads = softmax ? ["class", "z", "z − max", "exp", "a", ""] : [model.isMultiLabel ? "label" : "class", "z", "a", "", "cut", "answer"];
     byId("output-hint").textContent = (softmax
       ? "Each unit’s logit z; the largest is subtracted, then exp, then all are divided by their sum: the probability a."
-      : "Each unit is a question of its own: a = 1 / (1 + exp(−z)), and yes where a exceeds the threshold. Drag it.")
+      : "Each unit is a question of its own: a = 1 / (1 + exp(−z)), and yes where a exceeds the threshold, the cut. Drag it.")
       + (biases ? " z is calibrated: divided by the label’s temperature, plus its bias." : temperatures[0] === 1 ? "" : ` z is calibrated: divided by the temperature ${short(temperatures[0])}.`);
     byId("output-body").append(el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Output units" },
       el("table", {}, el("thead", {}, el("tr", {}, heads.map((name) => (name ? el("th", { scope: "col" }, name) : el("td"))))), this.table, this.foot)), this.note);
@@ -37,17 +37,17 @@ class OutputLayer {
     if (this.rows.has(k)) return this.rows.get(k);
     const { model } = this, softmax = model.head === "softmax";
     const cell = () => el("td"), fill = el("span", { class: "fill" }), mark = el("span", { class: "mark" });
-    const bar = el("td", { class: "bar" }, el("span", { class: "track", "aria-hidden": "true" }, fill, softmax ? null : mark));
+    const track = el("span", { class: "track", "aria-hidden": "true" }, fill, softmax ? null : mark);
     const parts = { z: cell(), below: cell(), exp: cell(), a: cell(), fill, mark, answer: cell() };
     const name = el("th", { scope: "row", title: model.units[k] }, model.units[k]);
-    if (softmax) parts.tr = el("tr", {}, name, parts.z, parts.below, parts.exp, parts.a, bar);
+    if (softmax) parts.tr = el("tr", {}, name, parts.z, parts.below, parts.exp, parts.a, el("td", { class: "bar" }, track));
     else {
       parts.cut = el("input", {
         type: "range", min: 0, max: 1, step: 0.001, value: this.thresholds[k], "aria-label": `Threshold of ${model.units[k]}`, "data-unit": k,
         oninput: (event) => { this.thresholds[k] = Number(event.target.value); this.changed(); },
       });
-      parts.cutText = el("span", { class: "number" });
-      parts.tr = el("tr", {}, name, parts.z, parts.a, bar, el("td", { class: "cut" }, parts.cut, parts.cutText), parts.answer);
+      parts.cutText = cell();
+      parts.tr = el("tr", {}, name, parts.z, parts.a, el("td", { class: "bar" }, track, parts.cut), parts.cutText, parts.answer);
     }
     this.rows.set(k, parts);
     return parts;
@@ -58,19 +58,20 @@ class OutputLayer {
     const { below, exps, others, top } = shifted(result.logits);
     const probabilities = result.probabilities.slice(-result.logits.length);
     const shown = unitsShown(model, result.logits, truth);
+    const [places, digits] = matchMedia("(max-width: 480px)").matches ? [1, 2] : [3, 4];
     const trs = shown.map((k) => {
       const parts = this.row(k), a = probabilities[k];
-      parts.z.textContent = fixed(result.logits[k], 3);
-      parts.a.textContent = short(a);
+      parts.z.textContent = fixed(result.logits[k], places);
+      parts.a.textContent = short(a, digits);
       parts.fill.style.width = `${100 * a}%`;
       if (softmax) {
-        parts.below.textContent = fixed(below[k], 3);
-        parts.exp.textContent = short(exps[k]);
+        parts.below.textContent = fixed(below[k], places);
+        parts.exp.textContent = short(exps[k], digits);
         parts.tr.className = decided === k ? "chosen" : "";
       } else {
         const isYes = a > this.thresholds[k];
         parts.mark.style.left = `${100 * this.thresholds[k]}%`;
-        parts.cutText.textContent = this.thresholds[k].toFixed(3);
+        parts.cutText.textContent = String(Number(this.thresholds[k].toFixed(3)));
         parts.answer.textContent = isYes ? "yes" : "no";
         parts.answer.className = isYes ? "yes" : "";
         parts.tr.className = isYes ? "chosen" : "";

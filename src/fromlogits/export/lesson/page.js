@@ -16,7 +16,7 @@ function filled(element, attributes, children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null));
+  element.append(...children.flat(2).filter((child) => child !== null));
   return element;
 }
 
@@ -26,7 +26,7 @@ function short(x, digits = 4) {
   if (!Number.isFinite(x)) return x > 0 ? "∞" : "−∞";
   if (x === 0) return "0";
   const size = Math.abs(x);
-  const text = size < 1e-4 || size >= 1e6 ? x.toExponential(digits - 2) : x.toPrecision(digits);
+  const text = size < 1e-4 || size >= 1e6 ? x.toExponential(Math.max(0, digits - 2)) : x.toPrecision(digits);
   return minus(text);
 }
 
@@ -43,13 +43,24 @@ function whole(x, type) {
 
 // A number, its digits marked from the first that is not the truth's.
 function withLost(found, truth, type) {
-  const text = whole(found, type), right = whole(truth, type);
+  const text = whole(found, type);
   const lost = digitsLost(found, truth, type);
   if (lost < 0.5) return el("span", { class: "number" }, text);
-  let same = 0;
-  const isOfOneSize = text.length === right.length && text.split("e")[1] === right.split("e")[1];
-  if (isOfOneSize && Number.isFinite(found)) while (same < text.length && text[same] === right[same]) same++;
-  return el("span", { class: "number" }, text.slice(0, same), el("span", { class: "lost" }, text.slice(same)));
+  return el("span", { class: "number" }, markedFrom(text, Math.abs(found - truth)));
+}
+
+// A number's text, its digits marked from the first that an error reaches; what is no number is marked whole.
+function markedFrom(text, error) {
+  const [mantissa, power = "0"] = text.replace(/−/g, "-").split("e");
+  const whole = /^-?(\d+)/.exec(mantissa)?.[1];
+  if (whole === undefined || !Number.isFinite(error)) return [el("span", { class: "lost" }, text)];
+  let place = Number(power) + whole.length - 1;
+  for (let at = 0; at < mantissa.length; at++) {
+    if (!/\d/.test(mantissa[at])) continue;
+    if (10 ** place <= error) return [text.slice(0, at), el("span", { class: "lost" }, text.slice(at))];
+    place--;
+  }
+  return [text];
 }
 
 function lostInWords(found, truth, type) {

@@ -11,11 +11,7 @@ function twoWays() {
 
 function buildRoundoff(model) {
   const body = byId("roundoff-body"), ways = twoWays();
-  const digits = (x) => {  // marked from the first that is not 2/10000's, whose digits are 2 and then 0
-    const text = x.toFixed(18), wrong = text.search(/[^0.2]|2./g);
-    const first = text.startsWith("0.0002") ? text.slice(6).search(/[^0]/) + 6 : 5;
-    return wrong < 0 ? [text] : [text.slice(0, first), el("span", { class: "lost" }, text.slice(first))];
-  };
+  const digits = (x) => markedFrom(x.toFixed(18), Math.abs(x - 2 / 10000));
   body.append(
     el("p", {}, "Two ways to one number. The second goes through numbers near 1, which have no room for its last digits:"),
     el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "One number in two ways" }, el("table", { id: "two-ways" },
@@ -34,7 +30,7 @@ function buildRoundoff(model) {
     radios("Loss", "question", Object.fromEntries(Object.entries(QUESTIONS).map(([key, { name }]) => [key, name])), state.question, change("question")),
     radios("Type", "type", { float32: "float32", float64: "float64" }, state.type, change("type")),
     radios("Show", "what", { loss: "loss", gradient: "gradient" }, state.what, change("what")),
-    el("label", { class: "row", for: "z" }, "z of the true unit: ", told), slider,
+    el("label", { class: "row", for: "z" }, "z = ", told), slider,
     el("div", { class: "two" }, el("div", {}, picture, el("ul", { class: "key" }, el("li", {}, "from the logits"), el("li", { class: "theirs" }, "textbook; thick where it is 0, ∞ or NaN"))), el("div", {}, table, where)),
   );
 
@@ -59,7 +55,7 @@ function buildRoundoff(model) {
     const lowest = type === "float32" ? 1e-48 : 1e-320;
     const made = chart({
       title: `${what} over z: from the logits and textbook`, xs: [-span, span], ys: [lowest, type === "float32" ? 1e5 : 1e20], isLog: true, x: "z",
-      curves: [{ points: zs.map((x, at) => [x, ours[at]]), kind: "ours" }, { points: zs.map((x, at) => [x, theirs[at]]), kind: "theirs" }],
+      curves: [{ points: zs.map((x, at) => [x, ours[at]]), kind: "ours broad" }, { points: zs.map((x, at) => [x, theirs[at]]), kind: "theirs" }],
       marks: [{ x: z, kind: "here" }],
       xTicks: type === "float32" ? [-100, -50, 0, 50, 100] : [-800, -400, 0, 400, 800],
     });

@@ -1,5 +1,7 @@
 // The record that the model file keeps of its training.
 
+const figure = (value) => (Number.isInteger(value) && value > 1 ? value.toLocaleString("en") : short(value));
+
 function buildTraining(model) {
   const body = byId("training-body"), { curves, rows, held_out: heldOut, split, validation, per_label: perLabel, seed, preset } = model.training, { plan } = model;
   const charts = el("div", { class: "two" }), isOne = curves.length === 1, thin = isOne ? "" : " thin";
@@ -29,17 +31,17 @@ function buildTraining(model) {
     ["batches", count(plan.batch_size, "row")],
     ["epochs", isOne ? `${curves[0].epochs.at(-1)?.[0] ?? 0}; ended by ${curves[0].stopped_by.replace(/_/g, " ")}` : `${last} at most`],
     ["preset, seed", `${preset ?? "none"}, ${seed}`],
-    ...Object.entries(validation).map(([name, value]) => [name.replace(/_/g, " "), typeof value === "number" ? short(value) : value]),
+    ...Object.entries(validation).map(([name, value]) => [name.replace(/_/g, " "), typeof value === "number" ? figure(value) : value]),
     ["calibration", model.calibration.biases ? "a temperature and a bias for each label" : model.calibration.temperatures[0] === 1 ? "none" : `temperature ${short(model.calibration.temperatures[0])}`],
     ["made by", `fromlogits ${model.versions.fromlogits}`],
   ];
   body.append(el("dl", {}, facts.map(([name, text]) => [el("dt", {}, name), el("dd", {}, String(text))])));
   if (heldOut) body.append(el("p", { class: "hint" }, "These rows had a say in the training, so the figures are a little too good. Judge it by rows it never saw: fromlogits evaluate."));
   if (perLabel.length) {
-    const names = Object.keys(perLabel[0]);
+    const names = ["label", ...Object.keys(perLabel[0]).filter((name) => name !== "label")];
     body.append(el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Figures of each label" }, el("table", {},
       el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name.replace(/_/g, " "))))),
-      el("tbody", {}, perLabel.slice(0, 40).map((row) => el("tr", {}, names.map((name, at) => el(at ? "td" : "th", at ? {} : { scope: "row" }, typeof row[name] === "number" ? short(row[name]) : String(row[name] ?? "–")))))))));
+      el("tbody", {}, perLabel.slice(0, 40).map((row) => el("tr", {}, names.map((name, at) => el(at ? "td" : "th", at ? {} : { scope: "row" }, typeof row[name] === "number" ? figure(row[name]) : String(row[name] ?? "–")))))))));
   }
   body.append(el("details", {}, el("summary", {}, "The whole spec"), el("dl", {}, Object.entries(plan).map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]))));
 }
