@@ -421,16 +421,19 @@ def test_two_ways_to_a_number(driver: Any) -> None:
 
 @in_browser
 def test_a_pasted_row(driver: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
     lines = (EXAMPLES / "digits.csv").read_text().splitlines()
-    driver.find_element("css selector", "#input summary").click()
+    driver.execute_script("document.querySelector('#input details').open = true")
+    use = driver.find_element("id", "use")
     box = driver.find_element("id", "pasted")
     driver.execute_script("arguments[0].value = arguments[1]", box, f"{lines[0]}\n{lines[11]}")
-    driver.find_element("id", "use").click()
+    use.send_keys(Keys.ENTER)
     digit = lines[11].rpartition(",")[2]
     assert driver.find_element("css selector", "#answer strong").text == digit
     assert driver.find_element("id", "truth").get_attribute("value") == digit
     driver.execute_script("arguments[0].value = '1,2,x'", box)
-    driver.find_element("id", "use").click()
+    use.send_keys(Keys.ENTER)
     assert driver.find_element("css selector", "#input .problem").text == "a row has 64 values; found 3."
 
 

@@ -2,7 +2,7 @@
 
 // A chart of curves {points: [[x, y]], kind}; y may be null, where the line ends.
 function chart({ title, xs, ys, curves, isLog = false, x: xName, marks = [], xTicks }) {
-  const [width, height, left, bottom, top] = [560, 260, 54, 36, 14];
+  const [width, height] = isNarrow() ? [320, 220] : [560, 260], [left, bottom, top] = [46, 36, 14];
   const level = (y) => (isLog ? Math.log10(y) : y);
   const [low, high] = ys.map(level);
   const X = (x) => left + ((x - xs[0]) / (xs[1] - xs[0])) * (width - left - 12);
@@ -25,7 +25,7 @@ function chart({ title, xs, ys, curves, isLog = false, x: xName, marks = [], xTi
     picture.append(svg("path", { class: `line ${kind}`, d: path }));
   }
   for (const { x, y, kind, text } of marks) {
-    if (kind === "here") picture.append(svg("line", { class: "here", x1: X(x), x2: X(x), y1: top, y2: height - bottom }));
+    if (kind.startsWith("here")) picture.append(svg("line", { class: "here", x1: X(x), x2: X(x), y1: top, y2: height - bottom }));
     else picture.append(svg("circle", { class: kind, cx: X(x), cy: Y(y), r: 4.5 }));
     if (text) {
       const isRight = X(x) > width * 0.7;
@@ -95,8 +95,7 @@ class NetworkPicture {
     const outputs = [Array.from(result.features), ...result.layers[this.chosen].map((values) => Array.from(values))];
     const titles = [{ name: "input", shape: count(model.encoder.width, "feature") }, ...this.names];
     const isTall = wide < 640, n = outputs.length;
-    const height = model.schema.picture_shape ? 64 : 0;
-    const length = isTall ? 64 * n + 20 + height : Math.max(wide, 640), across = isTall ? wide : 300;
+    const length = isTall ? 64 * n + (this.isPicture ? 74 : 10) : Math.max(wide, 640), across = isTall ? wide : 300;
     const squares = outputs.map((values) => {
       const order = values.length <= MOST_SQUARES ? values.map((_, k) => k)
         : values.map((_, k) => k).sort((a, b) => Math.abs(values[b]) - Math.abs(values[a])).slice(0, MOST_SQUARES).sort((a, b) => a - b);
@@ -135,10 +134,15 @@ class NetworkPicture {
     this.box.replaceChildren(picture);
   }
 
+  get isPicture() {
+    const [height, width, channels = 1] = this.model.schema.picture_shape ?? [];
+    return channels === 1 && height * width <= 1024;
+  }
+
   // A picture's pixels as a picture, instead of in a line; how much more room it takes, or 0.
   pixels(layer, isTall, across) {
-    const [height, width, channels = 1] = this.model.schema.picture_shape ?? [];
-    if (!height || channels !== 1 || layer.values.length > 1024) return 0;
+    if (!this.isPicture) return 0;
+    const [height, width] = this.model.schema.picture_shape;
     const side = isTall ? 80 : 150, size = side / Math.max(height, width);
     const least = Math.min(...layer.values), most = Math.max(...layer.values);
     layer.most = most - least || 1;

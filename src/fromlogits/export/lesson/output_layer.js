@@ -58,7 +58,7 @@ class OutputLayer {
     const { below, exps, others, top } = shifted(result.logits);
     const probabilities = result.probabilities.slice(-result.logits.length);
     const shown = unitsShown(model, result.logits, truth);
-    const [places, digits] = matchMedia("(max-width: 480px)").matches ? [1, 2] : [3, 4];
+    const [places, digits] = isNarrow() ? [1, 2] : [3, 4];
     const trs = shown.map((k) => {
       const parts = this.row(k), a = probabilities[k];
       parts.z.textContent = fixed(result.logits[k], places);

@@ -20,13 +20,15 @@ function filled(element, attributes, children) {
   return element;
 }
 
+const isNarrow = () => matchMedia("(max-width: 480px)").matches;
+
 // Four digits, or powers of ten where it is very small or large.
 function short(x, digits = 4) {
   if (Number.isNaN(x)) return "NaN";
   if (!Number.isFinite(x)) return x > 0 ? "∞" : "−∞";
   if (x === 0) return "0";
   const size = Math.abs(x);
-  const text = size < 1e-4 || size >= 1e6 ? x.toExponential(Math.max(0, digits - 2)) : x.toPrecision(digits);
+  const text = size < (digits > 2 ? 1e-4 : 1e-2) || size >= 1e6 ? x.toExponential(Math.max(0, digits - 2)) : x.toPrecision(digits);
   return minus(text);
 }
 

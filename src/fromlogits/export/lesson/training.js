@@ -19,7 +19,7 @@ function buildTraining(model) {
   const best = isOne && plan.early_stopping ? curves[0].epochs.find(([epoch]) => epoch === curves[0].best) : null;
   panel("loss on the training rows, in nats a row", losses.map((points) => ({ points, kind: `ours${thin}` })), [], true);
   if (numbers(judged).length) {
-    const marks = best && best[2] !== null ? [{ x: best[0], y: best[2], kind: "dot", text: `epoch ${best[0]} is kept` }] : [];
+    const marks = best && best[2] !== null ? [{ x: best[0], kind: "here", text: `epoch ${best[0]} is kept` }, { x: best[0], y: best[2], kind: "dot" }] : [];
     panel(`${isLogLoss ? "log loss" : curves[0].metric.replace(/_/g, " ")} on held-out rows`, judged.map((points) => ({ points, kind: `ours${thin}` })), marks, isLogLoss);
   }
   if (charts.children.length) body.append(charts);
