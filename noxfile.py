@@ -137,6 +137,18 @@ def onnx(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The lesson page in headless Chromium (Debian: chromium, chromium-driver); with npm, axe-core looks at it too."""
+    session.install(".[test]", *group("browser"))
+    environment = {"FROMLOGITS_BROWSER_TESTS": "1"}
+    if shutil.which("npm"):
+        folder = session.create_tmp()
+        session.run("npm", "install", "--silent", "--no-save", "--prefix", folder, "axe-core@4.14.1", external=True)
+        environment["FROMLOGITS_AXE"] = str(Path(folder).resolve() / "node_modules" / "axe-core" / "axe.min.js")
+    session.run("pytest", "tests/export/test_lesson.py", *session.posargs, env=environment)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run the examples of README, docs and docstrings, and follow the links. Arguments are pages; all without."""
     session.install(".[onnx]", *group("onnx"), "scikit-learn", "pandas", "polars")

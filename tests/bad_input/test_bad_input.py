@@ -2337,8 +2337,8 @@ CASES: dict[str, list[Case]] = {
         Case(
             "a form that is not known",
             model,
-            "export m.safetensors m.html",
-            "OUT m.html: a model is exported to a file whose name ends in .onnx.",
+            "export m.safetensors m.pdf",
+            "OUT m.pdf: a model is exported to a file whose name ends in .onnx or .html.",
         ),
         Case(
             "no file to export to",

@@ -88,7 +88,10 @@ def test_the_digits_page_is_under_500_kb_and_names_no_address(page: Path) -> Non
 def test_the_policy_lets_this_script_and_style_run_and_nothing_else(page: Path) -> None:
     text = page.read_text()
     [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
-    [style], [script] = re.findall(r"<style>(.*?)</style>", text, re.S), re.findall(r"<script>(.*?)</script>", text, re.S)
+    [style], [script] = (
+        re.findall(r"<style>(.*?)</style>", text, re.S),
+        re.findall(r"<script>(.*?)</script>", text, re.S),
+    )
 
     def hashed(part: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()}'"
@@ -242,7 +245,7 @@ def test_probabilities_and_decisions_are_pythons(name: str, tmp_path: Path) -> N
 # --- how it answers ---
 
 
-def _draw(driver: Any, strokes: list[list[tuple[float, float]]]) -> None:
+def draw(driver: Any, strokes: list[list[tuple[float, float]]]) -> None:
     """By mouse; points from 0 to 1 across the pad."""
     from selenium.webdriver.common.action_chains import ActionChains
 
@@ -276,7 +279,7 @@ DRAWN = {
 @pytest.mark.parametrize("digit", DRAWN)
 def test_a_drawn_digit_is_read(driver: Any, digit: str) -> None:
     driver.find_element("id", "clear").click()
-    _draw(driver, DRAWN[digit])
+    draw(driver, DRAWN[digit])
     assert driver.find_element("css selector", "#answer strong").text == digit
     row = driver.find_elements("css selector", "#output-body tbody tr")[int(digit)]
     bars = [
@@ -308,9 +311,9 @@ def test_a_drawing_is_reduced_as_the_digits_were(page: Path) -> None:
 
 @in_browser
 def test_a_drawn_bitmap_is_counted_in_blocks(driver: Any) -> None:
-    _draw(driver, DRAWN["0"])
+    draw(driver, DRAWN["0"])
     driver.find_element("id", "clear").click()
-    _draw(driver, DRAWN["0"])
+    draw(driver, DRAWN["0"])
     pixels = np.array(driver.execute_script("return lesson.values()")).reshape(8, 8)
     assert (pixels == pixels.round()).all() and pixels.max() <= 16 and abs(pixels.sum() - 313) < 12
     assert (pixels[:, [0, 7]] == 0).all()
@@ -468,5 +471,7 @@ def test_axe_finds_nothing(kind: str, is_dark: bool, digits: fl.Classifier, tmp_
     with opened(_written(_of_kind(kind, digits), tmp_path), is_dark=is_dark) as driver:
         driver.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         driver.execute_script(Path(AXE).read_text())
-        found = driver.execute_async_script("const done = arguments[0]; axe.run().then((found) => done(found.violations))")
+        found = driver.execute_async_script(
+            "const done = arguments[0]; axe.run().then((found) => done(found.violations))"
+        )
     assert [(one["id"], one["impact"], [node["html"][:200] for node in one["nodes"][:3]]) for one in found] == []

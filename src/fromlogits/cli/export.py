@@ -18,7 +18,9 @@ def export(
     model: Model,
     out: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help="The file to write; its ending says its form: .onnx or .html.", show_default=False),
+        typer.Argument(
+            metavar="OUT", help="The file to write; its ending says its form: .onnx or .html.", show_default=False
+        ),
     ],
     overwrite: Overwrite = False,
     json: Json = False,

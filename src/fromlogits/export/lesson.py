@@ -105,7 +105,10 @@ def described(model: Model) -> dict[str, Any]:
             " browser can open it. Export a smaller network."
         )
     parameters = b"".join(
-        np.ascontiguousarray(array, "<f4").tobytes() for one in model.trained for layer in one.parameters for array in layer
+        np.ascontiguousarray(array, "<f4").tobytes()
+        for one in model.trained
+        for layer in one.parameters
+        for array in layer
     )
     return {
         "task": model.target.task,
@@ -184,7 +187,9 @@ def _training(model: Model) -> dict[str, Any]:
     for number, one in enumerate(model.trained[:MOST_CURVES]):
         epochs = one.history.epochs
         step = math.ceil(len(epochs) / MOST_EPOCHS) or 1
-        kept = [epoch for place, epoch in enumerate(epochs) if place % step == 0 or epoch is epochs[-1] or epoch.is_best]
+        kept = [
+            epoch for place, epoch in enumerate(epochs) if place % step == 0 or epoch is epochs[-1] or epoch.is_best
+        ]
         curves.append(
             {
                 "name": (f"{one.label}" if one.label is not None else f"network {number + 1}"),

@@ -148,7 +148,8 @@ function rowOf(model, text) {
   const valueOf = new Map(header.map((name, at) => [name, row[at]]));
   const lacking = schema.names.find((name) => !valueOf.has(name));
   if (lacking !== undefined) throw new BadValue(`there is no column “${lacking}”.`);
-  const target = schema.targets.length === 1 ? valueOf.get(schema.targets[0]) : undefined;
+  const others = schema.targets.length ? schema.targets : header.filter((name) => !schema.names.includes(name));
+  const target = others.length === 1 ? valueOf.get(others[0]) : undefined;
   const truth = model.classes.includes(target) ? [target] : null;
   return { values: schema.names.map((name) => valueOf.get(name)), truth };
 }

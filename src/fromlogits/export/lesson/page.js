@@ -48,6 +48,7 @@ function withLost(found, truth, type) {
   const text = whole(found, type);
   const lost = digitsLost(found, truth, type);
   if (lost < 0.5) return el("span", { class: "number" }, text);
+  if (lost >= FLOATS[type].held) return el("span", { class: "number" }, el("span", { class: "lost" }, text));
   return el("span", { class: "number" }, markedFrom(text, Math.abs(found - truth)));
 }
 

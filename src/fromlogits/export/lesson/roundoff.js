@@ -77,7 +77,7 @@ function buildRoundoff(model) {
     const key = [question, type].join();
     if (!failures.has(key)) failures.set(key, [-1, 1].map((side) => firstFailures(q.theirs, side, type)));
     const said = failures.get(key).flatMap((found) => Object.entries(found)).map(([kind, first]) => `${kind === "inf" ? "∞" : kind} from z = ${fixed(first, 2)}`);
-    where.textContent = said.length ? `The textbook loss is ${said.join(", ")} on; from the logits none of it happens.` : "The textbook loss is a number everywhere here.";
+    where.textContent = said.length ? `The textbook loss is ${said.join(", ")} on; from the logits only what is too small for ${type} is 0.` : "The textbook loss is a number everywhere here.";
   }
   draw();
 }
