@@ -938,7 +938,7 @@ PEAK_ROWS, MANY_VALUES = 20_000, 10
 
 
 def _has_peaks(encoder: FeatureEncoder, features: EncodedRows, rows: NDArray[np.int64]) -> bool:
-    """Whether a number of many values has one of them in half of the rows and more, between its quartiles."""
+    """Whether both quartiles of a number of many values are one and the same."""
     if isinstance(features, SparseFeatures) or features.values.dtype == np.uint8:
         return False
     some = rows[:: -(-len(rows) // PEAK_ROWS)]

@@ -37,7 +37,7 @@ SCRIPTS = (
     "roundoff.js", "training.js", "main.js",
 )  # fmt: skip
 """In the order in which they stand in the page's one script."""
-LAYERS = ("periodic", "embedding", "scaling", "dense")
+LAYERS = ("periodic", "piecewise", "embedding", "scaling", "dense")
 """What network.js can compute."""
 MOST_BYTES = 64_000_000
 """Of weights: a browser holds them three times."""

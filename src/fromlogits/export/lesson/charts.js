@@ -85,7 +85,7 @@ class NetworkPicture {
     return [...model.layers.filter(front), ...model.layers.filter((layer) => !front(layer))].map((layer) => {
       const { weights } = model.arrays[model.layers.indexOf(layer)];
       if (layer.kind === "dense") return { name: `${layer.units} ${layer.activation.replace("_", " ")}`, shape: `${weights[1]} → ${weights[0]}` };
-      return { name: layer.kind, shape: layer.kind === "periodic" ? `${model.numbers.length} numbers` : layer.kind === "embedding" ? count(model.categories.length, "category").replace("categorys", "categories") : "each its factor" };
+      return { name: layer.kind, shape: ["periodic", "piecewise"].includes(layer.kind) ? `${model.numbers.length} numbers` : layer.kind === "embedding" ? count(model.categories.length, "category").replace("categorys", "categories") : "each its factor" };
     });
   }
 

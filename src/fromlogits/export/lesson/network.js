@@ -57,6 +57,22 @@ function periodic({ frequencies: f, mixtures: m }, { frequencies, phases, mixtur
   return out;
 }
 
+// Of each number itself, and W enc(x) + s: in each bin how far the number has come through it, 0 of one without width.
+function piecewise({ bins: b, mixtures: m }, { edges, mixtures, shifts }, numbers) {
+  const out = [];
+  numbers.forEach((x, k) => {
+    out.push(x);
+    const code = Array.from({ length: b }, (_, bin) => {
+      const left = edges[k * (b + 1) + bin], width = edges[k * (b + 1) + bin + 1] - left;
+      return width > 0 ? Math.min(1, Math.max(0, (x - left) / width)) : 0;
+    });
+    for (let j = 0; j < m; j++) {
+      out.push(sum(code.map((part, i) => mixtures[(k * m + j) * b + i] * part)) + shifts[k * m + j]);
+    }
+  });
+  return out;
+}
+
 // The vector of each category's value; zeros of the code -1.
 function embedding({ outputs }, { vectors }, codes, counts) {
   let first = 0;
@@ -67,7 +83,7 @@ function embedding({ outputs }, { vectors }, codes, counts) {
   });
 }
 
-const COLUMNS = { periodic, embedding };
+const COLUMNS = { periodic, piecewise, embedding };
 const LAYERS = { scaling, dense };
 
 // The networks of a model, and what becomes of their logits.
