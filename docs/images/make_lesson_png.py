@@ -6,6 +6,7 @@ python -m docs.images.make_lesson_png
 from __future__ import annotations
 
 import base64
+import io
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 import fromlogits as fl
 from fromlogits.export.lesson import Lesson
@@ -46,7 +48,8 @@ def picture(driver: Any, first: str, last: str, path: Path) -> None:
     )  # fmt: skip
     clip = {"x": 40, "y": top - 12, "width": width - 80, "height": bottom - top + 24, "scale": 1}
     shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
-    path.write_bytes(base64.b64decode(shot["data"]))
+    whole = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
+    whole.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main() -> None:

@@ -97,7 +97,8 @@ def test_the_policy_lets_this_script_and_style_run_and_nothing_else(page: Path) 
         return f"'sha256-{base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()}'"
 
     assert policy == (
-        f"default-src 'none'; script-src {hashed(script)}; style-src {hashed(style)}; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {hashed(script)}; style-src {hashed(style)}; base-uri 'none';"
+        " form-action 'none'"
     )
     assert not re.search(r"<[^>]+\s(on\w+|style)=", text.partition("<script")[0])
 
@@ -166,7 +167,7 @@ def _frame(n: int = 1000) -> tuple[pd.DataFrame, NDArray[Any]]:
 def _values(x: Any) -> list[list[Any]]:
     """Rows as the page takes them: a gap is empty text."""
     if not isinstance(x, pd.DataFrame):
-        return np.asarray(x).reshape(len(x), -1).tolist()  # type: ignore[no-any-return]
+        return np.asarray(x).reshape(len(x), -1).tolist()
     return [["" if value != value else str(value) for value in row] for row in x.astype(object).to_numpy().tolist()]
 
 
@@ -221,7 +222,6 @@ def _cases() -> dict[str, Any]:
 @pytest.mark.parametrize("name", _cases())
 def test_probabilities_and_decisions_are_pythons(name: str, tmp_path: Path) -> None:
     classifier, x = _cases()[name]()
-    classifier.encoder_  # fitted
     with opened(_written(classifier, tmp_path)) as driver:
         found = driver.execute_script(
             "return arguments[0].map((row) => { const { logits, probabilities } = lesson.run(row);"
@@ -364,7 +364,7 @@ def test_round_off_breaks_where_our_engine_says(driver: Any) -> None:
     for name, theirs in questions.items():
         for side in (1, -1):
             for dtype in (np.float32, np.float64):
-                expected = rounding.first_failures(theirs, side, dtype)  # type: ignore[arg-type]
+                expected = rounding.first_failures(theirs, side, dtype)
                 found = driver.execute_script(
                     "return lesson.firstFailures(lesson.QUESTIONS[arguments[0]].theirs, arguments[1], arguments[2])",
                     name, side, dtype.__name__,
@@ -386,7 +386,8 @@ def test_losses_from_the_logits_are_our_engines(driver: Any) -> None:
         ),
     }  # fmt: skip
     for name, of in asked.items():
-        losses, gradients = of()
+        both: Any = of()  # type: ignore[no-untyped-call]
+        losses, gradients = both
         gradients = gradients if gradients.ndim == 1 else gradients[:, 0]
         found = driver.execute_script(
             "const q = lesson.QUESTIONS[arguments[0]], f = lesson.FLOATS.float32;"
