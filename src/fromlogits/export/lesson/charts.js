@@ -52,6 +52,10 @@ function ticks(low, high) {
 
 function powers(low, high) {
   const step = Math.max(1, Math.ceil((high - low) / 6)), found = [];
+  if (high - low < 2) {
+    for (let at = Math.floor(low); at <= high; at++) found.push(...[1, 2, 5].map((one) => one * 10 ** at));
+    return found.filter((y) => Math.log10(y) >= low && Math.log10(y) <= high);
+  }
   for (let at = Math.ceil(low / step) * step; at <= high; at += step) found.push(10 ** at);
   return found;
 }
@@ -120,7 +124,11 @@ class NetworkPicture {
       const { name, shape } = titles[number];
       const more = layer.values.length - layer.order.length;
       if (isTall) picture.append(svg("text", { x: 2, y: along - 16 }, `${name} · ${shape}${more > 0 ? ` · the largest ${layer.order.length}` : ""}`));
-      else picture.append(svg("text", { class: "name", x: along, y: 14, "text-anchor": "middle" }, name), svg("text", { x: along, y: 30, "text-anchor": "middle" }, `${shape}${more > 0 ? `, ${layer.order.length} shown` : ""}`));
+      else {
+        const isTight = (length - 180) / (n - 1) < 150, size = isTight ? " tight" : "";
+        picture.append(svg("text", { class: `name${size}`, x: along, y: 14, "text-anchor": "middle" }, name),
+          svg("text", { class: size, x: along, y: 30, "text-anchor": "middle" }, `${shape}${more > 0 && !isTight ? `, ${layer.order.length} shown` : ""}`));
+      }
     });
     this.tie(picture, squares, isTall);
     squares.forEach((layer, number) => layer.places.forEach(({ x, y, size }, k) => {
