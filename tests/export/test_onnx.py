@@ -25,7 +25,7 @@ from fromlogits.decisions.rules import Largest, Rule, Scores, SecondClass, Small
 from fromlogits.errors import InputError
 from fromlogits.export import features, network
 from fromlogits.export import onnx as to_onnx
-from fromlogits.spec import HIDDEN_ACTIVATIONS, KIND_OF, Columns, Embedding, Periodic, Scaling
+from fromlogits.spec import HIDDEN_ACTIVATIONS, KIND_OF, Columns, Embedding, Periodic, PiecewiseLinear, Scaling
 
 AWAY = "it is not installed; nox -s onnx installs it"
 onnx = pytest.importorskip("onnx", reason=AWAY)
@@ -204,7 +204,14 @@ def test_every_activation(digits: tuple[Any, Any], activation: str) -> None:
 @pytest.mark.parametrize("numbers", ["standard", "robust"])
 @pytest.mark.parametrize(
     "front",
-    [(), (Scaling(),), (Periodic(8, 3, 0.5),), (Embedding(4),), (Periodic(6, 2), Embedding(3), Scaling())],
+    [
+        (),
+        (Scaling(),),
+        (Periodic(8, 3, 0.5),),
+        (PiecewiseLinear(12, 3),),
+        (Embedding(4),),
+        (Periodic(6, 2), Embedding(3), Scaling()),
+    ],
     ids=lambda front: "-".join(type(one).__name__ for one in front) or "dense",
 )
 def test_a_table_of_every_kind_of_column(front: tuple[Any, ...], numbers: str) -> None:
@@ -235,6 +242,23 @@ def test_waves_of_many_turns_keep_their_digits() -> None:
 
     np.testing.assert_array_equal(got[:, :1], values)
     np.testing.assert_allclose(got[:, 1:], np.cos(np.pi / 2 * (np.arange(-999, 999, 7) % 4))[:, None], atol=EPS)
+
+
+def test_bins_without_width_are_steps() -> None:
+    from fromlogits.export.graph import Graph
+
+    net = fl.Network([PiecewiseLinear(4, 4), fl.Dense(2)]).with_input(1, Columns((0,)))
+    graph = Graph(["x", "out"])
+    x = graph.input("x", np.float32, 1)
+    edges = np.array([[0, 1, 1, 3, 3]], np.float32)
+    arrays = (edges, np.eye(4, dtype=np.float32)[None], np.zeros((1, 4), np.float32))
+    graph.output("out", network.piecewise_linear(graph, net, x, arrays), np.float32, 5)
+    values = np.array([-1, 0, 0.25, 1, 2, 3, 9], np.float32)[:, None]
+    got = run(graph.model().SerializeToString(), {"x": values})["out"]
+
+    assert got[:, 1:].tolist() == [
+        [0, 0, 0, 0], [0, 0, 0, 0], [0.25, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0.5, 0], [1, 1, 1, 1], [1, 1, 1, 1]
+    ]  # fmt: skip
 
 
 def test_numbers_with_gaps_that_are_an_array() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spec import Dense, Embedding, Network, Periodic, Scaling
+from ..spec import Dense, Embedding, Network, Periodic, PiecewiseLinear, Scaling
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -20,16 +20,23 @@ Arrays = tuple[NDArray[np.float32], ...]
 def periodic(graph: Graph, network: Network, features: str, arrays: Arrays) -> str:
     """Of each number x itself and then W cos(2π (f x + p)) + s, the whole turns left out first."""
     frequencies_kf, phases_kf, mixtures_kmf, shifts_km = arrays
-    k, m = shifts_km.shape
-    x_nk = graph.take(features, network.numbers, _width(network))
-    x_nk1 = graph("Unsqueeze", x_nk, np.array([2]))
+    x_nk1 = _numbers(graph, network, features)
     turns_nkf = graph("Add", graph("Mul", x_nk1, frequencies_kf), phases_kf)
     part_nkf = graph("Sub", turns_nkf, graph("Round", turns_nkf))
     waves_nkf = graph("Cos", graph("Mul", part_nkf, np.float32(2 * np.pi)))
-    waves_knf = graph("Transpose", waves_nkf, perm=[1, 0, 2])
-    mixed_knm = graph("MatMul", waves_knf, np.ascontiguousarray(mixtures_kmf.transpose(0, 2, 1)))
-    mixed_nkm = graph("Add", graph("Transpose", mixed_knm, perm=[1, 0, 2]), shifts_km)
-    return graph("Reshape", graph.concat([x_nk1, mixed_nkm], 2), np.array([-1, k * (1 + m)]))
+    return _with_mixtures(graph, x_nk1, waves_nkf, mixtures_kmf, shifts_km)
+
+
+def piecewise_linear(graph: Graph, network: Network, features: str, arrays: Arrays) -> str:
+    """Of each number x itself and then W c(x) + s; a bin without width is 1 from its edge on."""
+    edges_ke, mixtures_kmb, shifts_km = arrays
+    left_kb, right_kb = edges_ke[:, :-1], edges_ke[:, 1:]
+    width_kb = np.where(right_kb > left_kb, right_kb - left_kb, np.float32(1))
+    x_nk1 = _numbers(graph, network, features)
+    share_nkb = graph("Div", graph("Sub", x_nk1, left_kb), width_kb)
+    inside_nkb = graph("Clip", share_nkb, np.float32(0), np.float32(1))
+    components_nkb = graph("Where", graph("GreaterOrEqual", x_nk1, right_kb), np.float32(1), inside_nkb)
+    return _with_mixtures(graph, x_nk1, components_nkb, mixtures_kmb, shifts_km)
 
 
 def embedding(graph: Graph, network: Network, features: str, arrays: Arrays) -> str:
@@ -73,7 +80,7 @@ ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
     "selu": lambda graph, z: graph("Selu", z, alpha=1.6732632423543772, gamma=1.0507009873554805),
     "gelu": gelu,
 }
-OF_COLUMNS: dict[type, Any] = {Periodic: periodic, Embedding: embedding}
+OF_COLUMNS: dict[type, Any] = {Periodic: periodic, PiecewiseLinear: piecewise_linear, Embedding: embedding}
 """Layers that take some of the features: what they make stands before the other features."""
 OF_ALL: dict[type, Any] = {Scaling: scaling, Dense: dense}
 """Layers that take all that the one before them gives."""
@@ -108,6 +115,20 @@ def _network(graph: Graph, network: Network, parameters: list[Arrays], features:
         if type(layer) in OF_ALL:
             x = OF_ALL[type(layer)](graph, layer, x, arrays)
     return x
+
+
+def _numbers(graph: Graph, network: Network, features: str) -> str:
+    """The numbers that a layer embeds, [n, k, 1]."""
+    return graph("Unsqueeze", graph.take(features, network.numbers, _width(network)), np.array([2]))
+
+
+def _with_mixtures(graph: Graph, x_nk1: str, parts_nkp: str, mixtures_kmp: Any, shifts_km: Any) -> str:
+    """(n, k · (1 + m)): of each number itself and then W parts + s."""
+    k, m = shifts_km.shape
+    parts_knp = graph("Transpose", parts_nkp, perm=[1, 0, 2])
+    mixed_knm = graph("MatMul", parts_knp, np.ascontiguousarray(mixtures_kmp.transpose(0, 2, 1)))
+    mixed_nkm = graph("Add", graph("Transpose", mixed_knm, perm=[1, 0, 2]), shifts_km)
+    return graph("Reshape", graph.concat([x_nk1, mixed_nkm], 2), np.array([-1, k * (1 + m)]))
 
 
 def _width(network: Network) -> int:
