@@ -47,7 +47,7 @@ def test_digits_train_to_a_softmax_network(folder: Path) -> None:
 
 
 def test_scenes_train_to_a_sigmoid_network(folder: Path) -> None:
-    trained = result(folder, "train", EXAMPLES / "scenes.npz", "-o", "scenes.safetensors")
+    trained = result(folder, "train", EXAMPLES / "scenes.npz", "--preset", "fast", "-o", "scenes.safetensors")
 
     assert trained["task"] == "multi-label"
     assert sorted(trained["classes"]) == ["bus", "car", "pedestrian"]
