@@ -190,6 +190,15 @@ def _cases() -> dict[str, Any]:
 
         return made
 
+    def peaks() -> Any:
+        dice = np.random.default_rng(4)
+        x = np.column_stack([np.where(dice.random(1000) < 0.8, 0, dice.integers(1, 30, 1000)), dice.normal(size=1000)])
+        classifier = fl.Classifier(random_state=0, max_epochs=4).fit(
+            x, ((x[:, 0] % 5 == 0) + (x[:, 1] > 0)).astype(int)
+        )
+        assert isinstance(classifier.network_.of_numbers, fl.PiecewiseLinear)
+        return classifier, x
+
     def labels(**settings: Any) -> Any:
         return lambda: (_labels_model(**settings), np.random.default_rng(5).normal(size=(1000, 2)))
 
@@ -209,6 +218,7 @@ def _cases() -> dict[str, Any]:
         "the default recipe on a table": table(),
         "a plain network on a table": table(hidden_layer_sizes=(16,)),
         "the default recipe on numbers, two classes": numbers(2),
+        "the default recipe on numbers with a peak": peaks,
         "standard numbers, two classes": numbers(2, hidden_layer_sizes=(16,)),
         "costs": numbers(3, decide_for=[[0, 1, 5], [2, 0, 1], [9, 3, 0]]),
         "many labels": labels(),
