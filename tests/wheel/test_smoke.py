@@ -81,6 +81,11 @@ def test_a_model_is_inspected(folder: Path) -> None:
     assert "sigmoid" in run(folder, "inspect", "scenes.safetensors")
 
 
+def test_the_lesson_page_has_its_parts(folder: Path) -> None:
+    assert "lesson.html" in run(folder, "export", "digits.safetensors", "lesson.html")
+    assert "</html>" in (folder / "lesson.html").read_text(encoding="utf-8")
+
+
 def test_python_loads_what_the_command_saved(folder: Path) -> None:
     with np.load(EXAMPLES / "scenes.npz") as scenes:
         pictures = scenes["X"][:5]

@@ -41,7 +41,7 @@ function buildTraining(model) {
     const names = ["label", ...Object.keys(perLabel[0]).filter((name) => name !== "label")];
     body.append(el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Figures of each label" }, el("table", {},
       el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name.replace(/_/g, " "))))),
-      el("tbody", {}, perLabel.slice(0, 40).map((row) => el("tr", {}, names.map((name, at) => el(at ? "td" : "th", at ? {} : { scope: "row" }, typeof row[name] === "number" ? figure(row[name]) : String(row[name] ?? "–")))))))));
+      el("tbody", {}, perLabel.slice(0, 40).map((row) => el("tr", {}, names.map((name, at) => el(at ? "td" : "th", at ? {} : { scope: "row" }, at && typeof row[name] === "number" ? figure(row[name]) : String(row[name] ?? "–")))))))));
   }
   body.append(el("details", {}, el("summary", {}, "The whole spec"), el("dl", {}, Object.entries(plan).map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]))));
 }
