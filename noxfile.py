@@ -4,6 +4,7 @@
 `.nox`; `nox -R` takes it as it is and installs only the package anew.
 """
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -22,6 +23,12 @@ CPP = sorted(str(path.relative_to(ROOT)) for room in ("core", "bindings") for pa
 
 def group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def package(extras: str = "") -> str:
+    """The package to install: a wheel that is there already, named by FROMLOGITS_WHEEL, or else built anew."""
+    wheel = os.environ.get("FROMLOGITS_WHEEL")
+    return f"fromlogits{extras} @ {Path(wheel).resolve().as_uri()}" if wheel else f".{extras}"
 
 
 @nox.session
@@ -117,7 +124,7 @@ def mutants(session: nox.Session) -> None:
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """libFuzzer on each reader of files: `nox -s fuzz -- 60` for 60 seconds a reader, 20 unless told."""
-    session.install(".", *group("fuzz"))
+    session.install(package(), *group("fuzz"))
     seconds = session.posargs[0] if session.posargs else "20"
     session.run("python", "-m", "tests.fuzz", "--seconds", seconds)
 
@@ -125,33 +132,33 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def clients(session: nox.Session) -> None:
     """A server driven by the HTTP clients of Triton and KServe, unmodified."""
-    session.install(".[test]", *group("clients"))
+    session.install(package("[test]"), *group("clients"))
     session.run("pytest", "tests/serving", *session.posargs)
 
 
 @nox.session
 def onnx(session: nox.Session) -> None:
     """Exported models, computed by onnxruntime."""
-    session.install(".[test,onnx]", *group("onnx"))
+    session.install(package("[test,onnx]"), *group("onnx"))
     session.run("pytest", "tests/export", *session.posargs)
 
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """The lesson page in headless Chromium (Debian: chromium, chromium-driver); with npm, axe-core looks at it too."""
-    session.install(".[test]", *group("browser"))
+    """As onnx, and the lesson page in headless Chromium (Debian: chromium, chromium-driver); with npm axe-core."""
+    session.install(package("[test,onnx]"), *group("onnx"), *group("browser"))
     environment = {"FROMLOGITS_BROWSER_TESTS": "1"}
     if shutil.which("npm"):
         folder = session.create_tmp()
         session.run("npm", "install", "--silent", "--no-save", "--prefix", folder, "axe-core@4.14.1", external=True)
         environment["FROMLOGITS_AXE"] = str(Path(folder).resolve() / "node_modules" / "axe-core" / "axe.min.js")
-    session.run("pytest", "tests/export/test_lesson.py", *session.posargs, env=environment)
+    session.run("pytest", "tests/export", *session.posargs, env=environment)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run the examples of README, docs and docstrings, and follow the links. Arguments are pages; all without."""
-    session.install(".[onnx]", *group("onnx"), "scikit-learn", "pandas", "polars")
+    session.install(package("[onnx,serve]"), *group("onnx"), "scikit-learn", "pandas", "polars")
     session.run("python", "docs/check.py", *session.posargs)
 
 
