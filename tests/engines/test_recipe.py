@@ -394,7 +394,7 @@ def test_a_rate_of_0_leaves_its_arrays_alone(kind: type[Engine], net: Network) -
     }
     for rate, still in of_rate.items():
         for optimizer in OPTIMIZERS:
-            plan = PLAN.replace({rate: 0.0, "optimizer": optimizer, "scaling_decay": 0.0})
+            plan = PLAN.replace({rate: 0.0, "optimizer": optimizer})
             after = named(net, trained(kind, net, plan)[1].parameters())
             for name, array in after.items():
                 assert np.array_equal(array, before[name]) == (name.split()[1] in [*still, "edges"]), (rate, name)

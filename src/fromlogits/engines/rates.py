@@ -31,7 +31,8 @@ def decay_factors(network: Network, plan: Plan) -> list[tuple[float, ...]]:
     """Per layer, of each of its arrays: what the weight decay is times.
 
     With adamw an array shrinks by learning rate · weight_decay · factor a step, whatever its rate factor: so a weight
-    that learns more slowly because its layer is wide decays as it would in the neural-tangent parametrisation.
+    that learns more slowly because its layer is wide decays as it would in the neural-tangent parametrisation. What
+    learns at 0 stays as it is and does not decay either.
     """
-    of_array = {"weights": 1.0, "factors": plan.scaling_decay}
+    of_array = {"weights": 1.0, "factors": plan.scaling_decay if plan.scaling_rate > 0 else 0.0}
     return [tuple(of_array.get(name, 0.0) for name in arrays) for arrays in network.arrays]
