@@ -145,7 +145,8 @@ def measured_on(record: Record) -> str:
     each = f"{listed([str(n) for n in threads])} thread{'s' * (threads != [1])} each"
     text = f"`python benchmarks/{record['benchmark']}.py`, {when}, {'; '.join(machines)}, {each}, {words}."
     if any(one.get("busy") for one in figures):
-        text += "\nThe machine was shared, so seconds by the clock mean nothing and are left out; processor seconds are kept, which the work of others makes more, too."
+        some = "" if all(one.get("busy") for one in figures) else " for some of the trainings, of which"
+        text += f"\nThe machine was shared{some or ', so'} seconds by the clock mean nothing and are left out; processor seconds are kept, which the work of others makes more, too."
     return text
 
 
