@@ -21,11 +21,11 @@ HEAD = """<!-- Made by make_tables_md.py from the figures of benchmarks/tables.p
 # Tables by one command, measured
 
 {measured_on}
-The sets were run a few at a time, with `--sets`.
 
 Each row is a process of its own that reads the files, trains and judges the test rows, once, with seed 0: seconds are from its start to its end, and the peak is its largest resident set.
 **fromlogits** is `fromlogits train TRAIN --target target --test TEST --json` with `"label:*"` in the place of `target` where there are labels, and without it where the file is no table.
 *Told* has `--categorical` with the columns that are categories, whatever they look like; otherwise the types are guessed.
+*Fast* has `--preset fast`, in the place of the default, `good`.
 `MLPClassifier` (`early_stopping=True`) and `HistGradientBoostingClassifier` are scikit-learn's, told the types, else at their defaults; how they are set up stands at the head of the script.
 A peer that takes more than {cap_s:.0f} s is ended and gets no figures.
 The texts of `reuters21578` are no part of it: free text can't be learned from yet, and the command says so.
