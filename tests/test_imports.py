@@ -34,18 +34,19 @@ MAY_IMPORT = {
     "members": "training engines heads spec data",
     "model": "model_file members training decisions metrics engines heads spec data _core",
     "folds": "members heads spec data",
-    "fitting": "calibrating folds weights cores model members training decisions metrics engines heads spec presets"
+    "resolving": "metrics presets spec data",
+    "fitting": "resolving calibrating folds weights cores model members training decisions metrics engines heads spec"
     " data",
     "budget": "fitting members training",
     "few_rows": "decisions engines data",
-    "incremental": "weights cores fitting presets training members model decisions engines data",
+    "incremental": "weights cores fitting resolving presets training members model decisions engines data",
     "callbacks": "fitting members model training engines",
     "estimator": "callbacks model",
     "calibrating": "weights model decisions metrics data",
-    "classifier": "budget callbacks calibrating weights cores estimator few_rows incremental fitting model members"
-    " training decisions metrics engines heads spec data",
+    "classifier": "budget callbacks calibrating weights cores estimator few_rows incremental fitting resolving model"
+    " members training decisions metrics engines heads spec data",
     "mlp_classifier": "cores estimator weights engines heads spec data",
-    "cross_validation": "budget classifier weights fitting decisions metrics heads logits data",
+    "cross_validation": "budget classifier weights fitting resolving decisions metrics heads logits data",
     "export": "_core classifier model decisions spec data",
     "reports": "classifier decisions metrics heads logits spec data",
     "opening": "classifier settings data",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import budget, calibrating, few_rows, fitting, members, training
+from . import budget, calibrating, few_rows, fitting, members, resolving, training
 from . import callbacks as callback
 from .cores import check_n_jobs, n_threads
 from .data.encoders import Surprises
@@ -375,7 +375,7 @@ class Classifier(Estimator):
             weights,
             coverage=coverage,
             method=method,
-            seed=self.seed_ if random_state is None else fitting.seed_of(random_state),
+            seed=self.seed_ if random_state is None else resolving.seed_of(random_state),
             groups=None if groups is None else as_groups(groups, len(targets)),
             **about,
         )
@@ -710,8 +710,8 @@ def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifi
         pos_weight=_by_class(model, "pos_weight"),
         n_jobs=n_jobs,
         random_state=model.facts["seed"],
-        spec={name: getattr(model.plan, name) for name in fitting.FINER_SETTINGS},
-        **{name: getattr(model.plan, name) for name in fitting.PLAN_SETTINGS},
+        spec={name: getattr(model.plan, name) for name in resolving.FINER_SETTINGS},
+        **{name: getattr(model.plan, name) for name in resolving.PLAN_SETTINGS},
     )
     clf._become(model)
     return clf

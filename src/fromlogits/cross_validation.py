@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import budget, fitting, metrics
+from . import budget, metrics, resolving
 from .classifier import Classifier
 from .data import splits
 from .data.groups_and_times import as_groups, as_times, numbered
@@ -159,7 +159,7 @@ class Division:
             )
         clf = Classifier(**_by_number(self.settings, self.target, targets))
         more: dict[str, Any] = {"sample_weight": _of(self.weights, rows)}
-        if fitting.holds_out(self.settings, int(self.takes_part.sum()), self.target.task):
+        if resolving.holds_out(self.settings, int(self.takes_part.sum()), self.target.task):
             more |= {"groups": None if self.groups is None else self.groups[rows],
                      "times": None if self.times is None else self.times[rows]}  # fmt: skip
         y = targets.as_sets() if isinstance(targets, SparseLabels) else targets
@@ -209,7 +209,7 @@ def divided(
         raise InputError(f"X and y must have the same number of rows; X has {len(inputs)}, y has {n}.")
     group_of = None if groups is None else as_groups(groups, n)
     time_of = None if times is None else as_times(times, n)
-    seed = fitting.seed_of(settings["random_state"])
+    seed = resolving.seed_of(settings["random_state"])
     settings |= {"random_state": seed, "task": target.task}
     weights = checked("sample_weight", sample_weight, n, target)
     counting = rows_that_count(targets, weights)

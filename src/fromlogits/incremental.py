@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import fitting
+from . import fitting, resolving
 from .cores import n_threads
 from .data.encoders import FeatureEncoder
 from .data.features import EncodedRows
@@ -23,10 +23,10 @@ from .decisions.decision import Decision
 from .decisions.objectives import Costs, resolve
 from .engines.base import Engine, Steps, Weights
 from .errors import DivergedError, InputError
-from .fitting import Settings
 from .members import Member
 from .model import MAX_HISTORY, Model
 from .presets import Task
+from .resolving import Settings
 from .training import EpochRecord, History
 from .weights import Balance, Targets, checked, of_statistics, rows_that_count
 
@@ -95,23 +95,23 @@ class Increments:
         )
         # The recipes of the other presets are a plan from the first step to the last, which here nobody knows.
         told = Task(len(first.rows), inputs.n_features)
-        what = fitting.resolved({**settings, "preset": "fast"}, target.task, told)
+        what = resolving.resolved({**settings, "preset": "fast"}, target.task, told)
         if present is not None:
             what = fitting.going_on_with(what, settings, present)
         without_end = dict.fromkeys(SCHEDULES, "constant")
         self.plan = what.plan.replace({**without_end, "early_stopping": False, "calibrate": False})
-        self.seed = fitting.seed_of(settings["random_state"])
+        self.seed = resolving.seed_of(settings["random_state"])
         self.warnings: tuple[str, ...] = ()
         if present is None:
             each = of_statistics(first.targets, first.weights, first.rows)
-            form = fitting.form_of(self.plan, what.hidden)
+            form = resolving.form_of(self.plan, what.hidden)
             encoder = _open_to_more(FeatureEncoder.fit(inputs, first.rows, weights=each, form=form))
             decided = (*notes_of(encoder.schema.left_out), *encoder.warnings)
             self.warnings = tuple(f"partial_fit, by its first batch: {words.rstrip('.')}." for words in decided)
         else:
             encoder = present.encoder
-        stated = fitting.members_of(settings, target)
-        network, head = fitting.network_of(settings, what, encoder, target, stated)
+        stated = resolving.members_of(settings, target)
+        network, head = resolving.network_of(settings, what, encoder, target, stated)
         stated.check_size(network, target.n_classes)
         refuse_too_many_parameters(network.n_parameters)
         if present is not None:

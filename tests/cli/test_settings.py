@@ -11,7 +11,7 @@ import pytest
 
 from fromlogits import Classifier, Dense, Network, presets
 from fromlogits.errors import InputError
-from fromlogits.fitting import FINER_SETTINGS
+from fromlogits.resolving import FINER_SETTINGS
 from fromlogits.settings import BY_NAME, SETTINGS, collect, from_file
 from fromlogits.spec import Plan
 
