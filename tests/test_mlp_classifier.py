@@ -140,6 +140,25 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "sgd, plain momentum": {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05},
     "sgd, invscaling": {"solver": "sgd", "learning_rate": "invscaling", "power_t": 0.1, "learning_rate_init": 0.2},
     "sgd, adaptive": {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.5, "n_iter_no_change": 1},
+    "sgd, plain momentum, invscaling": {
+        "solver": "sgd",
+        "learning_rate": "invscaling",
+        "nesterovs_momentum": False,
+        "learning_rate_init": 0.2,
+    },
+    "sgd, plain momentum, adaptive": {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "nesterovs_momentum": False,
+        "tol": 0.5,
+        "n_iter_no_change": 1,
+    },
+    "sgd, plain momentum, a rate of nothing": {
+        "solver": "sgd",
+        "learning_rate": "invscaling",
+        "nesterovs_momentum": False,
+        "power_t": 20,
+    },
 }
 
 PENALTY_WITHIN = 6e-3
@@ -176,9 +195,12 @@ def test_the_network_is_the_one_that_scikit_learn_trains(n_classes: int, setting
     assert_same(*both(settings, X, y), X, PENALTY_WITHIN if "alpha" in settings else 2e-5)
 
 
-def test_weights_are_those_of_scikit_learn() -> None:
+@pytest.mark.parametrize(
+    "more", [{}, {"learning_rate": "invscaling", "power_t": 0.1, "nesterovs_momentum": False}], ids=["", "invscaling"]
+)
+def test_weights_are_those_of_scikit_learn(more: dict[str, Any]) -> None:
     weights = np.random.default_rng(0).integers(0, 4, len(Y_DIGITS)) / 2
-    settings = {"alpha": 1.0, "solver": "sgd", "learning_rate_init": 0.1}
+    settings = {"alpha": 1.0, "solver": "sgd", "learning_rate_init": 0.1, **more}
     ours, theirs = both(settings, X_DIGITS, Y_DIGITS, sample_weight=weights)
     assert_same(ours, theirs, X_DIGITS, PENALTY_WITHIN)
     assert ours.score(X_DIGITS, Y_DIGITS, weights) == pytest.approx(theirs.score(X_DIGITS, Y_DIGITS, weights))

@@ -71,7 +71,6 @@ class MLPClassifier(Parameterised):
     - Parameters are float32 whatever X is, so are probabilities; X beyond float32 is refused.
     - Of sparse X the penalty is felt by the weights of those features that occur in a step's rows.
     - Epsilon of adam stands beside the corrected root (Kingma & Ba, algorithm 1); there beside the uncorrected one.
-    - With nesterovs_momentum=False and a learning rate that changes, earlier gradients count at the new rate.
     - `early_stopping` holds out other rows: each class its share, and a class of one row keeps it for training, where
       scikit-learn refuses it; of labels each its share too.
     - The losses count a penalty that is taken to change evenly from the first step of a pass to the last.
@@ -581,15 +580,30 @@ class _Optimizer:
             each = np.zeros(len(rows))
             each[order] = weights_n[order] * np.repeat(share_s, counts_s)
         penalties_s = np.divide(1.0, totals_s, out=np.zeros(len(starts)), where=totals_s > 0)
-        rates_s = np.full(len(starts), self.learning_rate)
+        rate, scale = self.learning_rate, self._scale_of_gradients()
+        if scale != 1.0:
+            rate = self.plan.learning_rate
+            each = np.full(len(rows), scale) if each is None else each * scale
+        rates_s = np.full(len(starts), rate)
         stride = max(1, CALL_FLOPS // (6 * self.n_parameters * size))
         loss = 0.0
         for first in range(0, len(starts), stride):
             span = slice(first, first + stride)
             some = order[first * size : (first + stride) * size]
-            steps = Steps(rates_s[span], penalties_s[span])
+            steps = Steps(rates_s[span], penalties_s[span] * scale)
             loss = self.engine.train_span(rows, targets, some, steps, loss, Weights(each))
-        return loss, counts_s * penalties_s
+        return loss / scale, counts_s * penalties_s
+
+    def _scale_of_gradients(self) -> float:
+        """What the gradients of a pass are times, at the first learning rate, instead of a new rate; 1: the new rate.
+
+        The engine's plain momentum sums gradients and takes all of them at the new rate; there it sums steps, which
+        keep the rate they were taken at. A gradient that is smaller at the old rate is the same step. Nesterov's sums
+        steps here too. No less than 1e-30, a step of nothing that float32 still holds.
+        """
+        if self.plan.optimizer != "sgd" or self.plan.momentum == 0:
+            return 1.0
+        return max(self.learning_rate / self.plan.learning_rate, 1e-30)
 
     def end_of_pass(self, rows_seen: int) -> None:
         if self.schedule == "invscaling":
