@@ -126,7 +126,8 @@ class Inner:
     last: fl.Dense
 
 
-def inner(name: str, data: Path, rows: int) -> Inner:
+def drawn(name: str, data: Path, rows: int) -> tuple[Any, Any, Any, Any]:
+    """(X, y) of at most so many rows to train on, (X, y) of those that judge."""
     from sklearn.model_selection import train_test_split
 
     of = problem(name, data)
@@ -135,6 +136,11 @@ def inner(name: str, data: Path, rows: int) -> Inner:
     X, X_judge, y, y_judge = train_test_split(
         X, of.y, test_size=judge, train_size=min(rows, len(X) - judge), stratify=of.y, random_state=0
     )
+    return X, y, X_judge, y_judge
+
+
+def inner(name: str, data: Path, rows: int) -> Inner:
+    X, y, X_judge, y_judge = drawn(name, data, rows)
     # Of one pass: the preset's own layers, without those that have nothing to embed.
     trial = fl.Classifier(ensemble=1, max_epochs=1, early_stopping=False, calibrate=False, random_state=0).fit(X, y)
     *layers, last = trial.network_.layers
