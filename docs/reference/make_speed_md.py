@@ -62,7 +62,8 @@ def between(text: str, record: str, lines: Iterator[str], maker: str = "make_spe
 
 def measured_on(report: Found) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items() if number)
-    return f"`{report['command']}`, {report['date']}, {report['processor']}, {report['cores']} cores, {versions}."
+    counted = "1 core" if report["cores"] == 1 else f"{report['cores']} cores"
+    return f"`{report['command']}`, {report['date']}, {report['processor']}, {counted}, {versions}."
 
 
 def spread(values: Found, form: str = ".3g") -> str:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
         "docs/reference/make_decisions_md.py",
         "docs/guide/make_separate_or_joint_md.py",
         "docs/how-to/make_splits_md.py",
+        "docs/how-to/make_mlp_examples_md.py",
         "tests/bad_input/make_errors_md.py",
     ],
 )
