@@ -416,7 +416,10 @@ CASES: dict[str, list[Case]] = {
     "Files": [
         Case("no such file", table, "train tt.csv --target kind", "no such file: tt.csv. Did you mean 't.csv'?"),
         Case(
-            "a folder instead of a file", lambda: Path("t.csv").mkdir(), TRAIN, "t.csv is a folder; name a file in it."
+            "a folder instead of a file",
+            lambda: Path("t.csv").mkdir(),
+            TRAIN,
+            "t.csv holds no JPEG, PNG, WebP, GIF, BMP, TIFF or PPM picture; a table is a file, and is named by its own name.",
         ),
         Case(
             "an empty file", text(""), TRAIN, "t.csv is empty; it must hold a line of column names and rows below it."
@@ -449,7 +452,7 @@ CASES: dict[str, list[Case]] = {
             "an unknown kind of file",
             text("1 2 3", "t.xyz"),
             "train t.xyz --target kind",
-            "t.xyz: the form of a file is known by its name: .csv, .tsv, .jsonl or .svm (also .gz and .zst), .parquet, .arrow, .npz, or IDX images as in train-images-idx3-ubyte.gz; --format csv says it for any name.",
+            "t.xyz: the form of a file is known by its name: .csv, .tsv, .jsonl or .svm (also .gz and .zst), .parquet, .arrow, .npz, IDX images as in train-images-idx3-ubyte.gz, or pictures: a folder, a .zip or one file; --format csv says it for any name.",
         ),
         Case(
             "a gzip file cut short",
@@ -502,7 +505,7 @@ CASES: dict[str, list[Case]] = {
             "an unknown form of file",
             table,
             f"{TRAIN} --format exel",
-            "--format must be one of csv, tsv, jsonl, parquet, arrow, svmlight, npz, idx; got 'exel'.",
+            "--format must be one of csv, tsv, jsonl, parquet, arrow, svmlight, npz, idx, pictures; got 'exel'.",
         ),
         Case(
             "a Parquet file cut short",
@@ -1883,10 +1886,10 @@ CASES: dict[str, list[Case]] = {
             "train: there is no option --epoch. Did you mean --epochs? See fromlogits train --help.",
         ),
         Case(
-            "an option of a later version",
+            "an option that there is not",
             table,
-            f"{TRAIN} --images photo",
-            "train: there is no option --images. Did you mean --image-shape? See fromlogits train --help.",
+            f"{TRAIN} --image-shapes 8x8",
+            "train: there is no option --image-shapes. Did you mean --image-shape? See fromlogits train --help.",
         ),
         Case("no data", table, "train --target kind", "train: DATA is missing. See fromlogits train --help."),
         Case(

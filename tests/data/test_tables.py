@@ -470,7 +470,8 @@ def test_a_file_that_is_not_there_gives_the_nearest_name(write: Write, tmp_path:
     for name, expected in {
         "digit.csv": f"no such file: {tmp_path}/digit.csv. Did you mean 'digits.csv'?",
         "nowhere/t.csv": f"no such file: {tmp_path}/nowhere/t.csv (there is no folder {tmp_path}/nowhere).",
-        ".": f"{tmp_path} is a folder; name a file in it.",
+        ".": f"{tmp_path.name} holds no JPEG, PNG, WebP, GIF, BMP, TIFF or PPM picture; a table is a file, and is named"
+        " by its own name.",
     }.items():
         with pytest.raises(InputError) as caught:
             read(tmp_path / name, target="y")

@@ -41,9 +41,12 @@ def _sentence(words: str) -> str:
 
 
 STDIN = "-"
+MAX_SIDE = 1024
+"""Of pictures that a network takes, in pixels: three bytes each in every row."""
 DATA_HELP = (
-    "CSV, TSV, JSON lines or svmlight (also .gz, .zst), Parquet, Arrow or Feather, .npz with arrays X and y, or IDX"
-    " images with their labels beside them; - is standard input."
+    "CSV, TSV, JSON lines or svmlight (also .gz, .zst), Parquet, Arrow or Feather, .npz with arrays X and y, IDX"
+    " images with their labels beside them, or a folder or .zip of pictures, a folder for each class; - is standard"
+    " input."
 )
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 Model = Annotated[
@@ -144,6 +147,15 @@ class Recipe:
     image_shape: Annotated[
         str | None, typer.Option("--image-shape", metavar="8x8", help="Each row is a picture of this height and width.")
     ] = None
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            "--image-size",
+            metavar="64x64",
+            help="The height and width that picture files are resized to [theirs if small and all one, or else a short"
+            " side of 64].",
+        ),
+    ] = None
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its name, as in dropout=0.2."),
@@ -188,6 +200,7 @@ class Recipe:
                 label_separator=one_character("--label-separator", self.label_separator),
                 as_text=names,
                 is_about_columns=reading.is_about_columns or bool(names),
+                image_size=_image_size(self.image_size),
             ),
         }
 
@@ -218,6 +231,15 @@ READING: dict[str, tuple[Any, str, str, str]] = {
         "Words for a missing value, as in NA,?; an empty field is one anyway.",
     ),
     "numeric": (list[str], "--numeric", "COLUMNS", "Columns to read as numbers though they look like codes, as 007."),
+    "images": (str, "--images", "COLUMN", "The table's column that names picture files, or holds them: the one input."),
+    "image_root": (
+        str,
+        "--image-root",
+        "FOLDER|ZIP",
+        "The folder or .zip in which the table's picture files lie [the table's folder].",
+    ),
+    "image_cache": (str, "--image-cache", "FOLDER", "Keep decoded pixels in this folder, for commands that follow."),
+    "skip_bad": (bool, "--skip-bad", "", "Go on without pictures that can't be read, and say which [refuse them all]."),
 }
 """How a file is to be read: field of `Reading` -> type, flag, metavar, help."""
 
@@ -226,12 +248,14 @@ def reads_files(verb: Callable[..., int]) -> Callable[..., int]:
     """The verb with the options about how files are read, its last ones, which it gets as one `Reading`."""
 
     def option(kind: Any, flag: str, metavar: str, words: str) -> Any:
+        if kind is bool:
+            return Annotated[bool, typer.Option(flag, help=words)]
         return Annotated[kind | None, typer.Option(flag, metavar=metavar, help=words.format(forms=", ".join(FORMS)))]
 
     def made(said: dict[str, Any]) -> Reading:
         return Reading.of_options(**said | {name: listed_names(said[name]) for name in ("missing", "numeric")})
 
-    options = [_parameter(name, option(*about), None) for name, about in READING.items()]
+    options = [_parameter(name, option(*about), False if about[0] is bool else None) for name, about in READING.items()]
     return _with_options(verb, "reading", options, made, is_last=True)
 
 
@@ -290,6 +314,16 @@ def _picture_shape(text: str | None) -> tuple[int, ...] | None:
     if len(parts) in (2, 3) and all(part.isdecimal() and 0 < int(part) < 100_000 for part in parts):
         return tuple(int(part) for part in parts)
     raise InputError(f"--image-shape must be height x width, as in 8x8 (or 32x32x3 with colours); got {text!r}.")
+
+
+def _image_size(text: str | None) -> tuple[int, int] | None:
+    """What --image-size says."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) == 2 and all(part.isdecimal() and 0 < int(part) <= MAX_SIDE for part in parts):
+        return int(parts[0]), int(parts[1])
+    raise InputError(f"--image-size must be height x width, each from 1 to {MAX_SIDE:,}, as in 64x64; got {text!r}.")
 
 
 def named(data: str) -> str:

@@ -408,6 +408,8 @@ class Predictions:
                 entry["top"] = [{what: name, "probability": float(str(value))} for name, value in best]
             if self.logits is not None:
                 entry["logit"] = _named(self.logit_names, self.logits[row])
+            if self.is_there is not None and not self.is_there[row]:
+                entry |= dict.fromkeys(list(entry)[len(self.copied) :])
             rows.append(entry)
         return rows
 

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
+import numpy as np
 import typer
 
 from ..data.label_sets import SIGN
 from ..data.noticed import Noticed
+from ..data.pictures.asked import error_column
 from ..data.reading import Reading
 from ..errors import InputError, counted
 from ..opening import open_model, stream_unlabelled
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from ..data.table import Column
 
 MIN_PROBABILITY = len(",0.0")
+ERROR = "error"
+"""The column that says why a picture can't be read, with --skip-bad."""
 
 
 @reads_files
@@ -101,8 +105,12 @@ def predict(
         for logits_nc in classifier._logits_in_parts(part.features, classifier.calibration_):
             stop = start + len(logits_nc)
             probabilities_nk = classifier._probabilities(logits_nc)
+            bad = None if part.bad is None else {row - start: why for row, why in part.bad.items() if row >= start}
             predictions = Predictions(
-                [column.part(start, stop) for column in part.copied],
+                [
+                    *(column.part(start, stop) for column in part.copied),
+                    *([] if bad is None else [error_column(ERROR, bad, stop - start)]),
+                ],
                 classifier._decide(logits_nc, least_share),
                 classifier.target_.classes,
                 probabilities_nk,
@@ -112,6 +120,7 @@ def predict(
                 top=None if k is None else classifier._top(probabilities_nk, k),
                 says_undecided=says_undecided,
                 sets=None if sets is None else sets.of(logits_nc, wanted),
+                is_there=None if not bad else np.array([row not in bad for row in range(stop - start)]),
             )
             if least_share is not None:
                 n_undecided += predictions.n_undecided
@@ -123,7 +132,7 @@ def predict(
         own = own_names(
             classifier.target_.classes, logit_names, k, says_undecided=says_undecided, has_sets=sets is not None
         )
-        _refuse_two_of_a_name(first.copied, own)
+        _refuse_two_of_a_name(first.copied, own if first.bad is None else [*own, ERROR])
         if path is not None and not takes_a_stream(path):
             least = len(first) * (2 + MIN_PROBABILITY * (n_classes if k is None else k))
             check_room("the predictions need at least", path.resolve().parent, least)

@@ -115,13 +115,16 @@ def train(
     check_output(path, overwrite=overwrite, inputs=[name for name in (data, valid, test) if name is not None])
     asked = recipe.asked(reading)
     dataset = read(data, **asked)
+    pictures = getattr(dataset.features, "pictures", None)
     alike = {
         **asked,
         "ids": (),
         "ignore": (*asked["ids"], *asked["ignore"], *(name for name in (asked["group"], asked["time"]) if name)),
         "group": None,
         "time": None,
-        "features": dataset.feature_names,
+        "features": dataset.feature_names if pictures is None else (),
+        "picture_shape": dataset.picture_shape,
+        "pictures": pictures,
         "first_index": getattr(dataset.features, "first_index", None),
         "n_features": dataset.features.n_features,
         "reading": dataclasses.replace(
@@ -129,6 +132,7 @@ def train(
             as_text=_text_names(dataset),
             label_separator=_separator(dataset, reading),
             is_about_columns=reading.is_about_columns,
+            image_size=None,
         ),
     }
     valid_data = read(valid, **alike) if valid is not None else None
@@ -336,7 +340,8 @@ def default_name(data: str) -> Path:
     from ..data.arrival import ENDINGS
     from ..data.packed import ENDINGS as PACKED_ENDINGS
 
-    stem = "model" if data == STDIN else Path(data).name
+    folder = Path(data) if Path(data).name not in ("", "..") else Path(data).resolve()  # . and .. are folders too
+    stem = "model" if data == STDIN else folder.name
     while Path(stem).suffix.lower() in (*ENDINGS, *PACKED_ENDINGS) and Path(stem).stem:
         stem = Path(stem).stem
     for number in itertools.count(1):

@@ -22,6 +22,7 @@ from typing import Any
 from ..errors import FromlogitsError, InputError
 from .files import CHUNK_BYTES, existing_file
 from .packed import content_chunks, packing, packing_of, unpacked, unpacked_name
+from .pictures.decode import ENDINGS as PICTURE_ENDINGS
 from .reading import Form, Reading
 
 STDIN = "-"
@@ -31,6 +32,7 @@ ENDINGS: dict[str, Form] = {
     ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".arrows": "arrow",
     ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".pq": "parquet", ".npz": "npz",
     ".svm": "svmlight", ".svmlight": "svmlight", ".libsvm": "svmlight",
+    ".zip": "pictures", **dict.fromkeys(PICTURE_ENDINGS, "pictures"),
 }  # fmt: skip
 IDX_ENDING = re.compile(r"idx[1-4]?(-ubyte)?$")
 TEXT_FORMS: tuple[Form, ...] = ("csv", "tsv", "jsonl", "svmlight")
@@ -91,6 +93,8 @@ def arrive(path: str | Path, reading: Reading) -> Arrived:
     if path.is_fifo() or path.is_char_device():
         with path.open("rb") as pipe:
             return _take_in(_pieces(pipe), path.name, reading)
+    if path.is_dir() and reading.form in (None, "pictures"):
+        return Arrived(path, "pictures")
     path = existing_file(path)
     form = _form(path, reading)
     if reading.encoding is None:
@@ -128,8 +132,8 @@ def _form(path: Path, reading: Reading) -> Form:
     if form is None:
         raise InputError(
             f"{path.name}: the form of a file is known by its name: .csv, .tsv, .jsonl or .svm (also .gz and .zst),"
-            " .parquet, .arrow, .npz, or IDX images as in train-images-idx3-ubyte.gz; --format csv says it for any"
-            " name."
+            " .parquet, .arrow, .npz, IDX images as in train-images-idx3-ubyte.gz, or pictures: a folder, a .zip or one"
+            " file; --format csv says it for any name."
         )
     return form  # type: ignore[return-value]
 

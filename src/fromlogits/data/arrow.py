@@ -90,16 +90,23 @@ class ArrowTable:
             start += n_rows
             yield tuple(Table(tuple(columns[name] for name in some), n_rows, origin) for some in (names, keep))  # type: ignore[misc]
 
+    def pictures_in(self, name: str) -> ArrowPictures | None:
+        """The picture files in a column of bytes, or of the struct of bytes and path that datasets have."""
+        kind = self._types[name]
+        if _is(kind, "binary", "large_binary", "binary_view"):
+            return ArrowPictures(self, name, has_names=False)
+        is_struct = _is(kind, "struct") and {field.name for field in kind} == {"bytes", "path"}
+        if is_struct and _is(kind.field("bytes").type, "binary", "large_binary", "binary_view"):
+            return ArrowPictures(self, name, has_names=True)
+        return None
+
     def _in_parts(self, names: Sequence[str], part_rows: int = 0) -> Iterator[tuple[int, dict[str, Part]]]:
         """Batch by batch (0) or fewer rows at a time: how many rows, and the values of each column. Some are there."""
         size = self.path.stat().st_size
         n_rows = 0
         with self._opened(names) as reader:
-            for batch in self._batches(reader):
+            for batch in self._checked(reader):
                 n_rows += batch.num_rows
-                if n_rows > 8 * MAX_RATIO * size:
-                    raise InputError(f"{self.path.name} is damaged: {size:,} bytes can't hold {n_rows:,} rows.")
-                batch.validate(full=True)
                 for start in range(0, batch.num_rows, part_rows or batch.num_rows or 1):
                     part = batch.slice(start, part_rows or None)
                     yield part.num_rows, {name: self._values(part.column(name), MAX_RATIO * size) for name in names}
@@ -113,6 +120,16 @@ class ArrowTable:
                 f"{self.path.name}: column {name!r} must hold one number or text a row; its type is {kind}."
                 f" {self.origin.how_to_leave_out([name])}"
             )
+
+    def _checked(self, reader: Any) -> Iterator[Any]:
+        """The batches, none of which is other than the file can hold."""
+        size, n_rows = self.path.stat().st_size, 0
+        for batch in self._batches(reader):
+            n_rows += batch.num_rows
+            if n_rows > 8 * MAX_RATIO * size:
+                raise InputError(f"{self.path.name} is damaged: {size:,} bytes can't hold {n_rows:,} rows.")
+            batch.validate(full=True)
+            yield batch
 
     def _batches(self, reader: Any) -> Iterator[Any]:
         if self._is_stream:
@@ -175,6 +192,27 @@ class ArrowTable:
                 yield opened(file, options=options)
         except (arrow.ArrowException, OSError, UnicodeDecodeError):
             raise InputError(f"{self.path.name} can't be read as Arrow: it is cut off or damaged.") from None
+
+
+class ArrowPictures:
+    """A column of picture files; one batch of it is in memory at a time."""
+
+    def __init__(self, table: ArrowTable, name: str, *, has_names: bool) -> None:
+        self._table, self._name, self.has_names = table, name, has_names
+        with table._opened((name,)) as reader:
+            self.n_rows = sum(len(batch) for batch in table._checked(reader))
+        if not self.n_rows:
+            raise InputError(f"{table.path.name} has no rows.")
+
+    def __iter__(self) -> Iterator[tuple[bytes | None, str | None]]:
+        with self._table._opened((self._name,)) as reader:
+            for batch in self._table._checked(reader):
+                for value in batch.column(0):
+                    held = value.as_py()
+                    if self.has_names:
+                        yield (None, None) if held is None else (held["bytes"], held["path"])
+                    else:
+                        yield held, None
 
 
 def _column(name: str, parts: list[Part], kind: Any, *, are_texts: bool = False) -> Column:

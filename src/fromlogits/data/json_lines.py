@@ -130,6 +130,9 @@ class JsonLinesTable:
         self._odd = {name for name, (_, _, _, _, is_plain) in each.items() if not is_plain}
         return sum(int(one[0]) for one in each.values()), all(bool(one[3]) for one in each.values())
 
+    def pictures_in(self, name: str) -> None:
+        """JSON holds no bytes."""
+
     def in_parts(
         self, names: Sequence[str], as_text: Sequence[str], keep: Sequence[str]
     ) -> Iterator[tuple[Table, Table]]:

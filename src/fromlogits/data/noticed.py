@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import InputError
 from .columns import ColumnFault, number_fault_of, unusable_columns
 from .table import Column, Inputs, SparseMatrix, Table, columns_of
@@ -36,6 +38,8 @@ class Noticed:
             return
         if not isinstance(inputs, Table):
             self.encoder.refuse_gaps(inputs)
+            if self.encoder.kind == "picture" and inputs.values.dtype == np.uint8:
+                return  # bytes are all there, and of many thousand columns none needs a look
         for place, column in enumerate(columns_of(inputs)):
             self._place[column.name] = place
             try:

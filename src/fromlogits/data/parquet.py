@@ -111,6 +111,15 @@ class ParquetTable:
         if start == 0:
             raise self._no_rows()
 
+    def pictures_in(self, name: str) -> ParquetPictures | None:
+        """The picture files in a column of bytes, or of the struct of bytes and path that datasets have."""
+        kind, field = self._types[name], self._field[name]
+        if kind == "BLOB":
+            return ParquetPictures(self, field, "null")
+        if kind in _PICTURES:
+            return ParquetPictures(self, f"{field}.bytes", f"{field}.path")
+        return None
+
     def _no_rows(self) -> InputError:
         return InputError(f"{self.path.name} has no rows.")
 
@@ -137,12 +146,15 @@ class ParquetTable:
             raise InputError(f"{self.path.name}: column names must differ; found {twice!r} more than once.")
         return tuple(names)
 
-    def _refuse_repeated_text(self, connection: DuckDBPyConnection, texts: dict[str, str]) -> None:
+    def _refuse_repeated_text(
+        self, connection: DuckDBPyConnection, texts: dict[str, str], lengths: dict[str, str] | None = None
+    ) -> None:
         """A dictionary can name one long text in every row; here each row has its own copy."""
-        if not texts:
+        lengths = {name: f"strlen({sql})" for name, sql in texts.items()} | (lengths or {})
+        if not lengths:
             return
         size = self.path.stat().st_size
-        for length in self._columns(connection, {name: f"sum(strlen({sql}))" for name, sql in texts.items()}).values():
+        for length in self._columns(connection, {name: f"sum({sql})" for name, sql in lengths.items()}).values():
             if np.ma.filled(length, 0)[0] > MAX_RATIO * size:
                 raise InputError(
                     f"{self.path.name} repeats a text until it has {int(length[0]):,} bytes: too much to unpack."
@@ -198,6 +210,36 @@ class ParquetTable:
         return InputError(f"{self.path.name} can't be read as Parquet: it is cut off or damaged ({why}).")
 
 
+class ParquetPictures:
+    """A column of picture files; some rows of it are in memory at a time.
+
+    Args:
+        table: the file.
+        data, path: SQL of the bytes and of the name.
+    """
+
+    def __init__(self, table: ParquetTable, data: str, path: str) -> None:
+        self._table, self._data, self._path = table, data, path
+        self.has_names = path != "null"
+        with connect() as connection:
+            table._refuse_repeated_text(connection, {}, {data: f"octet_length({data})"})
+            count = table._fetch(connection, f"select count(*) as n from {table._source()}")
+        self.n_rows = int(count["n"][0])
+
+    def __iter__(self) -> Iterator[tuple[bytes | None, str | None]]:
+        import duckdb
+
+        try:
+            with connect() as connection:
+                connection.execute(f"select {self._data}, {self._path} from {self._table._source()}")
+                while rows := connection.fetchmany(PICTURES_AT_ONCE):
+                    yield from rows
+        except (duckdb.Error, UnicodeDecodeError) as error:
+            raise self._table._refusal(error) from None
+
+
+PICTURES_AT_ONCE = 64
+_PICTURES = ("STRUCT(bytes BLOB, path VARCHAR)", "STRUCT(path VARCHAR, bytes BLOB)")
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _NATIVE = (*_INTEGERS, "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR")
 _HUGE = ("HUGEINT", "UHUGEINT")

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from ..errors import InputError, nearest
 
-Form = Literal["csv", "tsv", "jsonl", "parquet", "arrow", "svmlight", "npz", "idx"]
+Form = Literal["csv", "tsv", "jsonl", "parquet", "arrow", "svmlight", "npz", "idx", "pictures"]
 Header = Literal["names", "none", "mend"]
 FORMS: tuple[str, ...] = get_args(Form)
 HEADERS: tuple[str, ...] = get_args(Header)
@@ -32,6 +32,11 @@ class Reading:
         numeric: columns to read as numbers although they look like codes: 007, or integers that float64 rounds.
         is_about_columns: the user says `missing` or `numeric` of this file, beside what a model remembers.
         as_text: columns whose text is wanted as it stands: of categories, "yes" and "007" may be the names.
+        images: the column of a table that names picture files, or holds them.
+        image_root: the folder or zip file in which a table's picture files lie; None: the table's folder.
+        image_size: (h, w) of new pictures; None: as the files are.
+        image_cache: a folder for decoded pixels.
+        skip_bad: pictures that can't be read are left out, and said.
     """
 
     form: str | None = None
@@ -45,12 +50,26 @@ class Reading:
     numeric: tuple[str, ...] = ()
     is_about_columns: bool = False
     as_text: tuple[str, ...] = ()
+    images: str | None = None
+    image_root: str | None = None
+    image_size: tuple[int, int] | None = None
+    image_cache: str | None = None
+    skip_bad: bool = False
 
     @property
     def is_about_text(self) -> str:
         """The first option that makes sense for delimited text alone; "" where none is set."""
         named = {"separator": self.separator, "quote": self.quote, "decimal": self.decimal, "header": self.header}
         return next((name for name, value in named.items() if value is not None), "")
+
+    @property
+    def is_about_pictures(self) -> str:
+        """The first option that makes sense for pictures in files alone; "" where none is set."""
+        said = {
+            "images": self.images, "image-root": self.image_root, "image-size": self.image_size,
+            "image-cache": self.image_cache, "skip-bad": self.skip_bad or None,
+        }  # fmt: skip
+        return next((name for name, value in said.items() if value is not None), "")
 
     def options(self) -> list[str]:
         """What is said of one file, as one types it; what a model remembers of its columns is left out."""
@@ -63,8 +82,11 @@ class Reading:
             ("--quote", quote),
             ("--decimal", self.decimal),
             ("--header", self.header),
+            ("--image-root", self.image_root),
+            ("--image-cache", self.image_cache),
         )
-        return [word for option, value in said if value is not None for word in (option, value)]
+        words = [word for option, value in said if value is not None for word in (option, value)]
+        return [*words, *["--skip-bad"] * self.skip_bad]
 
     @classmethod
     def of_options(
@@ -78,6 +100,10 @@ class Reading:
         header: str | None = None,
         missing: tuple[str, ...] = (),
         numeric: tuple[str, ...] = (),
+        images: str | None = None,
+        image_root: str | None = None,
+        image_cache: str | None = None,
+        skip_bad: bool = False,
     ) -> Reading:
         """Checked options, as one types them; raises InputError that names the option."""
         if form is not None and form not in FORMS:
@@ -91,7 +117,10 @@ class Reading:
         if separator is not None and separator in ('"', "'", "\n", "\r", quote, "."):
             raise InputError(f"--separator can't be {separator!r}.")
         said = bool(missing or numeric)
-        return cls(form, _encoding(encoding), separator, quote, decimal, header, None, missing, numeric, said)
+        return cls(
+            form, _encoding(encoding), separator, quote, decimal, header, None, missing, numeric, said,
+            images=images, image_root=image_root, image_cache=image_cache, skip_bad=skip_bad,
+        )  # fmt: skip
 
 
 def is_sign(text: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError, nearest, one_line
+from .pictures.files import PictureFiles
 from .table import Inputs, Matrix, SparseMatrix, Table
 
 MAX_FEATURES = 10_000_000
@@ -24,7 +25,7 @@ REASONS = {
 """Why a column is left out -> in words."""
 LATER = ("weight_names", "group_names", "time_names")
 """Name lists that files of the first version lack, and others where they are empty."""
-NEW_KEYS = ("left_out", *LATER)
+NEW_KEYS = ("left_out", "pictures", *LATER)
 """Keys that the first files lacked."""
 NAME_LISTS = ("target_names", "id_names", "ignored", "numeric", "missing_words", *LATER)
 _PIXEL = re.compile(r"pixel_([0-9]{1,5})_([0-9]{1,5})")
@@ -50,6 +51,7 @@ class Schema:
         time_names: the column by whose order rows were held out, or none.
         first_index: what a svmlight file counts its features from, 0 or 1; None for other data.
         left_out: columns that can't be learned from -> why, a key of REASONS.
+        pictures: how the pictures were made of files, where they were.
     """
 
     names: tuple[str, ...] | None
@@ -65,6 +67,7 @@ class Schema:
     time_names: tuple[str, ...] = ()
     first_index: int | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    pictures: PictureFiles | None = None
 
     @classmethod
     def of(cls, inputs: Inputs, picture_shape: Shape | None = None, **roles: tuple[str, ...]) -> Schema:
@@ -87,7 +90,8 @@ class Schema:
                 f" the rows have {n_features} features."
             )
         first_index = inputs.first_index if isinstance(inputs, SparseMatrix) else None
-        return cls(names, n_features, picture_shape, first_index=first_index, left_out={}, **roles)
+        pictures = inputs.pictures if isinstance(inputs, Matrix) else None
+        return cls(names, n_features, picture_shape, first_index=first_index, left_out={}, pictures=pictures, **roles)
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -147,6 +151,7 @@ class Schema:
             "first_index": self.first_index,
             "left_out": dict(self.left_out),
             **{key: list(names) for key in LATER if (names := getattr(self, key))},
+            **({} if self.pictures is None else {"pictures": self.pictures.to_json()}),
         }
 
     @classmethod
@@ -176,7 +181,8 @@ class Schema:
                 raise InputError(f"schema: {key} must hold one name or none; it holds {len(roles[key])}.")
         shape = None if shape is None else tuple(shape)
         left_out = _left_out(value.get("left_out", {}))
-        return cls(names, n_features, shape, first_index=first_index, left_out=left_out, **roles)
+        pictures = PictureFiles.from_json(value.get("pictures"), shape)
+        return cls(names, n_features, shape, first_index=first_index, left_out=left_out, pictures=pictures, **roles)
 
 
 def pixel_grid(names: Sequence[str]) -> tuple[tuple[int, int], tuple[str, ...]] | None:
@@ -189,7 +195,7 @@ def pixel_grid(names: Sequence[str]) -> tuple[tuple[int, int], tuple[str, ...]] 
         places[int(match[1]), int(match[2])] = name
     rows, columns = sorted({r for r, _ in places}), sorted({c for _, c in places})
     h, w = len(rows), len(columns)
-    full = len(places) == len(names) == h * w
+    full = 0 < len(places) == len(names) == h * w
     if not full or rows != [*range(rows[0], rows[0] + h)] or columns != [*range(columns[0], columns[0] + w)]:
         return None
     if rows[0] > 1 or columns[0] > 1:

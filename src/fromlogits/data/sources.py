@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +23,23 @@ from .inputs import as_matrix, refuse_infinity
 from .label_sets import LabelSets
 from .npz import NAMES, layout, listed, read_npz, rows_in_parts
 from .origin import FileRows, Origin
+from .pictures.asked import Asked, PictureNames, PictureRows, in_column, in_store, names_column, names_of, root_of
+from .pictures.files import PictureFiles
+from .pictures.folders import FILE, Listed, list_pictures
+from .pictures.parts import PictureParts
+from .pictures.stores import Store, is_picture, opened
 from .reading import Reading
 from .schema import Shape, pixel_grid, shown
 from .stream import Part, Stream, checked_parts, rows_of_a_part
 from .svmlight import Indices, SvmlightFile, SvmlightRows, read_svmlight, svmlight_in_parts
-from .table import Column, Inputs, Matrix, Table
+from .table import Column, Inputs, Matrix, Table, objects
 from .target import Target
 from .target_columns import find_targets, several_targets, single_target, target_of_sets
 
 if TYPE_CHECKING:
     from .tables import TableFile
 
-STREAMED = ("csv", "tsv", "jsonl", "parquet", "arrow", "npz", "svmlight")
+STREAMED = ("csv", "tsv", "jsonl", "parquet", "arrow", "npz", "svmlight", "pictures")
 """Forms that are read in parts where that is enough."""
 TABLE_FORMS = ("csv", "tsv", "jsonl", "parquet", "arrow")
 """With named columns, of which one is the target."""
@@ -74,6 +81,8 @@ class Dataset:
     kept: Table | None = None
     groups: Table | None = None
     times: Table | None = None
+    bad: Mapping[int, str] = field(default_factory=dict)
+    """Rows whose pictures can't be read -> why, where they were to be marked."""
 
     def __len__(self) -> int:
         return len(self.features)
@@ -96,8 +105,11 @@ def read(
     first_index: int | None = None,
     n_features: int | None = None,
     weights: str | None = None,
+    pictures: PictureFiles | None = None,
+    marks_bad: bool = False,
 ) -> Dataset:
-    """Read CSV, TSV, JSON lines or svmlight (plain, .gz or .zst), Parquet, Arrow, .npz, or IDX images and their labels.
+    """Read CSV, TSV, JSON lines or svmlight (plain, .gz or .zst), Parquet, Arrow, .npz, IDX images and their labels, or
+    picture files in a folder or named by a table.
 
     For training, `target` (and `ignore`, `ids`) are what the user says. For later data, give what the model's
     schema says, its feature names too: then no other column is read.
@@ -120,11 +132,14 @@ def read(
         weights: the column of the rows' weights, no feature; of data for a model it may be missing.
         first_index, n_features: of svmlight data, what a model counts the indices from (None: the file says), and how
             many it knows; others are left out with a note.
+        pictures: how the pictures that a model knows were made of files.
+        marks_bad: rows whose pictures can't be read stay, where `reading` skips them, and are named in the data set.
     """
     reading = reading or Reading()
     arrived = path if isinstance(path, Arrived) else arrive(path, reading)
     name = arrived.path.name
     _refuse_what_means_nothing(arrived, reading, keep, n_features)
+    asked = Asked(picture_shape, pictures, reading, n_features is not None, marks_bad)
     if arrived.form in TABLE_FORMS:
         if labelled and not has_target_column:
             raise InputError(
@@ -132,13 +147,19 @@ def read(
                 " it knows no target column. Evaluate it on such a file (.npz, .svm or IDX images)."
             )
         file = _open_table(arrived, reading, keep)
-        roles = _roles(file, name, target, ignore, ids, weights, group, time, features, labelled, reading)
-        dataset = _read_table(file, name, roles, picture_shape, reading)
+        images = asked.column(name)
+        roles = _roles(file, name, target, ignore, ids, weights, group, time, features, labelled, reading, images)
+        if images is None:
+            dataset = _read_table(file, name, roles, picture_shape, reading)
+        else:
+            dataset = _read_pictures_of_table(file, arrived, roles, images, asked)
         from .tables import TextTable
 
         if keep := roles.kept(keep):
             kept = file.verbatim(keep) if isinstance(file, TextTable) else file.read(keep, as_text=keep)
             dataset = dataclasses.replace(dataset, kept=kept)
+    elif arrived.form == "pictures":
+        dataset = _read_picture_files(arrived, _said(arrived.path, target), asked, labelled)
     else:
         if features is None and weights is not None and labelled:
             more = " The weights of an .npz file are its array sample_weight, which counts without --weights."
@@ -177,7 +198,7 @@ def read_in_parts(
     common: dict[str, Any] = {"features": features, "target": target, "ignore": ignore, "ids": ids, **about}
 
     def whole() -> Dataset:
-        return read(arrived, labelled=False, keep=keep, reading=reading, **common)
+        return read(arrived, labelled=False, keep=keep, reading=reading, marks_bad=reading.skip_bad, **common)
 
     if arrived.form not in STREAMED:
         return Stream.of_whole(whole)
@@ -189,9 +210,20 @@ def read_in_parts(
     if arrived.form == "npz":
         stream = _npz_in_parts(arrived, _said(arrived.path, target), about.get("picture_shape"))
         return stream or Stream.of_whole(whole)
+    asked = Asked(about.get("picture_shape"), about.get("pictures"), reading, True, True)
+    if arrived.form == "pictures":
+        if reading.image_cache is not None:
+            return Stream.of_whole(whole, marks_bad=reading.skip_bad)
+        return _pictures_in_parts(arrived, _said(arrived.path, target), asked)
     file = _open_table(arrived, reading, keep, is_held=False)
     name = arrived.path.name
     weights = about.get("weights")
+    images = asked.column(name)
+    if images is not None:
+        if reading.image_cache is not None or (images in file.names and file.pictures_in(images)):
+            return Stream.of_whole(whole, marks_bad=reading.skip_bad)
+        roles = _roles(file, name, target, ignore, ids, weights, None, None, features, False, reading, images)
+        return _table_of_pictures_in_parts(file, arrived, roles, roles.kept(keep), images, asked)
     if not file.is_text and {*reading.numeric} & {*file.names}:
         return Stream.of_whole(whole)  # whether texts are numbers is a question to all of them
     roles = _roles(file, name, target, ignore, ids, weights, None, None, features, False, reading)
@@ -271,6 +303,11 @@ def _refuse_what_means_nothing(arrived: Arrived, reading: Reading, keep: Sequenc
         raise InputError(f"{name}: --{option} is for CSV and TSV files.")
     if arrived.form in TABLE_FORMS:
         return
+    if reading.images is not None or reading.image_root is not None:
+        option = "images" if reading.images is not None else "image-root"
+        raise InputError(f"{name}: --{option} is for tables that name picture files.")
+    if arrived.form != "pictures" and (option := reading.is_about_pictures):
+        raise InputError(f"{name}: --{option} is for picture files; its pictures are arrays of pixels.")
     if reading.is_about_columns:
         raise InputError(
             f"{name}: --missing, --numeric and --categorical are for tables, whose columns have names and texts."
@@ -367,6 +404,7 @@ def _roles(
     features: Sequence[str] | None,
     labelled: bool,
     reading: Reading,
+    images: str | None = None,
 ) -> _Roles:
     if len(file.names) == 1 and labelled:
         signs = " Values are separated by commas, tabs, semicolons or bars; --separator names another sign."
@@ -418,7 +456,7 @@ def _roles(
         known = set(features)
         extra = [column for column in chosen if column not in known]
         chosen = [column for column in chosen if column in known]
-        if extra:
+        if extra and images is None:
             notes.append(f"{name}: columns that the model does not know were ignored: {shown(extra)}")
         for column in reading.numeric:
             if column not in there:
@@ -427,6 +465,16 @@ def _roles(
                 raise InputError(f"{name}: column {column!r} can't be numeric: the model does not learn from it.")
     elif is_new:
         _refuse_two_statements(reading, {*targets, *ids, *ignore}, of_rows, group)
+    if images is not None:
+        if images not in file.names:
+            raise InputError(f"{name} has no column {images!r} of pictures.{nearest(images, file.names)}")
+        if images in {*targets, *ignore, *of_rows}:
+            what = "the target" if images in targets else of_rows.get(images, "ignored")
+            raise InputError(f"{name}: column {images!r} can't hold the pictures and be {what} too.")
+        others = [column for column in file.names if column not in {*roles, images}]
+        if others:
+            notes = [f"{name}: the pictures of column {images!r} are the one input; ignored: {shown(others)}"]
+        chosen = [images]
     if not chosen:
         further = "group, " * bool(group) + "time, " * bool(time)
         raise InputError(f"{name} has no feature column: {shown(file.names)} are target, {further}ids or ignored.")
@@ -465,12 +513,57 @@ def _notes_of_table(
     return tuple(notes)
 
 
+def _pictures_in_parts(arrived: Arrived, said: tuple[str, ...], asked: Asked) -> Stream:
+    """The pictures of a folder or a zip file, or one picture file."""
+    store, listed, what = _found_pictures(arrived, labelled=False)
+    pictures = PictureParts(asked, what)
+
+    def parts() -> Iterator[Part]:
+        for start in range(0, len(listed.names), pictures.n_rows):
+            names = listed.names[start : start + pictures.n_rows]
+            origin = PictureNames(arrived.path, names)
+            yield from pictures.part(partial(in_store, store, names), len(names), origin, FILE)
+        pictures.end()
+
+    return Stream.of_array(parts, lambda: (*said, *listed.notes, *pictures.notes()))
+
+
+def _table_of_pictures_in_parts(
+    file: TableFile, arrived: Arrived, roles: _Roles, keep: Sequence[str], images: str, asked: Asked
+) -> Stream:
+    """Rows of a table that names pictures."""
+    pictures = PictureParts(asked, arrived.path.name)
+    root = root_of(arrived, asked.reading)
+
+    def parts() -> Iterator[Part]:
+        wanted = tuple(dict.fromkeys((images, *roles.ids)))
+        for table, kept in file.in_parts(wanted, [*roles.as_text, images], keep):
+            for start in range(0, len(table), pictures.n_rows):
+                stop = min(start + pictures.n_rows, len(table))
+                names = names_of(table[images].part(start, stop))
+                ids = [column for column in table.columns if column.name != images]
+                copied = [column.part(start, stop) for column in (*ids, *kept.columns) if column.name != images]
+                origin = table.origin.after(start)
+                yield from pictures.part(partial(in_store, root, names), len(names), origin, images, copied)
+        pictures.end()
+        arrived.check_unchanged()
+
+    return Stream.of_array(parts, lambda: (*_notes_of_table(file, arrived.path.name, roles, asked.reading),
+                                           *pictures.notes()))  # fmt: skip
+
+
 def _read_table(file: TableFile, name: str, roles: _Roles, picture_shape: Shape | None, reading: Reading) -> Dataset:
     table = file.read(roles.wanted, roles.as_text, roles.sets)
     became: tuple[str, ...] = ()
     if not file.is_text:
         table, became = as_said(table, reading)
-    notes = _notes_of_table(file, name, roles, reading, became)
+    return _dataset_of(table, file, _notes_of_table(file, name, roles, reading, became), roles, picture_shape, reading)
+
+
+def _dataset_of(
+    table: Table, file: TableFile, notes: tuple[str, ...], roles: _Roles, picture_shape: Shape | None, reading: Reading
+) -> Dataset:
+    """Rows of a table, each column in its role."""
     targets, weights, group, time = roles.targets, roles.weights, roles.group, roles.time
     found: Target | None = None
     if len(targets) == 1:
@@ -495,6 +588,97 @@ def _read_table(file: TableFile, name: str, roles: _Roles, picture_shape: Shape 
         weights=_weights(table[weights], table) if weights is not None and weights in roles.of_rows else None,
         groups=table.select([group]) if group is not None and group in roles.of_rows else None,
         times=table.select([time]) if time is not None and time in roles.of_rows else None,
+    )
+
+
+def _read_pictures_of_table(file: TableFile, arrived: Arrived, roles: _Roles, images: str, asked: Asked) -> Dataset:
+    """Rows whose one input is the picture that a column names, or holds."""
+    name, reading, origin = arrived.path.name, asked.reading, file.origin
+    held = file.pictures_in(images)
+    if held is not None and reading.image_root is not None:
+        raise InputError(f"{name}: column {images!r} holds the pictures themselves, so there is no --image-root.")
+    roles = dataclasses.replace(
+        roles,
+        chosen=() if held is not None else (images,),
+        ids=tuple(column for column in roles.ids if column != images),
+        as_text=(*roles.as_text, images),
+    )
+    table = Table((), 0 if held is None else held.n_rows, origin)
+    if roles.wanted:
+        table = file.read(roles.wanted, roles.as_text, roles.sets)
+    became: tuple[str, ...] = ()
+    if not file.is_text:
+        table, became = as_said(table, reading)
+    notes = _notes_of_table(file, name, roles, reading, became)
+    dataset = _dataset_of(table, file, notes, roles, None, reading)  # before the pictures, which take time
+    if held is not None:
+        rows = asked.read(lambda: in_column(held, origin), len(table), name, images)
+    else:
+        names, root = names_of(table[images]), root_of(arrived, reading)
+        rows = asked.read(lambda: in_store(root, names), len(table), name, images)
+    if not asked.marks_bad and rows.bad:
+        table = table.take(np.array(rows.good))
+        dataset = _dataset_of(table, file, notes, roles, None, reading)
+    has_names = held is None or held.has_names
+    return _with_pictures(dataset, rows, table.origin, images if has_names else None, (file.digest,))
+
+
+def _read_picture_files(arrived: Arrived, notes: tuple[str, ...], asked: Asked, labelled: bool) -> Dataset:
+    """The pictures of a folder or a zip file, or one picture file."""
+    path = arrived.path
+    store, listed, what = _found_pictures(arrived, labelled=labelled)
+    rows = asked.read(lambda: in_store(store, listed.names), len(listed.names), what, None)
+    kept = range(len(listed.names)) if asked.marks_bad else rows.good
+    origin = PictureNames(path, [listed.names[row] for row in kept])
+    classes = None if listed.classes is None else [listed.classes[row] for row in kept]
+    dataset = Dataset(
+        features=Matrix(np.zeros((0, 0))),
+        targets=None if classes is None else Target(objects(classes, len(classes)), origin=origin),
+        ids=Table((), len(kept), origin),
+        picture_shape=None,
+        feature_names=None,
+        classes=None,
+        origin=origin,
+        digest="",
+        notes=(*notes, *listed.notes),
+    )
+    return _with_pictures(dataset, rows, origin, FILE, classes or ())
+
+
+def _found_pictures(arrived: Arrived, *, labelled: bool) -> tuple[Store, Listed, str]:
+    """Where they lie, their names, and the name of the file or folder."""
+    path = arrived.path
+    what = path.name or str(path)
+    if path.is_dir() or not is_picture(path.name):
+        store = opened(path)
+        return store, list_pictures(store, what, labelled=labelled), what
+    if labelled:
+        raise InputError(f"{what} is one picture, whose class is not known; name a folder, or a table and --images.")
+    return opened(path.parent), Listed((path.name,), None, ()), what
+
+
+def _with_pictures(
+    dataset: Dataset, rows: PictureRows, origin: Origin, names: str | None, digested: Sequence[str]
+) -> Dataset:
+    """The rows with their pictures as features.
+
+    Args:
+        names: of the column of the predictions that names the pictures, or None.
+        digested: what the digest depends on, beside the pictures.
+    """
+    ids = dataset.ids
+    if names is not None:
+        named = names_column(names, rows.names)
+        ids = Table((named, *ids.columns), len(named.values), origin)
+    return dataclasses.replace(
+        dataset,
+        features=rows.matrix(origin),
+        ids=ids,
+        picture_shape=rows.shape,
+        feature_names=None,
+        digest=hashlib.sha256("\\0".join((rows.digest, *digested)).encode()).hexdigest(),
+        notes=(*dataset.notes, *rows.notes),
+        bad=rows.bad if rows.marks_bad else {},
     )
 
 

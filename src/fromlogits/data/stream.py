@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,10 +34,12 @@ class Part:
     Attributes:
         features: with an origin that says where in the file they stand.
         copied: columns to stand before the predictions: ids, and those to keep.
+        bad: rows without a prediction, whose pictures can't be read -> why; None where such rows are refused.
     """
 
     features: Inputs
     copied: tuple[Column, ...]
+    bad: Mapping[int, str] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -79,7 +81,7 @@ class Stream:
     notes: Callable[[], tuple[str, ...]]
 
     @classmethod
-    def of_whole(cls, read: Callable[[], Dataset]) -> Stream:
+    def of_whole(cls, read: Callable[[], Dataset], *, marks_bad: bool = False) -> Stream:
         """Of a file that can't be read in parts: one part."""
         read_already: list[Dataset] = []
 
@@ -90,7 +92,8 @@ class Stream:
 
         def parts() -> Iterator[Part]:
             kept = dataset().kept
-            yield Part(dataset().features, (*dataset().ids.columns, *(kept.columns if kept is not None else ())))
+            copied = (*dataset().ids.columns, *(kept.columns if kept is not None else ()))
+            yield Part(dataset().features, copied, dataset().bad if marks_bad else None)
 
         def column(name: str) -> Iterator[Part]:
             yield Part(column_of(dataset().features, name), ())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from . import csr, pages
 from .origin import Origin
+from .pictures.files import PictureFiles
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,14 @@ class Matrix:
         picture_shape: (h, w) or (h, w, channels) when each row is a picture, flattened; else None.
         names: of the d features, when known.
         origin: says where a row stands.
+        pictures: how they were made of files, where they were.
     """
 
     values: NDArray[Any]
     picture_shape: tuple[int, ...] | None = None
     names: tuple[str, ...] | None = None
     origin: Origin = field(default_factory=Origin)
+    pictures: PictureFiles | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -151,7 +154,7 @@ class Matrix:
 
     def take(self, rows: NDArray[Any]) -> Matrix:
         """Some rows, in the order of `rows` (int64)."""
-        return Matrix(self.values[rows], self.picture_shape, self.names, self.origin.take(rows))
+        return Matrix(self.values[rows], self.picture_shape, self.names, self.origin.take(rows), self.pictures)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from .table import Column, Table
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from .pictures.asked import PictureBytes
 
 MAX_LINE_BYTES = 30_000_000
 BLOCK_BYTES = 1 << 25  # DuckDB's own choice; unless said, it follows the line size and is then too large to share out
@@ -80,6 +81,10 @@ class TableFile(Protocol):
         """The columns of `read` and those to keep, some consecutive rows at a time; their memory is bounded."""
         ...
 
+    def pictures_in(self, name: str) -> PictureBytes | None:
+        """The picture files that a column holds; None where it holds something else, such as their names."""
+        ...
+
 
 class TextTable:
     """CSV or TSV, plain or packed."""
@@ -108,6 +113,9 @@ class TextTable:
             columns = self._read(connection, names, frozenset((*as_text, *sets)), frozenset(sets))
         n_rows = len(columns[0].values) if columns else 0
         return Table(tuple(columns), n_rows, self.origin)
+
+    def pictures_in(self, name: str) -> None:
+        """A text holds no picture."""
 
     def verbatim(self, names: Sequence[str]) -> Table:
         """Columns exactly as they stand in the file, words for a missing value too; an empty field is missing."""
