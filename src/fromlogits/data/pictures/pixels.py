@@ -308,7 +308,7 @@ def refuse_too_many_pixels(n: int, shape: Shape, *, is_mapped: bool) -> None:
 
 def in_threads(work: Callable[[Given], Made], given: Iterable[Given]) -> Iterator[Made]:
     """What is made of each thing given, in order; few are under way at once. Ctrl-C waits for those alone."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = thread_count()
     pool = ThreadPoolExecutor(count)
     try:
         waiting: deque[Future[Made]] = deque()
@@ -320,3 +320,8 @@ def in_threads(work: Callable[[Given], Made], given: Iterable[Given]) -> Iterato
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def thread_count() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
