@@ -251,6 +251,28 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("decided", at("record", "decision", "more", value=1), "must have the keys"),
         ("words", at("encoder", "schema", "weight_names", value=["a", "b"]), "weight_names must hold one name or none"),
         ("words", at("encoder", "schema", "weight_names", value="a"), "list of names"),
+        (
+            "picture",
+            at("encoder", "schema", "pictures", value="file"),
+            "pictures must be an object with column and resize",
+        ),
+        ("picture", at("encoder", "schema", "pictures", value={"column": "f"}), "an object with column and resize"),
+        ("picture", at("encoder", "schema", "pictures", value={"column": 1, "resize": "bilinear"}), "a name or null"),
+        (
+            "picture",
+            at("encoder", "schema", "pictures", value={"column": "f" * 100_001, "resize": "bilinear"}),
+            "a name or null",
+        ),
+        (
+            "picture",
+            at("encoder", "schema", "pictures", value={"column": None, "resize": "nearest"}),
+            "must be 'bilinear'",
+        ),
+        (
+            "words",
+            at("encoder", "schema", "pictures", value={"column": None, "resize": "bilinear"}),
+            "must have the shape",
+        ),
         ("words", at("sets", value={"method": "lac", "coverage": 0.8, "rows": 20}), "need the tensors sets.thresholds"),
         ("sets", lambda manifest: manifest.pop("sets"), "expected the tensors|has no place"),
         ("sets", at("sets", value=None), "sets must be an object"),

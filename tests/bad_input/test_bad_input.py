@@ -13,9 +13,11 @@ import io
 import json
 import os
 import shlex
+import shutil
 import struct
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -275,6 +277,63 @@ def opinions_model() -> None:
         TRAINED["o"] = Path("o.safetensors").read_bytes()
         Path("opinions.csv").unlink()
     bytes_of(TRAINED["o"], "o.safetensors")
+
+
+def picture(level: int = 0, form: str = "PNG") -> bytes:
+    """A file of 4x4 pixels of colour."""
+    from PIL import Image
+
+    into = io.BytesIO()
+    Image.fromarray(np.full((4, 4, 3), level, np.uint8)).save(into, form)
+    return into.getvalue()
+
+
+def photos(**spoiled: bytes) -> Callable[[], None]:
+    """photos/a/00.png to photos/b/39.png, and what stands in some of them instead."""
+
+    def make() -> None:
+        for row in range(40):
+            name = f"{'ab'[row % 2]}/{row:02}.png"
+            Path("photos", name).parent.mkdir(parents=True, exist_ok=True)
+            Path("photos", name).write_bytes(spoiled.get(f"p{row:02}", picture(row)))
+
+    return make
+
+
+def photos_table(**names: str) -> Callable[[], None]:
+    """t.csv, which names the pictures in the folder photos, some of them otherwise."""
+
+    def make() -> None:
+        photos()()
+        rows = (names.get(f"p{row:02}", f"{'ab'[row % 2]}/{row:02}.png") for row in range(40))
+        lines = (f"{name},{row * 0.5},{'ab'[row % 2]}" for row, name in enumerate(rows))
+        text("file,weight,kind\n" + "".join(f"{line}\n" for line in lines))()
+
+    return make
+
+
+def packed(*names: str) -> Callable[[], None]:
+    def make() -> None:
+        with zipfile.ZipFile("photos.zip", "w") as archive:
+            for name in names:
+                archive.writestr(name, picture())
+
+    return make
+
+
+def picture_model() -> None:
+    """p.safetensors, trained on the pictures of a folder."""
+    if "p" not in TRAINED:
+        photos()()
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert run(shlex.split("train photos --preset fast --epochs 1 -o p.safetensors --quiet")) == 0
+        TRAINED["p"] = Path("p.safetensors").read_bytes()
+        shutil.rmtree("photos")
+    bytes_of(TRAINED["p"], "p.safetensors")
+
+
+def no_pillow(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(sys.modules, "PIL", None)
 
 
 def damaged_model(change: Callable[[bytearray], bytes | bytearray]) -> Callable[[], None]:
@@ -2449,6 +2508,158 @@ CASES: dict[str, list[Case]] = {
             "serve needs starlette, which is not installed; install it by `pip install 'fromlogits[serve]'`.",
             code=1,
             fault=no_starlette,
+        ),
+    ],
+    "Picture files": [
+        Case(
+            "a folder without folders of classes",
+            lambda: [Path("photos").mkdir(), bytes_of(picture(), "photos/a.png")],  # type: ignore[arg-type, return-value]
+            "train photos",
+            "photos holds 1 picture and no folder for each class. Put those of a class into a folder of its name; or train on a table that names them, with --images COLUMN.",
+        ),
+        Case(
+            "a picture beside the folders of the classes",
+            several(photos(), lambda: bytes_of(picture(), "photos/x.png")),
+            "train photos",
+            "photos: 1 of 41 pictures stands beside the folders of the classes, such as x.png. Put each into the folder of its class.",
+        ),
+        Case(
+            "one picture to train on",
+            lambda: bytes_of(picture(), "a.png"),
+            "train a.png",
+            "a.png is one picture, whose class is not known; name a folder, or a table and --images.",
+        ),
+        Case(
+            "pictures that are cut off, empty, none at all and of another format",
+            photos(p03=picture()[:44], p04=b"", p05=b"hello", p06=picture(form="ICO")),
+            "train photos",
+            "photos: 4 of 40 pictures can't be read: a/04.png: it is empty; a/06.png: it is no JPEG, PNG, WebP, GIF, BMP, TIFF or PPM picture; b/03.png: it is damaged or cut off; and 1 more. --skip-bad goes on without them.",
+        ),
+        Case(
+            "pictures of which none can be read",
+            photos(**{f"p{row:02}": b"" for row in range(40)}),
+            "train photos --skip-bad",
+            "photos: 40 of 40 pictures can't be read: a/00.png: it is empty; a/02.png: it is empty; a/04.png: it is empty; and 37 more.",
+        ),
+        Case(
+            "names of pictures that lead out of the folder, to nothing and to a folder, and none",
+            several(
+                photos_table(p00="../t.csv", p01="/etc/passwd", p02="nothing.png", p03="a", p04='""'),
+                renamed("t.csv", "photos/t.csv"),
+            ),
+            "train photos/t.csv --images file --target kind",
+            "t.csv: 5 of 40 pictures can't be read: ../t.csv: it lies outside of photos; /etc/passwd: it lies outside of photos; nothing.png: there is no such file in photos; and 2 more. --skip-bad goes on without them.",
+        ),
+        Case(
+            "a name that leads out of a zip file",
+            several(photos_table(), text("file,kind\n../a.png,a\nb.png,b\n"), packed("../a.png", "b.png")),
+            "train t.csv --images file --image-root photos.zip --target kind",
+            "t.csv: 1 of 2 pictures can't be read: ../a.png: its name leads out of photos.zip. --skip-bad goes on without them.",
+        ),
+        Case(
+            "a root of pictures that is not there",
+            photos_table(),
+            "train t.csv --images file --image-root photo --target kind",
+            "--image-root photo: there is no such folder or zip file. Did you mean 'photos'?",
+        ),
+        Case(
+            "a root of pictures that is no folder",
+            photos_table(),
+            "train t.csv --images file --image-root t.csv --target kind",
+            "--image-root t.csv must be a folder or a zip file.",
+        ),
+        Case(
+            "a zip file cut short",
+            cut("photos.zip", packed("a/1.png", "b/2.png")),
+            "train photos.zip",
+            "photos.zip is no zip file, or it is cut off or damaged.",
+        ),
+        Case(
+            "a column of pictures that is not there",
+            photos_table(),
+            "train t.csv --images files --image-root photos --target kind",
+            "t.csv has no column 'files' of pictures. Did you mean 'file'?",
+        ),
+        Case(
+            "a column of pictures that is the target",
+            photos_table(),
+            "train t.csv --images kind --image-root photos --target kind",
+            "t.csv: column 'kind' can't hold the pictures and be the target too.",
+        ),
+        Case(
+            "a column of numbers for pictures",
+            parquet,
+            "train t.parquet --images weight --target kind",
+            "t.parquet: column 'weight' must hold the names of picture files, or the files; it holds numbers.",
+        ),
+        Case(
+            "a root of pictures without their column",
+            photos_table(),
+            f"{TRAIN} --image-root photos",
+            "t.csv: --image-root is for pictures; --images COLUMN says which column names them.",
+        ),
+        Case(
+            "a size of pictures that is none",
+            photos(),
+            "train photos --image-size 64",
+            "--image-size must be height x width, each from 1 to 1,024, as in 64x64; got '64'.",
+        ),
+        Case(
+            "the shape of rows of pixels for picture files",
+            photos(),
+            "train photos --image-shape 4x4",
+            "photos: --image-shape is for rows of pixels; files are resized to --image-size.",
+        ),
+        Case(
+            "pixels that can't fit",
+            photos(),
+            "train photos --image-size 1024x1024",
+            "40 pictures of 1024 x 1024 are 125.8 MB of pixels; this machine has 100.0 MB of memory. Give a smaller --image-size; or --image-cache FOLDER, which keeps them on disk.",
+            fault=lambda patch: patch.setattr("fromlogits.data.pictures.pixels.memory_bytes", lambda: 10**8),
+        ),
+        Case(
+            "a cache in a folder of a folder that is not there",
+            photos(),
+            "train photos --image-cache no/such",
+            "--image-cache no/such: no such file or directory.",
+        ),
+        Case(
+            "a cache that is a file",
+            several(photos(), text("")),
+            "train photos --image-cache t.csv",
+            "--image-cache t.csv: this must be a folder.",
+        ),
+        Case(
+            "arrays of pixels with an option for picture files",
+            npz(X=np.zeros((40, 4, 4), np.uint8), y=np.arange(40) % 2),
+            "train t.npz --image-size 2x2",
+            "t.npz: --image-size is for picture files; its pictures are arrays of pixels.",
+        ),
+        Case(
+            "a table for a model of pictures",
+            several(table, picture_model),
+            "predict p.safetensors t.csv",
+            "t.csv: the model learned from pictures; --images COLUMN says which column names them, or holds them.",
+        ),
+        Case(
+            "pictures for a model of a table",
+            several(model, photos()),
+            "predict m.safetensors photos",
+            "photos: the model's rows are no pictures, so it takes none.",
+        ),
+        Case(
+            "a picture to predict that can't be read",
+            several(picture_model, photos(p03=b"hello")),
+            "predict p.safetensors photos",
+            "photos: 1 of 40 pictures can't be read: b/03.png: it is no JPEG, PNG, WebP, GIF, BMP, TIFF or PPM picture. --skip-bad goes on without them.",
+        ),
+        Case(
+            "pictures without the library that reads them",
+            photos(),
+            "train photos",
+            "pictures need Pillow, which is not installed; install it by `pip install 'fromlogits[pictures]'`.",
+            code=1,
+            fault=no_pillow,
         ),
     ],
     "Pictures": [

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from fromlogits.data.pictures import decode
@@ -202,6 +204,33 @@ def png_that_promises(width: int, height: int) -> bytes:
 def test_what_can_not_be_read_has_a_reason(data: bytes, why: str) -> None:
     with pytest.raises(BadPicture, match="^" + re.escape(why)):
         decoded(data, (32, 32, 3))
+
+
+WHOLE = {
+    form: encoded(PIXELS[:8, :8], form, **options)
+    for form, options in {
+        "JPEG": {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"},
+        "PNG": {}, "GIF": {}, "BMP": {}, "WEBP": {}, "PPM": {}, "TIFF": {"compression": "tiff_lzw"},
+    }.items()
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, about tags
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(WHOLE)), st.data())
+def test_any_bytes_are_pixels_or_have_a_reason(form: str, data: st.DataObject) -> None:
+    content = bytearray(WHOLE[form])
+    for _ in range(data.draw(st.integers(0, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    del content[data.draw(st.integers(1, 2 * len(content))) :]
+    shape = data.draw(st.sampled_from([(5, 7), (5, 7, 3)]))
+    try:
+        examined(bytes(content))
+        pixels, _ = decoded(bytes(content), shape)
+    except BadPicture as error:
+        assert "\n" not in str(error)
+    else:
+        assert (pixels.shape, pixels.dtype) == (shape, np.uint8)
 
 
 def test_a_photo_with_a_second_view_is_its_first() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.serving.running import JSON, Kind, Running
+import fromlogits as fl
+from fromlogits.data.pictures.files import PictureFiles
+from fromlogits.data.table import Matrix
+from tests.serving.running import JSON, Kind, Running, serving
 
 NAMES = ["numbers", "flowers", "labels", "table", "several"]
 
@@ -152,6 +156,22 @@ def test_another_picture_is_refused_in_one_line(server: Running, body: bytes, li
     reply = server.ask("POST", "/v1/models/pictures/predict", body, {"Content-Type": "image/png"})
 
     assert (reply.status, reply.error) == (400, line)
+
+
+def test_a_model_of_files_takes_a_picture_of_any_size(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (60, 4, 3, 3), dtype=np.uint8)
+    rows = Matrix(pixels.reshape(60, -1), (4, 3, 3), pictures=PictureFiles())
+    clf = fl.Classifier(hidden_layer_sizes=(6,), max_epochs=2, random_state=0)
+    clf.fit(rows, (pixels.mean(axis=(1, 2, 3)) > 128).astype(int)).save(tmp_path / "files.safetensors")
+    large = np.asarray(Image.fromarray(pixels[0]).resize((60, 80)))
+    with serving(tmp_path / "files.safetensors") as running:
+        reply = running.ask("POST", "/v1/models/files/predict", picture(large), {"Content-Type": "image/png"})
+        bad = running.ask("POST", "/v1/models/files/predict", picture(large)[:99], {"Content-Type": "image/png"})
+
+    expected = np.asarray(Image.fromarray(large).resize((3, 4), Image.Resampling.BILINEAR))
+    assert np.array_equal(probabilities(reply.json), clf.predict_proba(expected[None]))
+    assert (bad.status, bad.error) == (400, "the picture can't be used: it is damaged or cut off.")
 
 
 def test_what_is_unusual_in_the_rows_is_said(server: Running, kinds: dict[str, Kind]) -> None:

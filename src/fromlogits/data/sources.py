@@ -540,7 +540,7 @@ def _table_of_pictures_in_parts(
         for table, kept in file.in_parts(wanted, [*roles.as_text, images], keep):
             for start in range(0, len(table), pictures.n_rows):
                 stop = min(start + pictures.n_rows, len(table))
-                names = names_of(table[images].part(start, stop))
+                names = names_of(table[images].part(start, stop), arrived.path.name)
                 ids = [column for column in table.columns if column.name != images]
                 copied = [column.part(start, stop) for column in (*ids, *kept.columns) if column.name != images]
                 origin = table.origin.after(start)
@@ -614,7 +614,7 @@ def _read_pictures_of_table(file: TableFile, arrived: Arrived, roles: _Roles, im
     if held is not None:
         rows = asked.read(lambda: in_column(held, origin), len(table), name, images)
     else:
-        names, root = names_of(table[images]), root_of(arrived, reading)
+        names, root = names_of(table[images], name), root_of(arrived, reading)
         rows = asked.read(lambda: in_store(root, names), len(table), name, images)
     if not asked.marks_bad and rows.bad:
         table = table.take(np.array(rows.good))

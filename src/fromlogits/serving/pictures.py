@@ -7,6 +7,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.pictures.decode import BadPicture, decoded
 from ..errors import InputError
 from .models import Served
 from .refusals import Refused
@@ -21,8 +22,9 @@ IN_WORDS = {"L": "grey", "RGB": "colour", "RGBA": "colour and opacity"}
 def features_of(body: bytes, content_type: str, model: Served) -> NDArray[np.uint8]:
     """One picture, uint8 (1, h, w) or (1, h, w, channels), its pixels as they stand in the file.
 
-    It must have the height, width and channels of the training pictures: nothing is scaled, cut or coloured here, for
-    no one but the sender knows how theirs were.
+    For a model that learned from picture files it becomes what those became. Otherwise it must have the height, width
+    and channels of the training pictures: nothing is scaled, cut or coloured here, for no one but the sender knows how
+    theirs were.
 
     Raises:
         InputError: it is no picture, or one of another shape.
@@ -37,6 +39,11 @@ def features_of(body: bytes, content_type: str, model: Served) -> NDArray[np.uin
         raise Refused(
             415, "pictures need Pillow on the server, which is not installed there; send the pixels as JSON."
         ) from None
+    if model.classifier.encoder_.schema.pictures is not None:
+        try:
+            return decoded(body, shape)[0].reshape(1, *shape)
+        except BadPicture as error:
+            raise InputError(f"the picture can't be used: {error}.") from None
     height, width, *channels = shape if len(shape) > 1 else (1, *shape)
     mode = MODES.get(channels[0] if channels else 1)
     if mode is None:

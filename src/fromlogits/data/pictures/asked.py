@@ -176,10 +176,16 @@ def _nameless() -> bytes:
     raise BadPicture("the row has no picture")
 
 
-def names_of(column: Column) -> list[str | None]:
-    """A column of file names, None where a row has none; raises InputError where it holds no texts."""
+def names_of(column: Column, what: str) -> list[str | None]:
+    """A column of file names, None where a row has none; raises InputError where it holds no texts.
+
+    Args:
+        what: the table as a message names it.
+    """
     if column.is_numeric and not column.is_missing.all():
-        raise InputError(f"column {column.name!r} must hold the names of picture files; it holds numbers.")
+        raise InputError(
+            f"{what}: column {column.name!r} must hold the names of picture files, or the files; it holds numbers."
+        )
     there = ~column.is_missing
     return [str(value) if is_there else None for value, is_there in zip(column.values, there, strict=True)]
 

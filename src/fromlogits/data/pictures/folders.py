@@ -56,9 +56,10 @@ def list_pictures(store: Store, what: str, *, labelled: bool) -> Listed:
                 f"{what} holds {counted(len(pictures), 'picture')} and no folder for each class. Put those of a class"
                 " into a folder of its name; or train on a table that names them, with --images COLUMN."
             )
+        stand = "stands" if len(without) == 1 else "stand"
         raise InputError(
-            f"{what}: {counted(len(without), 'picture')} of {len(pictures):,} stand beside the folders of the classes,"
-            f" such as {one_line(without[0])}. Put each into the folder of its class."
+            f"{what}: {len(without):,} of {len(pictures):,} pictures {stand} beside the folders of the classes, such as"
+            f" {one_line(without[0])}. Put each into the folder of its class."
         )
     return Listed(tuple(pictures), tuple(name for name, _, _ in classes), notes)
 
