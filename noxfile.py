@@ -158,7 +158,7 @@ def browser(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run the examples of README, docs and docstrings, and follow the links. Arguments are pages; all without."""
-    session.install(package("[onnx,serve]"), *group("onnx"), "scikit-learn", "pandas", "polars")
+    session.install(package("[onnx,pictures,serve]"), *group("onnx"), "scikit-learn", "pandas", "polars")
     session.run("python", "docs/check.py", *session.posargs)
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -246,12 +251,60 @@ def test_a_model_of_arrays_takes_files_of_its_very_shape(here: Here) -> None:
     )
 
 
-def test_an_exported_model_takes_the_bytes_of_a_picture(here: Here) -> None:
+def test_an_exported_model_takes_the_pixels(here: Here) -> None:
     class_folders(here.folder / "photos")
     here(f"train photos {QUICK}")
     here("export photos.safetensors photos.html")
-
     assert Path("photos.html").stat().st_size > 10_000
+
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    here("export photos.safetensors photos.onnx")
+    session = runtime.InferenceSession("photos.onnx")
+    pixels = read("photos").features.values  # type: ignore[union-attr]
+    [given] = session.get_inputs()
+    [found] = session.run(["probabilities"], {given.name: pixels.astype(np.float32)})
+    assert np.allclose(found, fl.load("photos.safetensors").predict_proba(pixels), atol=1e-6)
+
+
+def test_long_reading_says_how_far_it_is(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    class_folders(here.folder / "photos")
+    monkeypatch.setattr("fromlogits.cli.pictures.EVERY_S", 0.0)
+    _, err = here(f"train photos {QUICK.removesuffix(' --quiet')}")
+
+    assert "photos: 1 of 60 pictures read\n" in err and "photos: 60 of 60 pictures read\n" in err
+    assert "pictures read" not in here(f"train photos {QUICK}")[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_ends_the_reading_at_once_and_saves_nothing(here: Here) -> None:
+    folder = here.folder / "photos"
+    class_folders(folder)
+    large = encoded(np.zeros((3000, 3000, 3), np.uint8))
+    for row in range(300):
+        (folder / "bus" / f"large{row}.png").write_bytes(large)
+    command = [sys.executable, "-c", SLOW, "train", "photos", "--image-cache", "kept"]
+    with subprocess.Popen(
+        command, cwd=here.folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None and process.stdout is not None
+        while not [*here.folder.glob("kept/*.part")]:  # until pixels are decoded
+            assert "pictures read" in process.stderr.readline()
+        started = time.perf_counter()
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert (process.wait(), process.stdout.read()) == (130, "")
+
+    assert rest.endswith("fromlogits: stopped by Ctrl-C.\n")
+    assert time.perf_counter() - started < 10
+    assert here.files() == ["kept", "photos"] and not [*Path("kept").iterdir()]
+
+
+SLOW = """
+from fromlogits.cli import main, pictures
+pictures.EVERY_S = 0.5
+raise SystemExit(main.run())
+"""
 
 
 def model_manifest(name: str) -> dict[str, Any]:

@@ -77,6 +77,12 @@ def test_a_turned_photo_is_put_upright(form: str, orientation: int) -> None:
     assert np.abs(plain(data, (24, 32, 3)).astype(int) - upright).max() < (12 if form == "JPEG" else 1)
 
 
+def test_a_header_is_read_without_the_pixels() -> None:
+    for form in ("PNG", "JPEG", "WEBP", "TIFF", "BMP"):
+        data = encoded(PIXELS, form)
+        assert examined(data[: 700 if form != "TIFF" else None]) == Header(32, 32, is_grey=False)
+
+
 def test_a_damaged_orientation_is_passed_over() -> None:
     data = encoded(PIXELS, "WEBP", lossless=True, exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
 
@@ -194,6 +200,7 @@ def png_that_promises(width: int, height: int) -> bytes:
         (frames("WEBP"), "it is animated or has several pages; one picture is needed"),
         (frames("TIFF"), "it is animated or has several pages; one picture is needed"),
         (png_that_promises(10_000, 8_001), "its 8,001 x 10,000 pixels are more than 80,000,000"),
+        (png_that_promises(1, 70_000), "it is 70,000 pixels long; a side has at most 65,535"),
         (png_that_promises(100_000, 100_000), "it has more than 80,000,000 pixels"),
         (encoded(PIXELS.astype(np.float32)[..., 0], "TIFF"), "its pixels are of the kind F, which is not read"),
         (encoded(PIXELS.astype(np.int32)[..., 0], "TIFF"), "its pixels are of the kind I, which is not read"),

@@ -439,6 +439,7 @@ def other_numbers(draw: Draw) -> str:
         ("spec", "plan", "dropout"): (1.0, -0.1, 10**30),
         ("encoder", "schema", "n_features"): (0, -1, 2**63, 1.0),
         ("encoder", "schema", "picture_shape"): ([1], [0, 0], [2**40, 2**40], [-1, -3], [1.0, 3], [], [1, 1, 1, 3]),
+        ("encoder", "schema", "pictures"): (0, [], "file", {"column": 1, "resize": "bilinear"}, {"column": None}),
         ("record", "seed"): (-1, 2**63, 1.0),
         ("record", "best_epoch"): (-1, 2**70, "1"),
         ("record", "members", 1, "seed"): (-1, 2**63, 1.0),

@@ -15,6 +15,7 @@ import typer
 from ..data.reading import FORMS, Reading, one_character
 from ..errors import InputError
 from ..settings import SETTINGS
+from .pictures import telling_of_pictures
 
 if TYPE_CHECKING:
     from ..classifier import Classifier
@@ -256,7 +257,7 @@ def reads_files(verb: Callable[..., int]) -> Callable[..., int]:
         return Reading.of_options(**said | {name: listed_names(said[name]) for name in ("missing", "numeric")})
 
     options = [_parameter(name, option(*about), False if about[0] is bool else None) for name, about in READING.items()]
-    return _with_options(verb, "reading", options, made, is_last=True)
+    return _with_options(telling_of_pictures(verb), "reading", options, made, is_last=True)
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -6,7 +6,9 @@ whatever Pillow's readers run into is a reason in words. Measured and chosen in 
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,8 @@ ENDINGS = (
 )  # fmt: skip
 MAX_PIXELS = 80_000_000
 """Of a picture, by its header. Below what Pillow warns of, and 320 MB as it decodes them."""
+MAX_SIDE = 65_535
+"""Of a picture: resized in one direction first, a thin long one would be a large one meanwhile."""
 GREY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N", "I")
 """Modes without colour."""
 SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -71,7 +75,8 @@ def examined(data: bytes) -> Header:
         width, height = picture.size
         if _turn(picture) in _SWAPPING:
             width, height = height, width
-        return Header(height, width, _is_grey(picture))
+        with _bad_where_it_fails():
+            return Header(height, width, _is_grey(picture))
 
 
 def decoded(data: bytes, shape: Shape, *, is_exact: bool = False) -> tuple[NDArray[np.uint8], frozenset[str]]:
@@ -91,14 +96,10 @@ def decoded(data: bytes, shape: Shape, *, is_exact: bool = False) -> tuple[NDArr
     with _opened(data) as picture:
         turn = _turn(picture)
         size = (height, width) if turn in _SWAPPING else (width, height)
-        picture.draft(picture.mode, (DRAFT * size[0], DRAFT * size[1]))
-        try:
+        with _bad_where_it_fails():
+            picture.draft(picture.mode, (DRAFT * size[0], DRAFT * size[1]))
             picture.load()
             plain, said = _plain(picture)
-        except (BadPicture, MemoryError):
-            raise
-        except Exception:  # Pillow's readers raise whatever their parsing runs into
-            raise BadPicture("it is damaged or cut off") from None
     pil = pillow()
     if plain.mode == "RGB" and is_grey:
         plain, said = plain.convert("L"), said | {"had colour and were turned grey, as the model knows no colour"}
@@ -119,6 +120,17 @@ _TURNS = {
 _SWAPPING = ("TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 
 
+@contextlib.contextmanager
+def _bad_where_it_fails() -> Iterator[None]:
+    """Pillow's readers raise whatever their parsing runs into."""
+    try:
+        yield
+    except (BadPicture, MemoryError):
+        raise
+    except Exception:
+        raise BadPicture("it is damaged or cut off") from None
+
+
 def _opened(data: bytes) -> Image:
     """A picture of which only the header was read, of a kind and size that can be decoded."""
     pil = pillow()
@@ -136,6 +148,8 @@ def _opened(data: bytes) -> Image:
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise BadPicture(f"its {height:,} x {width:,} pixels are more than {MAX_PIXELS:,}")
+    if max(width, height) > MAX_SIDE:
+        raise BadPicture(f"it is {max(width, height):,} pixels long; a side has at most {MAX_SIDE:,}")
     if width < 1 or height < 1:
         raise BadPicture("it has no pixels")
     if n_frames > 1:
@@ -161,7 +175,8 @@ def _unknown(data: bytes) -> str:
 
 def _turn(picture: Image) -> str | None:
     """Pillow's name of what puts the picture upright; None where it is. Pillow itself turns a TIFF."""
-    if picture.format == "TIFF":
+    has_exif = any(key in picture.info for key in ("exif", "Raw profile type exif", "Raw profile type APP1"))
+    if picture.format == "TIFF" or (picture.format == "PNG" and not has_exif):  # a PNG would be decoded to look for it
         return None
     try:
         return _TURNS.get(picture.getexif().get(ORIENTATION, 1))

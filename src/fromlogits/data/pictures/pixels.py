@@ -9,6 +9,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeVar
@@ -28,6 +29,9 @@ SHORT_SIDE = 64
 """Others are made so high or wide, whichever is less, where all have one aspect; or else a square of this side."""
 WAITING = 8
 """Pictures a thread that are under way at once: their files' bytes are in memory."""
+
+PROGRESS: ContextVar[Callable[[str, int, int], None] | None] = ContextVar("PROGRESS", default=None)
+"""Is told of each picture: the file or folder, how many are done, and how many there are."""
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -167,8 +171,11 @@ class _Pass:
                     yield picture
 
         rows: deque[int] = deque()
+        progress = PROGRESS.get()
         for digest, made in in_threads(done, asked()):
             row = rows.popleft()
+            if progress is not None:
+                progress(self.tally.what, row + 1, len(self.names))
             if isinstance(made, BadPicture):
                 self.tally.bad[row], self.tally.names[row] = str(made), self.names[row]
             else:
