@@ -17,7 +17,7 @@ HEAD = """# The command line
 `fromlogits VERB --help` prints the options of a verb.
 
 - **Data** is a table as CSV, TSV or JSON lines (plain or `.gz`), Parquet or Arrow, `.npz` with arrays `X` and `y` (and, if you like, `classes`
-  and `features` with names, and `sample_weight`), or IDX images (the form of MNIST) with their labels file beside them.
+  and `features` with names, and `sample_weight`), IDX images (the form of MNIST) with their labels file beside them, or [pictures](../how-to/pictures.md): a folder or `.zip`, one picture file, or a table with `--images`.
   Only tables need `--target`: one column is one class per row; several columns of 0 and 1, as in `car,bus` or
   `"label:*"`, are labels of which any number can hold; so is one column of lists, or of texts with `--label-separator`.
 - **Results** go to standard output, progress and warnings to standard error; `--json` prints one JSON object instead.
