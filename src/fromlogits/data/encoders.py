@@ -522,11 +522,7 @@ def _blocks(inputs: Inputs, rows: Rows | None = None, *, start: int = 0, stop: i
     Column by column, so that a table and a matrix of the same numbers give the same bits, and sums run along memory.
     """
     stop = stop if stop is not None else inputs.n_rows if rows is None else len(rows)
-    n = (
-        BLOCK_ROWS
-        if not isinstance(inputs, SparseMatrix)
-        else max(1, min(BLOCK_ROWS, PART_BYTES // (8 * inputs.n_features)))
-    )
+    n = max(1, min(BLOCK_ROWS, PART_BYTES // (8 * inputs.n_features)))
     memory = np.empty(inputs.n_features * min(n, stop - start))
     for first in range(start, stop, n):
         last = min(first + n, stop)
