@@ -2513,7 +2513,7 @@ CASES: dict[str, list[Case]] = {
     "Picture files": [
         Case(
             "a folder without folders of classes",
-            lambda: [Path("photos").mkdir(), bytes_of(picture(), "photos/a.png")],  # type: ignore[arg-type, return-value]
+            several(lambda: Path("photos").mkdir(), lambda: bytes_of(picture(), "photos/a.png")),
             "train photos",
             "photos holds 1 picture and no folder for each class. Put those of a class into a folder of its name; or train on a table that names them, with --images COLUMN.",
         ),

@@ -9,6 +9,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,8 @@ def test_a_turned_photo_is_put_upright(form: str, orientation: int) -> None:
     }[orientation]  # fmt: skip
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(form, {})
+    of_form: dict[str, dict[str, Any]] = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}
+    options = of_form.get(form, {})
     data = encoded(np.ascontiguousarray(as_stored), form, exif=exif, **options)
 
     assert examined(data) == Header(24, 32, is_grey=False)
@@ -213,13 +215,9 @@ def test_what_can_not_be_read_has_a_reason(data: bytes, why: str) -> None:
         decoded(data, (32, 32, 3))
 
 
-WHOLE = {
-    form: encoded(PIXELS[:8, :8], form, **options)
-    for form, options in {
-        "JPEG": {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"},
-        "PNG": {}, "GIF": {}, "BMP": {}, "WEBP": {}, "PPM": {}, "TIFF": {"compression": "tiff_lzw"},
-    }.items()
-}  # fmt: skip
+EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"exif": EXIF}, "TIFF": {"compression": "tiff_lzw"}}
+WHOLE = {form: encoded(PIXELS[:8, :8], form, **OPTIONS.get(form, {})) for form in decode.FORMATS}
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, about tags
@@ -237,7 +235,7 @@ def test_any_bytes_are_pixels_or_have_a_reason(form: str, data: st.DataObject) -
     except BadPicture as error:
         assert "\n" not in str(error)
     else:
-        assert (pixels.shape, pixels.dtype) == (shape, np.uint8)
+        assert pixels.shape == shape and pixels.dtype == np.uint8
 
 
 def test_a_photo_with_a_second_view_is_its_first() -> None:
