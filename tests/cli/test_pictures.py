@@ -267,6 +267,15 @@ def test_an_exported_model_takes_the_pixels(here: Here) -> None:
     assert np.allclose(found, fl.load("photos.safetensors").predict_proba(pixels), atol=1e-6)
 
 
+def test_a_file_whose_name_is_no_text_is_predicted(here: Here) -> None:
+    class_folders(here.folder / "photos")
+    here(f"train photos {QUICK}")
+    Path("new").mkdir()
+    Path("new", os.fsdecode(b"a\xff.png")).write_bytes(encoded(scenes(1)[0][0]))
+
+    assert here.rows("predict photos.safetensors new")[0]["file"] == "a\\udcff.png"
+
+
 def test_long_reading_says_how_far_it_is(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     class_folders(here.folder / "photos")
     monkeypatch.setattr("fromlogits.cli.pictures.EVERY_S", 0.0)

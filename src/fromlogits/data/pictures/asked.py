@@ -161,7 +161,8 @@ def in_store(store: stores.Store, names: Iterable[str | None]) -> Iterator[Encod
     """Files by their names; None where a row names none."""
     for name in names:
         if name:
-            yield Encoded(name, lambda name=name: store.read(name))  # type: ignore[misc]
+            shown = name.encode("utf-8", "backslashreplace").decode()  # a file's name may be no UTF-8
+            yield Encoded(shown, lambda name=name: store.read(name))  # type: ignore[misc]
         else:
             yield Encoded("", _nameless)
 
