@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy import sparse
 
 import fromlogits as fl
 from fromlogits.cli import rounding
@@ -55,6 +56,13 @@ def _labels_model(**settings: Any) -> fl.Classifier:
     x = np.random.default_rng(0).normal(size=(400, 2))
     y = np.stack([x[:, 0] > 0, x[:, 1] > 0.3, x.sum(axis=1) > 0], axis=1).astype(int)
     return fl.Classifier(hidden_layer_sizes=(8,), random_state=0, max_epochs=20, **settings).fit(x, y)
+
+
+def scenes_model() -> fl.Classifier:
+    """Of a few of the example scenes: what it answers is no matter, only that the page answers the same."""
+    with np.load(EXAMPLES / "scenes.npz") as data:
+        labels = pd.DataFrame(data["y"][:500], columns=data["classes"])
+        return fl.Classifier(hidden_layer_sizes=(8,), random_state=0, max_epochs=3).fit(data["X"][:500], labels)
 
 
 def _written(classifier: fl.Classifier, folder: Path) -> Path:
@@ -364,6 +372,25 @@ def test_a_dragged_threshold_changes_the_decision(tmp_path: Path) -> None:
 
 
 @in_browser
+def test_the_handle_of_a_threshold_lies_on_the_bar_where_the_mouse_put_it(tmp_path: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    with opened(_written(_labels_model(), tmp_path)) as driver:
+        driver.execute_script("lesson.given(['0.1', '2'], null)")
+        row = driver.find_elements("css selector", "#output-body tbody tr")[1]
+        track = row.find_element("css selector", ".track")
+        side, at = track.size["width"], 0.5
+        for to, answer in ((1.0, "no"), (0.25, "yes"), (0.75, "yes")):
+            chain = ActionChains(driver).move_to_element_with_offset(track, round((at - 0.5) * side), 0)
+            chain.click_and_hold().move_by_offset(round((to - at) * side), 0).release().perform()
+            threshold = float(row.find_element("css selector", "input").get_attribute("value"))
+            assert threshold == pytest.approx(to, abs=2.5 / side)  # two pixels, and a step
+            cells = [cell.text for cell in row.find_elements("tag name", "td")]
+            assert cells[-1] == answer and float(cells[-2]) == threshold
+            at = to
+
+
+@in_browser
 def test_round_off_breaks_where_our_engine_says(driver: Any) -> None:
     questions = {
         "yes": rounding.logistic(1).textbook,
@@ -460,7 +487,7 @@ def test_names_from_the_data_run_nothing(tmp_path: Path) -> None:
 
 
 @in_browser
-@pytest.mark.parametrize("kind", ["digits", "labels", "table"])
+@pytest.mark.parametrize("kind", ["digits", "labels", "table", "scenes"])
 @pytest.mark.parametrize("width", [320, 768, 1200])
 def test_no_page_is_wider_than_its_window(kind: str, width: int, digits: fl.Classifier, tmp_path: Path) -> None:
     with opened(_written(_of_kind(kind, digits), tmp_path), width) as driver:
@@ -471,13 +498,18 @@ def test_no_page_is_wider_than_its_window(kind: str, width: int, digits: fl.Clas
 def _of_kind(kind: str, digits: fl.Classifier) -> fl.Classifier:
     if kind == "table":
         return fl.Classifier(hidden_layer_sizes=(4,), random_state=0, max_epochs=2).fit(*_frame(200))
+    if kind == "scenes":
+        return scenes_model()
+    if kind == "sparse":
+        x = sparse.random(100, 30, 0.2, "csr", random_state=0)
+        return fl.Classifier(hidden_layer_sizes=(4,), random_state=0, max_epochs=2).fit(x, x.getnnz(axis=1) > 6)
     return digits if kind == "digits" else _labels_model(separate_networks=True)
 
 
 @in_browser
 @pytest.mark.skipif(not Path(AXE).is_file(), reason="axe-core is not there: FROMLOGITS_AXE names its axe.min.js")
 @pytest.mark.parametrize("is_dark", [False, True])
-@pytest.mark.parametrize("kind", ["digits", "labels", "table"])
+@pytest.mark.parametrize("kind", ["digits", "labels", "table", "scenes", "sparse"])
 def test_axe_finds_nothing(kind: str, is_dark: bool, digits: fl.Classifier, tmp_path: Path) -> None:
     with opened(_written(_of_kind(kind, digits), tmp_path), is_dark=is_dark) as driver:
         driver.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")

@@ -1,20 +1,20 @@
 // Line charts, and the network as squares and lines.
 
 // A chart of curves {points: [[x, y]], kind}; y may be null, where the line ends.
-function chart({ title, xs, ys, curves, isLog = false, x: xName, marks = [], xTicks }) {
+function chart({ title, xs, ys, curves, isLog = false, x: xName, marks = [], xTicks, right = 12 }) {
   const [width, height] = isNarrow() ? [320, 220] : [560, 260], [left, bottom, top] = [46, 36, 14];
   const level = (y) => (isLog ? Math.log10(y) : y);
   const [low, high] = ys.map(level);
-  const X = (x) => left + ((x - xs[0]) / (xs[1] - xs[0])) * (width - left - 12);
+  const X = (x) => left + ((x - xs[0]) / (xs[1] - xs[0])) * (width - left - right);
   const Y = (y) => top + ((high - level(y)) / (high - low)) * (height - top - bottom);
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
   for (const y of isLog ? powers(low, high) : ticks(low, high)) {
-    picture.append(svg("line", { class: "grid", x1: left, x2: width - 12, y1: Y(y), y2: Y(y) }),
+    picture.append(svg("line", { class: "grid", x1: left, x2: width - right, y1: Y(y), y2: Y(y) }),
       svg("text", { x: left - 8, y: Y(y) + 4, "text-anchor": "end" }, tick(y)));
   }
   for (const x of xTicks ?? ticks(xs[0], xs[1])) picture.append(svg("text", { x: X(x), y: height - 16, "text-anchor": "middle" }, minus(String(x))));
-  picture.append(svg("line", { class: "axis", x1: left, x2: width - 12, y1: height - bottom + 4, y2: height - bottom + 4 }),
-    svg("text", { x: (left + width) / 2, y: height - 1, "text-anchor": "middle" }, xName));
+  picture.append(svg("line", { class: "axis", x1: left, x2: width - right, y1: height - bottom + 4, y2: height - bottom + 4 }),
+    svg("text", { x: (left + width - right) / 2, y: height - 1, "text-anchor": "middle" }, xName));
   for (const { points, kind } of curves) {
     let path = "", isOn = false;
     for (const [x, y] of points) {
@@ -32,7 +32,7 @@ function chart({ title, xs, ys, curves, isLog = false, x: xName, marks = [], xTi
       picture.append(svg("text", { x: X(x) + (isRight ? -8 : 8), y: kind === "here" ? top + 10 : Y(y) - 9, "text-anchor": isRight ? "end" : "start" }, text));
     }
   }
-  return { picture, X, Y, width, height, left, bottom, top };
+  return { picture, X, Y, width, height, left, bottom, top, right };
 }
 
 // 10⁻⁹, or a short number.
@@ -109,7 +109,7 @@ class NetworkPicture {
       viewBox: isTall ? `0 0 ${across} ${length}` : `0 0 ${length} ${across + 44}`, role: "img",
       "aria-label": `The network: ${titles.map(({ name, shape }) => `${name}, ${shape}`).join("; ")}.`,
     });
-    const grid = this.pixels(squares[0], isTall, across);
+    const grid = this.pixels(squares[0], isTall, across), words = svg("g");
     squares.forEach((layer, number) => {
       const isLast = number === n - 1, lines = isTall ? 1 : layer.order.length > 32 ? 2 : 1, perLine = Math.ceil(layer.order.length / lines);
       const room = isTall ? across - 8 : across - 20;
@@ -123,15 +123,19 @@ class NetworkPicture {
       });
       const { name, shape } = titles[number];
       const more = layer.values.length - layer.order.length;
-      if (isTall) picture.append(svg("text", { x: 2, y: along - 16 }, `${name} · ${shape}${more > 0 ? ` · the largest ${layer.order.length}` : ""}`));
+      if (isTall) words.append(svg("text", { x: 2, y: along - 16 }, `${name} · ${shape}${more > 0 ? ` · the largest ${layer.order.length}` : ""}`));
       else {
         const isTight = (length - 180) / (n - 1) < 150, size = isTight ? " tight" : "";
-        picture.append(svg("text", { class: `name${size}`, x: along, y: 14, "text-anchor": "middle" }, name),
+        words.append(svg("text", { class: `name${size}`, x: along, y: 14, "text-anchor": "middle" }, name),
           svg("text", { class: size, x: along, y: 30, "text-anchor": "middle" }, `${shape}${more > 0 && !isTight ? `, ${layer.order.length} shown` : ""}`));
       }
     });
     this.tie(picture, squares, isTall);
     squares.forEach((layer, number) => layer.places.forEach(({ x, y, size }, k) => {
+      if (layer.colours) {  // one square for the three features of a pixel
+        if (k % 3 === 0) picture.append(svg("rect", { x: x - size / 2, y: y - size / 2, width: size, height: size, fill: `rgb(${layer.colours.slice(k, k + 3)})`, "shape-rendering": "crispEdges" }));
+        return;
+      }
       const value = layer.shades ? layer.shades[k] : layer.values[k], box = { x: x - size / 2, y: y - size / 2, width: size, height: size, rx: Math.min(3, size / 4) };
       picture.append(svg("rect", { ...box, class: "bed" }),
         svg("rect", { ...box, class: layer.shades ? "ink" : value < 0 ? "unit minus" : "unit", "fill-opacity": (Math.abs(value) / layer.most).toFixed(3) }, svg("title", {}, `${k}: ${short(layer.values[k])}`)));
@@ -139,25 +143,30 @@ class NetworkPicture {
         picture.append(svg("text", { x: x + size / 2 + 7, y: y + 4 }, `${model.units[k]}  ${fixed(value, 1)}`));
       }
     }));
+    picture.append(words);  // over the lines
     this.box.replaceChildren(picture);
   }
 
   get isPicture() {
     const [height, width, channels = 1] = this.model.schema.picture_shape ?? [];
-    return channels === 1 && height * width <= 1024;
+    return [1, 3].includes(channels) && height * width <= 1024;
   }
 
   // A picture's pixels as a picture, instead of in a line; how much more room it takes, or 0.
   pixels(layer, isTall, across) {
     if (!this.isPicture) return 0;
-    const [height, width] = this.model.schema.picture_shape;
+    const [height, width, channels = 1] = this.model.schema.picture_shape, { kind, scale, shift } = this.model.encoder;
     const side = isTall ? 80 : 150, size = side / Math.max(height, width);
     const least = Math.min(...layer.values), most = Math.max(...layer.values);
     layer.most = most - least || 1;
     layer.shades = layer.values.map((value) => value - least);
     layer.order = layer.values.map((_, k) => k);
+    if (channels === 3) {
+      const raw = (value) => (kind === "picture" ? (value - shift) / scale : 255 * ((value - least) / layer.most));
+      layer.colours = layer.values.map((value) => Math.round(raw(value) * (kind === "picture" && brightest(this.model.encoder) === 1 ? 255 : 1)));
+    }
     layer.order.forEach((k) => {
-      const x = (k % width) * size, y = Math.floor(k / width) * size;
+      const pixel = Math.floor(k / channels), x = (pixel % width) * size, y = Math.floor(pixel / width) * size;
       const [left, top] = isTall ? [across / 2 - side / 2, 26] : [4, 40 + across / 2 - side / 2];
       layer.places.set(k, { x: left + x + size / 2, y: top + y + size / 2, size: size - (size > 6 ? 1 : 0) });
     });
@@ -172,11 +181,20 @@ class NetworkPicture {
       const to = squares[squares.length - dense.length + at], from = squares[squares.length - dense.length + at - 1];
       const { weights } = arrays[number], d = weights.length / to.values.length, ties = [];
       if (from.values.length !== d) return;  // columns stand between
-      for (const k of to.order) for (const j of from.order) ties.push([weights[k * d + j] * from.values[j], j, k]);
-      ties.sort((a, b) => Math.abs(b[0]) - Math.abs(a[0]));
+      let least = 0;  // what a tie must exceed: a picture has too many to sort them all
+      const largest = () => ties.sort((a, b) => Math.abs(b[0]) - Math.abs(a[0])).splice(MOST_TIES);
+      for (const k of to.order) {
+        for (const j of from.order) {
+          const value = weights[k * d + j] * from.values[j];
+          if (Math.abs(value) <= least) continue;
+          if (ties.push([value, j, k]) < 16 * MOST_TIES) continue;
+          largest();
+          least = Math.abs(ties.at(-1)[0]);
+        }
+      }
+      largest();
       const most = Math.abs(ties[0]?.[0] ?? 0);
-      for (const [value, j, k] of ties.slice(0, MOST_TIES)) {
-        if (!value) break;
+      for (const [value, j, k] of ties) {
         const a = from.places.get(j), b = to.places.get(k);
         const middle = isTall ? [a.x, (a.y + b.y) / 2, b.x, (a.y + b.y) / 2] : [(a.x + b.x) / 2, a.y, (a.x + b.x) / 2, b.y];
         picture.append(svg("path", { class: value < 0 ? "tie minus" : "tie", d: `M${a.x} ${a.y}C${middle.join(" ")} ${b.x} ${b.y}`, "stroke-width": (0.4 + 2 * Math.abs(value) / most).toFixed(2), opacity: (0.12 + 0.5 * Math.abs(value) / most).toFixed(2) }));

@@ -22,10 +22,10 @@ class OutputLayer {
     const heads = softmax ? ["class", "z", "z − max", "exp", "a", ""] : [model.isMultiLabel ? "label" : "class", "z", "a", "", "cut", "answer"];
     byId("output-hint").textContent = (softmax
       ? "Each unit’s logit z; the largest is subtracted, then exp, then all are divided by their sum: the probability a."
-      : "Each unit is a question of its own: a = 1 / (1 + exp(−z)), and yes where a exceeds the threshold, the cut. Drag it.")
+      : "Each unit is a question of its own: a = 1 / (1 + exp(−z)), and yes where the bar passes its threshold, the cut. Drag the handle.")
       + (biases ? " z is calibrated: divided by the label’s temperature, plus its bias." : temperatures[0] === 1 ? "" : ` z is calibrated: divided by the temperature ${short(temperatures[0])}.`);
     byId("output-body").append(el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Output units" },
-      el("table", {}, el("thead", {}, el("tr", {}, heads.map((name) => (name ? el("th", { scope: "col" }, name) : el("td"))))), this.table, this.foot)), this.note);
+      el("table", {}, el("thead", {}, el("tr", {}, heads.map((name) => (name ? el("th", { scope: "col", class: name === "cut" && "cut-text" }, name) : el("td"))))), this.table, this.foot)), this.note);
     if (model.n_networks > 1) {
       byId("output-body").append(el("details", { id: "each" }, el("summary", {}, `Each of the ${model.n_networks} networks`),
         el("p", { class: "hint" }, model.a_round > 1 ? "Each label has a network of its own." : "The answer is the mean of their probabilities, computed from their logits."), this.each));
@@ -36,9 +36,9 @@ class OutputLayer {
   row(k) {
     if (this.rows.has(k)) return this.rows.get(k);
     const { model } = this, softmax = model.head === "softmax";
-    const cell = () => el("td"), fill = el("span", { class: "fill" }), mark = el("span", { class: "mark" });
-    const track = el("span", { class: "track", "aria-hidden": "true" }, fill, softmax ? null : mark);
-    const parts = { z: cell(), below: cell(), exp: cell(), a: cell(), fill, mark, answer: cell() };
+    const cell = () => el("td"), fill = el("span", { class: "fill" });
+    const track = el("span", { class: "track", "aria-hidden": "true" }, fill);
+    const parts = { z: cell(), below: cell(), exp: cell(), a: cell(), fill, answer: cell() };
     const name = el("th", { scope: "row", title: model.units[k] }, model.units[k]);
     if (softmax) parts.tr = el("tr", {}, name, parts.z, parts.below, parts.exp, parts.a, el("td", { class: "bar" }, track));
     else {
@@ -46,8 +46,8 @@ class OutputLayer {
         type: "range", min: 0, max: 1, step: 0.001, value: this.thresholds[k], "aria-label": `Threshold of ${model.units[k]}`, "data-unit": k,
         oninput: (event) => { this.thresholds[k] = Number(event.target.value); this.changed(); },
       });
-      parts.cutText = cell();
-      parts.tr = el("tr", {}, name, parts.z, parts.a, el("td", { class: "bar" }, track, parts.cut), parts.cutText, parts.answer);
+      parts.cutText = el("td", { class: "cut-text" });
+      parts.tr = el("tr", {}, name, parts.z, parts.a, el("td", { class: "bar" }, el("div", { class: "cut" }, track, parts.cut)), parts.cutText, parts.answer);
     }
     this.rows.set(k, parts);
     return parts;
@@ -70,7 +70,6 @@ class OutputLayer {
         parts.tr.className = decided === k ? "chosen" : "";
       } else {
         const isYes = a > this.thresholds[k];
-        parts.mark.style.left = `${100 * this.thresholds[k]}%`;
         parts.cutText.textContent = String(Number(this.thresholds[k].toFixed(3)));
         parts.answer.textContent = isYes ? "yes" : "no";
         parts.answer.className = isYes ? "yes" : "";
@@ -116,7 +115,7 @@ class LossPanel {
     const body = byId("loss-body");
     if (model.isMultiLabel) {
       this.boxes = model.units.slice(0, MOST_UNITS).map((label, k) => el("input", { type: "checkbox", "data-label": k, onchange: changed }));
-      body.append(el("fieldset", {}, el("legend", {}, "True labels"), this.boxes.map((box, k) => el("label", {}, box, ` ${model.units[k]}`))));
+      body.append(fieldset("True labels", this.boxes.map((box, k) => el("label", {}, box, ` ${model.units[k]}`))));
     } else {
       this.select = el("select", { id: "truth", onchange: changed }, model.classes.map((name, k) => el("option", { value: k }, name)));
       body.append(el("label", {}, "True class ", this.select));
@@ -150,10 +149,9 @@ class LossPanel {
     }
     const words = head === "softmax" ? ["(max − z) + log1p(others)", "−log a"] : ["max(∓z, 0) + log1p(exp(−|z|))", "−t log a − (1 − t) log(1 − a)"];
     this.body.replaceChildren(
-      el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Losses" }, el("table", { id: "losses" },
-        el("thead", {}, el("tr", {}, ["loss of", "from the logits", "textbook", "digits lost"].map((name) => el("th", { scope: "col" }, name)))),
-        el("tbody", {}, pairs.map(([name, ours, theirs]) => el("tr", {}, el("th", { scope: "row" }, name),
-          el("td", {}, el("span", { class: "number" }, whole(ours, "float32"))), el("td", {}, withLost(theirs, ours, "float32")), el("td", {}, lostInWords(theirs, ours, "float32"))))))),
+      el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Losses" }, el("table", { id: "losses", class: "stacked" },
+        el("thead", {}, el("tr", {}, ["loss of", ...BOTH_WAYS].map((name) => el("th", { scope: "col" }, name)))),
+        el("tbody", {}, pairs.map(([name, ours, theirs]) => bothWays(name, ours, theirs, "float32"))))),
       el("p", { class: "hint" }, `From the logits: ${words[0]}. Textbook: ${words[1]}, of the float32 probability. Digits it has lost are red and underlined.`),
     );
   }

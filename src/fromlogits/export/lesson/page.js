@@ -72,9 +72,19 @@ function lostInWords(found, truth, type) {
   return lost >= held ? "all" : `${lost.toFixed(1)} of ${held.toFixed(1)}`;
 }
 
+const BOTH_WAYS = ["from the logits", "textbook", "digits lost"];
+
+// A table's row: a value from the logits, the textbook's with what it lost marked, and how much that is.
+function bothWays(name, ours, theirs, type) {
+  const cells = [el("span", { class: "number" }, whole(ours, type)), withLost(theirs, ours, type), lostInWords(theirs, ours, type)];
+  return el("tr", {}, el("th", { scope: "row" }, name), cells.map((cell, at) => el("td", { "data-name": BOTH_WAYS[at] }, cell)));
+}
+
+const fieldset = (legend, labels) => el("fieldset", {}, el("legend", {}, legend), el("div", {}, labels));
+
 // Radio buttons of a choice; `changed` is given the key.
 function radios(legend, name, choices, chosen, changed) {
-  return el("fieldset", {}, el("legend", {}, legend), Object.entries(choices).map(([key, words]) =>
+  return fieldset(legend, Object.entries(choices).map(([key, words]) =>
     el("label", {}, el("input", { type: "radio", name, value: key, checked: key === chosen, onchange: () => changed(key) }), ` ${words}`)));
 }
 

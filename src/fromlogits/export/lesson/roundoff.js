@@ -14,10 +14,10 @@ function buildRoundoff(model) {
   const digits = (x) => markedFrom(x.toFixed(18), Math.abs(x - 2 / 10000));
   body.append(
     el("p", {}, "Two ways to one number. The second goes through numbers near 1, which have no room for its last digits:"),
-    el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "One number in two ways" }, el("table", { id: "two-ways" },
+    el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "One number in two ways" }, el("table", { id: "two-ways", class: "stacked" },
       el("thead", {}, el("tr", {}, ["", "float64", "float32"].map((name) => (name ? el("th", { scope: "col" }, name) : el("td"))))),
       el("tbody", {}, [["2/10000", "quotient"], ["(1 + 1/10000) − (1 − 1/10000)", "difference"]].map(([name, way]) =>
-        el("tr", {}, el("th", { scope: "row" }, name), ["float64", "float32"].map((type) => el("td", { class: "number", "data-type": type, "data-way": way }, digits(ways[type][way])))))))),
+        el("tr", {}, el("th", { scope: "row" }, name), ["float64", "float32"].map((type) => el("td", { class: "number", "data-name": type, "data-type": type, "data-way": way }, el("span", {}, digits(ways[type][way]))))))))),
     el("p", {}, "A probability near 1 is such a number. A loss computed from it has lost what the logits still knew:"),
   );
   const state = { question: "yes", type: "float32", what: "loss", z: 5 };
@@ -56,7 +56,7 @@ function buildRoundoff(model) {
     const made = chart({
       title: `${what} over z: from the logits and textbook`, xs: [-span, span], ys: [lowest, type === "float32" ? 1e5 : 1e20], isLog: true, x: "z",
       curves: [{ points: zs.map((x, at) => [x, ours[at]]), kind: "ours broad" }, { points: zs.map((x, at) => [x, theirs[at]]), kind: "theirs" }],
-      marks: [{ x: z, kind: "here" }],
+      marks: [{ x: z, kind: "here" }], right: 36,
       xTicks: type === "float32" ? [-100, -50, 0, 50, 100] : [-800, -400, 0, 400, 800],
     });
     for (const [kind, words] of [["0", "0"], ["inf", "∞"], ["NaN", "NaN"]]) {  // where the textbook's is no number
@@ -67,13 +67,13 @@ function buildRoundoff(model) {
         if (isSo && last === null) path += `M${made.X(x).toFixed(1)} ${y}`;
         if (isSo) { path += `L${made.X(x).toFixed(1)} ${y}`; last = x; } else last = null;
       });
-      if (path) made.picture.append(svg("path", { class: "broken", d: path }), svg("text", { x: made.width - 8, y: y + 4 }, words));
+      if (path) made.picture.append(svg("path", { class: "broken", d: path }), svg("text", { x: made.width - made.right + 6, y: y + 4 }, words));
     }
     picture.replaceChildren(made.picture);
     const at = f.round(z), pairs = [["loss", q.ours(at, f), q.theirs(at, f)], ["gradient by z", q.ourGradient(at, f), q.theirGradient(at, f)]];
-    table.replaceChildren(el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "At this z" }, el("table", { id: "at-z" },
-      el("thead", {}, el("tr", {}, [`at z = ${minus(String(z))}`, "from the logits", "textbook", "digits lost"].map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", {}, pairs.map(([name, our, their]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, el("span", { class: "number" }, whole(our, type))), el("td", {}, withLost(their, our, type)), el("td", {}, lostInWords(their, our, type))))))));
+    table.replaceChildren(el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "At this z" }, el("table", { id: "at-z", class: "stacked" },
+      el("thead", {}, el("tr", {}, [`at z = ${minus(String(z))}`, ...BOTH_WAYS].map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, pairs.map(([name, our, their]) => bothWays(name, our, their, type))))));
     const key = [question, type].join();
     if (!failures.has(key)) failures.set(key, [-1, 1].map((side) => firstFailures(q.theirs, side, type)));
     const said = failures.get(key).flatMap((found) => Object.entries(found)).map(([kind, first]) => `${kind === "inf" ? "∞" : kind} from z = ${fixed(first, 2)}`);

@@ -14,7 +14,7 @@ function buildTraining(model) {
     if (!values.length) return;
     const low = Math.min(...values), high = Math.max(...values), isOnLog = isLog && low > 0 && high / low > 5;
     const ys = isOnLog ? [low * 0.8, high * 1.2] : [Math.min(low, isLog ? 0 : low) - (high - low) * 0.02, high + (high - low) * 0.05 + 1e-9];
-    charts.append(el("figure", {}, chart({ title, xs: [1, last], ys, isLog: isOnLog, x: "epoch", curves: sets, marks }).picture, el("figcaption", {}, title)));
+    charts.append(el("figure", {}, el("figcaption", {}, title), chart({ title, xs: [1, last], ys, isLog: isOnLog, x: "epoch", curves: sets, marks }).picture));
   };
   const best = isOne && plan.early_stopping ? curves[0].epochs.find(([epoch]) => epoch === curves[0].best) : null;
   panel("loss on the training rows, in nats a row", losses.map((points) => ({ points, kind: `ours${thin}` })), [], true);
