@@ -33,14 +33,16 @@ if TYPE_CHECKING:
     from ..model import Model
 
 SCRIPTS = (
-    "numbers.js", "network.js", "encoders.js", "page.js", "input.js", "drawing.js", "output_layer.js", "charts.js",
-    "roundoff.js", "training.js", "main.js",
+    "numbers.js", "network.js", "encoders.js", "page.js", "input.js", "drawing.js", "scene.js", "stage.js",
+    "output_layer.js", "charts.js", "roundoff.js", "training.js", "main.js",
 )  # fmt: skip
 """In the order in which they stand in the page's one script."""
 LAYERS = ("periodic", "piecewise", "embedding", "scaling", "dense")
 """What network.js can compute."""
 MOST_BYTES = 64_000_000
 """Of weights: a browser holds them three times."""
+SCENES = (32, 32, 3), {"car", "bus", "pedestrian"}
+"""Shape and labels of the example scenes: what scene.js can draw."""
 MOST_EPOCHS, MOST_CURVES = 400, 20
 """Of a training; more make no other picture."""
 
@@ -138,6 +140,7 @@ def described(model: Model) -> dict[str, Any]:
         "training": _training(model),
         "plan": model.plan.to_json(),
         "examples": _examples(model),
+        "has_scenes": _has_scenes(model),
         "versions": model.versions,
         "parameters": base64.b64encode(parameters).decode(),
     }
@@ -229,6 +232,13 @@ def _plain(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain_list(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [_plain(row) for row in rows]
+
+
+def _has_scenes(model: Model) -> bool:
+    """Whether it answers what the example scenes are asked: any of these labels, of pictures of that shape."""
+    shape, labels = SCENES
+    is_asked = model.target.task == "multi-label" and {_text(name) for name in model.target.classes} == labels
+    return is_asked and model.encoder.schema.picture_shape == shape and model.encoder.kind == "picture"
 
 
 def _examples(model: Model) -> dict[str, Any] | None:

@@ -22,9 +22,22 @@ function buildInput(model, given) {
     const most = shape[2] === 3 ? (brightest(encoder) === 16 ? 255 : brightest(encoder)) : brightest(encoder);
     if (shape[2] === 3) {
       const pad = paintingPad(shape, most, (values) => attempt(() => given(Array.from(values), null)));
+      const painting = el("div", {}, el("p", { class: "hint" }, "Take an example and paint over it: the output layer moves as you paint."), pad.canvas, pad.tools);
       put = pad.put;
-      body.append(el("p", { class: "hint" }, "Take an example and paint over it: the output layer moves as you paint."), pad.canvas, pad.tools);
       start = () => take(Array(schema.n_features).fill(Math.round(-encoder.shift / encoder.scale)));
+      if (model.has_scenes) {
+        const stage = sceneStage(model.classes, (values, truth) => attempt(() => { given(values, truth); pad.put(values); }));
+        const turn = (isPainted) => {
+          [painting.hidden, stage.parts.hidden] = [!isPainted, isPainted];
+          body.querySelector(`[name=way][value=${isPainted ? "paint" : "move"}]`).checked = true;
+        };
+        const choice = radios("Picture", "way", { move: "move objects", paint: "paint on it" }, "move", (way) => { turn(way === "paint"); if (way === "move") stage.told(); });
+        put = (values) => { turn(true); pad.put(values); };
+        body.append(choice, stage.parts);
+        painting.hidden = true;
+        start = stage.told;
+      }
+      body.append(painting);
     } else {
       const seen = el("canvas", { class: "seen grey", id: "seen", role: "img", "aria-label": "What the network sees" });
       const pad = drawingPad((strokes) => {
@@ -47,7 +60,7 @@ function buildInput(model, given) {
         show(canvas, values, shape, most);
         return el("li", {}, el("button", { type: "button", "aria-label": `Example: ${name} (row ${row})`, title: name, onclick: () => take(values, truth) }, canvas));
       })));
-      start = () => take(rows[Math.min(6, rows.length - 1)][1], rows[Math.min(6, rows.length - 1)][2]);
+      if (!model.has_scenes) start = () => take(rows[Math.min(6, rows.length - 1)][1], rows[Math.min(6, rows.length - 1)][2]);
     }
   } else {
     const form = buildForm(model, (values) => take(values));

@@ -57,5 +57,5 @@ start();
 byId("each")?.addEventListener("toggle", refresh);
 // For the console, and for tests: a row of raw values in, all numbers out.
 globalThis.lesson = {
-  model, given, run: (values) => model.run(values), values: () => state.values, firstFailures, QUESTIONS, FLOATS, twoWays,
+  model, given, run: (values) => model.run(values), values: () => state.values, firstFailures, QUESTIONS, FLOATS, twoWays, painted, pixelsOf,
 };
