@@ -43,12 +43,15 @@ function whole(x, type) {
   return minus(size < 1e-4 || size >= 1e9 ? x.toExponential(digits - 1) : x.toPrecision(digits));
 }
 
+// To the tenth of a digit that is shown.
+const isAll = (lost, type) => lost > FLOATS[type].held - 0.05;
+
 // A number, its digits marked from the first that is not the truth's.
 function withLost(found, truth, type) {
   const text = whole(found, type);
   const lost = digitsLost(found, truth, type);
   if (lost < 0.5) return el("span", { class: "number" }, text);
-  if (lost >= FLOATS[type].held) return el("span", { class: "number" }, el("span", { class: "lost" }, text));
+  if (isAll(lost, type)) return el("span", { class: "number" }, el("span", { class: "lost" }, text));
   return el("span", { class: "number" }, markedFrom(text, Math.abs(found - truth)));
 }
 
@@ -69,7 +72,7 @@ function markedFrom(text, error) {
 function lostInWords(found, truth, type) {
   const { held } = FLOATS[type], lost = digitsLost(found, truth, type);
   if (lost < 0.05) return "none";
-  return lost >= held ? "all" : `${lost.toFixed(1)} of ${held.toFixed(1)}`;
+  return isAll(lost, type) ? "all" : `${lost.toFixed(1)} of ${held.toFixed(1)}`;
 }
 
 const BOTH_WAYS = ["from the logits", "textbook", "digits lost"];
