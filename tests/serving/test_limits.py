@@ -17,6 +17,7 @@ import pytest
 from starlette.requests import Request
 
 from fromlogits.serving.limits import Limits, Workplace
+from fromlogits.serving.models import Served
 from fromlogits.serving.refusals import Refused
 from tests.serving.running import JSON, Kind, Running, ask, serving
 
@@ -200,3 +201,18 @@ def test_work_that_can_not_be_stopped_keeps_its_place_until_it_is_done() -> None
         workplace.close()
 
     asyncio.run(scene())
+
+
+def test_brief_work_is_done_at_once_and_other_work_on_a_thread(kinds: dict[str, Kind]) -> None:
+    async def scene() -> None:
+        workplace = Workplace(Limits())
+        here = threading.current_thread()
+        for body, is_brief in ((b"abc", True), (b"abcd", False)):
+            worker = await workplace.answer(request_of(body), lambda body: threading.current_thread(), brief_bytes=4)
+            assert (worker is here) == is_brief
+        workplace.close()
+
+    asyncio.run(scene())
+    model = Served.open(str(kinds["numbers"].path))
+    products = model.classifier.network_.n_parameters
+    assert 0 < model.brief_bytes / 3 * 2 * products < 2e7  # about a millisecond at the worst, one byte a value

@@ -84,7 +84,7 @@ class Inference:
             answer = model.answer(features_of(tensors, model))
             return len(answer), _response(answer, model, asked, name)
 
-        n_rows, response = await self.workplace.answer(request, work)
+        n_rows, response = await self.workplace.answer(request, work, model.brief_bytes)
         self.metrics.rows.labels(model.name).inc(n_rows)
         return response
 

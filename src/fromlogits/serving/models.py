@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from ..errors import InputError
 from ..opening import open_model
 
 DIGEST_BYTES, VERSION_CHARACTERS = 32, 12
+MOST_BRIEF_BYTES = 65_536
+BRIEF_PRODUCTS = 5_000_000
+VALUE_PRODUCTS = 1000
+"""As many as writing a probability takes the time of."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,16 @@ class Served:
             None if sets is None else sets.of(logits_nc, coverage),
             notes,
         )
+
+    @cached_property
+    def brief_bytes(self) -> int:
+        """The body, of JSON or tensors, whose rows can't take longer than BRIEF products and MOST_BRIEF_BYTES to read.
+
+        A value takes a byte at least, so a body has one row for as many bytes as there are columns, at most.
+        """
+        network = self.classifier.network_
+        products = network.n_parameters * len(self.classifier.members_) + VALUE_PRODUCTS * len(self.classes)
+        return min(MOST_BRIEF_BYTES, self.classifier.n_features_in_ * (BRIEF_PRODUCTS // products))
 
     @property
     def is_multi_label(self) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,9 +14,10 @@ from ..errors import InputError, nearest
 from . import files, pictures, records
 from .limits import Workplace
 from .metrics import Metrics
-from .models import Answer, Served
-from .refusals import Refused, as_json
+from .models import Served
+from .refusals import Refused, json_response
 from .strict_json import parsed
+from .writing import Writer
 
 JSON = "application/json"
 ASKED = ("logits", "coverage")
@@ -29,9 +29,11 @@ class Predict:
 
     def __init__(self, models: Mapping[str, Served], workplace: Workplace, metrics: Metrics) -> None:
         self.models, self.workplace, self.metrics = models, workplace, metrics
+        self.writers = {name: Writer(model) for name, model in models.items()}
 
     async def predict(self, request: Request) -> Response:
         model = found(self.models, request.path_params["name"])
+        write = self.writers[model.name]
         content_type, charset = _content_type(request.headers.get("content-type", ""))
         said = _said(request, files.OPTIONS if content_type in files.FORMS else ())
         wants_logits = _yes_or_no("logits", said.get("logits", "false"))
@@ -42,9 +44,10 @@ class Predict:
                 features, notes = self._features(body, content_type, charset, said, model, until)
                 self.workplace.limits.check_rows(len(features))
                 answer = model.answer(features, coverage)
-            return len(answer), as_json(_as_objects(answer, model, notes, wants_logits=wants_logits))
+            return len(answer), json_response(write(answer, notes, wants_logits=wants_logits))
 
-        n_rows, response = await self.workplace.answer(request, work)
+        brief = model.brief_bytes if content_type == JSON else 0
+        n_rows, response = await self.workplace.answer(request, work, brief)
         self.metrics.rows.labels(model.name).inc(n_rows)
         return response
 
@@ -117,22 +120,3 @@ def _coverage(text: str) -> float:
         return checked_coverage(float(text))
     except ValueError:  # InputError is one
         raise InputError(f"coverage must be a number between 0 and 1, as in 0.9; got {text!r}.") from None
-
-
-def _as_objects(answer: Answer, model: Served, notes: tuple[str, ...], *, wants_logits: bool) -> dict[str, Any]:
-    names, logit_names = [str(name) for name in model.classes], [str(name) for name in model.logit_classes]
-    rows: list[dict[str, Any]] = []
-    for row, decided in enumerate(answer.decided if model.is_multi_label else answer.decided.tolist()):
-        entry: dict[str, Any] = {"labels": _chosen(model, decided)} if model.is_multi_label else {"label": decided}
-        entry["probabilities"] = dict(zip(names, answer.probabilities_nk[row], strict=True))
-        if answer.sets_nk is not None:
-            entry["set"] = _chosen(model, answer.sets_nk[row])
-        if wants_logits:
-            entry["logits"] = dict(zip(logit_names, answer.logits_nc[row], strict=True))
-        rows.append(entry)
-    said = list(dict.fromkeys(f"{note.rstrip('.')}." for note in (*notes, *answer.notes)))
-    return {"predictions": rows, **({"notes": said} if said else {})}
-
-
-def _chosen(model: Served, flags_k: Any) -> list[Any]:
-    return [model.classes[place] for place in np.flatnonzero(flags_k)]

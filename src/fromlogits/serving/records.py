@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -35,13 +37,14 @@ def features_of(rows: Any, model: Served) -> tuple[NDArray[np.float64] | Table, 
     if not isinstance(rows, list) or not rows:
         raise InputError(f'"rows" must be a list with an object for each row; it is {brief(rows)}.')
     names = model.columns
-    if all(type(row) is dict for row in rows):
+    kinds = {*map(type, rows)}
+    if kinds == {dict}:
         if names is None:
             width = model.classifier.n_features_in_
             raise InputError(f"the model's columns have no names; a row must be a list of its {width} numbers.")
         notes = _check_names(rows, names, model)
         values = [[row[name] for name in names] for row in rows]
-    elif all(type(row) is list for row in rows):
+    elif kinds == {list}:
         if names is not None and not model.is_numeric:
             raise InputError(f"a row must be an object with the columns {shown(names)}; row 0 is {brief(rows[0])}.")
         values, notes = rows, ()
@@ -79,21 +82,25 @@ def _check_names(rows: list[dict[str, Any]], names: tuple[str, ...], model: Serv
 
 
 def _check_width(rows: list[list[Any]], width: int) -> None:
-    for number, row in enumerate(rows):
-        if len(row) != width:
-            raise InputError(
-                f"a row must have {width} values, as many as the model has columns; row {number} has {len(row)}."
-            )
+    if {*map(len, rows)} != {width}:
+        number, row = next((number, row) for number, row in enumerate(rows) if len(row) != width)
+        raise InputError(
+            f"a row must have {width} values, as many as the model has columns; row {number} has {len(row)}."
+        )
 
 
 def _matrix(values: list[list[Any]]) -> NDArray[np.float64] | None:
     """Finite numbers, NaN for null; None where there is anything else, for which the columns find the words."""
-    if not {kind for row in values for kind in map(type, row)} <= NUMBERS:
+    flat = [*chain.from_iterable(values)]
+    kinds = {*map(type, flat)}
+    if not kinds <= NUMBERS:
         return None
     try:
-        matrix = np.array(values, np.float64)
+        # Not np.array(values): it asks of every value what it is, and takes three times as long.
+        numbers: Any = struct.pack(f"{len(flat)}d", *flat) if type(None) not in kinds else np.array(flat, np.float64)
     except OverflowError:
         return None
+    matrix = np.frombuffer(numbers).reshape(len(values), -1)
     large = matrix[np.abs(matrix) > EXACT_INTEGERS]
     if not len(large):
         return matrix

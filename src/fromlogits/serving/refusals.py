@@ -32,7 +32,10 @@ class Refused(Exception):
 
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """NumPy's arrays and numbers are welcome; a float32 is the shortest decimal that gives it back."""
-    body = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    return json_response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, headers)
+
+
+def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(body, status, headers, media_type="application/json")
 
 
