@@ -14,6 +14,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from ..data import duck
 from ..errors import InputError
 from .connections import connections
 from .guard import MIN_CHARACTERS
@@ -100,6 +101,7 @@ def serve(app: ASGIApp, listening: socket.socket, limits: Limits, started: Calla
     Args:
         started: called when requests are taken.
     """
+    duck.keep()
     config = uvicorn.Config(
         app,
         http=connections(limits.timeout_s),
