@@ -131,9 +131,16 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """A server driven by the HTTP clients of Triton and KServe, unmodified."""
+    """A server driven by the HTTP clients of Triton and KServe, unmodified, and asked by schemathesis what it says."""
     session.install(package("[test]"), *group("clients"))
     session.run("pytest", "tests/serving", *session.posargs)
+
+
+@nox.session
+def siege(session: nox.Session) -> None:
+    """A server under 100,000 mixed requests, one in twenty malformed or cut off. `-- --count 5000`: fewer."""
+    session.install(package("[test]"))
+    session.run("python", "-m", "tests.serving.siege", *session.posargs)
 
 
 @nox.session
