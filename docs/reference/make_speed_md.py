@@ -182,13 +182,25 @@ def over_http(report: Found) -> Iterator[str]:
     yield "## Over HTTP"
     yield ""
     yield measured_on(report)
-    yield f"Requests of one row of 30 numbers as JSON, layers {'-'.join(map(str, report['layers']))}, from clients on the same cores; median of {report['rounds']} rounds, lowest and highest in brackets. The classifier alone takes {report['alone_us']:.0f} µs for the row."
+    yield f"On loopback, server and clients on the same cores; JSON is rows of 30 numbers for layers {'-'.join(map(str, report['layers']))}. The other service is [what one writes](../../benchmarks/onnx_service.py) with FastAPI and ONNX Runtime, of the same model by `fromlogits export`, and gets the same bodies. Median of {report['rounds']} rounds, lowest and highest in brackets."
     yield ""
-    yield "| | clients | requests a second | median, ms | 99th percentile, ms |"
-    yield "|---|---|---|---|---|"
-    for who, found in report["servers"].items():
-        for n_clients, row in found.items():
-            yield f"| {who} | {n_clients} | {spread(row['requests_per_s'], ',.0f')} | {spread(row['p50_ms'])} | {spread(row['p99_ms'])} |"
+    yield "| | | requests a second | rows a second | median, ms | 99th percentile, ms |"
+    yield "|---|---|---|---|---|---|"
+    for what, by_server in report["load"].items():
+        for who, row in by_server.items():
+            yield f"| {what} | {who} | {spread(row['requests_per_s'], ',.4g')} | {row['rows_per_s']['median']:,.0f} | {spread(row['p50_ms'])} | {spread(row['p99_ms'])} |"
+    yield ""
+    for what, by_server in report["load"].items():
+        medians = {who: row["rows_per_s"]["median"] for who, row in by_server.items()}
+        if len(medians) > 1:
+            ours, other = medians.values()
+            yield f"- {what}: {ours / other:.2f} times the other service's rows a second."
+        else:
+            [ours] = medians.values()
+            for units, alone in report["alone_rows_per_s"].items():
+                if units in what:
+                    yield f"- {what}: {ours / alone['median']:.0%} of the {alone['median']:,.0f} rows a second of `predict_proba` with all cores and no server."
+    yield f"- From the start of `fromlogits serve` with three models to its first answer: {spread(report['start_s'])} s."
 
 
 PARTS: dict[str, Callable[[Found], Iterator[str]]] = {
