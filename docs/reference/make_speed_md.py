@@ -192,14 +192,12 @@ def over_http(report: Found) -> Iterator[str]:
     yield ""
     for what, by_server in report["load"].items():
         medians = {who: row["rows_per_s"]["median"] for who, row in by_server.items()}
-        if len(medians) > 1:
-            ours, other = medians.values()
+        ours = medians.pop("fromlogits serve")
+        for other in medians.values():
             yield f"- {what}: {ours / other:.2f} times the other service's rows a second."
-        else:
-            [ours] = medians.values()
-            for units, alone in report["alone_rows_per_s"].items():
-                if units in what:
-                    yield f"- {what}: {ours / alone['median']:.0%} of the {alone['median']:,.0f} rows a second of `predict_proba` with all cores and no server."
+        for units, alone in report["alone_rows_per_s"].items():
+            if units in what:
+                yield f"- {what}: {ours / alone['median']:.0%} of the {alone['median']:,.0f} rows a second of `predict_proba` with all cores and no server."
     yield f"- From the start of `fromlogits serve` with three models to its first answer: {spread(report['start_s'])} s."
 
 
