@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
 import ipaddress
 from collections.abc import Sequence
@@ -49,6 +50,7 @@ class Guard:
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1"), self.token)
 
 
+@functools.lru_cache(64)  # a client's Host is the same in all of its requests
 def is_of_this_machine(host: str) -> bool:
     """Whether a Host header is a loopback name or address, whatever its port."""
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host

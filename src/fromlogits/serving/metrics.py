@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 import traceback
@@ -42,6 +43,10 @@ class Metrics:
         for model in models.values():
             info.labels(model.name, model.version).set(1)
 
+    def of_request(self, endpoint: str, model: str, code: int) -> tuple[Counter, Histogram]:
+        """What counts a request of this kind, and its seconds."""
+        return self.requests.labels(endpoint, model, str(code)), self.seconds.labels(endpoint)
+
     async def page(self, request: Request) -> Response:
         """GET /metrics"""
         return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
@@ -52,6 +57,7 @@ class Counted:
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
+        self._counters = functools.cache(metrics.of_request)  # of our own words alone, so there are few
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,5 +78,6 @@ class Counted:
         # Only what we know ourselves becomes a label: a stranger's paths would fill the memory.
         endpoint = getattr(scope.get("endpoint"), "__name__", OTHER)
         name = scope.get("path_params", {}).get("name", "")
-        self.metrics.requests.labels(endpoint, name if name in self.metrics.models else "", str(code)).inc()
-        self.metrics.seconds.labels(endpoint).observe(time.perf_counter() - start)
+        requests, seconds = self._counters(endpoint, name if name in self.metrics.models else "", code)
+        requests.inc()
+        seconds.observe(time.perf_counter() - start)
