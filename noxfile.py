@@ -18,6 +18,7 @@ nox.options.error_on_external_run = True
 ROOT = Path(__file__).parent
 INSTALL_LIMIT_MB = 150
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PAGES = ["tests/serving/test_lesson_page.py"]
 CPP = sorted(str(path.relative_to(ROOT)) for room in ("core", "bindings") for path in (ROOT / room).rglob("*.[ch]*"))
 
 
@@ -152,14 +153,14 @@ def onnx(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """As onnx, and the lesson page in headless Chromium (Debian: chromium, chromium-driver); with npm axe-core."""
+    """As onnx, and every page in headless Chromium (Debian: chromium, chromium-driver); with npm axe-core."""
     session.install(package("[test,onnx]"), *group("onnx"), *group("browser"))
     environment = {"FROMLOGITS_BROWSER_TESTS": "1"}
     if shutil.which("npm"):
         folder = session.create_tmp()
         session.run("npm", "install", "--silent", "--no-save", "--prefix", folder, "axe-core@4.14.1", external=True)
         environment["FROMLOGITS_AXE"] = str(Path(folder).resolve() / "node_modules" / "axe-core" / "axe.min.js")
-    session.run("pytest", "tests/export", *session.posargs, env=environment)
+    session.run("pytest", "tests/export", *PAGES, *session.posargs, env=environment)
 
 
 @nox.session

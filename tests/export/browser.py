@@ -1,4 +1,4 @@
-"""A headless Chromium with a lesson page in it; the tests skip, and say why, where there is none."""
+"""A headless Chromium with a page in it; the tests skip, and say why, where there is none."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def needs_a_browser() -> pytest.MarkDecorator:
 
 
 @contextmanager
-def opened(path: Path, width: int = 1200, *, is_dark: bool = False) -> Iterator[Any]:
-    """The driver of a browser that shows the page; at the end no error may stand in its console."""
+def opened(page: Path | str, width: int = 1200, *, is_dark: bool = False) -> Iterator[Any]:
+    """The driver of a browser that shows the page, of a file or an address; at the end its console has no error."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -51,7 +51,7 @@ def opened(path: Path, width: int = 1200, *, is_dark: bool = False) -> Iterator[
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         theme = [{"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}]
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": theme})
-        driver.get(path.as_uri())
+        driver.get(page if isinstance(page, str) else page.as_uri())
         yield driver
         errors = [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
         assert errors == []

@@ -7,12 +7,9 @@ Nothing is loaded from elsewhere, and a policy in the page lets nothing but its 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +23,9 @@ from ..data.encodings.moment import Moment
 from ..data.encodings.number import Number
 from ..data.encodings.scale import Scale
 from ..errors import InputError
+from . import html
 from .base import Exported, Format
+from .html import Page, inert
 
 if TYPE_CHECKING:
     from ..classifier import Classifier
@@ -45,6 +44,7 @@ SCENES = (32, 32, 3), {"car", "bus", "pedestrian"}
 """Shape and labels of the example scenes: what scene.js can draw."""
 MOST_EPOCHS, MOST_CURVES = 400, 20
 """Of a training; more make no other picture."""
+BELOW = "One file, made by <code>fromlogits export</code>; it loads nothing, sends nothing and keeps nothing."
 
 
 class Lesson(Format):
@@ -65,42 +65,31 @@ class Lesson(Format):
 
 def page(model: Model) -> str:
     """The whole page; InputError for a model that it can't run."""
-    style, script = _file("style.css"), "\n".join(_file(name) for name in SCRIPTS)
-    script = f'"use strict";\n(() => {{\n{script}\n}})();\n'
-    policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none';"
-        " form-action 'none'"
-    )
-    whole = _file("page.html")
-    for name, text in {"policy": policy, "style": style, "script": script, "model": inert(described(model))}.items():
-        before, mark, after = whole.partition(f"{{{{{name}}}}}")
-        assert mark, name
-        whole = before + text + after
-    return whole
+    return of(described(model)).text
 
 
-@cache
+def of(
+    told: Mapping[str, Any], *, scripts: Sequence[str] = (), above: str = "", below: str = BELOW, asks: bool = False
+) -> Page:
+    """The page of what was described.
+
+    Args:
+        scripts: more of them, before the last.
+        above, below: HTML that says where the page is from, at its top and its end.
+        asks: whether a script asks the server that the page came from.
+    """
+    *first, last = (_file(name) for name in SCRIPTS)
+    parts = {"above": above, "below": below, "model": inert(told)}
+    return html.page(_file("page.html"), _file("style.css"), [*first, *scripts, last], parts, asks_its_server=asks)
+
+
 def _file(name: str) -> str:
-    return (resources.files(__package__) / "lesson" / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def inert(value: Any) -> str:
-    """JSON that no HTML parser sees a tag in, whatever texts are in it."""
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return html.part(__package__, f"lesson/{name}")
 
 
 def described(model: Model) -> dict[str, Any]:
-    """All that the page shows and computes by."""
-    network, schema = model.network, model.encoder.schema
-    layers = network.to_json()["layers"]
-    if unknown := [layer["kind"] for layer in layers if layer["kind"] not in LAYERS]:
-        raise InputError(f"the lesson page can't compute the layer {unknown[0]!r}; it knows {', '.join(LAYERS)}.")
-    size = 4 * network.n_parameters * len(model.trained)
+    """All that the page shows and computes by; InputError for what it can't compute or hold."""
+    told, size = outlined(model), n_bytes(model)
     if size > MOST_BYTES:
         raise InputError(
             f"the weights take {size / 1e6:,.0f} MB; a lesson page holds {MOST_BYTES / 1e6:,.0f} MB at most, so that a"
@@ -112,7 +101,22 @@ def described(model: Model) -> dict[str, Any]:
         for layer in one.parameters
         for array in layer
     )
+    return {**told, "parameters": base64.b64encode(parameters).decode()}
+
+
+def n_bytes(model: Model) -> int:
+    """Of its weights."""
+    return 4 * model.network.n_parameters * len(model.trained)
+
+
+def outlined(model: Model) -> dict[str, Any]:
+    """All that the page shows and computes by but the weights."""
+    network, schema = model.network, model.encoder.schema
+    layers = network.to_json()["layers"]
+    if unknown := [layer["kind"] for layer in layers if layer["kind"] not in LAYERS]:
+        raise InputError(f"the lesson page can't compute the layer {unknown[0]!r}; it knows {', '.join(LAYERS)}.")
     return {
+        "computed": "here",
         "task": model.target.task,
         "head": model.head,
         "classes": [_text(name) for name in model.target.classes],
@@ -142,7 +146,6 @@ def described(model: Model) -> dict[str, Any]:
         "examples": _examples(model),
         "has_scenes": _has_scenes(model),
         "versions": model.versions,
-        "parameters": base64.b64encode(parameters).decode(),
     }
 
 

@@ -18,6 +18,7 @@ from .metrics import Counted, Metrics
 from .models import Served
 from .predict import Predict
 from .refusals import HANDLERS
+from .sign_in import AT, Session, SignIn
 
 
 def application(models: Mapping[str, Served], limits: Limits, token: str | None) -> ASGIApp:
@@ -27,6 +28,7 @@ def application(models: Mapping[str, Served], limits: Limits, token: str | None)
     infer = Inference(_core.version(), models, workplace, metrics)
     predict = Predict(models, workplace, metrics)
     document = openapi.document(_core.version(), models, limits, has_token=token is not None)
+    session = None if token is None else Session(token)
     routes = [
         Route("/v1/models/{name}/predict", predict.predict, methods=["POST"]),
         Route("/v2", infer.server_metadata),
@@ -44,6 +46,7 @@ def application(models: Mapping[str, Served], limits: Limits, token: str | None)
         ),
         Route("/metrics", metrics.page),
         *pages.routes(models, document),
+        *([] if session is None else [Route(AT, SignIn(session, workplace).sign_in, methods=["POST"])]),
     ]
 
     @asynccontextmanager
@@ -53,4 +56,4 @@ def application(models: Mapping[str, Served], limits: Limits, token: str | None)
 
     app = Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=lifespan)
     app.router.redirect_slashes = False
-    return Counted(Guard(app, token), metrics)
+    return Counted(Guard(app, session), metrics)

@@ -69,6 +69,10 @@ class NetworkPicture {
     this.box = el("div");
     this.chosen = 0;
     const body = byId("network-body");
+    if (!model.networks.length) {
+      byId("network-hint").textContent = `${model.why} What comes out of the last layer stands under “The output layer”.`;
+      this.box.append(el("ol", {}, this.names.map(({ name, shape }) => el("li", {}, `${name}: ${shape}`))));
+    }
     if (model.n_networks > 1) {
       const names = Array.from({ length: model.n_networks }, (_, n) => (model.a_round > 1 ? `${n + 1}: ${model.units[n % model.a_round]}` : String(n + 1)));
       const select = el("select", { id: "which", onchange: () => { this.chosen = Number(select.value); this.draw(); } }, names.map((name, n) => el("option", { value: n }, name)));
@@ -95,7 +99,7 @@ class NetworkPicture {
 
   draw() {
     const { model, result } = this, wide = this.box.clientWidth;
-    if (!result || !wide) return;
+    if (!result?.layers || !wide) return;
     const outputs = [Array.from(result.features), ...result.layers[this.chosen].map((values) => Array.from(values))];
     const titles = [{ name: "input", shape: count(model.encoder.width, "feature") }, ...this.names];
     const isTall = wide < 640, n = outputs.length;

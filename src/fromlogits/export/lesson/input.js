@@ -5,7 +5,7 @@ const MOST_FIELDS = 80;
 // `given` takes the values, the true classes if they are known, and where the row is from.
 function buildInput(model, given) {
   const { schema, encoder, examples } = model, body = byId("input-body"), shape = schema.picture_shape;
-  const problem = el("p", { class: "problem", role: "alert" });
+  const problem = el("p", { class: "problem", id: "problem", role: "alert" });
   const attempt = (work) => {
     try {
       problem.textContent = "";

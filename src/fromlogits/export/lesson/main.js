@@ -1,6 +1,7 @@
 // The page comes alive.
 
-const model = new Model(JSON.parse(byId("model").textContent));
+const told = JSON.parse(byId("model").textContent);
+const model = new MODELS[told.computed](told);
 const state = { values: null, result: null };
 const output = new OutputLayer(model, refresh);
 const losses = new LossPanel(model, refresh);
@@ -31,7 +32,19 @@ function refresh() {
 }
 
 function given(values, truth) {
-  state.result = model.run(values);
+  const result = model.run(values);
+  if (!(result instanceof Promise)) {
+    shown(values, truth, result);
+    return;
+  }
+  result.then((found) => { if (found) shown(values, truth, found); }, (error) => {
+    if (!(error instanceof BadValue)) throw error;
+    byId("problem").textContent = error.message;
+  });
+}
+
+function shown(values, truth, result) {
+  state.result = result;
   state.values = values;
   if (truth) losses.set(truth);
   refresh();

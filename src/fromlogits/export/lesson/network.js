@@ -191,6 +191,9 @@ class Model {
   }
 }
 
+// By what `computed` says: where the forward pass takes place.
+const MODELS = { here: Model };
+
 const largest = (values) => values.reduce((best, value, k) => (value > values[best] ? k : best), 0);
 
 function logMeanExp(values) {
