@@ -18,7 +18,7 @@ nox.options.error_on_external_run = True
 ROOT = Path(__file__).parent
 INSTALL_LIMIT_MB = 150
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
-PAGES = ["tests/serving/test_lesson_page.py"]
+PAGES = ["tests/serving/test_lesson_page.py", "tests/cli/test_live.py"]
 CPP = sorted(str(path.relative_to(ROOT)) for room in ("core", "bindings") for path in (ROOT / room).rglob("*.[ch]*"))
 
 

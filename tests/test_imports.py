@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "export": "_core classifier model decisions spec data",
     "reports": "classifier decisions metrics heads logits spec data",
     "opening": "classifier settings data",
-    "serving": "_core opening export classifier members training decisions heads logits spec data",
+    "serving": "_core opening export classifier members training engines decisions heads logits spec data",
     "cli": "cores opening budget export reports serving cross_validation classifier calibrating weights fitting "
     "members training decisions model_file metrics textbook heads logits spec settings data whole_file",
     "fromlogits": "classifier mlp_classifier training metrics heads logits spec data textbook _core _isa",

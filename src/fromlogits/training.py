@@ -172,11 +172,16 @@ class StopOnSignal:
                     self._before[number] = signal.signal(number, self._handle)
         return self
 
+    def ask(self, reason: str) -> None:
+        """What the first signal does, from any thread; does nothing where one has asked already."""
+        if self.reason is None:
+            self.reason, self._first_at = reason, time.monotonic()
+            self.heard()
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         which = signal.Signals(number)
         if self.reason is None:
-            self.reason, self._first_at = self.REASONS[which], time.monotonic()
-            self.heard()
+            self.ask(self.REASONS[which])
         elif time.monotonic() - self._first_at >= self.REPEAT_S:
             signal.signal(number, self._before[which])
             signal.raise_signal(number)

@@ -14,6 +14,7 @@ import json
 import os
 import shlex
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -447,6 +448,13 @@ def no_starlette(patch: pytest.MonkeyPatch) -> None:
         elif name.startswith("starlette."):
             patch.setitem(sys.modules, name, None)
     patch.setitem(sys.modules, "starlette", None)
+
+
+def taken_port(patch: pytest.MonkeyPatch) -> None:
+    def bind(self: socket.socket, address: object) -> None:
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+    patch.setattr(socket.socket, "bind", bind)
 
 
 def short_token(patch: pytest.MonkeyPatch) -> None:
@@ -2660,6 +2668,35 @@ CASES: dict[str, list[Case]] = {
             "pictures need Pillow, which is not installed; install it by `pip install 'fromlogits[pictures]'`.",
             code=1,
             fault=no_pillow,
+        ),
+    ],
+    "Watching a training": [
+        Case(
+            "a port to watch at that is none",
+            table,
+            f"{TRAIN} --live 70000",
+            "--live takes a port from 0 to 65,535, as in --live 8001, or nothing; got '70000'.",
+        ),
+        Case(
+            "a word for the port to watch at",
+            table,
+            f"{TRAIN} --live=page",
+            "--live takes a port from 0 to 65,535, as in --live 8001, or nothing; got 'page'.",
+        ),
+        Case(
+            "a port to watch at that another program has",
+            table,
+            f"{TRAIN} --live 8001",
+            "--live 8001: address already in use. --live without a port takes one that is free.",
+            fault=taken_port,
+        ),
+        Case(
+            "a training to be watched without the libraries that serve",
+            table,
+            f"{TRAIN} --live",
+            "train --live needs starlette, which is not installed; install it by `pip install 'fromlogits[serve]'`.",
+            code=1,
+            fault=no_starlette,
         ),
     ],
     "Pictures": [

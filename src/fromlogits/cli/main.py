@@ -25,6 +25,7 @@ import typer.main
 from ..errors import FromlogitsError, InputError, ModelFileError, nearest
 from . import clock
 from .display import discard, printable, standard_output
+from .options import with_values
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 VERBS = ("train", "cv", "evaluate", "predict", "calibrate", "inspect", "export", "serve", "roundoff")
@@ -150,6 +151,9 @@ def application() -> typer.Typer:
     class Verb(TyperCommand):
         def collect_usage_pieces(self, ctx: Any) -> list[str]:
             return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            return super().parse_args(ctx, with_values(args))
 
     app = typer.Typer(
         cls=Verbs,

@@ -44,6 +44,8 @@ def _sentence(words: str) -> str:
 STDIN = "-"
 MAX_SIDE = 1024
 """Of pictures that a network takes, in pixels: three bytes each in every row."""
+OPTIONAL = ("--live",)
+"""Options whose value may be left out."""
 DATA_HELP = (
     "CSV, TSV, JSON lines or svmlight (also .gz, .zst), Parquet, Arrow or Feather, .npz with arrays X and y, IDX"
     " images with their labels beside them, or a folder or .zip of pictures, a folder for each class; - is standard"
@@ -58,6 +60,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output file that exists.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; warnings and results only.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, print what would be done, train nothing.")]
+
+Live = Annotated[
+    str | None,
+    typer.Option(
+        "--live",
+        metavar="[PORT]",
+        help="Show the training on a page of this machine, at this port or one that is free, with a button to stop it.",
+    ),
+]
 
 DecideForAnew = Annotated[
     str | None,
@@ -293,6 +304,19 @@ def _with_options(
     with_group.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     del with_group.__wrapped__
     return with_group
+
+
+def with_values(arguments: list[str]) -> list[str]:
+    """The command line, an option whose value is left out given an empty one: a value is a number, or follows a =."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return [
+        f"{one}=" if one in OPTIONAL and place < end and not _is_number(arguments[place + 1 :]) else one
+        for place, one in enumerate(arguments)
+    ]
+
+
+def _is_number(rest: list[str]) -> bool:
+    return bool(rest) and rest[0].isdecimal()
 
 
 def read_coverage(text: str | None) -> float | None:

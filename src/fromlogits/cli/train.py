@@ -20,6 +20,7 @@ import typer
 from ..data.reading import Reading
 from ..errors import FromlogitsError, InputError, counted
 from . import clock
+from . import live as watching
 from .columns import columns_table, noticed_notes
 from .display import Screen, display_for, duration, how_it_ended
 from .evaluate import about_weights, unknown_labels
@@ -29,6 +30,7 @@ from .options import (
     Data,
     DryRun,
     Json,
+    Live,
     Overwrite,
     Quiet,
     Recipe,
@@ -94,6 +96,7 @@ def train(
         str | None, typer.Option("--test", metavar="FILE", help="After the training, report figures on these rows.")
     ] = None,
     coverage: Coverage = None,
+    live: Live = None,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -114,6 +117,7 @@ def train(
     path = Path(output) if output is not None else default_name(data)
     check_output(path, overwrite=overwrite, inputs=[name for name in (data, valid, test) if name is not None])
     asked = recipe.asked(reading)
+    listening = watching.listen(live)
     dataset = read(data, **asked)
     pictures = getattr(dataset.features, "pictures", None)
     alike = {
@@ -207,6 +211,8 @@ def train(
     words = f"{table}\n\n" if table else ""
     words += plan(fit.summary, valid, test, n_test, decides=isinstance(fit.decides_for, Objective))
     if dry_run:
+        if listening is not None:
+            listening.close()
         results.tell(
             as_json({**_resolved(fit, path, n_test), "duplicates": duplicates, **_limited(limit)})
             if json
@@ -216,17 +222,29 @@ def train(
     progress.say(f"\n{words}\nall epochs take about {duration(fit.estimate())}")
 
     def heard() -> None:
+        if window is not None:
+            window.watched.stopping()
         if not classifier.__sklearn_is_fitted__():
             what = "the best epoch so far" if training_plan.early_stopping else "what was reached"
             with contextlib.suppress(RuntimeError):  # it came while another line was being written
                 progress.say(f"stopping after this step; {what} will be saved (Ctrl-C again gives up)")
 
-    with _stop_on_signals(heard) as stop:
+    with (
+        _stop_on_signals(heard) as stop,
+        watching.window(listening, progress, named(data), fit, lambda: stop.ask("interrupt")) as window,
+    ):
         try:
             with display_for(progress, training_plan, fit.summary.n_networks) as display:
-                classifier._run(fit, observer=display, stop=lambda: stop.reason, stop_at=limit.stop_at)
+                classifier._run(
+                    fit,
+                    observer=display if window is None else window.watched.beside(display),
+                    stop=lambda: stop.reason,
+                    stop_at=limit.stop_at,
+                    callback_of=None if window is None else window.watched.callback_of,
+                )
                 display.finished(classifier.history_)
-            progress.say(f"{how_it_ended(classifier.members_, training_plan, fit.summary.n_networks)}\n")
+            how = how_it_ended(classifier.members_, training_plan, fit.summary.n_networks)
+            progress.say(f"{how}\n")
             if words := fit.summary.without_a_judge(classifier.record_["n_validation"]):
                 progress.tell(f"warning: {words}.", "yellow")
             path = _save(classifier, path, data, is_named=output is not None, overwrite=overwrite)
@@ -241,6 +259,8 @@ def train(
             count = unknown_labels(test_data, fit.target)[0]
             report["test"] = {"rows": n_test, **marked, **figures, **({"unknown_label_rows": count} if count else {})}
         report |= {"duplicates": duplicates, **_limited(limit)}
+        if window is not None:
+            window.ended(watching.came_out(how, report))
         if json:
             results.tell(as_json(report))
         else:

@@ -95,6 +95,26 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
+def configured(app: ASGIApp, head_s: float, grace_s: int) -> uvicorn.Config:
+    """uvicorn's settings.
+
+    Args:
+        head_s: as `connections` has it.
+        grace_s: seconds at most from a stop to the end of the last answer.
+    """
+    return uvicorn.Config(
+        app,
+        http=connections(head_s),
+        ws="none",
+        log_config=None,
+        log_level="critical",  # what is to be said, the application says
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=grace_s,
+    )
+
+
 def serve(app: ASGIApp, listening: socket.socket, limits: Limits, started: Callable[[], None]) -> None:
     """Answer until a signal comes.
 
@@ -102,15 +122,5 @@ def serve(app: ASGIApp, listening: socket.socket, limits: Limits, started: Calla
         started: called when requests are taken.
     """
     duck.keep()
-    config = uvicorn.Config(
-        app,
-        http=connections(limits.timeout_s),
-        ws="none",
-        log_config=None,
-        log_level="critical",  # what is to be said, the application says
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=math.ceil(limits.timeout_s) + GRACE_S,
-    )
+    config = configured(app, limits.timeout_s, math.ceil(limits.timeout_s) + GRACE_S)
     Server(config, started).run(sockets=[listening])

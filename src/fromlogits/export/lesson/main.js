@@ -55,13 +55,7 @@ const what = model.head === "softmax" ? `one class of ${model.classes.length}` :
 byId("about").textContent = `${model.members}: ${what}. Change the input and see each number between it and the answer.`;
 byId("source").textContent = model.examples?.source ?? "";
 
-const THEMES = ["system", "light", "dark"];
-byId("theme").addEventListener("click", () => {
-  const { dataset } = document.documentElement, next = THEMES[(THEMES.indexOf(dataset.theme ?? "system") + 1) % 3];
-  if (next === "system") delete dataset.theme;
-  else dataset.theme = next;
-  byId("theme").textContent = `Theme: ${next}`;
-});
+byId("theme").addEventListener("click", nextTheme);
 
 const start = buildInput(model, given);
 buildRoundoff(model);

@@ -95,3 +95,12 @@ const colours = () => {
   const style = getComputedStyle(document.documentElement);
   return (name) => style.getPropertyValue(`--${name}`).trim();
 };
+
+const THEMES = ["system", "light", "dark"];
+
+function nextTheme({ target }) {
+  const { dataset } = document.documentElement, next = THEMES[(THEMES.indexOf(dataset.theme ?? "system") + 1) % 3];
+  if (next === "system") delete dataset.theme;
+  else dataset.theme = next;
+  target.textContent = `Theme: ${next}`;
+}

@@ -2,8 +2,8 @@
 
 const figure = (value) => (Number.isInteger(value) && value > 1 ? value.toLocaleString("en") : short(value));
 
-function buildTraining(model) {
-  const body = byId("training-body"), { curves, rows, held_out: heldOut, split, validation, per_label: perLabel, seed, preset } = model.training, { plan } = model;
+// Charts of the losses of one network or of several: {metric, best, epochs: [[epoch, loss, validation]]} of each.
+function learningCurves(curves, isChosen, kept = "is kept") {
   const charts = el("div", { class: "two" }), isOne = curves.length === 1, thin = isOne ? "" : " thin";
   const losses = curves.map(({ epochs }) => epochs.map(([epoch, loss]) => [epoch, loss]));
   const judged = curves.map(({ epochs }) => epochs.map(([epoch, , value]) => [epoch, value]));
@@ -16,12 +16,19 @@ function buildTraining(model) {
     const ys = isOnLog ? [low * 0.8, high * 1.2] : [Math.min(low, isLog ? 0 : low) - (high - low) * 0.02, high + (high - low) * 0.05 + 1e-9];
     charts.append(el("figure", {}, el("figcaption", {}, title), chart({ title, xs: [1, last], ys, isLog: isOnLog, x: "epoch", curves: sets, marks }).picture));
   };
-  const best = isOne && plan.early_stopping ? curves[0].epochs.find(([epoch]) => epoch === curves[0].best) : null;
+  const best = isOne && isChosen ? curves[0].epochs.find(([epoch]) => epoch === curves[0].best) : null;
   panel("loss on the training rows, in nats a row", losses.map((points) => ({ points, kind: `ours${thin}` })), [], true);
   if (numbers(judged).length) {
-    const marks = best && best[2] !== null ? [{ x: best[0], kind: "here", text: `epoch ${best[0]} is kept` }, { x: best[0], y: best[2], kind: "dot" }] : [];
+    const marks = best && best[2] !== null ? [{ x: best[0], kind: "here", text: `epoch ${best[0]} ${kept}` }, { x: best[0], y: best[2], kind: "dot" }] : [];
     panel(`${isLogLoss ? "log loss" : curves[0].metric.replace(/_/g, " ")} on held-out rows`, judged.map((points) => ({ points, kind: `ours${thin}` })), marks, isLogLoss);
   }
+  return charts;
+}
+
+function buildTraining(model) {
+  const body = byId("training-body"), { curves, rows, held_out: heldOut, split, validation, per_label: perLabel, seed, preset } = model.training, { plan } = model;
+  const isOne = curves.length === 1, last = Math.max(2, ...curves.flatMap(({ epochs }) => epochs.map(([epoch]) => epoch)));
+  const charts = learningCurves(curves, plan.early_stopping);
   if (charts.children.length) body.append(charts);
   const parts = { fraction: `${100 * (split.fraction ?? 0)} % of the rows, by chance`, folds: `${split.folds} folds`, given: "a file of their own" };
   const facts = [
