@@ -152,6 +152,14 @@ def onnx(session: nox.Session) -> None:
 
 
 @nox.session
+def torch(session: nox.Session) -> None:
+    """The contract of engines on the torch engine too, and what else needs PyTorch."""
+    session.install(package("[test]"), *group("torch"))
+    tests = ("tests/engines", "tests/test_classifier.py", "tests/test_sklearn.py")
+    session.run("pytest", *(session.posargs or tests))
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """As onnx, and every page in headless Chromium (Debian: chromium, chromium-driver); with npm axe-core."""
     session.install(package("[test,onnx]"), *group("onnx"), *group("browser"))
@@ -166,7 +174,9 @@ def browser(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run the examples of README, docs and docstrings, and follow the links. Arguments are pages; all without."""
-    session.install(package("[onnx,pictures,serve]"), *group("onnx"), "scikit-learn", "pandas", "polars")
+    session.install(
+        package("[onnx,pictures,serve]"), *group("onnx"), *group("torch"), "scikit-learn", "pandas", "polars"
+    )
     session.run("python", "docs/check.py", *session.posargs)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 import fromlogits as fl
 from fromlogits import logits as from_logits
 from fromlogits import metrics
-from fromlogits.errors import DivergedError, InputError, ModelFileError, NotFittedError
+from fromlogits.errors import DivergedError, EngineUnavailableError, InputError, ModelFileError, NotFittedError
+from tests.every_engine import needs_torch
 
 Arrays = tuple[NDArray[Any], NDArray[Any]]
 
@@ -278,7 +280,7 @@ def test_manifest_and_tensors_that_disagree_are_refused_by_name(tmp_path: Path) 
             fl.load(tmp_path / "bad")
 
 
-@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("engine", ["native", pytest.param("torch", marks=needs_torch), "reference"])
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
 def test_copies_and_pickles_predict_the_same_bits(engine: str, is_sparse: bool) -> None:
     x, y = blobs(3)
@@ -366,7 +368,9 @@ def test_threads_can_be_changed_after_fit() -> None:
         ({"hidden_layer_sizes": "25,15"}, "tuple of whole numbers"),
         ({"activation": "rellu"}, "Did you mean 'relu'"),
         ({"preset": "god"}, "preset must be one of fast, good, best; got 'god'"),
-        ({"engine": "torch"}, "engine must be one of native, reference"),
+        ({"engine": "tensorflow"}, "engine must be one of native, torch, reference"),
+        ({"device": "gpu"}, "device must be one of cpu, cuda, mps"),
+        ({"device": "cuda"}, "device='cuda' is for engine='torch'; the native engine computes on the cpu"),
         ({"n_jobs": 0}, "n_jobs"),
         ({"random_state": -1}, "random_state"),
         ({"random_state": "x"}, "random_state"),
@@ -449,7 +453,7 @@ def test_an_unknown_keyword_of_the_constructor_is_refused_with_the_nearest() -> 
 
     assert Wider(extra=3, max_epochs=5).max_epochs == 5
     with pytest.raises(TypeError):
-        fl.Classifier(device="cuda")  # type: ignore[call-arg]
+        fl.Classifier(gpu=True)  # type: ignore[call-arg]
 
 
 def test_the_fitted_network_prints_its_layers() -> None:
@@ -469,10 +473,45 @@ def test_uint8_pictures_are_flattened_and_scaled() -> None:
     assert np.array_equal(clf.predict_logits(x), clf.predict_logits(x.reshape(200, 36)))
 
 
-def test_the_reference_engine_learns_the_same_model() -> None:
+@pytest.mark.parametrize("engine", [pytest.param("torch", marks=needs_torch), "reference"])
+def test_another_engine_learns_the_same_model(engine: str) -> None:
     x, y = blobs(3)
-    native, reference = (quick(engine=name, max_epochs=5).fit(x, y) for name in ("native", "reference"))
-    np.testing.assert_allclose(native.predict_logits(x), reference.predict_logits(x), rtol=1e-3, atol=1e-3)
+    native, other = (quick(engine=name, max_epochs=5).fit(x, y) for name in ("native", engine))
+    np.testing.assert_allclose(native.predict_logits(x), other.predict_logits(x), rtol=1e-3, atol=1e-3)
+
+
+@needs_torch
+@pytest.mark.parametrize(("trained_by", "read_by"), [("torch", "native"), ("native", "torch")])
+def test_a_model_of_one_engine_predicts_on_another(trained_by: str, read_by: str, tmp_path: Path) -> None:
+    x, y = blobs(3)
+    clf = fl.Classifier(engine=trained_by, max_epochs=5, ensemble=2, spec={"folds": 1}, random_state=0).fit(x, y)
+    clf.save(tmp_path / "m.safetensors")
+    other = fl.load(tmp_path / "m.safetensors", engine=read_by)
+    # Three products of 256 numbers around 1 in float32, of which the libraries add up in another order.
+    np.testing.assert_allclose(other.predict_logits(x), clf.predict_logits(x), rtol=1e-4, atol=1e-4)
+    assert np.array_equal(other.predict(x), clf.predict(x))
+    other.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "m.safetensors").read_bytes()
+
+
+@needs_torch
+def test_networks_of_the_torch_engine_have_the_bits_they_have_alone() -> None:
+    """One after another on all threads: a part of the threads may round otherwise."""
+    x, y = blobs(3)
+    settings: dict[str, Any] = {"engine": "torch", "max_epochs": 3, "spec": {"folds": 1}, "random_state": 0}
+    one, several = (fl.Classifier(ensemble=k, n_jobs=2, **settings).fit(x, y) for k in (1, 3))
+    for layer, same in zip(one.members_[0].parameters, several.members_[0].parameters, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(layer, same, strict=True))
+
+
+def test_without_pytorch_the_torch_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    x, y = blobs(3)
+    with pytest.raises(EngineUnavailableError) as caught:
+        fl.Classifier(engine="torch").fit(x, y)
+    assert str(caught.value) == (
+        "engine='torch' needs PyTorch, which is not installed: pip install 'fromlogits[torch]'."
+    )
 
 
 def test_verbose_writes_lines_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

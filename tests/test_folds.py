@@ -45,7 +45,7 @@ def fold_of(fit: Fit, deal: int = 0) -> NDArray[np.int64]:
 
 def trained_by_hand(fit: Fit, number: int, rows: NDArray[np.int64], validation: training.Validation) -> Engine:
     one, summary = fit.untrained[number], fit.summary
-    engine = fitting.new_engine("native", summary.network, fit.head, 1)
+    engine = fitting.new_engine(fitting.EngineChoice("native"), summary.network, fit.head, 1)
     engine.initialise(one.seed)
     training.train(
         engine, fit.features, one.targets, rows, summary.plan, one.seed, weights=one.weights, validation=validation
@@ -139,7 +139,7 @@ def test_figures_and_calibration_are_of_the_networks_that_were_not_trained_on_a_
         own = []
         for number, member in enumerate(clf.members_):
             if row not in fit.untrained[number].rows:
-                engine = fitting.new_engine("native", clf.network_, clf.head_, 1)
+                engine = fitting.new_engine(fitting.EngineChoice("native"), clf.network_, clf.head_, 1)
                 engine.set_parameters(member.parameters)
                 own.append(engine.logits(features, np.array([row])))
         assert len(own) == 1 or n_rounds > 4

@@ -150,3 +150,8 @@ def test_importing_fromlogits_loads_numpy_and_our_core_at_most() -> None:
 def test_the_public_names_load_numpy_and_our_core_alone() -> None:
     statements = "import fromlogits; [getattr(fromlogits, name) for name in fromlogits.__all__]"
     assert loaded_by(statements) == {"fromlogits", "numpy"}
+
+
+def test_training_by_the_native_engine_loads_no_pytorch() -> None:
+    statements = "import fromlogits as fl; fl.Classifier(max_epochs=2).fit([[0.0], [1.0]] * 20, [0, 1] * 20)"
+    assert "torch" not in loaded_by(statements)

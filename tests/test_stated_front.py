@@ -19,7 +19,7 @@ from fromlogits.data.features import Features
 from fromlogits.data.inputs import as_inputs
 from fromlogits.engines.initialisation import edges_among
 from fromlogits.errors import InputError, ModelFileError
-from fromlogits.fitting import networks_of
+from fromlogits.fitting import EngineChoice, networks_of
 from fromlogits.model import Model
 from fromlogits.spec import Columns, Dense, Embedding, Layer, Network, Periodic, PiecewiseLinear, Scaling
 from tests.test_forged_manifests import Change, at, forged
@@ -268,7 +268,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def logits_of(model: Model, X: Any) -> NDArray[np.float32]:
     """As the reference engine predicts them."""
-    return networks_of(model, "reference", 1).of(model.encoder.encode(as_inputs(X)))
+    return networks_of(model, EngineChoice("reference"), 1).of(model.encoder.encode(as_inputs(X)))
 
 
 def test_a_model_is_read_back(saved: Path) -> None:

@@ -89,7 +89,10 @@ class Classifier(Estimator):
             as cross-fitting shows that the log loss gets smaller. With early_stopping=False and calibrate=False every
             row is trained on for exactly max_epochs.
         task: None, "multi-class" or "multi-label"; needed where a target can be read both ways.
-        engine: "native" (C++), or "reference" (NumPy float64, slow: the specification).
+        engine: "native" (C++), "torch" (PyTorch, the extra `torch`; docs/how-to/torch.md), or "reference" (NumPy
+            float64, slow: the specification).
+        device: of the torch engine: "cpu", "cuda" or "mps"; None: the first CUDA device if there is one, else the
+            processor. The others compute on the processor.
         n_jobs: threads; None or -1 takes every core this process may use. The bits do not depend on it.
         random_state: an integer seed, a NumPy generator, or None: a seed is drawn, and recorded.
         verbose: print a line per epoch (at most one a second) to standard error.
@@ -148,6 +151,7 @@ class Classifier(Estimator):
         calibrate: bool | None = None,
         task: str | None = None,
         engine: str = "native",
+        device: str | None = None,
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: bool = False,
@@ -177,6 +181,7 @@ class Classifier(Estimator):
         self.calibrate = calibrate
         self.task = task
         self.engine = engine
+        self.device = device
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -413,7 +418,9 @@ class Classifier(Estimator):
         changes nothing, for an engine that there is not.
         """
         engine = engine or self.engine
-        networks = networks or fitting.networks_of(model, engine, n_threads(self.n_jobs))
+        if networks is None:
+            choice = fitting.EngineChoice.to_predict(engine, self.device if engine == self.engine else None)
+            networks = fitting.networks_of(model, choice, n_threads(self.n_jobs))
         self._unfit()
         self._model, self._engine, self._networks = model, engine, networks
         self.network_, self.head_, self.plan_ = model.network, model.head, model.plan
@@ -693,12 +700,20 @@ class Classifier(Estimator):
         return self._model.describe()
 
 
-def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifier:
-    """The classifier that `save` wrote, predicting with `n_jobs` threads (None: every core).
+def load(
+    path: str | os.PathLike[str], *, n_jobs: int | None = None, engine: str = "native", device: str | None = None
+) -> Classifier:
+    """The classifier that `save` wrote, whatever engine trained it.
 
-    Raises ModelFileError for anything else; no code in the file is ever run.
+    Args:
+        path: of the file.
+        n_jobs: threads that it predicts with; None: every core.
+        engine, device: that it predicts by, as the settings of these names.
+
+    Raises ModelFileError for any other file; no code in the file is ever run.
     """
     model = Model.load(path)
+    fitting.EngineChoice.of(engine, device)
     clf = Classifier(
         network=Network(model.network.layers),
         task=model.target.task,
@@ -708,6 +723,8 @@ def load(path: str | os.PathLike[str], *, n_jobs: int | None = None) -> Classifi
         ensemble=model.members.ensemble if model.members.ensemble > model.plan.folds else None,
         class_weight=_by_class(model, "class_weight"),
         pos_weight=_by_class(model, "pos_weight"),
+        engine=engine,
+        device=device,
         n_jobs=n_jobs,
         random_state=model.facts["seed"],
         spec={name: getattr(model.plan, name) for name in resolving.FINER_SETTINGS},

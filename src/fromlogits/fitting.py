@@ -26,10 +26,10 @@ from .decisions import calibration
 from .decisions.decision import Decision
 from .decisions.objectives import Costs, Objective, resolve
 from .decisions.sets import Method, PredictionSets, check_enough, checked_coverage
-from .engines import ENGINES
+from .engines import DEVICES, ENGINES, missing
 from .engines.base import Engine, Parameters, Weights
 from .engines.initialisation import parameters_from_data, parameters_with_edges
-from .errors import InputError, counted, nearest
+from .errors import EngineUnavailableError, InputError, brief, counted, nearest
 from .folds import Folds
 from .heads import HEADS
 from .members import Member, Observer
@@ -43,6 +43,7 @@ from .spec import (
     PiecewiseLinear,
     Plan,
     describe_layer,
+    one_of,
 )
 from .weights import Balance, checked, known_rows, of_statistics, rows_that_count, without_unknown
 
@@ -144,7 +145,7 @@ class Fit:
     def estimate(self, n_networks: int | None = None) -> float:
         """Seconds for all epochs of so many networks, or of all, from a few trial steps."""
         n_networks = len(self.untrained) if n_networks is None else n_networks
-        lanes = members.lanes(n_networks, self.summary.n_threads)
+        lanes = members.lanes(n_networks, self.summary.n_threads, self.engine.side_by_side)
         pace = self._pace(max(1, self.summary.n_threads // lanes))
         one = self.untrained[0]
         return -(-n_networks // lanes) * pace.seconds(self.summary.plan, len(one.rows), one.n_validation)
@@ -196,8 +197,8 @@ class Fit:
         trained, engines = members.train(
             self.untrained,
             lambda number: self.engine_of(number) if number else self.engine,
-            self.features, plan, self.summary.n_threads, a_round=a_round, observer=observer, stop=stop,
-            stop_at=stop_at, callback_of=callback_of,
+            self.features, plan, self.summary.n_threads, a_round=a_round, side_by_side=self.engine.side_by_side,
+            observer=observer, stop=stop, stop_at=stop_at, callback_of=callback_of,
         )  # fmt: skip
         model = self.model_of(trained)
         networks = members.Logits(engines, self.head, model.members)
@@ -315,6 +316,7 @@ def prepare(
         what = going_on_with(what, settings, present)
     plan, hidden = what.plan, what.hidden
     seed, threads = seed_of(settings["random_state"]), n_threads(settings["n_jobs"])
+    made_by = EngineChoice.of(settings["engine"], settings["device"])
     decides_for = resolve(settings["decide_for"], target.task, target.classes)
 
     split = _split(plan, seed, X_val is not None, valid_digest, groups is not None, times is not None)
@@ -376,14 +378,12 @@ def prepare(
     )  # fmt: skip
 
     def engine_of(number: int) -> Engine:
-        engine = new_engine(settings["engine"], network, head, threads)
+        engine = new_engine(made_by, network, head, threads)
         if present is not None:
             engine.set_parameters(present.trained[number].parameters)
         elif starts_from_data(network, plan):
             one = untrained[number]  # with folds its own rows: those that it leaves out have no say
-            engine.set_parameters(
-                first_parameters(settings["engine"], network, plan, threads, one.seed, features, one.rows)
-            )
+            engine.set_parameters(first_parameters(made_by, network, plan, threads, one.seed, features, one.rows))
         else:
             engine.initialise(untrained[number].seed)
         return engine
@@ -827,28 +827,70 @@ def _name(label: Any, number: int, stated: Members) -> str:
     return f"member {number + 1} of {stated.ensemble}" + (f", {of_label}" if of_label else "")
 
 
-def networks_of(model: Model, engine: str, threads: int) -> members.Logits:
-    """The model's networks, ready to predict by engines of this name."""
+@dataclass(frozen=True)
+class EngineChoice:
+    """Which engine, and where it computes: "cpu", "cuda", "mps", or None: the engine chooses."""
+
+    name: str
+    device: str | None = None
+
+    @classmethod
+    def of(cls, engine: Any, device: Any) -> EngineChoice:
+        """Raises InputError for what there is not, and EngineUnavailableError for what is not installed."""
+        if not isinstance(engine, str) or engine not in ENGINES:
+            hint = nearest(engine, ENGINES) if isinstance(engine, str) else ""
+            raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {brief(engine)}.{hint}")
+        if device is not None:
+            one_of("device", device, DEVICES)
+        if engine != "torch":
+            if device not in (None, "cpu"):
+                raise InputError(f"device={device!r} is for engine='torch'; the {engine} engine computes on the cpu.")
+            return cls(engine)
+        if (why := missing.torch()) is not None:
+            raise EngineUnavailableError(why)
+        from .engines.torch import has_device
+
+        if device is not None and not has_device(device):
+            raise InputError(
+                f"device={device!r} is not there: PyTorch finds no such device on this machine. Leave device out, or"
+                " set it to 'cpu'."
+            )
+        return cls(engine, device)
+
+    @classmethod
+    def to_predict(cls, engine: Any, device: Any) -> EngineChoice:
+        """The same, but of a device that this machine has not, the one that it has: a copy may have come from afar."""
+        try:
+            return cls.of(engine, device)
+        except InputError:
+            return cls.of(engine, None)
+
+
+def networks_of(model: Model, choice: EngineChoice, threads: int) -> members.Logits:
+    """The model's networks, ready to predict by engines of this choice."""
     engines = []
     for one in model.trained:
         is_sparse = model.encoder.kind == "scaled" and not model.encoder.is_dense
-        engines.append(new_engine(engine, model.network, model.head, threads, for_sparse_rows=is_sparse))
+        engines.append(new_engine(choice, model.network, model.head, threads, for_sparse_rows=is_sparse))
         engines[-1].set_parameters(one.parameters)
     return members.Logits(engines, model.head, model.members)
 
 
-def new_engine(name: str, network: Network, head: HeadName, threads: int, *, for_sparse_rows: bool = False) -> Engine:
-    """An engine of this name for this network, its parameters not yet set."""
-    if name == "native":
+def new_engine(
+    choice: EngineChoice, network: Network, head: HeadName, threads: int, *, for_sparse_rows: bool = False
+) -> Engine:
+    """An engine of this choice for this network, its parameters not yet set."""
+    if choice.name == "native":
         from .engines.native import NativeEngine
 
         return NativeEngine(network, head, n_threads=threads, for_sparse_rows=for_sparse_rows)
-    if name == "reference":
-        from .engines.reference import ReferenceEngine
+    if choice.name == "torch":
+        from .engines.torch import TorchEngine
 
-        return ReferenceEngine(network, head)
-    hint = nearest(name, ENGINES) if isinstance(name, str) else ""
-    raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}.{hint}")
+        return TorchEngine(network, head, n_threads=threads, device=choice.device)
+    from .engines.reference import ReferenceEngine
+
+    return ReferenceEngine(network, head)
 
 
 def starts_from_data(network: Network, plan: Plan) -> bool:
@@ -857,12 +899,18 @@ def starts_from_data(network: Network, plan: Plan) -> bool:
 
 
 def first_parameters(
-    engine: str, network: Network, plan: Plan, threads: int, seed: int, features: EncodedRows, rows: NDArray[np.int64]
+    choice: EngineChoice,
+    network: Network,
+    plan: Plan,
+    threads: int,
+    seed: int,
+    features: EncodedRows,
+    rows: NDArray[np.int64],
 ) -> Parameters:
     """Where a training begins that starts from the data."""
     if plan.initialisation != "data":
         return parameters_with_edges(network, seed, features, rows)
-    return parameters_from_data(network, seed, features, rows, lambda cut: new_engine(engine, cut, "sigmoid", threads))
+    return parameters_from_data(network, seed, features, rows, lambda cut: new_engine(choice, cut, "sigmoid", threads))
 
 
 def engine_targets(

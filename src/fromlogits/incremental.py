@@ -124,15 +124,16 @@ class Increments:
         else:
             self.model = fitting.unseen(network, head, self.plan, encoder, target, stated, self.seed, settings)
         self.engines: list[Engine] = []
+        made_by = fitting.EngineChoice.of(settings["engine"], settings["device"])
         starts_from_data = present is None and fitting.starts_from_data(network, self.plan)
         features = encoder.encode(inputs) if starts_from_data else None
         for one in self.model.trained:
-            engine = fitting.new_engine(settings["engine"], network, head, 1)
+            engine = fitting.new_engine(made_by, network, head, 1)
             if present is not None:
                 engine.set_parameters(one.parameters)
             elif features is not None:
                 engine.set_parameters(
-                    fitting.first_parameters(settings["engine"], network, self.plan, 1, one.seed, features, first.rows)
+                    fitting.first_parameters(made_by, network, self.plan, 1, one.seed, features, first.rows)
                 )
             else:
                 engine.initialise(one.seed)

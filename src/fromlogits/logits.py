@@ -321,6 +321,41 @@ def sigmoid_losses(logits_nc: NDArray[np.float32], targets_nc: NDArray[Any]) -> 
     return losses_nc
 
 
+def softmax_step(
+    logits_nc: NDArray[np.float32], targets: NDArray[Any], smoothing: float, weights_n: Float64 | None, divisor: float
+) -> tuple[Float64, NDArray[np.float32]]:
+    """What a training step takes: each row's weighted loss, float64 (n,), and its gradient over `divisor`, float32.
+
+    Targets as for `softmax_losses`. Unchecked.
+    """
+    losses_n, dlogits_nc = np.empty(len(logits_nc)), np.empty(logits_nc.shape, np.float32)
+    labels_n, shares_nc = (targets, None) if targets.ndim == 1 else (None, targets)
+    _core.softmax_cross_entropy(
+        logits_nc, labels_n, shares_nc, None, None, smoothing, weights_n, divisor, dlogits_nc, losses_n,
+        _threads(logits_nc.size),
+    )  # fmt: skip
+    return losses_n, dlogits_nc
+
+
+def sigmoid_step(
+    logits_nc: NDArray[np.float32],
+    targets_nc: NDArray[np.float32],
+    smoothing: float,
+    weights: Float64 | None,
+    positive_c: Float64 | None,
+    divisor: float,
+) -> tuple[Float64, NDArray[np.float32]]:
+    """Likewise, the loss summed over the known labels of a row; weights are of rows or of entries. Unchecked."""
+    losses_nc, dlogits_nc = np.empty(logits_nc.shape), np.empty(logits_nc.shape, np.float32)
+    each = logits_nc.shape[1] if weights is not None and weights.ndim == 1 else 1
+    _core.sigmoid_cross_entropy(
+        logits_nc.reshape(-1), targets_nc.reshape(-1), None, smoothing, positive_c,
+        None if weights is None else weights.reshape(-1), each, divisor, dlogits_nc.reshape(-1),
+        losses_nc.reshape(-1), _threads(logits_nc.size),
+    )  # fmt: skip
+    return losses_nc.sum(axis=1), dlogits_nc
+
+
 class _Logits(NamedTuple):
     """Logits as the core takes them, and the way back."""
 

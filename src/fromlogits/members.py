@@ -232,6 +232,7 @@ def train(
     n_threads: int,
     *,
     a_round: int,
+    side_by_side: bool = True,
     observer: Observer | None = None,
     stop: Callable[[], str | None] = lambda: None,
     stop_at: float = math.inf,
@@ -249,6 +250,7 @@ def train(
         features, plan: as for `training.train`.
         n_threads: shared among the members that run.
         a_round: members of a round.
+        side_by_side: as `Engine.side_by_side`; False: one after another, each on all threads.
         observer, stop: as for `training.train`; with several members `stop` is asked from their threads.
         stop_at: when the last of them stops, by `time.perf_counter`. Each has an even share of what is left when it
             begins, so that on a machine that got slower all have fewer epochs, instead of the last ones none.
@@ -265,13 +267,16 @@ def train(
         callback = None if callback_of is None else callback_of(0)
         asked = _until(stop_at, stop)
         return [_train_one(untrained[0], engine, features, plan, observer or Silent(), asked, callback)], [engine]
-    side_by_side = _SideBySide(untrained, engine_of, features, plan, n_threads, a_round, stop, stop_at, callback_of)
-    return side_by_side.run(observer or Silent())
+    n_lanes = lanes(len(untrained), n_threads, side_by_side)
+    all_of_them = _SideBySide(
+        untrained, engine_of, features, plan, n_threads, n_lanes, a_round, stop, stop_at, callback_of
+    )
+    return all_of_them.run(observer or Silent())
 
 
-def lanes(n_networks: int, n_threads: int) -> int:
+def lanes(n_networks: int, n_threads: int, side_by_side: bool = True) -> int:
     """How many networks are trained at a time."""
-    return max(1, min(n_networks, n_threads, MAX_THREADS))
+    return max(1, min(n_networks, n_threads, MAX_THREADS)) if side_by_side else 1
 
 
 def _until(stop_at: float, stop: Callable[[], str | None]) -> Callable[[], str | None]:
@@ -312,6 +317,7 @@ class _SideBySide:
         features: EncodedRows,
         plan: Plan,
         n_threads: int,
+        n_lanes: int,
         a_round: int,
         stop: Callable[[], str | None],
         stop_at: float,
@@ -324,7 +330,7 @@ class _SideBySide:
         self.standings = [Standing(one.name, len(one.rows) * plan.max_epochs) for one in untrained]
         self.trained: list[tuple[Member, Engine] | None] = [None] * len(untrained)
         self._numbers = iter(range(len(untrained)))
-        self._lanes = lanes(len(untrained), n_threads)
+        self._n_lanes = self._lanes = n_lanes
         self._running: dict[int, Engine] = {}
         self._lock = threading.Lock()
         self._is_given_up = threading.Event()
@@ -363,7 +369,7 @@ class _SideBySide:
         if number >= self.a_round and _until(self.stop_at, self._asked)() is not None:
             return
         now, n = time.perf_counter(), len(self.untrained)
-        waves_left = -(-(n - number) // lanes(n, self.n_threads))
+        waves_left = -(-(n - number) // self._n_lanes)
         asked = _until(now + (self.stop_at - now) / waves_left, self._asked)
         engine = self.engine_of(number)
         with self._lock:

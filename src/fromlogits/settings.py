@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .engines import ENGINES
+from .engines import DEVICES, ENGINES
 from .errors import InputError, brief, counted, nearest
 from .presets import PRESETS, USUAL
 from .spec import (
@@ -348,7 +348,19 @@ SETTINGS: tuple[Setting, ...] = (
         allowed=TASKS,
     ),
     Setting(
-        "engine", WORD, "native", "native (C++), or reference (NumPy float64: slow, the specification)", allowed=ENGINES
+        "engine",
+        WORD,
+        "native",
+        "native (C++), torch (PyTorch, the extra fromlogits[torch]), or reference (NumPy float64: slow, the"
+        " specification)",
+        allowed=ENGINES,
+    ),
+    Setting(
+        "device",
+        _or_none(WORD),
+        "none: the first CUDA device if there is one, else the processor",
+        "of the torch engine: where it computes; the others compute on the cpu",
+        allowed=DEVICES,
     ),
     Setting(
         "n_jobs",

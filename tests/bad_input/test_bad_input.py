@@ -469,6 +469,10 @@ def no_pyarrow(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(sys.modules, "pyarrow", None)
 
 
+def no_pytorch(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(sys.modules, "torch", None)
+
+
 def disk_that_fills_up(patch: pytest.MonkeyPatch) -> None:
     def no_room(file: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -1870,6 +1874,26 @@ CASES: dict[str, list[Case]] = {
             table,
             f"{TRAIN} --set numbers=robst",
             "--set numbers=robst: numbers must be one of standard, robust; got 'robst'. Did you mean 'robust'?",
+        ),
+        Case(
+            "an engine that is not known",
+            table,
+            f"{TRAIN} --set engine=pytorch",
+            "--set engine=pytorch: engine must be one of native, torch, reference; got 'pytorch'. Did you mean 'torch'?",
+        ),
+        Case(
+            "the engine of an extra that is not installed",
+            table,
+            f"{TRAIN} --set engine=torch",
+            "engine='torch' needs PyTorch, which is not installed: pip install 'fromlogits[torch]'.",
+            code=1,
+            fault=no_pytorch,
+        ),
+        Case(
+            "a device for the engine that has none",
+            table,
+            f"{TRAIN} --set device=cuda",
+            "device='cuda' is for engine='torch'; the native engine computes on the cpu.",
         ),
         Case(
             "a network that ends in the wrong width",

@@ -1,4 +1,7 @@
-"""One suite for every engine: the reference is the truth, the others come within rounding of it."""
+"""One suite for every engine: the reference is the truth, the others come within rounding of it.
+
+What only the native engine promises is tested on it alone: the same bits for any number of threads.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ from fromlogits.engines.initialisation import initial_parameters
 from fromlogits.engines.native import NativeEngine
 from fromlogits.engines.reference import ReferenceEngine
 from fromlogits.spec import HIDDEN_ACTIVATIONS, OPTIMIZERS, Dense, HeadName, Network, Plan
+from tests.every_engine import ENGINES, FAST
 
-ENGINES = [NativeEngine, ReferenceEngine]
 HEADS: list[HeadName] = ["softmax", "sigmoid"]
 N, D, C = 100, 13, 5
 
@@ -60,14 +63,15 @@ def largest_difference(a: Parameters, b: Parameters) -> float:
     return max(float(np.abs(p - q).max()) for x, y in zip(a, b, strict=True) for p, q in zip(x, y, strict=True))
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("activation", HIDDEN_ACTIVATIONS)
 @pytest.mark.parametrize("head", HEADS)
-def test_training_follows_the_reference(head: HeadName, activation: str, optimizer: str) -> None:
+def test_training_follows_the_reference(kind: type[Engine], head: HeadName, activation: str, optimizer: str) -> None:
     plan = Plan(optimizer=optimizer, learning_rate=0.01, dropout=0.3, weight_decay=0.01, clip_norm=0.5, batch_size=16)
     expected_loss, reference = trained(ReferenceEngine, plan, head, activation)
 
-    loss, engine = trained(NativeEngine, plan, head, activation)
+    loss, engine = trained(kind, plan, head, activation)
 
     # Adam divides by the root of tiny squares, which magnifies the float32 rounding of a gradient near 0: a parameter
     # moves by at most 0.01 a step, and ends within 1e-3 of one such step after fourteen.
@@ -91,11 +95,12 @@ def test_a_decay_of_each_step_is_the_weight_decay_of_a_plan_times_it(kind: type[
     assert largest_difference(ends[0], ends[2]) > 1e-5
 
 
-def test_nesterovs_momentum_follows_its_two_formulas_where_the_rate_changes() -> None:
+@pytest.mark.parametrize("kind", FAST)
+def test_nesterovs_momentum_follows_its_two_formulas_where_the_rate_changes(kind: type[Engine]) -> None:
     features, targets = batch("sigmoid")
     order, rates_s = np.arange(N), np.repeat([0.3, 0.06], [3, 4])
     one = Network((Dense(C),)).with_input(D)
-    engine = NativeEngine(one, "sigmoid")
+    engine = kind(one, "sigmoid")
     engine.initialise(3)
     (w, b), velocity = engine.parameters()[0], np.zeros((C, D + 1))
     engine.start(Plan(optimizer="nesterov", momentum=0.8, batch_size=16), 3)
@@ -112,9 +117,12 @@ def test_nesterovs_momentum_follows_its_two_formulas_where_the_rate_changes() ->
     assert np.abs(found - (both + 0.8 * velocity)).max() < 1e-6  # float32 steps of up to 0.3
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("hidden", [(), (40,), (25, 15)])
 @pytest.mark.parametrize("rows", [1, 16, 45, 64, 300])
-def test_a_first_layer_far_wider_below_than_above_follows_the_reference(rows: int, hidden: tuple[int, ...]) -> None:
+def test_a_first_layer_far_wider_below_than_above_follows_the_reference(
+    kind: type[Engine], rows: int, hidden: tuple[int, ...]
+) -> None:
     rng = np.random.default_rng(rows)
     # 530: the native engine sums such a layer up in four parts, the last of them and its last panel incomplete.
     narrow = Network((*(Dense(units, "tanh") for units in hidden), Dense(C))).with_input(530)
@@ -125,8 +133,8 @@ def test_a_first_layer_far_wider_below_than_above_follows_the_reference(rows: in
     order, rates = rng.permutation(rows), np.full(-(-rows // plan.batch_size), 0.1)
     for features in (as_bytes, as_floats):
         losses, ends = [], []
-        for kind in (NativeEngine, ReferenceEngine):
-            engine = kind(narrow, "softmax", n_threads=2)
+        for each in (kind, ReferenceEngine):
+            engine = each(narrow, "softmax", n_threads=2)
             engine.initialise(4)
             engine.start(plan, 4)
             losses.append(engine.train_span(features, targets, order, Steps(rates)))
@@ -200,8 +208,9 @@ def test_one_seed_fixes_the_first_parameters_and_another_changes_them(kind: type
         assert not biases.any()
 
 
-def test_a_row_has_the_same_logits_alone_and_among_others() -> None:
-    engine = NativeEngine(network("silu"), "softmax", n_threads=2)
+@pytest.mark.parametrize("kind", FAST)
+def test_a_row_has_the_same_logits_alone_and_among_others(kind: type[Engine]) -> None:
+    engine = kind(network("silu"), "softmax", n_threads=2)
     engine.initialise(0)
     features, _ = batch("softmax")
     together = engine.logits(features)
@@ -228,16 +237,17 @@ def test_some_rows_are_asked_for_by_number_and_have_the_bits_they_have_among_all
 
     some = engine.logits(features, rows)
 
-    tolerance = 0 if kind is NativeEngine else 1e-6  # NumPy's products of other sizes may round otherwise
+    tolerance = 0 if kind is not ReferenceEngine else 1e-6  # NumPy's products of other sizes may round otherwise
     np.testing.assert_allclose(some, engine.logits(features)[rows], rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(some, engine.logits(features.take(rows)), rtol=tolerance, atol=tolerance)
     np.testing.assert_array_equal(engine.logits(features, rows[::-1]), some[::-1])
     assert engine.logits(features, rows[:0]).shape == (0, C)
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("row", [-1, N])
-def test_a_row_number_outside_is_no_read_of_other_memory(row: int) -> None:
-    engine = NativeEngine(network(), "softmax")
+def test_a_row_number_outside_is_no_read_of_other_memory(kind: type[Engine], row: int) -> None:
+    engine = kind(network(), "softmax")
     engine.initialise(0)
     for features in in_every_form():
         with pytest.raises(IndexError, match=rf"^row numbers must lie in \[0, {N}\)$"):
@@ -290,8 +300,9 @@ def test_a_finished_engine_is_one_that_was_given_its_parameters(kind: type[Engin
     assert largest_difference(engine.parameters(), copy.parameters()) == 0.0
 
 
-def test_a_finished_engine_takes_no_step_without_a_new_start() -> None:
-    _, engine = trained(NativeEngine, Plan(batch_size=32), "softmax")
+@pytest.mark.parametrize("kind", FAST)
+def test_a_finished_engine_takes_no_step_without_a_new_start(kind: type[Engine]) -> None:
+    _, engine = trained(kind, Plan(batch_size=32), "softmax")
     engine.finish()
     with pytest.raises(ValueError, match="start"):
         engine.train_span(*batch("softmax"), np.arange(32), Steps(np.full(1, 0.01)))
@@ -358,15 +369,18 @@ SPARSE_PLANS = {
 }
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("plan", SPARSE_PLANS.values(), ids=SPARSE_PLANS)
-def test_training_on_sparse_rows_follows_the_reference_on_dense_ones(plan: Plan, head: HeadName) -> None:
+def test_training_on_sparse_rows_follows_the_reference_on_dense_ones(
+    kind: type[Engine], plan: Plan, head: HeadName
+) -> None:
     # A feature that a batch lacks is moved on when it next occurs, by a formula in which epsilon is 0.
     plan = plan.replace({"learning_rate": 0.01, "batch_size": 12, "epsilon": 1e-14})
     x_nd, _ = sparse_batch(head)
     expected_loss, reference = sparse_trained(ReferenceEngine, plan, head, Features(x_nd))
 
-    loss, engine = sparse_trained(NativeEngine, plan, head, as_csr(x_nd))
+    loss, engine = sparse_trained(kind, plan, head, as_csr(x_nd))
 
     # As above: float32 rounding, magnified where Adam divides by the root of tiny squares.
     assert loss == pytest.approx(expected_loss, rel=1e-5)
@@ -386,13 +400,14 @@ def test_the_usual_epsilon_makes_hardly_a_difference_to_training_on_sparse_rows(
     assert largest_difference(engine.parameters(), reference.parameters()) < 1e-4
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_the_penalty_of_weights_is_felt_where_their_feature_occurs(optimizer: str) -> None:
+def test_the_penalty_of_weights_is_felt_where_their_feature_occurs(kind: type[Engine], optimizer: str) -> None:
     plan = Plan(optimizer=optimizer, weight_decay=0.3, learning_rate=0.01, batch_size=12, epsilon=1e-14)
     features = as_csr(sparse_batch("softmax")[0])
     expected_loss, reference = sparse_trained(ReferenceEngine, plan, "softmax", features)
 
-    loss, engine = sparse_trained(NativeEngine, plan, "softmax", features)
+    loss, engine = sparse_trained(kind, plan, "softmax", features)
 
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert largest_difference(engine.parameters(), reference.parameters()) < 1e-5
@@ -418,12 +433,13 @@ def test_a_feature_may_be_absent_for_hundreds_of_steps(optimizer: str, n_steps: 
     assert largest_difference(native_engine.parameters(), reference.parameters()) < 1e-5
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_the_length_of_a_span_of_sparse_rows_never_changes_the_bits(optimizer: str) -> None:
+def test_the_length_of_a_span_of_sparse_rows_never_changes_the_bits(kind: type[Engine], optimizer: str) -> None:
     plan = Plan(optimizer=optimizer, weight_decay=0.1, learning_rate=0.01, batch_size=12, dropout=0.2)
     features = as_csr(sparse_batch("softmax")[0])
 
-    ends = [sparse_trained(NativeEngine, plan, "softmax", features, spans) for spans in ((60,), (1, 20, 39), (1,) * 60)]
+    ends = [sparse_trained(kind, plan, "softmax", features, spans) for spans in ((60,), (1, 20, 39), (1,) * 60)]
 
     assert ends[0][0] == ends[1][0] == ends[2][0]
     for _, engine in ends[1:]:
@@ -451,12 +467,13 @@ def test_what_is_looked_at_between_spans_is_what_the_parameters_are_then(optimiz
         )
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_trial_steps_on_sparse_rows_leave_nothing_behind(optimizer: str) -> None:
+def test_trial_steps_on_sparse_rows_leave_nothing_behind(kind: type[Engine], optimizer: str) -> None:
     plan = Plan(optimizer=optimizer, weight_decay=0.1, learning_rate=0.01, batch_size=12)
     x_nd, targets = sparse_batch("softmax")
-    _, fresh = sparse_trained(NativeEngine, plan, "softmax", as_csr(x_nd))
-    tried = NativeEngine(SPARSE, "softmax")
+    _, fresh = sparse_trained(kind, plan, "softmax", as_csr(x_nd))
+    tried = kind(SPARSE, "softmax")
     tried.initialise(1)
     tried.start(plan, 1)
     tried.train_span(as_csr(x_nd), targets, np.arange(96), Steps(np.full(8, 0.1)))
@@ -468,9 +485,10 @@ def test_trial_steps_on_sparse_rows_leave_nothing_behind(optimizer: str) -> None
     assert largest_difference(fresh.parameters(), tried.parameters()) == 0.0
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_parameters_set_while_features_wait_are_what_was_set(optimizer: str) -> None:
-    engine, other = NativeEngine(SPARSE, "softmax"), NativeEngine(SPARSE, "softmax")
+def test_parameters_set_while_features_wait_are_what_was_set(kind: type[Engine], optimizer: str) -> None:
+    engine, other = kind(SPARSE, "softmax"), kind(SPARSE, "softmax")
     for one, seed in ((engine, 6), (other, 7)):
         one.initialise(seed)
     x_nd, targets = sparse_batch("softmax")
@@ -496,12 +514,13 @@ def test_rows_of_another_width_are_no_read_of_other_memory(kind: type[Engine], f
         engine.train_span(wide, np.zeros(8, np.int32), np.arange(8), Steps(np.full(2, 0.01)))
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_new_start_on_sparse_rows_begins_where_the_parameters_are(optimizer: str) -> None:
+def test_a_new_start_on_sparse_rows_begins_where_the_parameters_are(kind: type[Engine], optimizer: str) -> None:
     plan = Plan(optimizer=optimizer, weight_decay=0.1, learning_rate=0.01, batch_size=12)
     features = as_csr(sparse_batch("softmax")[0])
-    _, engine = sparse_trained(NativeEngine, plan, "softmax", features)
-    copy = NativeEngine(SPARSE, "softmax")
+    _, engine = sparse_trained(kind, plan, "softmax", features)
+    copy = kind(SPARSE, "softmax")
     copy.set_parameters(engine.parameters())
 
     for each in (engine, copy):
@@ -530,9 +549,10 @@ def test_any_number_of_threads_gives_the_same_bits_on_sparse_rows(head: HeadName
     assert np.array_equal(ends[0][2], ends[1][2])
 
 
-def test_sparse_rows_have_the_same_logits_alone_and_among_others_in_any_order() -> None:
+@pytest.mark.parametrize("kind", FAST)
+def test_sparse_rows_have_the_same_logits_alone_and_among_others_in_any_order(kind: type[Engine]) -> None:
     x_nd, _ = sparse_batch("softmax")
-    _, engine = sparse_trained(NativeEngine, Plan(batch_size=12), "softmax", as_csr(x_nd))
+    _, engine = sparse_trained(kind, Plan(batch_size=12), "softmax", as_csr(x_nd))
     order = np.random.default_rng(0).permutation(SPARSE_N)
 
     together = engine.logits(as_csr(x_nd))
@@ -615,19 +635,20 @@ def weighed(head: HeadName, what: str, n: int = N) -> tuple[NDArray[Any], Weight
     return targets, Weights(each, positive)
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize(("head", "what"), [("softmax", "rows"), *(("sigmoid", what) for what in WEIGHINGS)])
-def test_weighted_training_follows_the_reference(head: HeadName, what: str, sparse: bool) -> None:
+def test_weighted_training_follows_the_reference(kind: type[Engine], head: HeadName, what: str, sparse: bool) -> None:
     plan = Plan(learning_rate=0.01, dropout=0.2, clip_norm=0.5, batch_size=12, epsilon=1e-14 if sparse else 1e-8)
     x_nd = sparse_batch(head)[0] if sparse else batch(head)[0].values
     targets, weights = weighed(head, what, len(x_nd))
     losses, engines = [], []
-    for kind in ENGINES:
-        engine = kind(SPARSE if sparse else network(), head)
+    for each in (kind, ReferenceEngine):
+        engine = each(SPARSE if sparse else network(), head)
         engine.initialise(3)
         engine.start(plan, 3)
         order = np.tile(np.random.default_rng(1).permutation(len(x_nd)), 2)
-        features = as_csr(x_nd) if sparse and kind is NativeEngine else Features(x_nd)
+        features = as_csr(x_nd) if sparse and each is not ReferenceEngine else Features(x_nd)
         steps = Steps(np.full(-(-len(order) // 12), 0.01))
         losses.append(engine.train_span(features, targets, order, steps, 0.0, weights))
         engines.append(engine)
@@ -695,32 +716,33 @@ def test_what_weighs_nothing_or_is_unknown_has_no_part_whatever_it_is(kind: type
         assert largest_difference(gradient, of_known) == 0.0
 
 
-def test_a_positive_weight_has_the_closed_form() -> None:
+@pytest.mark.parametrize("kind", ENGINES)
+def test_a_positive_weight_has_the_closed_form(kind: type[Engine]) -> None:
     """One input of 1 and a bias: the gradient by the bias is ((1 - t) - w t exp(-z)) / (1 + exp(-z)) for z >= 0."""
     z, w = 0.75, 3.0
-    for kind in ENGINES:
-        for t, gradient, loss in (
-            (1.0, -w * np.exp(-z) / (1 + np.exp(-z)), w * np.log1p(np.exp(-z))),
-            (0.0, 1 / (1 + np.exp(-z)), z + np.log1p(np.exp(-z))),
-        ):
-            engine = kind(Network((Dense(2),)).with_input(1), "sigmoid")
-            engine.set_parameters([(np.zeros((2, 1), np.float32), np.full(2, z, np.float32))])
-            engine.start(Plan(optimizer="sgd", momentum=0.0, learning_rate=1.0, batch_size=1), 0)
-            targets = np.array([[t, np.nan]], np.float32)
-            weights = Weights(None, np.array([w, 5.0]))
-            found = engine.train_span(
-                Features(np.ones((1, 1), np.float32)), targets, np.arange(1), Steps(np.ones(1)), 0.0, weights
-            )
-            assert found == pytest.approx(loss, rel=1e-7)
-            np.testing.assert_allclose(engine.parameters()[0][1], [z - gradient, z], rtol=1e-6)
+    for t, gradient, loss in (
+        (1.0, -w * np.exp(-z) / (1 + np.exp(-z)), w * np.log1p(np.exp(-z))),
+        (0.0, 1 / (1 + np.exp(-z)), z + np.log1p(np.exp(-z))),
+    ):
+        engine = kind(Network((Dense(2),)).with_input(1), "sigmoid")
+        engine.set_parameters([(np.zeros((2, 1), np.float32), np.full(2, z, np.float32))])
+        engine.start(Plan(optimizer="sgd", momentum=0.0, learning_rate=1.0, batch_size=1), 0)
+        targets = np.array([[t, np.nan]], np.float32)
+        weights = Weights(None, np.array([w, 5.0]))
+        found = engine.train_span(
+            Features(np.ones((1, 1), np.float32)), targets, np.arange(1), Steps(np.ones(1)), 0.0, weights
+        )
+        assert found == pytest.approx(loss, rel=1e-7)
+        np.testing.assert_allclose(engine.parameters()[0][1], [z - gradient, z], rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("head", HEADS)
-def test_equal_weights_are_no_weights_bit_for_bit(head: HeadName) -> None:
+def test_equal_weights_are_no_weights_bit_for_bit(kind: type[Engine], head: HeadName) -> None:
     for shape in ((N,), (N, C)) if head == "sigmoid" else ((N,),):
         x_nd, targets = batch(head)[0].values, batch(head)[1]
-        plain = one_step(NativeEngine, head, x_nd, targets, UNWEIGHTED)
-        even = one_step(NativeEngine, head, x_nd, targets, Weights(np.ones(shape)))
+        plain = one_step(kind, head, x_nd, targets, UNWEIGHTED)
+        even = one_step(kind, head, x_nd, targets, Weights(np.ones(shape)))
         assert plain[0] == even[0]
         assert largest_difference(plain[1], even[1]) == 0.0
 
@@ -742,10 +764,11 @@ def test_any_number_of_threads_gives_the_same_bits_with_weights(head: HeadName) 
     assert largest_difference(ends[0][1], ends[1][1]) == largest_difference(ends[0][1], ends[2][1]) == 0.0
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("shape", [(N - 1,), (N, C - 1), (N + 1, C)])
-def test_weights_of_another_shape_are_no_read_of_other_memory(shape: tuple[int, ...]) -> None:
+def test_weights_of_another_shape_are_no_read_of_other_memory(kind: type[Engine], shape: tuple[int, ...]) -> None:
     features, targets = batch("sigmoid")
-    engine = NativeEngine(network(), "sigmoid")
+    engine = kind(network(), "sigmoid")
     engine.start(Plan(), 0)
     with pytest.raises(ValueError, match="weights must be"):
         engine.train_span(features, targets, np.arange(4), Steps(np.ones(1)), 0.0, Weights(np.ones(shape)))
@@ -764,13 +787,14 @@ def shares(n: int = N) -> NDArray[np.float32]:
     return np.asarray(t_nc / t_nc.sum(axis=1, keepdims=True), np.float32)
 
 
+@pytest.mark.parametrize("kind", FAST)
 @pytest.mark.parametrize("weights", [UNWEIGHTED, Weights(np.random.default_rng(2).integers(0, 3, N).astype(float))])
 @pytest.mark.parametrize("head", HEADS)
-def test_training_on_probabilities_follows_the_reference(head: HeadName, weights: Weights) -> None:
+def test_training_on_probabilities_follows_the_reference(kind: type[Engine], head: HeadName, weights: Weights) -> None:
     plan = Plan(learning_rate=0.01, dropout=0.2, clip_norm=0.5, batch_size=16)
     losses, engines = [], []
-    for kind in ENGINES:
-        engine = kind(network(), head)
+    for each in (kind, ReferenceEngine):
+        engine = each(network(), head)
         engine.initialise(3)
         engine.start(plan, 3)
         order = np.tile(np.random.default_rng(1).permutation(N), 2)

@@ -56,9 +56,15 @@ class Steps:
 
 
 class Engine(ABC):
-    """A network with its parameters. Same seed, same bits, for any number of threads."""
+    """A network with its parameters. Same seed, same bits: of the native engine for any number of threads.
+
+    The others' products are those of a library, NumPy's or PyTorch's, which may round otherwise for another number of
+    threads; theirs are the same bits for the same number.
+    """
 
     name: ClassVar[str]
+    side_by_side: ClassVar[bool] = True
+    """Whether several are trained at a time, each on some of the threads, whose number may change on the way."""
     n_threads: int
 
     @abstractmethod
@@ -118,7 +124,9 @@ class Engine(ABC):
 
     @abstractmethod
     def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """(n, c) of all rows, or of those in `rows`, in that order. A row has the same bits alone or among any others.
+        """(n, c) of all rows, or of those in `rows`, in that order.
 
-        Rows beside the ones that are asked for cost neither time nor memory.
+        A row has the same bits alone or among any others: of the native engine always; of the torch engine as far as
+        the library treats the rows of one product alike, since all of its products have the same shape; of the
+        reference to within float64 rounding. Rows beside the ones that are asked for cost neither time nor memory.
         """

@@ -14,6 +14,7 @@ from ..data.label_sets import SparseLabels
 from ..spec import Dense, Embedding, HeadName, Network, Periodic, PiecewiseLinear, Plan
 from .base import UNWEIGHTED, Engine, Parameters, Steps, Weights
 from .initialisation import initial_parameters
+from .masks import kept, occurring, refuse_sparse
 from .rates import decay_factors, rate_factors
 
 Float64 = NDArray[np.float64]
@@ -21,28 +22,12 @@ Gradients = list[Float64]
 Backward = Callable[[Float64], tuple[Float64, Gradients]]
 """From the gradient by what a layer gives to that by what it took, and those by its arrays."""
 
-DROPOUT_STREAM = 3
-
 
 def entering(features: EncodedRows) -> Float64:
     """The rows as they enter the network, zeros included."""
     if isinstance(features, SparseFeatures):
         return features.dense().astype(float)
     return np.asarray(features.values * np.float64(features.scale) + features.shift)
-
-
-def refuse_sparse(network: Network, features: EncodedRows) -> None:
-    """Raise ValueError for sparse rows of a network that does not begin with a dense layer."""
-    if network.front and isinstance(features, SparseFeatures):
-        raise ValueError("sparse rows are for networks of dense layers alone")
-
-
-def occurring(features: EncodedRows) -> NDArray[np.bool_]:
-    """(d,): which features have a value in these rows; of dense rows all do."""
-    occurring_d = np.full(features.n_features, not isinstance(features, SparseFeatures))
-    if isinstance(features, SparseFeatures):
-        occurring_d[features.indices] = True
-    return occurring_d
 
 
 def activate(name: str, z: Float64) -> tuple[Float64, Float64]:
@@ -299,9 +284,9 @@ class ReferenceEngine(Engine):
             out, backward = dense(layer.activation, out, *arrays)
             backwards.append(backward)
             if dropout > 0 and number < len(self.network.dense) - 1:
-                kept = self.kept(number, out.shape, dropout)
-                out = out * kept
-                backwards.append(lambda dout, kept=kept: (dout * kept, []))  # type: ignore[misc]
+                mask = kept(self.seed, self.step, number, out.shape, dropout)
+                out = out * mask
+                backwards.append(lambda dout, mask=mask: (dout * mask, []))  # type: ignore[misc]
             number += 1
 
         def all_of_them(dout: Float64) -> list[Gradients]:
@@ -340,20 +325,6 @@ class ReferenceEngine(Engine):
             return [backward(part)[1] for backward, part in zip(backwards, parts, strict=True)]
 
         return np.hstack([*pieces, x_nd[:, others]]), backward_of_all
-
-    def kept(self, layer: int, shape: tuple[int, ...], dropout: float) -> Float64:
-        """0 for a dropped unit, 1 / P(kept) for the others; sixteen random bits a unit, a row starts a new block.
-
-        `layer` is the number of the dense layer, whatever stands before it.
-        """
-        threshold = round(dropout * 65536)
-        n, h = shape
-        blocks = -(-h // 16)
-        words = np.random.Philox(key=self.seed, counter=[0, self.step, layer, DROPOUT_STREAM]).random_raw(
-            n * blocks * 4
-        )
-        bits = words.astype("<u8").view("<u2").reshape(n, blocks * 16)[:, :h]
-        return np.where(bits < threshold, 0.0, 65536 / (65536 - threshold))
 
     def update(self, gradient: list[Gradients], rate: float, decay: float, occurring_d: NDArray[np.bool_]) -> None:
         """One step; the penalty of adam and sgd is felt by the weights of the features that occur in it."""
