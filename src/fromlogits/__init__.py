@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         softmax_cross_entropy,
     )
     from .mlp_classifier import MLPClassifier
-    from .spec import Dense, Embedding, Network, Periodic, PiecewiseLinear, Scaling
+    from .spec import Dense, Embedding, Network, Periodic, PiecewiseLinear, Residual, Scaling
 
 __version__ = _version()
 
@@ -36,6 +36,7 @@ __all__ = [
     "Network",
     "Periodic",
     "PiecewiseLinear",
+    "Residual",
     "Scaling",
     "__version__",
     "errors",
@@ -58,7 +59,7 @@ _ROOMS = {
     "Classifier": "classifier",
     "load": "classifier",
     "MLPClassifier": "mlp_classifier",
-    **dict.fromkeys(("Dense", "Embedding", "Network", "Periodic", "PiecewiseLinear", "Scaling"), "spec"),
+    **dict.fromkeys(("Dense", "Embedding", "Network", "Periodic", "PiecewiseLinear", "Residual", "Scaling"), "spec"),
     **dict.fromkeys(_FROM_LOGITS, "logits"),
 }
 

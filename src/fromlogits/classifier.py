@@ -53,6 +53,8 @@ class Classifier(Estimator):
         preset: what gives every setting that is not stated. "fast", one plain network; "good", a few by the recipe of
             RealMLP, each judged by a fold of its own, in seconds; "best", ten with all the passes that help. Layers
             that are stated (network, hidden_layer_sizes) are trained as "fast" trains its own, by "best" in five folds.
+        backbone: of pictures: "tiny", a small residual network in front of the dense layers, by a plan of its own
+            (docs/how-to/torch.md); None or "none": dense layers alone.
         dropout: share of each hidden layer's units left out of a training step, in [0, 0.99].
         optimizer: "adam", "adamw", "sgd" or "nesterov".
         learning_rate: step size at the start of the schedule.
@@ -90,7 +92,7 @@ class Classifier(Estimator):
             row is trained on for exactly max_epochs.
         task: None, "multi-class" or "multi-label"; needed where a target can be read both ways.
         engine: "native" (C++), "torch" (PyTorch, the extra `torch`; docs/how-to/torch.md), or "reference" (NumPy
-            float64, slow: the specification).
+            float64, slow: the specification). None: native, or torch for a backbone.
         device: of the torch engine: "cpu", "cuda" or "mps"; None: the first CUDA device if there is one, else the
             processor. The others compute on the processor.
         n_jobs: threads; None or -1 takes every core this process may use. The bits do not depend on it.
@@ -131,6 +133,7 @@ class Classifier(Estimator):
         hidden_layer_sizes: tuple[int, ...] | None = None,
         activation: str | None = None,
         preset: str = "good",
+        backbone: str | None = None,
         dropout: float | None = None,
         optimizer: str | None = None,
         learning_rate: float | None = None,
@@ -150,7 +153,7 @@ class Classifier(Estimator):
         warm_start: bool = False,
         calibrate: bool | None = None,
         task: str | None = None,
-        engine: str = "native",
+        engine: str | None = None,
         device: str | None = None,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -161,6 +164,7 @@ class Classifier(Estimator):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.preset = preset
+        self.backbone = backbone
         self.dropout = dropout
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -419,10 +423,12 @@ class Classifier(Estimator):
         """
         engine = engine or self.engine
         if networks is None:
-            choice = fitting.EngineChoice.to_predict(engine, self.device if engine == self.engine else None)
+            device = self.device if engine == self.engine else None
+            choice = fitting.EngineChoice.to_predict(engine, device, model.network)
             networks = fitting.networks_of(model, choice, n_threads(self.n_jobs))
         self._unfit()
-        self._model, self._engine, self._networks = model, engine, networks
+        self._model, self._networks = model, networks
+        self._engine = engine or ("native" if model.network.residual is None else "torch")
         self.network_, self.head_, self.plan_ = model.network, model.head, model.plan
         self.encoder_, self.target_ = model.encoder, model.target
         self.calibration_, self.temperature_ = model.calibration, model.calibration.temperature
@@ -701,7 +707,7 @@ class Classifier(Estimator):
 
 
 def load(
-    path: str | os.PathLike[str], *, n_jobs: int | None = None, engine: str = "native", device: str | None = None
+    path: str | os.PathLike[str], *, n_jobs: int | None = None, engine: str | None = None, device: str | None = None
 ) -> Classifier:
     """The classifier that `save` wrote, whatever engine trained it.
 
@@ -713,7 +719,7 @@ def load(
     Raises ModelFileError for any other file; no code in the file is ever run.
     """
     model = Model.load(path)
-    fitting.EngineChoice.of(engine, device)
+    fitting.EngineChoice.of(engine, device, model.network)
     clf = Classifier(
         network=Network(model.network.layers),
         task=model.target.task,

@@ -316,7 +316,6 @@ def prepare(
         what = going_on_with(what, settings, present)
     plan, hidden = what.plan, what.hidden
     seed, threads = seed_of(settings["random_state"]), n_threads(settings["n_jobs"])
-    made_by = EngineChoice.of(settings["engine"], settings["device"])
     decides_for = resolve(settings["decide_for"], target.task, target.classes)
 
     split = _split(plan, seed, X_val is not None, valid_digest, groups is not None, times is not None)
@@ -368,6 +367,8 @@ def prepare(
     network, head = network_of(settings, what, encoder, target, stated)
     stated.check_size(network, target.n_classes)
     refuse_too_many_parameters(network.n_parameters)
+    made_by = EngineChoice.of(settings["engine"], settings["device"], network)
+    refuse_plan(plan, network, made_by)
     if present is not None:
         refuse_another(network, stated, plan, present)
     balance = Balance.fit(settings["class_weight"], settings["pos_weight"], target, targets, weights, rows)
@@ -835,13 +836,24 @@ class EngineChoice:
     device: str | None = None
 
     @classmethod
-    def of(cls, engine: Any, device: Any) -> EngineChoice:
-        """Raises InputError for what there is not, and EngineUnavailableError for what is not installed."""
+    def of(cls, engine: Any, device: Any, network: Network | None = None) -> EngineChoice:
+        """The engine of this name for this network; None: the native one, or the torch engine for what it alone trains.
+
+        Raises InputError for what there is not, and EngineUnavailableError for what is not installed.
+        """
+        residual = None if network is None else network.residual
+        if engine is None:
+            engine = "native" if residual is None else "torch"
         if not isinstance(engine, str) or engine not in ENGINES:
             hint = nearest(engine, ENGINES) if isinstance(engine, str) else ""
             raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {brief(engine)}.{hint}")
         if device is not None:
             one_of("device", device, DEVICES)
+        if engine == "native" and residual is not None:
+            raise InputError(
+                f"the native engine has no layer {describe_layer(residual)!r}; engine='torch' (pip install"
+                " 'fromlogits[torch]') has. Leave engine out, and it is taken."
+            )
         if engine != "torch":
             if device not in (None, "cpu"):
                 raise InputError(f"device={device!r} is for engine='torch'; the {engine} engine computes on the cpu.")
@@ -858,12 +870,25 @@ class EngineChoice:
         return cls(engine, device)
 
     @classmethod
-    def to_predict(cls, engine: Any, device: Any) -> EngineChoice:
+    def to_predict(cls, engine: Any, device: Any, network: Network) -> EngineChoice:
         """The same, but of a device that this machine has not, the one that it has: a copy may have come from afar."""
         try:
-            return cls.of(engine, device)
+            return cls.of(engine, device, network)
         except InputError:
-            return cls.of(engine, None)
+            return cls.of(engine, None, network)
+
+
+def refuse_plan(plan: Plan, network: Network, choice: EngineChoice) -> None:
+    """Raise InputError for what this engine, or this network, would ignore of a plan."""
+    if plan.changes_pictures and network.residual is None:
+        raise InputError(
+            "shift, zoom, flip, colour and cut_out change pictures for a network with a layer over pictures"
+            " (backbone='tiny'); this one has none. Leave them out."
+        )
+    if plan.precision != "float32" and (choice.name != "torch" or network.residual is None):
+        raise InputError(
+            f"precision={plan.precision!r} is for convolutions in engine='torch'; this training has none. Leave it out."
+        )
 
 
 def networks_of(model: Model, choice: EngineChoice, threads: int) -> members.Logits:

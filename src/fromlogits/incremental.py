@@ -25,7 +25,6 @@ from .engines.base import Engine, Steps, Weights
 from .errors import DivergedError, InputError
 from .members import Member
 from .model import MAX_HISTORY, Model
-from .presets import Task
 from .resolving import Settings
 from .training import EpochRecord, History
 from .weights import Balance, Targets, checked, of_statistics, rows_that_count
@@ -94,7 +93,7 @@ class Increments:
             settings["class_weight"], settings["pos_weight"], target, first.targets, first.weights, first.rows
         )
         # The recipes of the other presets are a plan from the first step to the last, which here nobody knows.
-        told = Task(len(first.rows), inputs.n_features)
+        told = resolving.told_of(inputs, len(first.rows), None)
         what = resolving.resolved({**settings, "preset": "fast"}, target.task, told)
         if present is not None:
             what = fitting.going_on_with(what, settings, present)
@@ -124,7 +123,8 @@ class Increments:
         else:
             self.model = fitting.unseen(network, head, self.plan, encoder, target, stated, self.seed, settings)
         self.engines: list[Engine] = []
-        made_by = fitting.EngineChoice.of(settings["engine"], settings["device"])
+        made_by = fitting.EngineChoice.of(settings["engine"], settings["device"], network)
+        fitting.refuse_plan(self.plan, network, made_by)
         starts_from_data = present is None and fitting.starts_from_data(network, self.plan)
         features = encoder.encode(inputs) if starts_from_data else None
         for one in self.model.trained:

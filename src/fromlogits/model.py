@@ -255,6 +255,7 @@ class Model:
                 f"the encoder gives {encoder.n_features} features, the network takes {network.n_features}."
             )
         _check_columns(network, encoder)
+        _check_pictures(network, encoder, tensors)
         units = {target.n_classes} | ({1} if target.task == "multi-class" and target.n_classes == 2 else set())
         if not members.separate_networks and network.n_outputs not in units:
             raise InputError(f"the network has {network.n_outputs} outputs for {target.n_classes} classes.")
@@ -301,6 +302,20 @@ def _check_columns(network: Network, encoder: FeatureEncoder) -> None:
         raise InputError("the encoder gives codes of categories, and the network has no layer that embeds them.")
     if network.columns not in (None, Columns(encoder.numbers, encoder.categories)):
         raise InputError("the network embeds other numbers or categories than the encoder gives.")
+
+
+def _check_pictures(network: Network, encoder: FeatureEncoder, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """What the network takes for a picture is one, and its norms have variances."""
+    if network.residual is None:
+        return
+    if network.picture_shape != encoder.schema.picture_shape:
+        raise InputError(
+            f"the network takes pictures of shape {network.picture_shape}; the schema's are of"
+            f" {encoder.schema.picture_shape}."
+        )
+    for name, tensor in tensors.items():
+        if name.startswith("layer.0.variances.") and not (tensor >= 0).all():
+            raise InputError(f"the variances of a norm must be at least 0; in {name!r} some are not.")
 
 
 def _check_edges(network: Network, tensors: Mapping[str, NDArray[Any]]) -> None:

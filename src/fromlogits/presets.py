@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .errors import InputError, nearest
-from .spec import Dense, Embedding, Layer, Periodic, PiecewiseLinear, Scaling
+from .spec import Dense, Embedding, Layer, Periodic, PiecewiseLinear, Residual, Scaling
 
+BACKBONES = ("none", "tiny")
 PRESETS = ("fast", "good", "best")
 USUAL = "good"
 MOST_EMBEDDED = 200
@@ -29,6 +30,7 @@ class Task:
             none.
         n_groups: of the rows, where those of a group stay together; None: each row is on its own.
         is_separate: a network for each label.
+        picture_shape: (h, w) or (h, w, channels) of a picture, where it is known.
     """
 
     n_rows: int
@@ -39,6 +41,7 @@ class Task:
     holds_out: bool = True
     n_groups: int | None = None
     is_separate: bool = False
+    picture_shape: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def _passes(n_rows: int) -> int:
 
 def _of_recipe(task: Task, max_epochs: int) -> Recipe:
     front: tuple[Layer, ...] = (Scaling(),)
-    hidden = (Dense(256, "relu"),) * 3
+    hidden: tuple[Layer, ...] = (Dense(256, "relu"),) * 3
     if task.kind == "picture":
         front, hidden = (), hidden[:2]
     elif task.n_columns <= MOST_EMBEDDED:
@@ -169,6 +172,39 @@ def _of_recipe(task: Task, max_epochs: int) -> Recipe:
             "schedule": "cosine",
         }
     return Recipe((*front, *hidden), plan)
+
+
+def tiny(preset: object, task: Task, hidden: Sequence[Layer] | None = None) -> Recipe:
+    """A small residual network over pictures, and the plan that suits it; `hidden` are dense layers behind it.
+
+    The presets differ in the number of passes; "best" trains three networks. Digits have no mirror image, and colours
+    have: pictures of three channels are mirrored. The constants are a first choice, not tuned.
+    """
+    if preset not in PRESETS:
+        hint = nearest(preset, PRESETS) if isinstance(preset, str) else ""
+        raise InputError(f"preset must be one of {', '.join(PRESETS)}; got {preset!r}.{hint}")
+    shape = task.picture_shape or (1, 1)
+    side, is_coloured = min(shape[:2]), len(shape) == 3 and shape[2] == 3
+    residual = Residual((32, 64, 128), 1, 1) if side < 48 else Residual((32, 64, 128, 256), 1, min(side // 48, 8) or 1)
+    rows = {"fast": 200_000, "good": 600_000, "best": 900_000}[str(preset)]
+    n = task.n_rows
+    max_epochs = min(max(rows // n, 8), 60)
+    plan: dict[str, Any] = {
+        "optimizer": task.optimizer or "adamw",
+        "learning_rate": 0.05 if task.optimizer in ("sgd", "nesterov") else 2e-3,
+        "schedule": "cosine",
+        "weight_decay": 0.05 if task.optimizer in (None, "adamw") else 5e-4,
+        "batch_size": 32 if n <= 4_000 else 64 if n <= 20_000 else 128,
+        "max_epochs": max_epochs,
+        "patience": max_epochs,
+        "precision": "bfloat16",
+        "shift": 0.1,
+        "zoom": 0.1,
+        "flip": is_coloured,
+        "colour": 0.3 if is_coloured else 0.0,
+        "label_smoothing": 0.1 if task.metric == "accuracy" else 0.0,
+    }
+    return Recipe((residual, *(hidden or ())), plan, 3 if preset == "best" and not task.is_separate else 1)
 
 
 def _is_many_pictures(task: Task) -> bool:

@@ -43,7 +43,8 @@ PLAN_SETTINGS = (
 FINER_SETTINGS = (
     "schedule", "momentum", "beta1", "beta2", "epsilon", "clip_norm", "bias_rate", "slope_rate", "scaling_rate",
     "embedding_rate", "rate_by_width", "scaling_decay", "decay_schedule", "dropout_schedule", "label_smoothing",
-    "initialisation", "numbers", "folds",
+    "initialisation", "numbers", "folds", "shift", "zoom", "flip",
+    "colour", "cut_out", "precision",
 )  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def resolved(settings: Settings, task: metrics.Task, told: presets.Task) -> Reso
         holds_out=told.holds_out and (settings["early_stopping"] is not False or settings["calibrate"] is not False),
         is_separate=settings["separate_networks"],
     )
-    recipe = presets.recipe(settings["preset"], told, hidden)
+    recipe = _backbone_recipe(settings, told, hidden) or presets.recipe(settings["preset"], told, hidden)
     if hidden is None and settings["activation"] is not None:
         activation = _stated_activation(settings, "relu")
         own = [
@@ -112,6 +113,23 @@ def resolved(settings: Settings, task: metrics.Task, told: presets.Task) -> Reso
     metrics.validate_metric(plan.metric, task)
     last = None if settings["network"] is None else settings["network"].dense[-1]
     return Resolved(plan, recipe.layers, max(recipe.ensemble, plan.folds), hidden is not None, last)
+
+
+def _backbone_recipe(settings: Settings, told: presets.Task, hidden: tuple[Layer, ...] | None) -> presets.Recipe | None:
+    """What the stated backbone makes of the task; None where there is none."""
+    if settings["backbone"] is None:
+        return None
+    one_of("backbone", settings["backbone"], presets.BACKBONES)
+    if settings["backbone"] == "none":
+        return None
+    if settings["network"] is not None:
+        raise InputError("state either network or backbone, not both: a stated network is trained exactly as stated.")
+    if told.kind != "picture":
+        raise InputError(
+            "backbone='tiny' is a network over pictures; the rows are none. Give pictures (uint8 of shape (n, h, w) or"
+            " (n, h, w, channels)), or --image-shape HxW where each row is one."
+        )
+    return presets.tiny(settings["preset"], told, hidden)
 
 
 PEAK_ROWS, MANY_VALUES = 20_000, 10
@@ -139,7 +157,8 @@ def _folds_of(ensemble: Any, folds: int) -> int:
 def told_of(inputs: Inputs, n_rows: int, picture_shape: tuple[int, ...] | None) -> presets.Task:
     """What a preset is told of these rows, of which so many take part, by themselves."""
     if picture_shape is not None or (isinstance(inputs, Matrix) and inputs.picture_shape is not None):
-        return presets.Task(n_rows, inputs.n_features, "picture")
+        shape = picture_shape or (inputs.picture_shape if isinstance(inputs, Matrix) else None)
+        return presets.Task(n_rows, inputs.n_features, "picture", picture_shape=shape)
     is_sparse = isinstance(inputs, SparseMatrix) and inputs.density < DENSE
     return presets.Task(n_rows, inputs.n_features, "sparse" if is_sparse else "table")
 
@@ -155,7 +174,7 @@ def form_of(plan: Plan, hidden: Sequence[Layer]) -> Form:
 
 def holds_out(settings: Settings, n_rows: int, task: metrics.Task) -> bool:
     """Whether a training with these settings keeps validation rows, unless it is given some."""
-    plan = resolved(settings, task, presets.Task(n_rows)).plan
+    plan = resolved({**settings, "backbone": None}, task, presets.Task(n_rows)).plan
     return plan.early_stopping or plan.calibrate
 
 
@@ -238,7 +257,7 @@ def network_of(
     columns = Columns(encoder.numbers, encoder.categories)
     if settings["network"] is not None and settings["network"].columns not in (None, columns):
         raise InputError("the network states other columns than the data have; leave columns out: they are found.")
-    network = Network((*what.hidden, last)).with_input(encoder.n_features, columns)
+    network = Network((*what.hidden, last)).with_input(encoder.n_features, columns, encoder.schema.picture_shape)
     for layer, embedded, kind in (
         (network.of_numbers, network.numbers, "columns of numbers"),
         (network.embedding, network.categories, f"categories that make more than {MOST_OF_A_FEATURE_EACH} features"),

@@ -18,7 +18,7 @@ from typing import Any
 
 from .engines import DEVICES, ENGINES
 from .errors import InputError, brief, counted, nearest
-from .presets import PRESETS, USUAL
+from .presets import BACKBONES, PRESETS, USUAL
 from .spec import (
     FADES,
     HIDDEN_ACTIVATIONS,
@@ -26,6 +26,7 @@ from .spec import (
     MAX_NETWORKS,
     NUMBER_SCALES,
     OPTIMIZERS,
+    PRECISIONS,
     SCHEDULES,
     Network,
     Plan,
@@ -349,11 +350,20 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "engine",
-        WORD,
-        "native",
+        _or_none(WORD),
+        "none: native, or torch for a backbone",
         "native (C++), torch (PyTorch, the extra fromlogits[torch]), or reference (NumPy float64: slow, the"
         " specification)",
         allowed=ENGINES,
+    ),
+    Setting(
+        "backbone",
+        _or_none(WORD),
+        "none",
+        "of pictures: what stands in front of the dense layers: none, or tiny, a small residual network that the torch"
+        " engine trains",
+        flag="--backbone",
+        allowed=BACKBONES,
     ),
     Setting(
         "device",
@@ -453,6 +463,40 @@ SETTINGS: tuple[Setting, ...] = (
         " clipped to ±3. Pictures and sparse rows keep a scale that their features share",
         is_finer=True,
         allowed=NUMBER_SCALES,
+    ),
+    Setting(
+        "shift",
+        NUMBER,
+        "by the preset",
+        "of a network with a backbone: pictures are moved, before each training step, by up to this share of their"
+        " sides; predictions see them as they are",
+        is_finer=True,
+    ),
+    Setting("zoom", NUMBER, "by the preset", "likewise made larger or smaller by up to this share", is_finer=True),
+    Setting("flip", SWITCH, "by the preset", "likewise every other one mirrored left to right", is_finer=True),
+    Setting(
+        "colour",
+        NUMBER,
+        "by the preset",
+        "likewise contrast, brightness and the brightness of each channel changed by up to this share of the standard"
+        " deviation of the pixels",
+        is_finer=True,
+    ),
+    Setting(
+        "cut_out",
+        NUMBER,
+        "by the preset",
+        "likewise a part with this share of each side set to the mean pixel",
+        is_finer=True,
+    ),
+    Setting(
+        "precision",
+        WORD,
+        "by the preset",
+        "of the convolutions of training steps in the torch engine: float32, or bfloat16, which takes half the time;"
+        " predictions are float32",
+        is_finer=True,
+        allowed=PRECISIONS,
     ),
     Setting(
         "folds",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -22,6 +22,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd", "nesterov")
 SCHEDULES = ("constant", "cosine", "coslog4", "flat_cosine")
 FADES = ("constant", "flat_cosine")
 INITIALISATIONS = ("uniform", "data")
+PRECISIONS = ("float32", "bfloat16")
 NUMBER_SCALES = ("standard", "robust")
 HeadName = Literal["softmax", "sigmoid"]
 
@@ -128,6 +129,65 @@ class Scaling:
 
 
 @dataclass(frozen=True)
+class Convolution:
+    """A convolution without a bias, of `size` by `size` pixels, every `stride`-th of them; then a batch norm."""
+
+    outputs: int
+    inputs: int
+    size: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Residual:
+    """A small residual network over pictures, which ends in the mean of each channel over the picture.
+
+    A stem, relu(norm(conv x)), cuts the picture into patches; then come stages of blocks
+    relu(norm(conv(relu(norm(conv x)))) + x), each stage but the first with half the height and width; where a block
+    changes the shape, x passes a convolution of 1 by 1 and a norm. In a training step a norm takes mean and variance of
+    each channel from the batch, and moves its running ones a tenth of the way to them (to the variance times n / (n -
+    1)); a prediction takes the running ones. Source: He et al., CVPR 2016; Ioffe & Szegedy, ICML 2015.
+
+    Args:
+        widths: channels of each stage.
+        blocks: of a stage.
+        patch: the stem makes one position of so many pixels by as many.
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128)
+    blocks: int = 1
+    patch: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.widths, (tuple, list)):
+            raise InputError(f"Residual widths must be whole numbers, one a stage; got {brief(self.widths)}.")
+        object.__setattr__(self, "widths", tuple(self.widths))
+        _whole("the stages of Residual", len(self.widths), 1, 8)
+        for width in self.widths:
+            _whole("a width of Residual", width, 1, 4096)
+        _whole("Residual blocks", self.blocks, 1, 64)
+        _whole("Residual patch", self.patch, 1, 64)
+
+    def stem(self, channels: int) -> Convolution:
+        return Convolution(self.widths[0], channels, self.patch + 2, self.patch)
+
+    def stages(self) -> Iterator[tuple[Convolution, Convolution, Convolution | None]]:
+        """Of each block its two convolutions, and that of its shortcut where it changes the shape."""
+        before = self.widths[0]
+        for stage, width in enumerate(self.widths):
+            for block in range(self.blocks):
+                stride = 2 if stage > 0 and block == 0 else 1
+                changes = stride > 1 or width != before
+                shortcut = Convolution(width, before, 1, stride) if changes else None
+                yield Convolution(width, before, 3, stride), Convolution(width, width, 3, 1), shortcut
+                before = width
+
+    def convolutions(self, channels: int) -> list[Convolution]:
+        """All of them in the order of their arrays: the stem, and of each block the first, the second, the shortcut."""
+        return [self.stem(channels), *(one for block in self.stages() for one in block if one is not None)]
+
+
+@dataclass(frozen=True)
 class Dense:
     """A fully connected layer with a bias: activation(W x + b).
 
@@ -149,7 +209,7 @@ class Dense:
         one_of("Dense activation", self.activation, tuple(dict.fromkeys(HIDDEN_ACTIVATIONS + OUTPUT_ACTIVATIONS)))
 
 
-Layer = Periodic | PiecewiseLinear | Embedding | Scaling | Dense
+Layer = Periodic | PiecewiseLinear | Embedding | Scaling | Residual | Dense
 
 
 @dataclass(frozen=True)
@@ -195,10 +255,11 @@ class Network:
     """Layers, first to last; the last one gives the logits.
 
     Args:
-        layers: `Periodic` or `PiecewiseLinear`, `Embedding` and `Scaling`, in this order, each of them or not, and then
-            the `Dense` layers, the last of which has one unit per class or label.
+        layers: `Periodic` or `PiecewiseLinear`, `Embedding` and `Scaling`, in this order, each of them or not, or
+            `Residual` alone, and then the `Dense` layers, the last of which has one unit per class or label.
         n_features: width of the input, or None while it is not known (`Classifier.fit` finds it in the data).
         columns: what the features are; needed where there is a layer that embeds them.
+        picture_shape: (h, w) or (h, w, channels) of a row; needed where there is a `Residual`.
 
     `print(network)` lists layers, shapes and parameters:
 
@@ -213,6 +274,7 @@ class Network:
     layers: Sequence[Layer]
     n_features: int | None = None
     columns: Columns | None = None
+    picture_shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.layers, Layer):
@@ -231,12 +293,31 @@ class Network:
                 )
             if self.columns is not None:
                 self.columns.check(self.n_features)
+            if self.residual is not None:
+                self._check_picture(self.residual, self.n_features)
             if self.n_parameters > MAX_PARAMETERS:
                 gib = self.n_parameters * 4 / 2**30
                 raise InputError(
                     f"the network has {self.n_parameters:,} parameters ({gib:,.0f} GiB);"
                     f" the limit is {MAX_PARAMETERS:,}."
                 )
+
+    def _check_picture(self, residual: Residual, n_features: int) -> None:
+        """Raise InputError unless a row is a picture that has a patch at least."""
+        shape = self.picture_shape
+        if not isinstance(shape, (tuple, list)) or len(shape) not in (2, 3):
+            raise InputError(
+                "a Network with Residual takes pictures: each row must be one, of shape (h, w) or (h, w, channels)."
+            )
+        object.__setattr__(self, "picture_shape", tuple(shape))
+        for size in shape:
+            _whole("a size of picture_shape", size, 1, MAX_UNITS)
+        if math.prod(shape) != n_features:
+            raise InputError(f"pictures of shape {tuple(shape)} have {math.prod(shape)} values, not {n_features}.")
+        if min(shape[:2]) < residual.patch:
+            raise InputError(
+                f"Residual patch must be {min(shape[:2])} at most, a side of the picture; got {residual.patch}."
+            )
 
     def _check(self, position: int, layer: object) -> None:
         """Raise InputError unless this layer may stand here."""
@@ -245,11 +326,12 @@ class Network:
         before = self.layers[position - 2] if position > 1 else None
         is_last = position == len(self.layers)
         if not isinstance(layer, Dense):
-            if is_last or (before is not None and _place(before) >= _place(layer)):
+            is_mixed = isinstance(before, Residual) or (isinstance(layer, Residual) and before is not None)
+            if is_last or is_mixed or (before is not None and _place(before) >= _place(layer)):
                 names = ", ".join(" or ".join(one.__name__ for one in kinds) for kinds in FRONT)
                 raise InputError(
-                    f"layer {position} is {type(layer).__name__}: {names} stand in this order, each at most once, in"
-                    " front of the Dense layers, of which there is one at least."
+                    f"layer {position} is {type(layer).__name__}: {names} stand in this order, each at most once,"
+                    " or Residual alone, in front of the Dense layers, of which there is one at least."
                 )
             return
         allowed = OUTPUT_ACTIVATIONS if is_last else HIDDEN_ACTIVATIONS
@@ -266,7 +348,7 @@ class Network:
         return tuple(layer for layer in self.layers if isinstance(layer, Dense))
 
     @property
-    def front(self) -> tuple[Periodic | PiecewiseLinear | Embedding | Scaling, ...]:
+    def front(self) -> tuple[Periodic | PiecewiseLinear | Embedding | Scaling | Residual, ...]:
         """What stands before them."""
         return tuple(layer for layer in self.layers if not isinstance(layer, Dense))
 
@@ -283,6 +365,16 @@ class Network:
     @property
     def embedding(self) -> Embedding | None:
         return next((layer for layer in self.layers if isinstance(layer, Embedding)), None)
+
+    @property
+    def residual(self) -> Residual | None:
+        return next((layer for layer in self.layers if isinstance(layer, Residual)), None)
+
+    @property
+    def channels(self) -> int:
+        """Of the pictures."""
+        assert self.picture_shape is not None
+        return self.picture_shape[2] if len(self.picture_shape) == 3 else 1
 
     @property
     def has_scaling(self) -> bool:
@@ -303,6 +395,8 @@ class Network:
         """Of the first dense layer: the embedded numbers, the embedded categories, and then the other features."""
         if self.n_features is None:
             raise InputError("the network's input width is not known yet; fit it, or state n_features.")
+        if self.residual is not None:
+            return self.residual.widths[-1]
         n = self.n_features
         if self.of_numbers is not None:
             n += len(self.numbers) * self.of_numbers.mixtures
@@ -320,6 +414,8 @@ class Network:
         PiecewiseLinear: edges (k, b + 1), mixtures (k, m, b), shifts (k, m).
         Embedding: vectors (v, e), category after category.
         Scaling: factors (d,).
+        Residual: of its i-th convolution, of o outputs, i inputs and size s, weights.i (o, i, s, s), and of the norm
+        behind it scales.i, shifts.i, means.i and variances.i (o,), of which the last two are running and not learned.
         Dense: weights (h, d), biases (h,) and, of parametric_selu, slopes (h,).
         """
         width, arrays = self.n_inputs, []
@@ -335,6 +431,11 @@ class Network:
                 shapes = {"vectors": (sum(values for _, values in self.categories), layer.outputs)}
             elif isinstance(layer, Scaling):
                 shapes = {"factors": (width,)}
+            elif isinstance(layer, Residual):
+                shapes = {}
+                for i, one in enumerate(layer.convolutions(self.channels)):
+                    shapes[f"weights.{i}"] = (one.outputs, one.inputs, one.size, one.size)
+                    shapes |= {f"{name}.{i}": (one.outputs,) for name in OF_NORM}
             else:
                 shapes = {"weights": (layer.units, width), "biases": (layer.units,)}
                 if layer.activation == "parametric_selu":
@@ -363,10 +464,13 @@ class Network:
         last = self.dense[-1].activation
         return last if last in ("softmax", "sigmoid") else None  # type: ignore[return-value]
 
-    def with_input(self, n_features: int, columns: Columns | None = None) -> Network:
+    def with_input(
+        self, n_features: int, columns: Columns | None = None, picture_shape: tuple[int, ...] | None = None
+    ) -> Network:
         """The same network, its input known and its last activation linear: what an engine trains."""
         last = dataclasses.replace(self.dense[-1], activation="linear")
-        return Network((*self.layers[:-1], last), n_features, columns if self.of_numbers or self.embedding else None)
+        columns = columns if self.of_numbers or self.embedding else None
+        return Network((*self.layers[:-1], last), n_features, columns, picture_shape if self.residual else None)
 
     def __str__(self) -> str:
         names = [describe_layer(layer) for layer in self.layers]
@@ -393,18 +497,24 @@ class Network:
                 after += len(self.categories) * (layer.outputs - 1)
             elif isinstance(layer, Dense):
                 after = layer.units
+            elif isinstance(layer, Residual):
+                after = layer.widths[-1]
             widths.append(after)
         return [f"{before} -> {after}" for before, after in pairwise(widths)]
 
     def to_json(self) -> dict[str, Any]:
         layers = [{"kind": KIND_OF[type(layer)], **dataclasses.asdict(layer)} for layer in self.layers]
         columns = {} if self.columns is None else {"columns": self.columns.to_json()}
-        return {"n_features": self.n_features, **columns, "layers": layers}
+        pictures = {} if self.picture_shape is None else {"picture_shape": list(self.picture_shape)}
+        for layer in layers:
+            if "widths" in layer:
+                layer["widths"] = list(layer["widths"])
+        return {"n_features": self.n_features, **columns, **pictures, "layers": layers}
 
     @classmethod
     def from_json(cls, value: object) -> Network:
         """The inverse of `to_json`; raises InputError on anything else."""
-        fields = json_object("network", value, {"n_features", "layers"}, {"columns"})
+        fields = json_object("network", value, {"n_features", "layers"}, {"columns", "picture_shape"})
         layers = fields["layers"]
         if not isinstance(layers, list) or len(layers) > MAX_LAYERS:
             raise InputError(f"network layers must be a list of at most {MAX_LAYERS}.")
@@ -417,12 +527,19 @@ class Network:
             given = json_object("layer", layer, {"kind", *names})
             read.append(of_kind(**{name: given[name] for name in names}))
         columns = Columns.from_json(fields["columns"]) if "columns" in fields else None
-        return cls(tuple(read), fields["n_features"], columns)
+        network = cls(tuple(read), fields["n_features"], columns, fields.get("picture_shape"))
+        if "picture_shape" in fields and network.residual is None:
+            raise InputError("network: picture_shape is for a network with a layer over pictures.")
+        return network
 
 
+NORM_EPSILON, NORM_MOMENTUM = 1e-5, 0.1
+OF_NORM = ("scales", "shifts", "means", "variances")
+"""Arrays of a batch norm."""
 FRONT = ((Periodic, PiecewiseLinear), (Embedding,), (Scaling,))
 KIND_OF: dict[Any, str] = {
-    Periodic: "periodic", PiecewiseLinear: "piecewise", Embedding: "embedding", Scaling: "scaling", Dense: "dense"
+    Periodic: "periodic", PiecewiseLinear: "piecewise", Embedding: "embedding", Scaling: "scaling",
+    Residual: "residual", Dense: "dense",
 }  # fmt: skip
 
 
@@ -432,13 +549,17 @@ def _place(layer: Layer) -> int:
 
 
 def describe_layer(layer: Layer) -> str:
-    """As `parse_layers` reads it: "25 relu", "periodic 16 3 0.1", "piecewise 48 8", "embedding 8", "scaling"."""
+    """As `parse_layers` reads it: "25 relu", "periodic 16 3 0.1", "piecewise 48 8", "embedding 8", "scaling",
+    "residual 32-64-128 1 1".
+    """
     if isinstance(layer, Dense):
         return f"{layer.units} {layer.activation}"
     if isinstance(layer, Periodic):
         return f"periodic {layer.frequencies} {layer.mixtures} {layer.spread:g}"
     if isinstance(layer, PiecewiseLinear):
         return f"piecewise {layer.bins} {layer.mixtures}"
+    if isinstance(layer, Residual):
+        return f"residual {'-'.join(map(str, layer.widths))} {layer.blocks} {layer.patch}"
     return f"embedding {layer.outputs}" if isinstance(layer, Embedding) else "scaling"
 
 
@@ -508,7 +629,8 @@ def parse_layers(text: str, activation: str = "relu") -> Network | tuple[int, ..
     """Read `--layers`: "25,15" gives hidden layer sizes, "25 relu, 15 tanh, 10 linear" a whole network.
 
     In front of the dense layers of a whole network may stand "periodic" (or "periodic FREQUENCIES MIXTURES SPREAD") or
-    "piecewise" (or "piecewise BINS MIXTURES"), "embedding" (or "embedding OUTPUTS") and "scaling".
+    "piecewise" (or "piecewise BINS MIXTURES"), "embedding" (or "embedding OUTPUTS") and "scaling"; or "residual" (or
+    "residual WIDTH-WIDTH-... BLOCKS PATCH").
     """
     parts = [part.strip() for part in text.split(",")]
     if parts == [""]:
@@ -517,7 +639,7 @@ def parse_layers(text: str, activation: str = "relu") -> Network | tuple[int, ..
         return tuple(int(part) for part in parts)
     layers: list[Layer] = []
     for part in parts:
-        front = re.fullmatch(r"(periodic|piecewise|embedding|scaling)((?:\s+[0-9.]{1,9})*)", part)
+        front = re.fullmatch(r"(periodic|piecewise|embedding|scaling|residual)((?:\s+[0-9.-]{1,50})*)", part)
         dense = re.fullmatch(r"([0-9]{1,9})\s+([A-Za-z_]+)", part)
         if dense:
             layers.append(Dense(int(dense[1]), dense[2]))
@@ -531,6 +653,13 @@ def parse_layers(text: str, activation: str = "relu") -> Network | tuple[int, ..
     return Network(tuple(layers))
 
 
+READ: dict[str, Callable[[str], Any]] = {
+    "float": float,
+    "int": int,
+    "tuple[int, ...]": lambda word: tuple(int(one) for one in word.split("-")),
+}
+
+
 def _front_layer(kind: str, words: Sequence[str]) -> Layer | None:
     """The layer of this kind with these numbers, or None where they are not its own."""
     of_kind = next(one for one, name in KIND_OF.items() if name == kind)
@@ -538,9 +667,7 @@ def _front_layer(kind: str, words: Sequence[str]) -> Layer | None:
     if len(words) > len(fields):
         return None
     try:
-        values = [
-            float(word) if field.type == "float" else int(word) for field, word in zip(fields, words, strict=False)
-        ]
+        values = [READ[str(field.type)](word) for field, word in zip(fields, words, strict=False)]
     except ValueError:
         return None
     layer: Layer = of_kind(*values)
@@ -575,6 +702,13 @@ class Plan:
             variance 1, and its bias lies among these (Holzmüller et al., NeurIPS 2024, "he+5").
         numbers: standard: (x - mean) / standard deviation; robust: (x - median) / interquartile range, and then
             smoothly clipped to ±3.
+        shift, zoom, flip, colour, cut_out: how pictures are changed before each training step, at random; for networks
+            with `Residual`. Moved by up to this share of their sides, the edge repeated; made larger or smaller by up
+            to this share; mirrored left to right, every other one; contrast, brightness and the brightness of each
+            channel changed by up to this share of the pixels' standard deviation; a part with this share of each side
+            set to the mean.
+        precision: float32; or bfloat16 for the convolutions of training steps, whose sums, norms and predictions stay
+            float32: of the torch engine.
         batch_size: rows a step; the last batch of an epoch may be smaller.
         max_epochs: passes over the training rows.
         early_stopping: hold out rows, keep the best epoch, stop after `patience` epochs without a better one.
@@ -608,6 +742,12 @@ class Plan:
     label_smoothing: float = 0.0
     initialisation: str = "uniform"
     numbers: str = "standard"
+    shift: float = 0.0
+    zoom: float = 0.0
+    flip: bool = False
+    colour: float = 0.0
+    cut_out: float = 0.0
+    precision: str = "float32"
     batch_size: int = 32
     max_epochs: int = 100
     early_stopping: bool = True
@@ -642,16 +782,23 @@ class Plan:
         _number("label_smoothing", self.label_smoothing, 0, 1, open_high=True)
         one_of("initialisation", self.initialisation, INITIALISATIONS)
         one_of("numbers", self.numbers, NUMBER_SCALES)
+        for name in ("shift", "zoom", "colour", "cut_out"):
+            _number(name, getattr(self, name), 0, 1)
+        one_of("precision", self.precision, PRECISIONS)
         _whole("batch_size", self.batch_size, 1, 2**31 - 1)
         _whole("max_epochs", self.max_epochs, 1, 10**9)
         _whole("patience", self.patience, 1, 10**9)
         _number("validation_fraction", self.validation_fraction, 0, 1, open_low=True, open_high=True)
         _whole("folds", self.folds, 1, MAX_NETWORKS)
-        for name in ("early_stopping", "calibrate", "rate_by_width"):
+        for name in ("early_stopping", "calibrate", "rate_by_width", "flip"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name} must be True or False; got {brief(getattr(self, name))}.")
         if not isinstance(self.metric, str):
             raise InputError(f"metric must be a word such as 'log_loss'; got {brief(self.metric)}.")
+
+    @property
+    def changes_pictures(self) -> bool:
+        return self.flip or max(self.shift, self.zoom, self.colour, self.cut_out) > 0
 
     def replace(self, changes: Mapping[str, Any]) -> Plan:
         """The plan with some fields changed; an unknown name is refused with the nearest known one."""
@@ -675,7 +822,8 @@ class Plan:
 
 LATER_FIELDS = {
     "bias_rate", "slope_rate", "scaling_rate", "embedding_rate", "rate_by_width", "scaling_decay", "decay_schedule",
-    "dropout_schedule", "label_smoothing", "initialisation", "numbers", "folds",
+    "dropout_schedule", "label_smoothing", "initialisation", "numbers", "folds", "shift", "zoom", "flip",
+    "colour", "cut_out", "precision",
 }  # fmt: skip
 
 

@@ -1855,13 +1855,13 @@ CASES: dict[str, list[Case]] = {
             "layers in another order",
             table,
             f"{TRAIN} --layers 'scaling, periodic, 1 linear'",
-            "--layers 'scaling, periodic, 1 linear': layer 2 is Periodic: Periodic or PiecewiseLinear, Embedding, Scaling stand in this order, each at most once, in front of the Dense layers, of which there is one at least.",
+            "--layers 'scaling, periodic, 1 linear': layer 2 is Periodic: Periodic or PiecewiseLinear, Embedding, Scaling stand in this order, each at most once, or Residual alone, in front of the Dense layers, of which there is one at least.",
         ),
         Case(
             "two layers that embed numbers",
             table,
             f"{TRAIN} --layers 'periodic, piecewise, 1 linear'",
-            "--layers 'periodic, piecewise, 1 linear': layer 2 is PiecewiseLinear: Periodic or PiecewiseLinear, Embedding, Scaling stand in this order, each at most once, in front of the Dense layers, of which there is one at least.",
+            "--layers 'periodic, piecewise, 1 linear': layer 2 is PiecewiseLinear: Periodic or PiecewiseLinear, Embedding, Scaling stand in this order, each at most once, or Residual alone, in front of the Dense layers, of which there is one at least.",
         ),
         Case(
             "too many bins",
@@ -1888,6 +1888,36 @@ CASES: dict[str, list[Case]] = {
             "engine='torch' needs PyTorch, which is not installed: pip install 'fromlogits[torch]'.",
             code=1,
             fault=no_pytorch,
+        ),
+        Case(
+            "a backbone for rows that are no pictures",
+            table,
+            f"{TRAIN} --backbone tiny",
+            "backbone='tiny' is a network over pictures; the rows are none. Give pictures (uint8 of shape (n, h, w) or (n, h, w, channels)), or --image-shape HxW where each row is one.",
+        ),
+        Case(
+            "an unknown backbone",
+            table,
+            f"{TRAIN} --backbone tony",
+            "--backbone tony: backbone must be one of none, tiny; got 'tony'. Did you mean 'tiny'?",
+        ),
+        Case(
+            "pictures changed for a network that sees none",
+            table,
+            f"{TRAIN} --set flip=true",
+            "shift, zoom, flip, colour and cut_out change pictures for a network with a layer over pictures (backbone='tiny'); this one has none. Leave them out.",
+        ),
+        Case(
+            "a precision that the engine does not have",
+            table,
+            f"{TRAIN} --set precision=bfloat16",
+            "precision='bfloat16' is for convolutions in engine='torch'; this training has none. Leave it out.",
+        ),
+        Case(
+            "a layer over pictures for rows that are none",
+            table,
+            f"{TRAIN} --layers 'residual 8-16 1 1, 1 linear'",
+            "a Network with Residual takes pictures: each row must be one, of shape (h, w) or (h, w, channels).",
         ),
         Case(
             "a device for the engine that has none",

@@ -458,3 +458,16 @@ def test_prediction_sets_stay_behind_and_that_is_said(three: fl.Classifier, digi
 
     assert exported.notes == ("prediction sets are not in the file, ONNX having no place for them",)
     agrees(kept, x)
+
+
+def test_a_network_over_pictures_is_exported_with_its_running_norms() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'fromlogits[torch]'")
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (60, 9, 7, 3)).astype(np.uint8), rng.integers(0, 3, 60)
+    layers = (fl.Residual((4, 6), 2, 2), fl.Dense(5, "relu"), fl.Dense(3))
+    clf = fl.Classifier(network=fl.Network(layers), max_epochs=2, random_state=0).fit(X, y)
+    session = ort.InferenceSession(to_onnx.Onnx().export(clf).content)
+    [given] = session.get_inputs()
+    logits, *_ = session.run(None, {given.name: X.reshape(60, -1).astype(np.float32)})
+    # Sums of up to 54 products around 1, through six convolutions.
+    np.testing.assert_allclose(logits, clf.predict_logits(X), rtol=1e-4, atol=1e-5)

@@ -26,8 +26,8 @@ from fromlogits.serving.limits import Limits
 from fromlogits.serving.models import opened as models_of
 from tests.export.browser import needs_a_browser, opened
 from tests.export.test_lesson import DRAWN, ULP, draw
-from tests.serving.conftest import frame
 from tests.serving.running import Kind, Reply, Running, serving
+from tests.serving.small_models import frame
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 AXE = os.environ.get("FROMLOGITS_AXE", "")

@@ -115,6 +115,7 @@ class Recipe:
         ),
     ] = None
     preset: Annotated[str | None, setting_option("--preset")] = None
+    backbone: Annotated[str | None, setting_option("--backbone")] = None
     epochs: Annotated[str | None, setting_option("--epochs")] = None
     time_limit: Annotated[str | None, setting_option("--time-limit")] = None
     seed: Annotated[str | None, setting_option("--seed", default="0")] = None
@@ -185,6 +186,7 @@ class Recipe:
         by_flag = {
             "--layers": self.layers,
             "--preset": self.preset,
+            "--backbone": self.backbone,
             "--epochs": self.epochs,
             "--time-limit": self.time_limit,
             "--seed": self.seed,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.features import EncodedRows, Features
-from ..spec import Embedding, Network, Periodic, PiecewiseLinear
+from ..spec import Embedding, Network, Periodic, PiecewiseLinear, Residual
 from .base import Engine, Parameters
 
 INITIALISATION_STREAM, FRONT_STREAM, DATA_STREAM = 1, 9, 10
@@ -40,7 +40,9 @@ def initial_parameters(network: Network, seed: int) -> Parameters:
     Dense layers: biases 0, slopes 1, and the weights of `initial_weights`. `Scaling`: factors 1. `Periodic` of f
     frequencies: frequencies normal with its spread, phases uniform on ±1/2 turn, mixtures and shifts uniform on ±1/√f.
     `Embedding`: vectors normal. Source of these: Holzmüller et al., NeurIPS 2024. `PiecewiseLinear`: edges evenly
-    spaced on ±3, mixtures and shifts 0.
+    spaced on ±3, mixtures and shifts 0. `Residual`: weights normal with variance 2 / (i s²) (He et al., ICCV 2015),
+    shifts and running means 0, scales and running variances 1, but scales 0 behind the second convolution of a block,
+    so that at first each block is its shortcut (Goyal et al., 2017).
     """
     parameters: Parameters = []
     for layer, shapes in zip(network.layers, network.arrays, strict=True):
@@ -61,6 +63,8 @@ def initial_parameters(network: Network, seed: int) -> Parameters:
             parameters.append((edges.copy(), *others))
         elif isinstance(layer, Embedding):
             parameters.append((_normal(_words(seed, FRONT_STREAM, 4), shapes["vectors"]).astype(np.float32),))
+        elif isinstance(layer, Residual):
+            parameters.append(tuple(_of_residual(layer, seed, shapes)))
         else:
             constant = {"factors": 1.0, "slopes": 1.0}
             parameters.append(
@@ -70,6 +74,20 @@ def initial_parameters(network: Network, seed: int) -> Parameters:
     for number, first, w_hd in initial_weights(network, seed):
         parameters[first_dense + number][0][first : first + len(w_hd)] = w_hd
     return parameters
+
+
+def _of_residual(layer: Residual, seed: int, shapes: dict[str, tuple[int, ...]]) -> Iterator[NDArray[np.float32]]:
+    seconds = [False]  # whether a convolution is the second of its block
+    for _, _, shortcut in layer.stages():
+        seconds += [False, True, *([] if shortcut is None else [False])]
+    for name, shape in shapes.items():
+        kind, number = name.split(".")
+        if kind == "weights":
+            words = _words(seed, FRONT_STREAM, 5 + int(number))
+            yield _scaled(_normal(words, shape), math.sqrt(2 / math.prod(shape[1:])))
+        else:
+            is_one = kind == "variances" or (kind == "scales" and not seconds[int(number)])
+            yield np.full(shape, float(is_one), np.float32)
 
 
 def initial_weights(network: Network, seed: int) -> Iterator[tuple[int, int, NDArray[np.float32]]]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
-from ..spec import Dense, Network, PiecewiseLinear, Plan, Scaling
+from ..spec import Dense, Network, PiecewiseLinear, Plan, Residual, Scaling
+
+RUNNING = ("means", "variances")
+"""Arrays of a batch norm that follow the batches."""
 
 
 def rate_factors(network: Network, plan: Plan) -> list[tuple[float, ...]]:
@@ -19,6 +22,8 @@ def rate_factors(network: Network, plan: Plan) -> list[tuple[float, ...]]:
                 "slopes": plan.slope_rate,
             }
             factors.append(tuple(of_array[name] for name in arrays))
+        elif isinstance(layer, Residual):
+            factors.append(tuple(0.0 if _kind(name) in RUNNING else 1.0 for name in arrays))
         elif isinstance(layer, PiecewiseLinear):
             factors.append(tuple(0.0 if name == "edges" else plan.embedding_rate for name in arrays))
         else:
@@ -35,4 +40,9 @@ def decay_factors(network: Network, plan: Plan) -> list[tuple[float, ...]]:
     learns at 0 stays as it is and does not decay either.
     """
     of_array = {"weights": 1.0, "factors": plan.scaling_decay if plan.scaling_rate > 0 else 0.0}
-    return [tuple(of_array.get(name, 0.0) for name in arrays) for arrays in network.arrays]
+    return [tuple(of_array.get(_kind(name), 0.0) for name in arrays) for arrays in network.arrays]
+
+
+def _kind(name: str) -> str:
+    """Of an array: "weights" of "weights.3"."""
+    return name.partition(".")[0]

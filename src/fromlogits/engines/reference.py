@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from ..data.features import EncodedRows, SparseFeatures
 from ..data.label_sets import SparseLabels
-from ..spec import Dense, Embedding, HeadName, Network, Periodic, PiecewiseLinear, Plan
+from ..spec import Dense, Embedding, HeadName, Network, Periodic, PiecewiseLinear, Plan, Residual
+from .augmentation import augmented
 from .base import UNWEIGHTED, Engine, Parameters, Steps, Weights
+from .convolutions import ResidualPass
 from .initialisation import initial_parameters
 from .masks import kept, occurring, refuse_sparse
 from .rates import decay_factors, rate_factors
@@ -215,6 +217,7 @@ class ReferenceEngine(Engine):
     def __init__(self, network: Network, head: HeadName, *, n_threads: int = 1) -> None:
         self.n_threads = n_threads
         self.network, self.head = network, head
+        self.running: dict[int, Float64] = {}
 
     def initialise(self, seed: int) -> None:
         self.set_parameters(initial_parameters(self.network, seed))
@@ -252,30 +255,50 @@ class ReferenceEngine(Engine):
             batch = features.take(rows)
             each = None if weights.each is None else weights.each[rows]
             losses_n, gradient = self.gradient(
-                entering(batch), targets[rows], Weights(each, weights.positive), float(dropout)
+                self.changed(entering(batch)), targets[rows], Weights(each, weights.positive), float(dropout)
             )
             loss += float(losses_n.sum())
             self.update(gradient, rate, decay, occurring(batch))
+            for number, array in self.running.items():  # of a norm, which stands in the first layer
+                self.layers[0][number] = array
             self.step += 1
         return loss
+
+    def changed(self, x_nd: Float64) -> Float64:
+        """The pictures of a training step, augmented."""
+        shape = self.network.picture_shape
+        if shape is None or not self.plan.changes_pictures:
+            return x_nd
+        pictures = x_nd.reshape(len(x_nd), *shape[:2], -1)
+        return augmented(pictures, self.plan, self.seed, self.step).reshape(len(x_nd), -1)
 
     def gradient(
         self, x_nd: Float64, targets: NDArray[Any], counts: Weights = UNWEIGHTED, dropout: float = 0.0
     ) -> tuple[Float64, list[Gradients]]:
         """Weighted loss of each row, and the gradient of their mean by each layer's arrays."""
-        logits_nc, backward = self.forward(x_nd, dropout)
+        logits_nc, backward = self.forward(x_nd, dropout, trains=True)
         targets = smoothed(targets, self.plan.label_smoothing, self.head, logits_nc.shape[1])
         head = softmax_head if self.head == "softmax" else sigmoid_head
         losses_n, dlogits_nc = head(logits_nc, targets, counts.each, counts.positive)
         return losses_n, backward(dlogits_nc / len(x_nd))
 
-    def forward(self, x_nd: Float64, dropout: float = 0.0) -> tuple[Float64, Callable[[Float64], list[Gradients]]]:
+    def forward(
+        self, x_nd: Float64, dropout: float = 0.0, *, trains: bool = False
+    ) -> tuple[Float64, Callable[[Float64], list[Gradients]]]:
         """The logits, and what takes their gradient to those by each layer's arrays."""
         out, columns_backward = self.columns(x_nd)
         backwards: list[Backward] = []
         number = 0  # of the dense layer
         for layer, arrays in zip(self.network.layers, self.layers, strict=True):
             if isinstance(layer, (Periodic, PiecewiseLinear, Embedding)):
+                continue
+            if isinstance(layer, Residual):
+                shape = self.network.picture_shape
+                assert shape is not None
+                one = ResidualPass(layer, self.network.channels, arrays, trains=trains)
+                out, backward = one.forward(out.reshape(len(out), *shape[:2], -1))
+                backwards.append(backward)
+                self.running = one.running
                 continue
             if not isinstance(layer, Dense):
                 out, backward = scaling(out, *arrays)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,25 @@ from torch import Tensor
 from .. import logits as from_logits
 from ..data.features import EncodedRows, Features, SparseFeatures
 from ..data.label_sets import SparseLabels
-from ..spec import Dense, Embedding, HeadName, Network, Periodic, PiecewiseLinear, Plan
+from ..spec import (
+    NORM_EPSILON,
+    NORM_MOMENTUM,
+    Convolution,
+    Dense,
+    Embedding,
+    HeadName,
+    Network,
+    Periodic,
+    PiecewiseLinear,
+    Plan,
+    Residual,
+)
 from . import torch_heads
+from .augmentation import augmented
 from .base import UNWEIGHTED, Engine, Parameters, Steps, Weights
 from .initialisation import initial_parameters
 from .masks import kept, occurring, refuse_sparse
-from .rates import decay_factors, rate_factors
+from .rates import RUNNING, decay_factors, rate_factors
 
 BLOCK = 64
 """Rows of a product when predicting, always: the last ones are filled up. A library's product of one shape treats its
@@ -30,8 +43,8 @@ LEAST_WIDTH = 16
 """Columns of a product when predicting, at least: MKL's kernels for fewer round the rows otherwise by their places
 (of 132 shapes of 1 to 256 outputs and 1 to 1 000 inputs 15, all of them below 16 outputs)."""
 
-CONSTANTS = ("edges",)
-"""Arrays without a gradient."""
+CONSTANTS = ("edges", *RUNNING)
+"""Arrays without a gradient, by the beginnings of their names."""
 
 
 def device_of(device: str | None) -> torch.device:
@@ -62,9 +75,7 @@ class TorchEngine(Engine):
         assert network.n_features is not None
         self.network, self.head, self.n_threads = network, head, n_threads
         self._device = device_of(device)
-        self._layers = [
-            tuple(torch.zeros(shape, device=self._device) for shape in shapes.values()) for shapes in network.arrays
-        ]
+        self._layers = [tuple(_empty(shape, self._device) for shape in shapes.values()) for shapes in network.arrays]
         self._plan: Plan | None = None
         n = network.n_features
         categories = [feature for feature, _ in network.categories]
@@ -81,7 +92,9 @@ class TorchEngine(Engine):
 
     def parameters(self, into: Parameters | None = None) -> Parameters:
         if into is None:
-            return [tuple(array.detach().cpu().numpy().copy() for array in layer) for layer in self._layers]
+            return [
+                tuple(np.array(array.detach().cpu().numpy(), order="C") for array in layer) for layer in self._layers
+            ]
         for copies, layer in zip(into, self._layers, strict=True):
             for copy, array in zip(copies, layer, strict=True):
                 copy[...] = array.detach().cpu().numpy()
@@ -100,7 +113,7 @@ class TorchEngine(Engine):
         self._second = [tuple(torch.zeros_like(array) for array in layer) for layer in self._layers]
         for names, layer in zip(self.network.arrays, self._layers, strict=True):
             for name, array in zip(names, layer, strict=True):
-                array.requires_grad_(name not in CONSTANTS)
+                array.requires_grad_(name.partition(".")[0] not in CONSTANTS)
 
     def train_span(
         self,
@@ -124,7 +137,7 @@ class TorchEngine(Engine):
                 rows = order_k[number * size : (number + 1) * size]
                 batch = features.take(rows)
                 each = None if weights.each is None else weights.each[rows]
-                logits_nc = self._forward(self._entering(batch), float(dropout))
+                logits_nc = self._forward(self._changed(self._entering(batch)), float(dropout))
                 losses_n, dlogits_nc = self._head(logits_nc.detach(), targets[rows], Weights(each, weights.positive))
                 loss += float(losses_n.sum())
                 if logits_nc.requires_grad:
@@ -190,6 +203,15 @@ class TorchEngine(Engine):
             return values
         return values.float() * batch.scale + batch.shift
 
+    def _changed(self, x_nd: Tensor) -> Tensor:
+        """The pictures of a training step, augmented."""
+        plan, shape = self._plan, self.network.picture_shape
+        if plan is None or shape is None or not plan.changes_pictures:
+            return x_nd
+        pictures = x_nd.cpu().numpy().reshape(len(x_nd), *shape[:2], -1)
+        changed = augmented(pictures, plan, self._seed, self._step).reshape(len(x_nd), -1)
+        return torch.from_numpy(changed).to(self._device)
+
     # From rows to logits
 
     def _forward(self, x_nd: Tensor, dropout: float = 0.0) -> Tensor:
@@ -206,6 +228,9 @@ class TorchEngine(Engine):
         for layer, arrays in zip(self.network.layers, self._layers, strict=True):
             if isinstance(layer, (Periodic, PiecewiseLinear, Embedding)):
                 continue
+            if isinstance(layer, Residual):
+                out = self._residual(layer, out, arrays)
+                continue
             if not isinstance(layer, Dense):
                 out = out * arrays[0]
                 continue
@@ -215,6 +240,31 @@ class TorchEngine(Engine):
                 out = out * torch.from_numpy(mask.astype(np.float32)).to(self._device)
             number += 1
         return out
+
+    def _residual(self, layer: Residual, x_nd: Tensor, arrays: Sequence[Tensor]) -> Any:
+        """(n, channels of the last stage). Norms take the batch's own means and variances in a training step."""
+        shape = self.network.picture_shape
+        assert shape is not None
+        trains = not torch.is_inference_mode_enabled()
+        each = iter(zip(*[iter(arrays)] * 5, strict=True))
+
+        def normed(one: Convolution, x: Tensor) -> Any:
+            weights, scale, shift, mean, variance = next(each)
+            z = F.conv2d(x, weights, stride=one.stride, padding=0 if one.size == 1 else 1)
+            if trains and z[:, 0].numel() == 1:  # which PyTorch refuses; two of it have its mean and its variance 0
+                return F.batch_norm(torch.cat([z, z]), mean, variance, scale, shift, True, NORM_MOMENTUM, NORM_EPSILON)[
+                    :1
+                ]
+            return F.batch_norm(z, mean, variance, scale, shift, trains, NORM_MOMENTUM, NORM_EPSILON)
+
+        narrow = trains and self._plan is not None and self._plan.precision == "bfloat16"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=narrow):
+            out = x_nd.reshape(len(x_nd), *shape[:2], -1).permute(0, 3, 1, 2)  # the channels stay last in memory
+            out = torch.relu(normed(layer.stem(self.network.channels), out))
+            for first, second, shortcut in layer.stages():
+                inner = normed(second, torch.relu(normed(first, out)))
+                out = torch.relu(inner + (out if shortcut is None else normed(shortcut, out)))
+        return out.float().mean(dim=(2, 3))
 
     def _head(self, logits_nc: Tensor, targets: NDArray[Any], counts: Weights) -> tuple[Any, Tensor]:
         """Weighted loss of each row, and the gradient of their mean: by the core on the processor."""
@@ -287,6 +337,12 @@ class TorchEngine(Engine):
                         w.mul_(1 - rate * own_decay)
                     root = v.sqrt().div_(math.sqrt(1 - plan.beta2**t)).add_(plan.epsilon)
                     w.addcdiv_(m, root, value=-own_rate / (1 - plan.beta1**t))
+
+
+def _empty(shape: tuple[int, ...], device: torch.device) -> Any:
+    """Zeros; of a convolution's weights the channels last in memory, as its pictures have them."""
+    zeros = torch.zeros(shape, device=device)
+    return zeros.to(memory_format=torch.channels_last) if len(shape) == 4 else zeros
 
 
 def _periodic(x_nk: Tensor, frequencies_kf: Tensor, phases_kf: Tensor, mixtures_kmf: Tensor, shifts_km: Tensor) -> Any:

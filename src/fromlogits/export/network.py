@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spec import Dense, Embedding, Network, Periodic, PiecewiseLinear, Scaling
+from ..spec import NORM_EPSILON, Convolution, Dense, Embedding, Network, Periodic, PiecewiseLinear, Residual, Scaling
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -51,6 +51,26 @@ def embedding(graph: Graph, network: Network, features: str, arrays: Arrays) -> 
     return graph("Reshape", out_nke, np.array([-1, len(sizes) * e]))
 
 
+def residual(graph: Graph, network: Network, features: str, arrays: Arrays) -> str:
+    """The mean of each channel behind the last stage; norms take their running means and variances."""
+    layer, shape = network.residual, network.picture_shape
+    assert layer is not None and shape is not None
+    each = iter(zip(*[iter(arrays)] * 5, strict=True))
+
+    def normed(one: Convolution, x: str) -> str:
+        weights, *norm = next(each)
+        pads = [0 if one.size == 1 else 1] * 4
+        z = graph("Conv", x, weights, kernel_shape=[one.size] * 2, strides=[one.stride] * 2, pads=pads)
+        return graph("BatchNormalization", z, *norm, epsilon=NORM_EPSILON)
+
+    pictures = graph("Reshape", features, np.array([-1, *shape[:2], network.channels]))
+    out = graph("Relu", normed(layer.stem(network.channels), graph("Transpose", pictures, perm=[0, 3, 1, 2])))
+    for first, second, shortcut in layer.stages():
+        inner = normed(second, graph("Relu", normed(first, out)))
+        out = graph("Relu", graph("Add", inner, out if shortcut is None else normed(shortcut, out)))
+    return graph("Reshape", graph("GlobalAveragePool", out), np.array([-1, layer.widths[-1]]))
+
+
 def scaling(graph: Graph, layer: Scaling, x: str, arrays: Arrays) -> str:
     """Each input times its factor."""
     return graph("Mul", x, arrays[0])
@@ -80,7 +100,12 @@ ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
     "selu": lambda graph, z: graph("Selu", z, alpha=1.6732632423543772, gamma=1.0507009873554805),
     "gelu": gelu,
 }
-OF_COLUMNS: dict[type, Any] = {Periodic: periodic, PiecewiseLinear: piecewise_linear, Embedding: embedding}
+OF_COLUMNS: dict[type, Any] = {
+    Periodic: periodic,
+    PiecewiseLinear: piecewise_linear,
+    Embedding: embedding,
+    Residual: residual,
+}
 """Layers that take some of the features: what they make stands before the other features."""
 OF_ALL: dict[type, Any] = {Scaling: scaling, Dense: dense}
 """Layers that take all that the one before them gives."""
@@ -108,6 +133,8 @@ def _network(graph: Graph, network: Network, parameters: list[Arrays], features:
         if type(layer) in OF_COLUMNS
     ]
     taken = {*network.numbers, *(feature for feature, _ in network.categories)}
+    if network.residual is not None:
+        taken = set(range(_width(network)))
     if others := [feature for feature in range(_width(network)) if feature not in taken]:
         parts.append(graph.take(features, others, _width(network)))
     x = graph.concat(parts, 1)
