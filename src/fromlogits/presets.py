@@ -157,7 +157,8 @@ def _of_recipe(task: Task, max_epochs: int) -> Recipe:
         plan |= {
             "optimizer": "adamw",
             "learning_rate": 0.04,
-            "schedule": "cosine",
+            "schedule": "flat_cosine",
+            "beta2": 0.95,
             "weight_decay": 0.02,
             "rate_by_width": True,
             "bias_rate": 0.1,
