@@ -153,10 +153,10 @@ def onnx(session: nox.Session) -> None:
 
 @nox.session
 def torch(session: nox.Session) -> None:
-    """The contract of engines on the torch engine too, and what else needs PyTorch."""
+    """The contract of engines on the torch engine, and what else needs PyTorch; the other tests are in `tests`."""
     session.install(package("[test]"), *group("torch"))
-    tests = ("tests/engines", "tests/test_classifier.py", "tests/test_sklearn.py")
-    session.run("pytest", *(session.posargs or tests))
+    own = ("-k", "torch or backbone or residual", "tests/engines", "tests/test_classifier.py", "tests/test_backbone.py")
+    session.run("pytest", *(session.posargs or own))
 
 
 @nox.session

@@ -138,9 +138,9 @@ def _passes(n_rows: int) -> int:
 
 def _of_recipe(task: Task, max_epochs: int) -> Recipe:
     front: tuple[Layer, ...] = (Scaling(),)
-    hidden: tuple[Layer, ...] = (Dense(256, "relu"),) * 3
+    hidden: tuple[Layer, ...] = (Dense(256, "parametric_selu"),) * 3
     if task.kind == "picture":
-        front, hidden = (), hidden[:2]
+        front, hidden = (), (Dense(256, "relu"),) * 2
     elif task.n_columns <= MOST_EMBEDDED:
         front = (Periodic(), Embedding(), *front)
     n = task.n_rows
@@ -148,6 +148,7 @@ def _of_recipe(task: Task, max_epochs: int) -> Recipe:
         "numbers": "robust",
         "initialisation": "data",
         "dropout": 0.2 if task.kind == "picture" else 0.15,
+        "dropout_schedule": "flat_cosine",
         "batch_size": 64 if n <= 1_024 else 128 if n <= 8_192 else 256 if n <= 30_000 else 512,
         "max_epochs": max(max_epochs, 5),
         "patience": max(max_epochs, 5),
@@ -157,11 +158,13 @@ def _of_recipe(task: Task, max_epochs: int) -> Recipe:
         plan |= {
             "optimizer": "adamw",
             "learning_rate": 0.04,
-            "schedule": "flat_cosine",
+            "schedule": "coslog4",
             "beta2": 0.95,
             "weight_decay": 0.02,
+            "decay_schedule": "flat_cosine",
             "rate_by_width": True,
             "bias_rate": 0.1,
+            "slope_rate": 0.1,
             "embedding_rate": 0.1,
             "scaling_rate": 6.0,
             "scaling_decay": 36.0,

@@ -248,6 +248,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "preset", WORD, USUAL, "the recipe that gives every value that is not set", flag="--preset", allowed=PRESETS
     ),
+    Setting(
+        "backbone",
+        _or_none(WORD),
+        "none",
+        "of pictures: what stands in front of the dense layers: none, or tiny, a small residual network that the torch"
+        " engine trains",
+        flag="--backbone",
+        allowed=BACKBONES,
+    ),
     Setting("dropout", NUMBER, "by the preset", "share of each hidden layer's units set to 0 in a training step"),
     Setting(
         "optimizer",
@@ -355,15 +364,6 @@ SETTINGS: tuple[Setting, ...] = (
         "native (C++), torch (PyTorch, the extra fromlogits[torch]), or reference (NumPy float64: slow, the"
         " specification)",
         allowed=ENGINES,
-    ),
-    Setting(
-        "backbone",
-        _or_none(WORD),
-        "none",
-        "of pictures: what stands in front of the dense layers: none, or tiny, a small residual network that the torch"
-        " engine trains",
-        flag="--backbone",
-        allowed=BACKBONES,
     ),
     Setting(
         "device",
@@ -485,7 +485,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "cut_out",
         NUMBER,
-        "by the preset",
+        "0",
         "likewise a part with this share of each side set to the mean pixel",
         is_finer=True,
     ),

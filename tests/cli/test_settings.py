@@ -34,7 +34,7 @@ def chosen_by_presets() -> set[str]:
         presets.PRESETS, tasks, ("log_loss", "accuracy"), (None, "sgd")
     ):
         told = dataclasses.replace(task, metric=metric, optimizer=optimizer)
-        names |= set(presets.recipe(preset, told).plan)
+        names |= set(presets.recipe(preset, told).plan) | set(presets.tiny(preset, told).plan)
     return names
 
 
@@ -47,7 +47,7 @@ def test_the_other_defaults_are_those_of_the_plan_and_the_classifier() -> None:
         name: parameter.default for name, parameter in inspect.signature(Classifier.__init__).parameters.items()
     }
     defaults |= {field.name: field.default for field in dataclasses.fields(Plan)}
-    stated_in_words = {"network", "task", "n_jobs", "random_state"}
+    stated_in_words = {"network", "task", "engine", "device", "n_jobs", "random_state"}
 
     for setting in SETTINGS:
         if setting.name not in stated_in_words | chosen_by_presets():
@@ -187,5 +187,5 @@ def test_every_setting_with_an_option_is_found_by_its_name() -> None:
     assert all(BY_NAME[setting.name] is setting for setting in SETTINGS)
     assert {setting.flag for setting in SETTINGS if setting.flag} == {
         "--layers", "--preset", "--epochs", "--metric", "--decide-for", "--task", "--threads", "--seed",
-        "--separate-networks", "--time-limit",
+        "--separate-networks", "--time-limit", "--backbone",
     }  # fmt: skip
