@@ -64,6 +64,16 @@ def test_the_number_of_passes_of_all_networks_shrinks_as_rows_come() -> None:
         assert passes == sorted(passes, reverse=True)
 
 
+def test_many_pictures_are_for_several_networks_as_fast_has_one() -> None:
+    few, many = (Task(n, 784, "picture") for n in (16_000, 16_001))
+    plain = presets.recipe("fast", many)
+    good, best = (presets.recipe(preset, many) for preset in ("good", "best"))
+
+    assert good == Recipe(plain.layers, plain.plan, 3)
+    assert best == Recipe(plain.layers, {**plain.plan, "folds": 5}, 10)
+    assert presets.recipe("good", few).plan["optimizer"] == "adamw"
+
+
 def test_an_unknown_preset_is_refused_with_the_nearest() -> None:
     with pytest.raises(
         InputError, match=r"^preset must be one of fast, good, best; got 'bets'\. Did you mean 'best'\?"

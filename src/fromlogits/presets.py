@@ -14,6 +14,8 @@ PRESETS = ("fast", "good", "best")
 USUAL = "good"
 MOST_EMBEDDED = 200
 """Columns of which numbers are embedded: beyond, their features would make the first layer the largest by far."""
+MANY_PICTURES = 16_000
+"""Beyond so many, plain networks are no worse than the recipe: docs/decisions/0021-recipe.md."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ def tiny(preset: object, task: Task, hidden: Sequence[Layer] | None = None) -> R
 
 
 def _is_many_pictures(task: Task) -> bool:
-    return task.kind == "picture" and task.n_rows > 16_000
+    return task.kind == "picture" and task.n_rows > MANY_PICTURES
 
 
 def _plain(task: Task, ensemble: int) -> Recipe:
