@@ -1,4 +1,4 @@
-"""What each part of the recipe for tables is worth: the preset `good` beside the same with that part left out.
+"""What each part of the recipe for tables is worth: the preset `good` beside the same with one part out, or another in.
 
     python benchmarks/ablation.py --data TABLES --json ablation.json
     python benchmarks/ablation.py --summary ablation.json
@@ -74,11 +74,11 @@ def planned(**changes: Any) -> Variant:
 
 
 def of_one_rate(whole: Recipe) -> Recipe:
-    """Weights, biases and slopes all learn as in a layer of 256 inputs; scaling and embedding layers as before."""
+    """Weights and biases all learn as in a layer of 256 inputs; scaling and embedding layers as before."""
     plan = whole.plan
     rate = plan["learning_rate"] / 16
     kept = {name: plan[name] * 16 for name in ("scaling_rate", "embedding_rate")}
-    return planned(rate_by_width=False, learning_rate=rate, bias_rate=1.0, slope_rate=1.0, **kept)(whole)
+    return planned(rate_by_width=False, learning_rate=rate, bias_rate=1.0, **kept)(whole)
 
 
 def of_one_network(whole: Recipe) -> Recipe:
@@ -94,21 +94,22 @@ VARIANTS: dict[str, Variant] = {
     "no embedding layer": without(fl.Embedding),
     "no scaling layer": without(fl.Scaling),
     "standard numbers, not robust": planned(numbers="standard"),
-    "selu, not parametric_selu": activation("selu"),
-    "relu, not parametric_selu": activation("relu"),
+    "selu, not relu": activation("selu"),
+    "parametric_selu, not relu": lambda whole: planned(slope_rate=0.1)(activation("parametric_selu")(whole)),
     "uniform initialisation": planned(initialisation="uniform"),
     "beta2 0.999": planned(beta2=0.999),
     "cosine schedule": planned(schedule="cosine"),
+    "coslog4 schedule": planned(schedule="coslog4"),
     "no dropout": planned(dropout=0.0),
-    "constant dropout": planned(dropout_schedule="constant"),
+    "dropout that fades": planned(dropout_schedule="flat_cosine"),
     "no weight decay at all": planned(weight_decay=0.0),
-    "constant weight decay": planned(decay_schedule="constant"),
+    "weight decay that fades": planned(decay_schedule="flat_cosine"),
     "no decay of scaling": planned(scaling_decay=0.0),
     "one learning rate": of_one_rate,
     "one held-out tenth, no folds": planned(folds=1),
     "one network of all passes": of_one_network,
 }
-"""The whole recipe, and it without one of its parts."""
+"""The whole recipe, it without one of its parts, and it with a part of RealMLP that it has not."""
 
 
 # --- one fit ---

@@ -140,7 +140,7 @@ def _passes(n_rows: int) -> int:
 
 def _of_recipe(task: Task, max_epochs: int) -> Recipe:
     front: tuple[Layer, ...] = (Scaling(),)
-    hidden: tuple[Layer, ...] = (Dense(256, "parametric_selu"),) * 3
+    hidden: tuple[Layer, ...] = (Dense(256, "relu"),) * 3
     if task.kind == "picture":
         front, hidden = (), (Dense(256, "relu"),) * 2
     elif task.n_columns <= MOST_EMBEDDED:
@@ -150,7 +150,6 @@ def _of_recipe(task: Task, max_epochs: int) -> Recipe:
         "numbers": "robust",
         "initialisation": "data",
         "dropout": 0.2 if task.kind == "picture" else 0.15,
-        "dropout_schedule": "flat_cosine",
         "batch_size": 64 if n <= 1_024 else 128 if n <= 8_192 else 256 if n <= 30_000 else 512,
         "max_epochs": max(max_epochs, 5),
         "patience": max(max_epochs, 5),
@@ -159,14 +158,12 @@ def _of_recipe(task: Task, max_epochs: int) -> Recipe:
     if task.optimizer in (None, "adamw"):
         plan |= {
             "optimizer": "adamw",
-            "learning_rate": 0.04,
-            "schedule": "coslog4",
+            "learning_rate": 0.028,
+            "schedule": "flat_cosine",
             "beta2": 0.95,
             "weight_decay": 0.02,
-            "decay_schedule": "flat_cosine",
             "rate_by_width": True,
             "bias_rate": 0.1,
-            "slope_rate": 0.1,
             "embedding_rate": 0.1,
             "scaling_rate": 6.0,
             "scaling_decay": 36.0,
