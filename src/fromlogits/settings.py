@@ -406,7 +406,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("epsilon", NUMBER, "1e-08", "of adam and adamw: added to the divisor", is_finer=True),
     Setting("clip_norm", _or_none(NUMBER), "none", "the gradient is scaled down to this Euclidean norm", is_finer=True),
     Setting("bias_rate", NUMBER, "by the preset", "what biases learn at, times the learning rate", is_finer=True),
-    Setting("slope_rate", NUMBER, "by the preset", "likewise the slopes of parametric_selu", is_finer=True),
+    Setting("slope_rate", NUMBER, "1", "likewise the slopes of parametric_selu", is_finer=True),
     Setting("scaling_rate", NUMBER, "by the preset", "likewise the factors of a scaling layer", is_finer=True),
     Setting(
         "embedding_rate",
@@ -432,12 +432,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "decay_schedule",
         WORD,
-        "by the preset",
+        "constant",
         "weight_decay over all steps: constant, or flat_cosine, constant to the middle and then half a wave down to 0",
         is_finer=True,
         allowed=FADES,
     ),
-    Setting("dropout_schedule", WORD, "by the preset", "likewise the dropout", is_finer=True, allowed=FADES),
+    Setting("dropout_schedule", WORD, "constant", "likewise the dropout", is_finer=True, allowed=FADES),
     Setting(
         "label_smoothing",
         NUMBER,
