@@ -86,7 +86,7 @@ def ulps(got: Any, true: Any, allowance: Any = 0) -> float:
         if mp.isinf(value):
             assert x == value, f"got {x}, not {value}"
             continue
-        exponent = max(int(mp.floor(mp.log(abs(value), 2))) + in_one, smallest) if value else smallest
+        exponent = max(int(mp.frexp(value)[1]) - 1 + in_one, smallest) if value else smallest  # frexp: in [1/2, 1)
         error = max(abs(mp.mpf(x) - value) - free, mp.mpf(0))
         worst = max(worst, float(error * mp.mpf(2) ** -exponent))
     return worst
