@@ -127,12 +127,16 @@ def _one_line(text: str) -> str:
 
 def _parse(arguments: Sequence[str]) -> Callable[[], int]:
     """What the command line asks for, ready to be called. `--help` is answered here."""
-    job = typer.main.get_command(application()).main(
-        args=list(arguments), prog_name="fromlogits", standalone_mode=False
-    )
+    job = _command().main(args=list(arguments), prog_name="fromlogits", standalone_mode=False)
     if job == INTERRUPTED:  # Ctrl-C came while the command line was read
         raise KeyboardInterrupt
     return job if callable(job) else lambda: DONE
+
+
+@functools.cache
+def _command() -> Any:
+    """Made once: a process that runs many command lines would look through every verb's options for each of them."""
+    return typer.main.get_command(application())
 
 
 def application() -> typer.Typer:
