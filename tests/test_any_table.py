@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -376,6 +377,7 @@ def exit_code(*arguments: str) -> int:
     return code
 
 
+@pytest.mark.usefixtures("open_database")
 @given(files())
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=SLOW)
 def test_any_file_is_trained_on_or_refused_in_one_line(case: tuple[Table, str, str]) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from fromlogits.cli.main import run
 
+pytestmark = pytest.mark.usefixtures("open_database")
 Outcome = tuple[int, str, str]
 COLOURS = ("red", "green", "blue")
 JSON_WORDS = (

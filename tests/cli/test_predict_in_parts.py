@@ -18,6 +18,7 @@ import pytest
 
 from fromlogits.cli.main import run
 
+pytestmark = pytest.mark.usefixtures("open_database")
 N_ROWS = 14
 WORDS = (
     *("", "", "", " ", "nan", "inf", "-inf", "1e400", "1e300", "-1e39", "01", "+-1", "1_000", "0x1F", "1e3", " 5 "),
