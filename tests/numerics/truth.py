@@ -22,7 +22,7 @@ class Softmax(NamedTuple):
 
 
 def softmax(logits_c: NDArray[Any]) -> Softmax:
-    z = [mp.mpf(float(x)) for x in logits_c]
+    z = [mp.mpf(x) for x in logits_c.astype(float).tolist()]
     largest = max(z)
     terms = [mp.exp(x - largest) for x in z]
     # Added up without the largest: 60 digits would lose terms below e^-138 beside a 1.
@@ -34,7 +34,7 @@ def softmax(logits_c: NDArray[Any]) -> Softmax:
 
 def cross_entropy(logits_c: NDArray[Any], y: int) -> tuple[Any, list[Any]]:
     """Loss of class y and its gradient. No logit may be infinite at y."""
-    z = [mp.mpf(float(x)) for x in logits_c]
+    z = [mp.mpf(x) for x in logits_c.astype(float).tolist()]
     terms = [mp.exp(x - z[y]) for x in z]
     others = mp.fsum(term for k, term in enumerate(terms) if k != y)
     gradient = [t / (1 + others) for t in terms]
@@ -44,7 +44,7 @@ def cross_entropy(logits_c: NDArray[Any], y: int) -> tuple[Any, list[Any]]:
 
 def cross_entropy_of_targets(logits_c: NDArray[Any], targets_c: NDArray[Any]) -> tuple[Any, list[Any]]:
     """Loss of probability targets, which are taken as they are (they need not sum to exactly 1), and its gradient."""
-    t = [mp.mpf(float(x)) for x in targets_c]
+    t = [mp.mpf(x) for x in targets_c.astype(float).tolist()]
     total = mp.fsum(t)
     parts = [(t[y], *cross_entropy(logits_c, y)) for y in range(len(t)) if t[y]]
     loss = mp.fsum(share * loss for share, loss, _ in parts)
@@ -56,8 +56,9 @@ def cross_entropy_of_targets(logits_c: NDArray[Any], targets_c: NDArray[Any]) ->
 def binary_cross_entropy(z: Any, t: Any) -> tuple[Any, Any]:
     """Sigmoid cross-entropy of a finite logit and its gradient."""
     x, share = mp.mpf(float(z)), mp.mpf(float(t))
-    loss = share * mp.log1p(mp.exp(-x)) + (1 - share) * mp.log1p(mp.exp(x))
-    return loss, (1 - share) / (1 + mp.exp(-x)) - share / (1 + mp.exp(x))
+    below, above = mp.exp(-x), mp.exp(x)
+    loss = share * mp.log1p(below) + (1 - share) * mp.log1p(above)
+    return loss, (1 - share) / (1 + below) - share / (1 + above)
 
 
 def sigmoid(z: Any) -> Any:
@@ -87,6 +88,8 @@ def ulps(got: Any, true: Any, allowance: Any = 0) -> float:
             assert x == value, f"got {x}, not {value}"
             continue
         exponent = max(int(mp.frexp(value)[1]) - 1 + in_one, smallest) if value else smallest  # frexp: in [1/2, 1)
-        error = max(abs(mp.mpf(x) - value) - free, mp.mpf(0))
-        worst = max(worst, float(error * mp.mpf(2) ** -exponent))
+        error = abs(value - x)
+        if free:
+            error = max(error - free, mp.mpf(0))
+        worst = max(worst, float(mp.ldexp(error, -exponent)))
     return worst
