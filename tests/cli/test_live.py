@@ -36,6 +36,7 @@ AXE = os.environ.get("FROMLOGITS_AXE", "")
 in_browser = needs_a_browser()
 LONG = "--layers 8 --epochs 1000000 --set patience=1000000"
 SEVERAL = "--set ensemble=3 --set folds=3 --threads 2"
+FEW = "--layers 30,20 --epochs 200 --set patience=200"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def training(folder: Path, settings: str, live: str = "--live") -> Iterator[Trai
 # --- the server ---
 
 
-@pytest.mark.parametrize("settings", ["--layers 30,20 --epochs 200 --set patience=200", f"{SEVERAL} --epochs 40"])
+@pytest.mark.parametrize("settings", [FEW, f"{SEVERAL} {FEW}"])
 def test_a_training_that_is_watched_has_the_same_bits(settings: str, tmp_path: Path) -> None:
     write_table(tmp_path)
     with training(tmp_path, settings) as watched:
@@ -130,7 +131,7 @@ def test_the_events_have_every_epoch_and_at_the_end_the_figures_and_the_file(tmp
 
 def test_every_network_of_several_has_its_curve(tmp_path: Path) -> None:
     write_table(tmp_path)
-    with training(tmp_path, f"{SEVERAL} --epochs 40") as watched:
+    with training(tmp_path, f"{SEVERAL} {FEW}") as watched:
         *_, state = watched.events()
         watched.ended()
     clf = fl.load(tmp_path / "m.safetensors")

@@ -96,11 +96,13 @@ def mutated(rng: random.Random, content: bytes) -> bytes:
 
 def read_mutants(form: str, seed: int, count: int) -> None:
     """Print how many were read; raise where the reader does anything but read or refuse in one line."""
+    from fromlogits.data import duck
     from fromlogits.data.arrival import arrive
     from fromlogits.data.reading import Reading
     from fromlogits.data.sources import _open_table
     from fromlogits.errors import InputError
 
+    duck.keep()  # as in a server, where no damaged file may do harm to what reads the next one
     files = {"parquet": parquet_files, "arrow": arrow_files}[form]()
     rng = random.Random(seed)
     accepted = 0
