@@ -68,6 +68,7 @@ def write_in_every_form() -> None:
     Path("lists.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+@pytest.mark.usefixtures("open_database")
 @pytest.mark.parametrize("trained", FORMS)
 def test_sets_are_evaluated_in_whatever_form_they_come(here: Here, trained: str) -> None:
     write_in_every_form()

@@ -71,6 +71,7 @@ def fromlogits(command: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.usefixtures("open_database")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_model_takes_rows_in_every_form_whatever_form_it_was_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str

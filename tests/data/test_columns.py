@@ -417,6 +417,7 @@ def rows_of(path: Path) -> Any:
     return read(path, target="y").features
 
 
+@pytest.mark.usefixtures("open_database")
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(3, 90), gaps=st.floats(0, 0.4))
 def test_every_source_gives_the_same_bits(

@@ -361,6 +361,7 @@ def test_a_list_that_is_no_target_is_refused_as_before(tmp_path: Path) -> None:
 texts = st.text(st.characters(exclude_characters="|", exclude_categories=["C", "Z"]), min_size=1, max_size=5)
 
 
+@pytest.mark.usefixtures("open_database")
 @given(st.lists(st.lists(texts, unique=True, max_size=4), min_size=1, max_size=8))
 @settings(deadline=None)
 def test_json_lines_bring_back_the_very_labels(rows: list[list[str]]) -> None:

@@ -61,6 +61,7 @@ NEARLY_NUMBERS = st.one_of(
 )
 
 
+@pytest.mark.usefixtures("open_database")
 @given(texts=st.lists(NEARLY_NUMBERS.filter(lambda text: text.strip() != ""), min_size=1, max_size=6))
 @settings(max_examples=30, deadline=None)
 def test_the_table_reader_follows_the_same_rule(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
@@ -76,6 +77,7 @@ def test_the_table_reader_follows_the_same_rule(tmp_path_factory: pytest.TempPat
         assert all(map(math.isfinite, column.values))
 
 
+@pytest.mark.usefixtures("open_database")
 @given(texts=st.lists(NEARLY_NUMBERS.filter(lambda text: text.strip() != ""), min_size=1, max_size=6))
 @settings(max_examples=30, deadline=None)
 def test_with_a_comma_before_decimals_the_rule_is_the_same(
