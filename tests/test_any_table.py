@@ -292,6 +292,15 @@ def refused(task: Callable[[], Any]) -> bool:
     return False
 
 
+@pytest.fixture(scope="module")
+def few_resamples() -> Iterator[None]:
+    """Under the intervals of each evaluation, which take longer than all else that is done with a small table."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fromlogits.metrics.intervals.MOST_RESAMPLES", 100)
+        yield
+
+
+@pytest.mark.usefixtures("few_resamples")
 @given(cases())
 @settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=SLOW)
 def test_any_table_is_learned_from_or_refused_in_one_line(case: dict[str, Any]) -> None:
