@@ -12,11 +12,13 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <unistd.h>
 
 #include "arena.h"
+#include "json_numbers.h"
 #include "kernels.h"
 #include "loss.h"
 #include "network.h"
@@ -448,6 +450,34 @@ Index class_numbers(Vec<const std::int64_t> from, Index c, Vec<std::int32_t> to)
   return std::find_if(labels, labels + n, [c](std::int64_t y) { return y < 0 || y >= c; }) - labels;
 }
 
+// To drop the interpreter lock for less would cost a thread that waits to have it back more than it gives the others.
+constexpr std::size_t long_text = 65'536;
+
+template <class Read>
+auto read_text(const nb::bytes& text, const Read& read) {
+  const std::string_view signs(text.c_str(), text.size());
+  std::optional<Unlocked> unlocked;
+  if (signs.size() > long_text) unlocked.emplace();
+  return read(signs);
+}
+
+nb::bytes python_doubles(const std::vector<double>& values) {
+  return nb::bytes(values.data(), values.size() * sizeof(double));
+}
+
+std::optional<nb::bytes> json_rows(const fromlogits::JsonRows& rows, const nb::bytes& text, Index most_rows) {
+  const auto found = read_text(text, [&](std::string_view signs) { return rows.read(signs, most_rows); });
+  if (!found) return std::nullopt;
+  return python_doubles(*found);
+}
+
+std::optional<std::tuple<nb::bytes, Index, bool>> json_array(const nb::bytes& text, Index begin) {
+  require(begin >= 0 && begin <= size(text.size()), "begin must lie within the text");
+  const auto found = read_text(text, [begin](std::string_view signs) { return fromlogits::json_array(signs, begin); });
+  if (!found) return std::nullopt;
+  return std::tuple(python_doubles(found->values), found->end, found->is_integral);
+}
+
 // The exact sum of the values, each times its weight where there are any.
 std::tuple<nb::bytes, double, Index> exact_sum(Vec<const double> x, std::optional<Vec<const double>> weights) {
   const Index n = size(x.shape(0));
@@ -490,6 +520,17 @@ NB_MODULE(_core, m) {
   m.def("class_numbers", class_numbers, "labels"_a.noconvert(), "classes"_a, "out"_a.noconvert());
   m.def("exact_sum", exact_sum, "values"_a.noconvert(), "weights"_a.noconvert().none() = nb::none());
   m.attr("exact_sum_unit") = fromlogits::ExactSum::unit_exponent;
+
+  m.def("json_array", json_array, "text"_a, "begin"_a);
+  nb::class_<fromlogits::JsonRows>(m, "JsonRows")
+      .def(
+          "__init__",
+          [](fromlogits::JsonRows* self, Index width, const std::vector<std::vector<std::string>>& spellings) {
+            require(width > 0 && (spellings.empty() || size(spellings.size()) == width), "a width, spellings of each");
+            new (self) fromlogits::JsonRows(width, spellings);
+          },
+          "width"_a, "spellings"_a)
+      .def("read", json_rows, "text"_a, "most_rows"_a);
 
   nb::class_<PyNetwork> network(m, "Network");
   network

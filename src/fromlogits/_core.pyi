@@ -61,6 +61,13 @@ def exact_sum(values: Annotated[NDArray[numpy.float64], dict(shape=(None,), orde
 
 exact_sum_unit: int = -2148
 
+def json_array(text: bytes, begin: int) -> tuple[bytes, int, bool] | None: ...
+
+class JsonRows:
+    def __init__(self, width: int, spellings: Sequence[Sequence[str]]) -> None: ...
+
+    def read(self, text: bytes, most_rows: int) -> bytes | None: ...
+
 class Network:
     def __init__(self, features: int, numbers: Sequence[int], frequencies: int, bins: int, mixtures: int, categories: Sequence[tuple[int, int]], outputs: int, has_scaling: bool, units: Sequence[int], activations: Sequence[str], head: str, by_rows: bool) -> None: ...
 
