@@ -672,7 +672,10 @@ class Classifier(Estimator):
 
     def _decide(self, logits_nc: Float32, abstain_below: float | None = None) -> NDArray[Any]:
         """As `predict` does."""
-        probabilities_nk = self._probabilities(logits_nc)
+        return self._decide_by(self._probabilities(logits_nc), abstain_below)
+
+    def _decide_by(self, probabilities_nk: Float32, abstain_below: float | None = None) -> NDArray[Any]:
+        """The same, where the probabilities are known."""
         decided = self._model.rule.decide(probabilities_nk)
         if self.target_.task == "multi-label":
             if abstain_below is None:

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class Model:
     def is_one_network(self) -> bool:
         return self.members == Members()
 
-    @property
+    @cached_property
     def rule(self) -> Rule:
         """How rows are decided."""
         if self.decision is not None:
@@ -83,8 +84,16 @@ class Model:
 
     def both_sides(self, logits_nc: NDArray[np.float32]) -> NDArray[np.float32]:
         """One unit's logit as the two classes' logits: −z and z."""
-        is_one_unit = self.target.task == "multi-class" and self.network.n_outputs == 1
-        return np.hstack([-logits_nc, logits_nc]) if is_one_unit else logits_nc
+        if not self._is_one_unit:
+            return logits_nc
+        both_nk = np.empty((len(logits_nc), 2), logits_nc.dtype)
+        np.negative(logits_nc, out=both_nk[:, :1])
+        both_nk[:, 1:] = logits_nc
+        return both_nk
+
+    @cached_property
+    def _is_one_unit(self) -> bool:
+        return self.target.task == "multi-class" and self.network.n_outputs == 1
 
     def figures(
         self,
