@@ -6,6 +6,8 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .deadlines import Deadlines
+
 MOST_HEAD_BYTES = 65_536
 
 
@@ -13,12 +15,12 @@ class Connection(HttpToolsProtocol):
     """uvicorn's, which waits for the head of a request as long as it may come and keeps as much as may come.
 
     Attributes:
-        head_s: seconds from the connection to its first head's end, and from a later head's first byte to its last.
+        heads: the time from the connection to its first head's end, and from a later head's first byte to its last.
     """
 
-    head_s: float
+    heads: Deadlines
     _n_bytes = 0
-    _late: asyncio.TimerHandle | None = None
+    _head: object = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -31,7 +33,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._n_bytes += len(data)
         super().data_received(data)
-        if self._late is not None and self._n_bytes > MOST_HEAD_BYTES:
+        if self._head is not None and self._n_bytes > MOST_HEAD_BYTES:
             self.transport.close()
 
     def on_message_begin(self) -> None:
@@ -43,16 +45,15 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _wait(self) -> None:
-        if self._late is None:
+        if self._head is None:
             self._n_bytes = 0
-            self._late = self.loop.call_later(self.head_s, self.transport.close)
+            self._head = self.heads.begin(self.transport.close)
 
     def _arrived(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+        self.heads.end(self._head)
+        self._head = None
 
 
 def connections(head_s: float) -> type[Connection]:
     """Those of a server, with its limit."""
-    return type("Connection", (Connection,), {"head_s": head_s})
+    return type("Connection", (Connection,), {"heads": Deadlines(head_s)})

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from .deadlines import Deadlines
 from .refusals import Refused
 
 T = TypeVar("T")
@@ -48,6 +49,7 @@ class Workplace:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.n_taken = 0
+        self._deadlines = Deadlines(limits.timeout_s)
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="fromlogits-serve")
 
     @property
@@ -75,7 +77,7 @@ class Workplace:
         """
         with self.place():
             try:
-                async with asyncio.timeout(self.limits.timeout_s):
+                with self._deadlines.of_task():
                     body = await self._body(request)
                     if len(body) < brief_bytes:
                         return work(body)
