@@ -5,7 +5,7 @@ https://github.com/kserve/open-inference-protocol; Triton's extensions binary_te
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,18 +74,23 @@ class Inference:
         model = self._model(request)
         length = request.headers.get(LENGTH)
 
-        def work(body: bytes) -> tuple[int, Response]:
+        def read(body: bytes) -> tuple[Callable[[], tuple[int, Response]], bool]:
             content, binary = _parts(body, length)
             if (name := content.get("id")) is not None and not isinstance(name, str):
                 raise InputError(f"id must be a text; it is {brief(name)}.")
             asked = outputs_asked(content, OUTPUTS)
             tensors = inputs_of(content.get("inputs"), binary)
             self.workplace.limits.check_rows(max(len(tensor.values) for tensor in tensors))
-            answer = model.answer(features_of(tensors, model))
-            return len(answer), _response(answer, model, asked, name)
+            features = features_of(tensors, model)
 
-        n_rows, response = await self.workplace.answer(request, work, model.brief_bytes)
-        self.metrics.rows.labels(model.name).inc(n_rows)
+            def answered() -> tuple[int, Response]:
+                answer = model.answer(features)
+                return len(answer), _response(answer, model, asked, name)
+
+            return answered, model.is_brief(len(features))
+
+        n_rows, response = await self.workplace.answer(request, read, model.brief_bytes)
+        self.metrics.rows[model.name].inc(n_rows)
         return response
 
     def _model(self, request: Request) -> Served:

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Scope
 
 from .deadlines import Deadlines
 from .refusals import Refused
@@ -68,46 +69,52 @@ class Workplace:
         finally:
             self.n_taken -= 1
 
-    async def answer(self, request: Request, work: Callable[[bytes], T], brief_bytes: int = 0) -> T:
-        """What the work makes of the request's body; raises Refused where it would be too much.
+    async def answer(
+        self, request: Request, read: Callable[[bytes], tuple[Callable[[], T], bool]], brief_bytes: int = 0
+    ) -> T:
+        """What comes of the request's body; raises Refused where it would be too much.
 
         Args:
-            brief_bytes: the work on a smaller body is shorter than it takes to hand it to a thread and back, and is
-                done at once.
+            read: makes of the body what gives the answer, and whether that is brief. What is brief is shorter than it
+                takes to hand it to a thread and back, and is done at once.
+            brief_bytes: to read a smaller body is brief.
         """
         with self.place():
             try:
                 with self._deadlines.of_task():
                     body = await self._body(request)
-                    if len(body) < brief_bytes:
-                        return work(body)
-                    return await self._computed(work, body)
+                    if len(body) >= brief_bytes:
+                        return await self._computed(lambda: read(body)[0]())
+                    rest, is_brief = read(body)
+                    return rest() if is_brief else await self._computed(rest)
             except TimeoutError:
                 line = f"the request was not read and answered within {self.limits.timeout_s:g} seconds (--timeout)."
                 raise Refused(408, line, {"Connection": "close"}) from None
 
     async def _body(self, request: Request) -> bytes:
         most = self.limits.max_body
-        if request.headers.get("content-encoding", "identity") != "identity":
+        headers = first_of(request.scope)
+        if headers.get(b"content-encoding", b"identity") != b"identity":
             raise Refused(415, "a packed body is not taken; send it without Content-Encoding.")
-        declared = request.headers.get("content-length", "")
+        declared = headers.get(b"content-length", b"")
         chunks: list[bytes] = []
-        size = int(declared) if declared.isdecimal() else 0
+        size, is_more = int(declared) if declared.isdigit() else 0, True
         if size <= most:
             size = 0
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > most:
-                    break
-                chunks.append(chunk)
+            while is_more and size <= most:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunks.append(message.get("body", b""))
+                size, is_more = size + len(chunks[-1]), message.get("more_body", False)
         if size > most:
             raise Refused(
                 413, f"a body may have {most:,} bytes (--max-body); this one has more. Send its rows in parts."
             )
-        return b"".join(chunks)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def _computed(self, work: Callable[[bytes], T], body: bytes) -> T:
-        future = self._pool.submit(work, body)
+    async def _computed(self, work: Callable[[], T]) -> T:
+        future = self._pool.submit(work)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -128,3 +135,8 @@ class Workplace:
     def close(self) -> None:
         """When no request is left."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def first_of(scope: Scope) -> dict[bytes, bytes]:
+    """The headers by their names, in small letters; of several of one name the first."""
+    return dict(reversed(scope["headers"]))

@@ -34,7 +34,8 @@ class Metrics:
             "fromlogits_request_seconds", "Seconds from a request's headers to the end of its answer.", ("endpoint",),
             buckets=SECONDS, registry=self.registry,
         )  # fmt: skip
-        self.rows = Counter("fromlogits_rows", "Rows predicted.", ("model",), registry=self.registry)
+        rows = Counter("fromlogits_rows", "Rows predicted.", ("model",), registry=self.registry)
+        self.rows = {name: rows.labels(name) for name in models}
         taken = Gauge("fromlogits_requests_taken", "Predictions read, waiting or computed.", registry=self.registry)
         taken.set_function(lambda: workplace.n_taken)
         queue = Gauge("fromlogits_queue", "Of them, those beyond what the threads compute.", registry=self.registry)

@@ -78,26 +78,31 @@ class Served:
         clf = self.classifier
         sets = clf._sets_for(coverage) if coverage is not None else clf.sets_
         logits_nc, notes = clf._logits(features)
-        if not (is_finite := np.isfinite(logits_nc).all(axis=1)).all():
-            row = int(np.argmin(is_finite))
+        if not (is_finite := np.isfinite(logits_nc)).all():
+            row = int(np.argmin(is_finite.all(axis=1)))
             raise InputError(f"row {row}: its numbers are so large that the logits are not finite; rescale them.")
-        return Answer(
-            logits_nc,
-            clf._probabilities(logits_nc),
-            clf._decide(logits_nc),
-            None if sets is None else sets.of(logits_nc, coverage),
-            notes,
-        )
+        probabilities_nk = clf._probabilities(logits_nc)
+        sets_nk = None if sets is None else sets.of(logits_nc, coverage)
+        return Answer(logits_nc, probabilities_nk, clf._decide_by(probabilities_nk), sets_nk, notes)
+
+    def is_brief(self, n_rows: int) -> bool:
+        """Whether to answer so many takes no longer than BRIEF_PRODUCTS do."""
+        return n_rows * self._row_products <= BRIEF_PRODUCTS
 
     @cached_property
     def brief_bytes(self) -> int:
-        """The body, of JSON or tensors, whose rows can't take longer than BRIEF products and MOST_BRIEF_BYTES to read.
+        """To read a smaller body, of JSON or tensors, is brief.
 
-        A value takes a byte at least, so a body has one row for as many bytes as there are columns, at most.
+        Where columns are no numbers, Python looks at every value, so such a body must not hold more rows than it is
+        brief to answer: a value takes a byte at least, so a row takes one for each column.
         """
+        rows = MOST_BRIEF_BYTES if self.is_numeric else BRIEF_PRODUCTS // self._row_products
+        return min(MOST_BRIEF_BYTES, self.classifier.n_features_in_ * rows)
+
+    @cached_property
+    def _row_products(self) -> int:
         network = self.classifier.network_
-        products = network.n_parameters * len(self.classifier.members_) + VALUE_PRODUCTS * len(self.classes)
-        return min(MOST_BRIEF_BYTES, self.classifier.n_features_in_ * (BRIEF_PRODUCTS // products))
+        return network.n_parameters * len(self.classifier.members_) + VALUE_PRODUCTS * len(self.classes)
 
     @property
     def is_multi_label(self) -> bool:

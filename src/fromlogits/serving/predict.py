@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import lru_cache, partial
 from typing import Any
 
 from starlette.requests import Request
@@ -12,9 +13,10 @@ from starlette.responses import Response
 from ..decisions.sets import checked_coverage
 from ..errors import InputError, nearest
 from . import files, pictures, records
-from .limits import Workplace
+from .limits import Workplace, first_of
 from .metrics import Metrics
 from .models import Served
+from .plain_rows import PlainRows
 from .refusals import Refused, json_response
 from .strict_json import parsed
 from .writing import Writer
@@ -29,48 +31,49 @@ class Predict:
 
     def __init__(self, models: Mapping[str, Served], workplace: Workplace, metrics: Metrics) -> None:
         self.models, self.workplace, self.metrics = models, workplace, metrics
+        self.plain = {name: PlainRows(model) for name, model in models.items()}
         self.writers = {name: Writer(model) for name, model in models.items()}
 
     async def predict(self, request: Request) -> Response:
         model = found(self.models, request.path_params["name"])
         write = self.writers[model.name]
-        content_type, charset = _content_type(request.headers.get("content-type", ""))
+        content_type, charset = _content_type(first_of(request.scope).get(b"content-type", b"").decode("latin-1"))
         said = _said(request, files.OPTIONS if content_type in files.FORMS else ())
         wants_logits = _yes_or_no("logits", said.get("logits", "false"))
         coverage = None if "coverage" not in said else _coverage(said["coverage"])
 
-        def work(body: bytes) -> tuple[int, Response]:
-            with ExitStack() as until:
-                features, notes = self._features(body, content_type, charset, said, model, until)
-                self.workplace.limits.check_rows(len(features))
-                answer = model.answer(features, coverage)
+        def answered(features: Any, notes: tuple[str, ...]) -> tuple[int, Response]:
+            self.workplace.limits.check_rows(len(features))
+            answer = model.answer(features, coverage)
             return len(answer), json_response(write(answer, notes, wants_logits=wants_logits))
 
-        brief = model.brief_bytes if content_type == JSON else 0
-        n_rows, response = await self.workplace.answer(request, work, brief)
-        self.metrics.rows.labels(model.name).inc(n_rows)
+        def answered_file(body: bytes) -> tuple[int, Response]:
+            with ExitStack() as until:
+                if content_type in files.FORMS:
+                    return answered(*files.features_of(body, content_type, charset, said, model, until))
+                return answered(pictures.features_of(body, content_type, model), ())
+
+        def read(body: bytes) -> tuple[Callable[[], tuple[int, Response]], bool]:
+            if content_type != JSON:
+                return partial(answered_file, body), False
+            features, notes = self._rows(body, model)
+            return partial(answered, features, notes), model.is_brief(len(features))
+
+        n_rows, response = await self.workplace.answer(request, read, model.brief_bytes if content_type == JSON else 0)
+        self.metrics.rows[model.name].inc(n_rows)
         return response
 
-    def _features(
-        self,
-        body: bytes,
-        content_type: str,
-        charset: str | None,
-        said: Mapping[str, str],
-        model: Served,
-        until: ExitStack,
-    ) -> tuple[Any, tuple[str, ...]]:
-        if content_type in files.FORMS:
-            return files.features_of(body, content_type, charset, said, model, until)
-        if content_type in pictures.FORMATS:
-            return pictures.features_of(body, content_type, model), ()
+    def _rows(self, body: bytes, model: Served) -> tuple[Any, tuple[str, ...]]:
+        limits = self.workplace.limits
+        if (matrix := self.plain[model.name](body, limits.max_rows)) is not None:
+            return matrix, ()
         content = parsed(body)
         if set(content) != {"rows"}:
             odd = next((key for key in content if key != "rows"), None)
             what = "has no rows" if odd is None else f"has {odd!r}"
             raise InputError(f'the body must be {{"rows": [...]}} and nothing else; it {what}.')
         if isinstance(content["rows"], list):
-            self.workplace.limits.check_rows(len(content["rows"]))
+            limits.check_rows(len(content["rows"]))
         return records.features_of(content["rows"], model)
 
 
@@ -81,6 +84,7 @@ def found(models: Mapping[str, Served], name: str) -> Served:
     return models[name]
 
 
+@lru_cache(64)  # a client's is the same in all of its requests
 def _content_type(header: str) -> tuple[str, str | None]:
     """The kind of the body and the encoding of its text; raises Refused for a kind that is not read."""
     kind, *parameters = (part.strip() for part in header.split(";"))
@@ -97,6 +101,8 @@ def _content_type(header: str) -> tuple[str, str | None]:
 def _said(request: Request, more: tuple[str, ...]) -> dict[str, str]:
     """The query; raises InputError for what it does not know, or has twice."""
     said: dict[str, str] = {}
+    if not request.scope["query_string"]:
+        return said
     for name, value in request.query_params.multi_items():
         if name not in (*ASKED, *more):
             known = ", ".join((*ASKED, *more))

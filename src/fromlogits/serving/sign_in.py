@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from functools import partial
 from urllib.parse import unquote_plus
 
 from starlette.datastructures import Headers
@@ -74,7 +75,7 @@ class SignIn:
         self.session, self.workplace = session, workplace
 
     async def sign_in(self, request: Request) -> Response:
-        return await self.workplace.answer(request, self.session.begin)
+        return await self.workplace.answer(request, lambda body: (partial(self.session.begin, body), False))
 
 
 def form() -> Response:
