@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from .. import _core
 from . import openapi, pages
+from .direct import Direct, Endpoint
 from .guard import Guard
 from .inference import Inference
 from .limits import Limits, Workplace
@@ -56,4 +57,10 @@ def application(models: Mapping[str, Served], limits: Limits, token: str | None)
 
     app = Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=lifespan)
     app.router.redirect_slashes = False
-    return Counted(Guard(app, session), metrics)
+    endpoints: dict[str, tuple[Endpoint, dict[str, str]]] = {}
+    for name, model in models.items():
+        endpoints[f"/v1/models/{name}/predict"] = predict.predict, {"name": name}
+        endpoints[f"/v2/models/{name}/infer"] = infer.infer, {"name": name}
+        of_version = f"/v2/models/{name}/versions/{model.version}/infer"
+        endpoints[of_version] = infer.infer, {"name": name, "version": model.version}
+    return Counted(Guard(Direct(app, endpoints), session), metrics)

@@ -29,16 +29,18 @@ class Guard:
         self.app, self.session = app, session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = self._refused(scope, Headers(scope=scope)) if scope["path"] not in UNGUARDED else None
+        refused = self._refused(scope) if scope["path"] not in UNGUARDED else None
         await (refused or self.app)(scope, receive, send)
 
-    def _refused(self, scope: Scope, headers: Headers) -> Response | None:
-        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+    def _refused(self, scope: Scope) -> Response | None:
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
         if self.session is None and not (len(hosts) == 1 and is_of_this_machine(hosts[0])):
             found = f"it is {', '.join(map(repr, hosts))}" if hosts else "there is none"
             return refusal(403, f"Host must be localhost, 127.0.0.1 or [::1] where the server has no token; {found}.")
         if any(origin.partition("://")[2] not in hosts for origin in origins):
             return refusal(403, f"a page of another site may not ask this server; Origin is {origins[0]!r}.")
+        headers = Headers(scope=scope)
         if self.session is not None and scope["path"] != sign_in.AT and not self.session.is_of(headers):
             if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
                 return sign_in.form()
