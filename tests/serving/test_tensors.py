@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fromlogits.errors import InputError
+from fromlogits.serving.plain_data import content_of
 from fromlogits.serving.refusals import Refused
 from fromlogits.serving.strict_json import parsed
 from fromlogits.serving.tensors import DTYPES, bytes_of, inputs_of, outputs_asked
@@ -168,6 +169,62 @@ def test_whatever_comes_is_read_or_refused(listed: Any, binary: bytes) -> None:
         assert str(error)
     else:
         assert all(one.values.shape == tuple(said["shape"]) for one, said in zip(found, listed, strict=True))
+
+
+numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-300, 300) | st.integers() | st.none()
+plain = st.lists(numbers, max_size=6) | st.lists(st.lists(st.integers(-9, 300), max_size=3), max_size=3)
+bodies = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["x", "data", '"']),
+        "datatype": st.sampled_from([*DTYPES, "BYTES"]),
+        "shape": st.lists(st.integers(1, 6), min_size=1, max_size=2) | values,
+        "data": plain | plain | values,
+    },
+    optional={"parameters": st.just({}) | st.fixed_dictionaries({"data": plain})},
+)
+signs = st.text('{}[]:,"0123456789.-+eE\\u data\n\ttruefalsnN', max_size=6)
+
+
+def inputs_in(body: bytes, read: Any) -> Any:
+    """Of each input its type, shape and bytes; or why there are none."""
+    try:
+        found = inputs_of(read(body).get("inputs"), NONE)
+    except (InputError, Refused) as error:
+        return error.args
+    return [
+        (one.name, one.datatype, one.values.dtype, one.values.shape)
+        + ((one.values.tolist(),) if one.datatype == "BYTES" else (one.values.tobytes(),))
+        for one in found
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(bodies, min_size=1, max_size=2) | bodies, signs, st.data())
+@example([{"name": "x", "datatype": "INT8", "shape": [2], "data": [1, -129]}], "", None)
+@example([{"name": "x", "datatype": "UINT64", "shape": [2], "data": [2**64 - 1, 0]}], "", None)
+@example([{"name": "x", "datatype": "FP16", "shape": [2, 1], "data": [[65504], [-0.0]]}], "", None)
+@example([{"name": "x", "datatype": "FP32", "shape": [1], "data": [1e39]}], "", None)
+@example([{"name": "x", "datatype": "FP32", "shape": [1], "parameters": {"data": [1]}}], "", None)
+@example([{"name": "x", "datatype": "INT8", "shape": [1], "data": [1.0]}], "", None)
+@example([{"name": "x", "datatype": "INT8", "shape": [1], "data": [None]}], "", None)
+@example([{"name": "x", "datatype": "BOOL", "shape": [1], "data": [1]}], "", None)
+@example([{"name": "x", "datatype": "BYTES", "shape": [1], "data": [None]}], "", None)
+def test_data_that_is_cut_out_is_what_it_is_in_its_place(listed: Any, change: str, data: st.DataObject | None) -> None:
+    text = json.dumps({"inputs": listed, "id": "7"})
+    if data is not None and change:
+        at = data.draw(st.integers(0, len(text)))
+        text = text[:at] + change + text[at + data.draw(st.integers(0, 3)) :]
+    body = text.encode()
+    assert inputs_in(body, content_of) == inputs_in(body, parsed)
+
+
+def test_plain_data_is_cut_out() -> None:
+    for text in ("[1, 2.5, null]", "[[1, 2], [-3, 4e1]]"):
+        body = '{"inputs": [{"name": "x", "data" :\nDATA, "shape": [3]}], "id": "1"}'.replace("DATA", text)
+        content = content_of(body.encode())
+        assert content["inputs"][0]["data"].text == text.encode()
+        assert {**content["inputs"][0], "data": None} == {"name": "x", "data": None, "shape": [3]}
 
 
 @settings(max_examples=300)

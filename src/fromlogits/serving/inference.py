@@ -22,10 +22,10 @@ from ..errors import InputError, brief
 from .limits import Workplace
 from .metrics import Metrics
 from .models import Answer, Served
+from .plain_data import content_of
 from .predict import found
 from .records import JsonRows
 from .refusals import Refused, as_json
-from .strict_json import parsed
 from .tensors import Tensor, bytes_of, inputs_of, outputs_asked
 
 EXTENSIONS = ("binary_tensor_data", "classification")
@@ -152,10 +152,10 @@ def _column(name: str, values: NDArray[Any]) -> Column:
 def _parts(body: bytes, length: str | None) -> tuple[dict[str, Any], memoryview]:
     """The JSON, and the bytes behind it."""
     if length is None:
-        return parsed(body), memoryview(b"")
+        return content_of(body), memoryview(b"")
     if not (length.isascii() and length.isdecimal() and len(length) < 20 and int(length) <= len(body)):
         raise InputError(f"{LENGTH} must be the bytes of JSON in a body of {len(body):,}; it is {brief(length)}.")
-    return parsed(body[: int(length)]), memoryview(body)[int(length) :]
+    return content_of(body[: int(length)]), memoryview(body)[int(length) :]
 
 
 def _response(

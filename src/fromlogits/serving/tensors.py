@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..data.table import objects
 from ..errors import InputError, brief
+from .plain_data import PlainData
 
 DTYPES: Mapping[str, str] = {
     "BOOL": "?", "UINT8": "u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "INT8": "i1", "INT16": "<i2",
@@ -87,6 +88,10 @@ def _parameters(of: Mapping[str, Any], what: str) -> Mapping[str, Any]:
 
 def _of_json(data: Any, name: str, datatype: str, n: int) -> NDArray[Any]:
     """Row by row, nested or flat."""
+    if isinstance(data, PlainData):
+        if (of_type := data.of_type(DTYPES.get(datatype, "O"), n)) is not None:
+            return of_type
+        data = data.listed()  # what is wrong is found in the values as they were written
     if not isinstance(data, list):
         raise InputError(f"input {name!r}: data must be a list; it is {brief(data)}.")
     for _ in range(MOST_DIMENSIONS):
