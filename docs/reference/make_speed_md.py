@@ -188,7 +188,7 @@ def over_http(report: Found) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for what, by_server in report["load"].items():
         for who, row in by_server.items():
-            yield f"| {what} | {who} | {spread(row['requests_per_s'], ',.4g')} | {row['rows_per_s']['median']:,.0f} | {spread(row['p50_ms'])} | {spread(row['p99_ms'])} |"
+            yield f"| {what} | {who} | {spread(row['requests_per_s'], ',.4g' if row['requests_per_s']['highest'] < 9999 else ',.0f')} | {row['rows_per_s']['median']:,.0f} | {spread(row['p50_ms'])} | {spread(row['p99_ms'])} |"
     yield ""
     for what, by_server in report["load"].items():
         medians = {who: row["rows_per_s"]["median"] for who, row in by_server.items()}
