@@ -6,13 +6,28 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
+from ..data.encodings.base import Encoding
+from ..data.encodings.levels import Levels
+from ..data.encodings.moment import Moment
+from ..data.encodings.number import Number
+from ..data.reading import HEADERS
 from . import files, pictures
 from .inference import OUTPUTS, inputs_wanted
 from .limits import Limits
 from .models import Served
-from .tensors import DTYPES
+from .tensors import DTYPES, MOST_DIMENSIONS
 
 Json = dict[str, Any]
+NUMBER: Json = {"type": ["number", "null"]}
+COVERAGE: tuple[str, Json, str] = (
+    "coverage",
+    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    "Give prediction sets that hold the right one with this probability.",
+)
+OF_TEXT: Mapping[str, Json] = {"decimal": {"enum": [".", ","]}, "header": {"enum": [*HEADERS]}}
+"""Those of `files.OPTIONS` that have few values."""
 REFUSALS = {
     "400": "The body or the query is not what it must be.",
     "401": "The token is missing or another one.",
@@ -85,12 +100,11 @@ def _object(*names: str, **properties: Json) -> Json:
 
 def _predict(model: Served, limits: Limits) -> Json:
     """As the endpoint reads and answers it."""
-    is_any = {"type": ["number", "string", "boolean", "null"]}
     width = model.classifier.n_features_in_
     if model.columns is None:
-        row: Json = {"type": "array", "items": {"type": ["number", "null"]}, "minItems": width, "maxItems": width}
+        row: Json = {"type": "array", "items": _number(model), "minItems": width, "maxItems": width}
     else:
-        row = {"type": "object", "required": [*model.columns], "properties": {name: is_any for name in model.columns}}
+        row = _object(*model.columns, **dict(zip(model.columns, _values(model), strict=True)))
     rows = {"type": "array", "items": row, "minItems": 1, "maxItems": limits.max_rows}
     content: Json = {"application/json": {"schema": {"additionalProperties": False, **_object("rows", rows=rows)}}}
     content |= {kind: {"schema": {"type": "string"}} for kind in files.FORMS}
@@ -104,9 +118,13 @@ def _predict(model: Served, limits: Limits) -> Json:
     answer = _object("predictions", predictions={"type": "array", "items": entry}, notes={"type": "array"})
     query = [
         ("logits", {"type": "boolean"}, "Give the logits too."),
-        ("coverage", {"type": "number"}, "Give prediction sets that hold the right one with this probability."),
+        *([] if model.classifier.sets_ is None else [COVERAGE]),
         *(
-            (name, {"type": "string"}, f"How a text is read, as --{name} of fromlogits predict.")
+            (
+                name,
+                OF_TEXT.get(name, {"type": "string"}),
+                f"How a text is read, as --{name} of fromlogits predict; for texts alone.",
+            )
             for name in files.OPTIONS
         ),
     ]
@@ -117,18 +135,53 @@ def _predict(model: Served, limits: Limits) -> Json:
     }
 
 
+def _values(model: Served) -> list[Json]:
+    """What each column of a model with named columns holds."""
+    table = model.classifier.encoder_.table
+    if table is None:
+        return [_number(model)] * model.classifier.n_features_in_
+    return [_value(encoding) for encoding in table.columns]
+
+
+def _number(model: Served) -> Json:
+    """What stands for a number; a picture has all its pixels."""
+    return NUMBER if model.picture_shape is None else {"type": "number"}
+
+
+def _value(encoding: Encoding) -> Json:
+    if isinstance(encoding, Moment):
+        return {"type": ["string", "null"], "format": "date-time" if encoding.is_time else "date"}
+    if isinstance(encoding, Number) and encoding.is_boolean:
+        return {"type": ["boolean", "null"]}
+    if isinstance(encoding, (Number, Levels)):
+        return NUMBER
+    return {"type": ["string", "number", "boolean", "null"]}
+
+
 def _infer(model: Served) -> Json:
-    names = [one["name"] for one in inputs_wanted(model)]
-    tensor = _object(
+    wanted = inputs_wanted(model)
+    sizes = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "maxItems": MOST_DIMENSIONS}
+    any_tensor = _object(
         "name", "shape", "datatype",
-        name={"enum": names}, shape={"type": "array", "items": {"type": "integer", "minimum": 0}},
-        datatype={"enum": [*DTYPES, "BYTES"]}, data={"type": "array"}, parameters={"type": "object"},
+        name={"enum": [one["name"] for one in wanted]}, shape=sizes, datatype={"enum": [*DTYPES, "BYTES"]},
+        data={"type": "array"}, parameters={"type": "object"},
     )  # fmt: skip
-    asked = _object("name", name={"enum": [*OUTPUTS]}, parameters={"type": "object"})
+    of_one_row = [_tensor_of_one_row(one, _number(model)) for one in wanted]
+    one_row = {"type": "array", "prefixItems": of_one_row, "minItems": len(wanted), "maxItems": len(wanted)}
+    asked = [_object("name", name={"const": name}, parameters={"type": "object"}) for name in OUTPUTS]
     body = _object(
         "inputs", id={"type": "string"}, parameters={"type": "object"},
-        inputs={"type": "array", "items": tensor, "minItems": 1},
-        outputs={"type": "array", "items": asked, "minItems": 1},
+        inputs={
+            "description": "An input for each, with as many rows; the values of a row stand in data one after another.",
+            "anyOf": [one_row, {"type": "array", "items": any_tensor, "minItems": 1}],
+        },
+        outputs={
+            "description": "Those that are wanted, each once.",
+            "anyOf": [
+                {"type": "array", "prefixItems": asked, "minItems": 1, "maxItems": len(asked)},
+                {"type": "array", "items": {"anyOf": asked}, "minItems": 1, "maxItems": len(asked)},
+            ],
+        },
     )  # fmt: skip
     schema = _object("model_name", "model_version", "outputs")
     content = {"application/json": {"schema": body}, "application/octet-stream": {"schema": {"type": "string"}}}
@@ -136,3 +189,15 @@ def _infer(model: Served) -> Json:
         **_operation(f"Infer by {model.name}, tensors in and out", schema, tuple(REFUSALS)),
         "requestBody": {"required": True, "content": content},
     }
+
+
+def _tensor_of_one_row(wanted: Json, number: Json) -> Json:
+    datatype, width = wanted["datatype"], wanted["shape"][1]
+    value = {"type": ["string", "null"]} if datatype == "BYTES" else number
+    if datatype == "FP32":
+        value = {**value, "minimum": float(np.finfo(np.float32).min), "maximum": float(np.finfo(np.float32).max)}
+    return _object(
+        "name", "shape", "datatype", "data",
+        name={"const": wanted["name"]}, shape={"const": [1, width]}, datatype={"const": datatype},
+        data={"type": "array", "items": value, "minItems": width, "maxItems": width},
+    )  # fmt: skip
