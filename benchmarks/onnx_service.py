@@ -1,6 +1,6 @@
 """The service that one writes with FastAPI and ONNX Runtime: what `serving.py` measures beside `fromlogits serve`.
 
-python benchmarks/onnx_service.py MODEL.onnx PORT
+python benchmarks/onnx_service.py MODEL.onnx PORT [uvicorn|granian]
 """
 
 import sys
@@ -30,4 +30,10 @@ async def predict(body: Rows) -> dict[str, list]:
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, port=int(sys.argv[2]), log_level="critical", access_log=False)
+    port = int(sys.argv[2])
+    if sys.argv[3:] == ["granian"]:
+        from granian import Granian
+
+        Granian("onnx_service:app", port=port, interface="asgi", loop="uvloop", log_enabled=False).serve()
+    else:
+        uvicorn.run(app, port=port, log_level="critical", access_log=False)

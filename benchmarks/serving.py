@@ -3,10 +3,11 @@
     python benchmarks/serving.py --json serving.json
 
 On loopback, each in a process of its own: `fromlogits serve`; the same model, written by `fromlogits export`, behind
-`onnx_service.py`, the handler that one writes with FastAPI; and the clients, `http_load.py`. All share the cores. A
-round asks each server in turn, in both orders; reported are the medians of the rounds and their spread.
+`onnx_service.py`, the handler that one writes with FastAPI, on uvicorn and on granian, whose HTTP is written in Rust;
+and the clients, `http_load.py`. All share the cores. A round asks each server in turn, in both orders; reported are the
+medians of the rounds and their spread.
 
-- JSON: the same bodies for both, a list of numbers for each row; 1 row from 1, 16 and 64 connections, 256 rows from 4.
+- JSON: the same bodies for all, a list of numbers for each row; 1 row from 1, 16 and 64 connections, 256 rows from 4.
 - Binary tensors of 10,000 x 784 FP32 from 2 connections, for a small network and a large one, beside `predict_proba` of
   the same rows with all cores in a process alone.
 - A row as CSV, and the seconds from the start of `fromlogits serve` to its first answer.
@@ -38,6 +39,8 @@ TENSOR = (10_000, 784)
 DIFFERENT = 16
 """Requests that a connection sends in turn."""
 OURS, PEER = "fromlogits serve", "FastAPI + ONNX Runtime"
+PEER_ON_GRANIAN = f"{PEER}, granian"
+PACKAGES = ("starlette", "uvicorn", "httptools", "uvloop", "orjson", "granian", "fastapi", "pydantic", "onnxruntime")
 
 
 def free_port() -> int:
@@ -104,7 +107,9 @@ def main() -> None:
     told = parser.parse_args()
     from sklearn.datasets import load_breast_cancer
 
-    facts = machine("starlette", "uvicorn", "httptools", "uvloop", "orjson", "fastapi", "pydantic", "onnxruntime")
+    facts = machine(
+        "starlette", "uvicorn", "httptools", "uvloop", "orjson", "granian", "fastapi", "pydantic", "onnxruntime"
+    )
     show(facts)
     x, y = load_breast_cancer(return_X_y=True)
     rng = np.random.default_rng(0)
@@ -132,15 +137,16 @@ def main() -> None:
                 for turn, rows in enumerate(bodies)
             ]
 
-        ports = {OURS: free_port(), PEER: free_port()}
+        ports = {OURS: free_port(), PEER: free_port(), PEER_ON_GRANIAN: free_port()}
         serve = [sys.executable, "-m", "fromlogits", "serve", *map(str, models), "--port", str(ports[OURS])]
-        service = [sys.executable, str(HERE / "onnx_service.py"), str(folder / "m.onnx"), str(ports[PEER])]
+        service = [sys.executable, str(HERE / "onnx_service.py"), str(folder / "m.onnx")]
         starts = []
         for _ in range(3):
             with running(serve, ports[OURS]) as took:
                 starts.append(took)
         stack.enter_context(running([*serve, "--max-body", "100"], ports[OURS]))
-        stack.enter_context(running(service, ports[PEER]))
+        for who, by in ((PEER, "uvicorn"), (PEER_ON_GRANIAN, "granian")):
+            stack.enter_context(running([*service, str(ports[who]), by], ports[who]))
 
         found: dict[str, dict[str, list[dict[str, float]]]] = {}
 
@@ -148,7 +154,7 @@ def main() -> None:
             one = load(ports[who], n_connections, told.seconds, requests, rows)
             found.setdefault(what, {}).setdefault(who, []).append(one)
 
-        paths = {OURS: "/v1/models/m/predict", PEER: "/predict"}
+        paths = {OURS: "/v1/models/m/predict", PEER: "/predict", PEER_ON_GRANIAN: "/predict"}
         for turn in range(2 * told.rounds):
             for n, n_connections in ((1, 1), (1, 16), (1, 64), (256, 4)):
                 what = f"{n} row{'s' * (n > 1)} of JSON, {n_connections} connection{'s' * (n_connections > 1)}"

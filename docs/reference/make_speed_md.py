@@ -182,7 +182,7 @@ def over_http(report: Found) -> Iterator[str]:
     yield "## Over HTTP"
     yield ""
     yield measured_on(report)
-    yield f"On loopback, server and clients on the same cores; JSON is rows of 30 numbers for layers {'-'.join(map(str, report['layers']))}. The other service is [what one writes](../../benchmarks/onnx_service.py) with FastAPI and ONNX Runtime, of the same model by `fromlogits export`, and gets the same bodies. Median of {report['rounds']} rounds, lowest and highest in brackets."
+    yield f"On loopback, server and clients on the same cores; JSON is rows of 30 numbers for layers {'-'.join(map(str, report['layers']))}. The other service is [what one writes](../../benchmarks/onnx_service.py) with FastAPI and ONNX Runtime, on uvicorn and on granian, of the same model by `fromlogits export`, and gets the same bodies. Median of {report['rounds']} rounds, lowest and highest in brackets."
     yield ""
     yield "| | | requests a second | rows a second | median, ms | 99th percentile, ms |"
     yield "|---|---|---|---|---|---|"
@@ -193,8 +193,8 @@ def over_http(report: Found) -> Iterator[str]:
     for what, by_server in report["load"].items():
         medians = {who: row["rows_per_s"]["median"] for who, row in by_server.items()}
         ours = medians.pop("fromlogits serve")
-        for other in medians.values():
-            yield f"- {what}: {ours / other:.2f} times the other service's rows a second."
+        for who, other in medians.items():
+            yield f"- {what}: {ours / other:.2f} times the rows a second of {who}."
         for units, alone in report["alone_rows_per_s"].items():
             if units in what:
                 yield f"- {what}: {ours / alone['median']:.0%} of the {alone['median']:,.0f} rows a second of `predict_proba` with all cores and no server."
