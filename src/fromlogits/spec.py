@@ -606,9 +606,12 @@ class Members:
                 )
 
     def describe(self, network: Network, n_labels: int) -> str:
-        """ "6 networks 294-100-1, one per label"; of one network "1 network 294-100-6"."""
+        """ "6 networks 294-100-1, one per label"; of one network "1 network 294-100-6"; over pictures
+        "1 network 3072-residual(32-64-128)-6".
+        """
         count = self.count(n_labels)
-        widths = "-".join(map(str, (network.n_features, *(layer.units for layer in network.dense))))
+        over = [] if network.residual is None else [f"residual({'-'.join(map(str, network.residual.widths))})"]
+        widths = "-".join(map(str, (network.n_features, *over, *(layer.units for layer in network.dense))))
         words = f"{count:,} network{'s' * (count > 1)} {widths}"
         if self.separate_networks:
             words += ", one per label" if self.ensemble == 1 else f", {self.ensemble:,} per label"

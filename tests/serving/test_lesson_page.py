@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 import fromlogits as fl
+from fromlogits.errors import InputError
 from fromlogits.export import lesson
 from fromlogits.serving.app import application
 from fromlogits.serving.lessons import MOST_BYTES
@@ -144,7 +145,10 @@ def test_a_large_model_stays_at_the_server(several: Running) -> None:
 
 
 def test_a_model_that_no_page_can_show_says_why(digits: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lesson, "LAYERS", ("periodic",))
+    def refuse(_: object) -> Any:
+        raise InputError("the lesson page can't encode a column of the kind 'sound'.")
+
+    monkeypatch.setattr(lesson, "_encoder", refuse)
     app = application(models_of([str(digits.path)]), Limits(), None)
     sent: list[Mapping[str, Any]] = []
 
@@ -160,7 +164,7 @@ def test_a_model_that_no_page_can_show_says_why(digits: Kind, monkeypatch: pytes
     page = b"".join(message.get("body", b"") for message in sent).decode()
 
     assert sent[0]["status"] == 200
-    assert "No lesson page can show this model: the lesson page can&#x27;t compute the layer &#x27;dense&#x27;" in page
+    assert "No lesson page can show this model: the lesson page can&#x27;t encode a column of the kind" in page
     assert "POST /v1/models/digits/predict" in page
 
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from ..model import Model
 
 SCRIPTS = (
-    "numbers.js", "network.js", "encoders.js", "page.js", "input.js", "drawing.js", "scene.js", "stage.js",
-    "output_layer.js", "charts.js", "roundoff.js", "training.js", "main.js",
+    "numbers.js", "network.js", "encoders.js", "page.js", "input.js", "drawing.js", "pictures.js", "scene.js",
+    "stage.js", "output_layer.js", "charts.js", "roundoff.js", "training.js", "main.js",
 )  # fmt: skip
 """In the order in which they stand in the page's one script."""
 LAYERS = ("periodic", "piecewise", "embedding", "scaling", "dense")
@@ -89,6 +89,11 @@ def _file(name: str) -> str:
 
 def described(model: Model) -> dict[str, Any]:
     """All that the page shows and computes by; InputError for what it can't compute or hold."""
+    if not can_compute(model):
+        raise InputError(
+            "the lesson page has no convolutions, which this model has; `fromlogits serve MODEL` shows the same page"
+            " and computes them."
+        )
     told, size = outlined(model), n_bytes(model)
     if size > MOST_BYTES:
         raise InputError(
@@ -104,6 +109,11 @@ def described(model: Model) -> dict[str, Any]:
     return {**told, "parameters": base64.b64encode(parameters).decode()}
 
 
+def can_compute(model: Model) -> bool:
+    """Whether the page knows every layer."""
+    return all(layer["kind"] in LAYERS for layer in model.network.to_json()["layers"])
+
+
 def n_bytes(model: Model) -> int:
     """Of its weights."""
     return 4 * model.network.n_parameters * len(model.trained)
@@ -112,15 +122,12 @@ def n_bytes(model: Model) -> int:
 def outlined(model: Model) -> dict[str, Any]:
     """All that the page shows and computes by but the weights."""
     network, schema = model.network, model.encoder.schema
-    layers = network.to_json()["layers"]
-    if unknown := [layer["kind"] for layer in layers if layer["kind"] not in LAYERS]:
-        raise InputError(f"the lesson page can't compute the layer {unknown[0]!r}; it knows {', '.join(LAYERS)}.")
     return {
         "computed": "here",
         "task": model.target.task,
         "head": model.head,
         "classes": [_text(name) for name in model.target.classes],
-        "layers": layers,
+        "layers": network.to_json()["layers"],
         "numbers": list(network.numbers),
         "categories": [list(one) for one in network.categories],
         "arrays": [{name: list(shape) for name, shape in layer.items()} for layer in network.arrays],
@@ -134,6 +141,7 @@ def outlined(model: Model) -> dict[str, Any]:
             "picture_shape": None if schema.picture_shape is None else list(schema.picture_shape),
             "targets": list(schema.target_names),
             "first_index": schema.first_index,
+            "is_of_files": schema.pictures is not None,
         },
         "encoder": _encoder(model.encoder),
         "calibration": {

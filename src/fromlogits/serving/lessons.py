@@ -1,4 +1,5 @@
-"""The lesson page of a model that is served: the exported one, or, of a large model, one that asks the server."""
+"""The lesson page of a model that is served: the exported one, or, of a model that no page can compute or that is
+large, one that asks the server."""
 
 from __future__ import annotations
 
@@ -33,13 +34,18 @@ class Lessons:
         about, size = model.classifier._model, lesson.n_bytes(model.classifier._model)
         several = ' · <a href="/">all models</a>' if len(self._models) > 1 else ""
         above = f' · {escape(model.name)}{several} · <a href="/docs">the API</a>'
-        if size <= MOST_BYTES:
+        why = (
+            f"The weights take {size / 1e6:,.0f} MB, more than the {MOST_BYTES / 1e6:,.0f} MB that a page brings along,"
+            " so the server computes."
+        )
+        if not lesson.can_compute(about):
+            why = "The server computes: this page has no convolutions."
+        elif size <= MOST_BYTES:
             return lesson.of(lesson.described(about), above=above, below=HERE)
         told = {
             **lesson.outlined(about),
             "computed": "asked",
             "at": f"/v1/models/{quote(model.name, safe='')}/predict",
-            "why": f"The weights take {size / 1e6:,.0f} MB, more than the {MOST_BYTES / 1e6:,.0f} MB that a page brings"
-            " along, so the server computes.",
+            "why": why,
         }
         return lesson.of(told, scripts=[html.part(__package__, "page/asked.js")], above=above, below=ASKED, asks=True)

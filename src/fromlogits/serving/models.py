@@ -102,6 +102,8 @@ class Served:
     @cached_property
     def _row_products(self) -> int:
         network = self.classifier.network_
+        if network.residual is not None:  # a parameter has a product for each pixel, and a block of rows is computed
+            return BRIEF_PRODUCTS + 1
         return network.n_parameters * len(self.classifier.members_) + VALUE_PRODUCTS * len(self.classes)
 
     @property

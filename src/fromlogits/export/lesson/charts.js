@@ -91,8 +91,9 @@ class NetworkPicture {
   get names() {
     const { model } = this, front = (layer) => layer.kind in COLUMNS;
     return [...model.layers.filter(front), ...model.layers.filter((layer) => !front(layer))].map((layer) => {
-      const { weights } = model.arrays[model.layers.indexOf(layer)];
+      const { weights } = model.arrays[model.layers.indexOf(layer)], { picture_shape: shape } = model.schema;
       if (layer.kind === "dense") return { name: `${layer.units} ${layer.activation.replace("_", " ")}`, shape: `${weights[1]} → ${weights[0]}` };
+      if (layer.kind === "residual") return { name: `residual ${layer.widths.join("-")}`, shape: `${shape.join(" × ")} → ${layer.widths.at(-1)}` };
       return { name: layer.kind, shape: ["periodic", "piecewise"].includes(layer.kind) ? `${model.numbers.length} numbers` : layer.kind === "embedding" ? count(model.categories.length, "category").replace("categorys", "categories") : "each its factor" };
     });
   }

@@ -86,6 +86,7 @@ function shaded(strokes, height, width, most) {
 function show(canvas, values, [height, width, channels = 1], most) {
   canvas.width = width;
   canvas.height = height;
+  canvas.style.aspectRatio = `${width} / ${height}`;
   const context = canvas.getContext("2d"), picture = context.createImageData(width, height);
   for (let place = 0; place < height * width; place++) {
     for (let colour = 0; colour < 3; colour++) {
@@ -183,8 +184,8 @@ function paintingPad(shape, most, changed) {
     class: "pad picture", id: "pad", tabindex: 0, role: "application",
     "aria-label": "Picture. Arrow keys move the brush, the space bar paints.",
   });
-  const colour = el("input", { type: "color", value: "#2060c0", id: "colour" });
-  const size = el("input", { type: "range", min: 1, max: 8, value: 3, id: "brush" });
+  const colour = el("input", { type: "color", value: "#2060c0", id: "colour" }), side = Math.max(height, width);
+  const size = el("input", { type: "range", min: 1, max: Math.ceil(side / 4), value: Math.ceil(side / 12), id: "brush" });
   let values = new Float32Array(height * width * 3), spot = [width / 2, height / 2];
   const paint = () => show(canvas, values, shape, most);
   function dab(x, y) {

@@ -6,13 +6,17 @@ const MOST_FIELDS = 80;
 function buildInput(model, given) {
   const { schema, encoder, examples } = model, body = byId("input-body"), shape = schema.picture_shape;
   const problem = el("p", { class: "problem", id: "problem", role: "alert" });
+  const opened = el("p", { class: "hint", id: "opened", role: "status" });
+  const failed = (error) => {
+    if (!(error instanceof BadValue)) throw error;
+    problem.textContent = error.message;
+  };
   const attempt = (work) => {
     try {
-      problem.textContent = "";
+      problem.textContent = opened.textContent = "";
       work();
     } catch (error) {
-      if (!(error instanceof BadValue)) throw error;
-      problem.textContent = error.message;
+      failed(error);
     }
   };
   let put = () => {}, start;
@@ -22,7 +26,8 @@ function buildInput(model, given) {
     const most = shape[2] === 3 ? (brightest(encoder) === 16 ? 255 : brightest(encoder)) : brightest(encoder);
     if (shape[2] === 3) {
       const pad = paintingPad(shape, most, (values) => attempt(() => given(Array.from(values), null)));
-      const painting = el("div", {}, el("p", { class: "hint" }, "Take an example and paint over it: the output layer moves as you paint."), pad.canvas, pad.tools);
+      const source = examples ? "Take an example" : most === 255 ? "Open a picture" : "Paint";
+      const painting = el("div", {}, el("p", { class: "hint" }, `${source}${source === "Paint" ? "" : " and paint over it"}: the output layer moves as you paint.`), pad.canvas, pad.tools);
       put = pad.put;
       start = () => take(Array(schema.n_features).fill(Math.round(-encoder.shift / encoder.scale)));
       if (model.has_scenes) {
@@ -62,6 +67,7 @@ function buildInput(model, given) {
       })));
       if (!model.has_scenes) start = () => take(rows[Math.min(6, rows.length - 1)][1], rows[Math.min(6, rows.length - 1)][2]);
     }
+    if (most === 255) body.append(pictureChooser(model, (values, what) => { take(values, model.isMultiLabel ? [] : null); opened.textContent = what; }, failed), opened);
   } else {
     const form = buildForm(model, (values) => take(values));
     body.append(...form.parts);

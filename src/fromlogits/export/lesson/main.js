@@ -64,5 +64,5 @@ start();
 byId("each")?.addEventListener("toggle", refresh);
 // For the console, and for tests: a row of raw values in, all numbers out.
 globalThis.lesson = {
-  model, given, run: (values) => model.run(values), values: () => state.values, firstFailures, QUESTIONS, FLOATS, twoWays, painted, pixelsOf,
+  model, given, run: (values) => model.run(values), values: () => state.values, firstFailures, QUESTIONS, FLOATS, twoWays, painted, pixelsOf, resized,
 };
