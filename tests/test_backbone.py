@@ -16,7 +16,7 @@ from fromlogits.errors import EngineUnavailableError, InputError, ModelFileError
 from fromlogits.model import Model
 from fromlogits.presets import PRESETS, Task, tiny
 from fromlogits.spec import Dense, Network, Residual, describe_layer, parse_layers
-from tests.every_engine import needs_torch
+from tests.every_engine import HAS_TORCH, needs_torch
 
 SMALL = Residual((8, 16), 1, 1)
 
@@ -93,6 +93,26 @@ def test_without_pytorch_the_backbone_says_what_to_install(monkeypatch: pytest.M
     X, y = pictures(40)
     with pytest.raises(EngineUnavailableError, match=r"pip install 'fromlogits\[torch\]'"):
         quick().fit(X, y)
+
+
+def test_without_pytorch_a_model_is_looked_at_and_saved_and_does_not_predict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = pictures(40)
+    by_reference = quick(engine="reference", max_epochs=1).fit(X, y)
+    by_reference.save(tmp_path / "a")
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    clf = fl.load(tmp_path / "a")
+    assert clf.describe() == by_reference.describe()
+    clf.save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    with pytest.raises(EngineUnavailableError, match="the layer 'residual 8-16 1 1' needs PyTorch"):
+        clf.predict(X)
+    with pytest.raises(EngineUnavailableError, match="engine='torch' needs PyTorch"):
+        fl.load(tmp_path / "a", engine="torch")
+    monkeypatch.undo()
+    if HAS_TORCH:
+        assert clf.predict(X).shape == (40, 2)  # PyTorch was installed since
 
 
 def test_the_native_engine_names_the_one_that_has_the_layer() -> None:

@@ -89,7 +89,7 @@ def test_a_copy_has_every_fitted_attribute_to_the_bit(kind: str, copied: Callabl
     assert again.get_params() == clf.get_params()
     assert vars(again).keys() == vars(clf).keys()
     for name in vars(clf):
-        if name not in ("_networks", "_model", "encoder_", "target_"):
+        if name not in ("_ready", "_model", "encoder_", "target_"):
             np.testing.assert_equal(vars(again)[name], vars(clf)[name])
     assert again._model.to_bytes() == clf._model.to_bytes()
     np.testing.assert_array_equal(again.predict_logits(X), clf.predict_logits(X))

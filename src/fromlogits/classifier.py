@@ -422,12 +422,16 @@ class Classifier(Estimator):
         changes nothing, for an engine that there is not.
         """
         engine = engine or self.engine
-        if networks is None:
-            device = self.device if engine == self.engine else None
+        device = self.device if engine == self.engine else None
+        if networks is None and engine is not None:
+            fitting.EngineChoice.to_predict(engine, device, model.network)
+
+        def made() -> members.Logits:
             choice = fitting.EngineChoice.to_predict(engine, device, model.network)
-            networks = fitting.networks_of(model, choice, n_threads(self.n_jobs))
+            return fitting.networks_of(model, choice, n_threads(self.n_jobs))
+
         self._unfit()
-        self._model, self._networks = model, networks
+        self._model, self._ready = model, networks or made
         self._engine = engine or ("native" if model.network.residual is None else "torch")
         self.network_, self.head_, self.plan_ = model.network, model.head, model.plan
         self.encoder_, self.target_ = model.encoder, model.target
@@ -446,6 +450,16 @@ class Classifier(Estimator):
         self.best_epoch_ = max(member.best_epoch for member in model.trained)
         self.seed_: int = model.facts["seed"]
         self.validation_metrics_: dict[str, Any] | None = model.facts["validation"]
+
+    @property
+    def _networks(self) -> members.Logits:
+        """What it predicts by; of a model from a file made when it is first asked for.
+
+        So a model can be looked at and exported where its engine is not installed. Raises EngineUnavailableError.
+        """
+        if not isinstance(self._ready, members.Logits):
+            self._ready = self._ready()
+        return self._ready
 
     # Prediction
 
@@ -722,7 +736,8 @@ def load(
     Raises ModelFileError for any other file; no code in the file is ever run.
     """
     model = Model.load(path)
-    fitting.EngineChoice.of(engine, device, model.network)
+    if engine is not None or device is not None:
+        fitting.EngineChoice.of(engine, device, model.network)
     clf = Classifier(
         network=Network(model.network.layers),
         task=model.target.task,

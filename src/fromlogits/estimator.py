@@ -15,7 +15,7 @@ from .model import Model
 
 P = ParamSpec("P")
 R = TypeVar("R")
-OF_ONE_FIT = ("_model", "_engine", "_networks", "_increments")
+OF_ONE_FIT = ("_model", "_engine", "_ready", "_increments")
 """What is fitted beside the attributes whose names end in an underscore."""
 PACKAGE = __name__.partition(".")[0]
 ROUTED = ("fit", "partial_fit", "score")

@@ -842,8 +842,10 @@ class EngineChoice:
         Raises InputError for what there is not, and EngineUnavailableError for what is not installed.
         """
         residual = None if network is None else network.residual
+        what = "engine='torch'"
         if engine is None:
             engine = "native" if residual is None else "torch"
+            what = what if residual is None else f"the layer {describe_layer(residual)!r}"
         if not isinstance(engine, str) or engine not in ENGINES:
             hint = nearest(engine, ENGINES) if isinstance(engine, str) else ""
             raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {brief(engine)}.{hint}")
@@ -858,7 +860,7 @@ class EngineChoice:
             if device not in (None, "cpu"):
                 raise InputError(f"device={device!r} is for engine='torch'; the {engine} engine computes on the cpu.")
             return cls(engine)
-        if (why := missing.torch()) is not None:
+        if (why := missing.torch(what)) is not None:
             raise EngineUnavailableError(why)
         from .engines.torch import has_device
 

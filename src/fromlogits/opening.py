@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
@@ -15,13 +16,22 @@ if TYPE_CHECKING:
     from .data.stream import Stream
 
 
-def open_model(path: str, threads: str | None) -> Classifier:
-    """The classifier in a model file, computing with so many threads."""
+def open_model(path: str, threads: str | None, *, to_predict: bool = True) -> Classifier:
+    """The classifier in a model file, computing with so many threads.
+
+    Args:
+        to_predict: its engine must be there, and is made ready; or else only what the file holds is looked at.
+
+    Raises EngineUnavailableError where it is not.
+    """
     from .classifier import load
     from .settings import BY_NAME, read_value
 
     n_jobs = None if threads is None else read_value(BY_NAME["n_jobs"], threads, f"--threads {threads}")
-    return load(path, n_jobs=n_jobs)  # type: ignore[arg-type]
+    classifier = load(path, n_jobs=n_jobs)  # type: ignore[arg-type]
+    if to_predict:
+        _ = classifier._networks
+    return classifier
 
 
 def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Dataset:
@@ -46,6 +56,11 @@ def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Datase
         has_target_column=bool(schema.target_names),
     )
     targets = dataset.targets
+    if classifier.target_.task == "multi-label" and dataset.arrived and dataset.arrived.form == "pictures":
+        raise InputError(
+            f"{Path(path).name}: a folder says one class of each picture, and this model answers for each of its"
+            f" {len(classifier.target_.classes):,} labels; name a table with a column for each label, and --images."
+        )
     if targets is not None and targets.label_names is not None and targets.names == schema.target_names:
         # A label's name is what the star of "label:*" stood for; the columns are the ones that were trained on.
         names = tuple(str(name) for name in classifier.target_.classes)

@@ -246,9 +246,25 @@ def test_a_model_of_arrays_takes_files_of_its_very_shape(here: Here) -> None:
 
     assert probabilities([row]) == probabilities(here.rows("predict a.safetensors a.npz"))[5:6]
     assert here.ended("predict a.safetensors small.png")[2] == (
-        "fromlogits: small.png: 1 of 1 picture can't be read: small.png: it is 16 x 32 of colour; the model's pictures"
+        "fromlogits: small.png can't be read: it is 16 x 32 of colour; the model's pictures"
         " are 32 x 32 of colour, and came as arrays, so that none is resized.\n"
     )
+
+
+def test_folders_of_classes_say_nothing_of_several_labels(here: Here) -> None:
+    table_and_zip(here.folder)
+    here(TABLE)
+    class_folders(here.folder / "photos")
+    why = (
+        "photos: a folder says one class of each picture, and this model answers for each of its 3 labels; name a table"
+        " with a column for each label, and --images.\n"
+    )
+
+    for verb in ("evaluate scenes.safetensors photos", "calibrate scenes.safetensors photos -o new.safetensors"):
+        assert here.ended(verb) == (2, "", f"fromlogits: {why}")
+    code, out, err = here.ended("inspect scenes.safetensors photos --row 3")
+    assert (code, err) == (0, f"note: no loss is shown: {why}")
+    assert out.startswith("scenes.safetensors on row 3 of photos (photos/bus/")
 
 
 def test_an_exported_model_takes_the_pixels(here: Here) -> None:

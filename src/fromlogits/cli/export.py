@@ -31,7 +31,7 @@ def export(
 
     form = format_of(out)
     check_output(out, overwrite=overwrite, inputs=[model], option="OUT")
-    exported = form.export(open_model(model, None))
+    exported = form.export(open_model(model, None, to_predict=False))
     with written(out, overwrite=overwrite) as stream:
         stream.write(exported.content)
 

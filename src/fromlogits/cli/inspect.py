@@ -62,7 +62,7 @@ def inspect(
         raise InputError(
             f"--row {row} needs the file that the row is of: fromlogits inspect {shlex.quote(model)} DATA --row {row}."
         )
-    classifier = open_model(model, None)
+    classifier = open_model(model, None, to_predict=False)
     results = Screen(sys.stdout)
     held = classifier.describe()
     if json:
@@ -192,7 +192,7 @@ def _inspect_row(model: str, data: str, reading: Reading, row: int, json: bool) 
         progress.tell(f"note: {note.rstrip('.')}.")
     if truth is None:
         progress.tell(f"note: no loss is shown: {(why_not or unknown).rstrip('.')}.")
-    line = dataset.origin.line(row)
+    line, where = dataset.origin.line(row), dataset.origin.where(row)
     if json:
         report = {"task": classifier.target_.task, "row": row, "line": line, **output_layer.as_report(layer)}
         report["columns"] = as_report(noticed)
@@ -200,14 +200,16 @@ def _inspect_row(model: str, data: str, reading: Reading, row: int, json: bool) 
         return 0
     if classifier.encoder_.table is not None:
         results.tell(f"{name}: {noticed_table(noticed, len(dataset))}\n")
-    results.tell(f"{model} on row {row:,} of {name}{'' if line is None else f' (line {line:,})'}", "bold")
+    named = "" if where in (name, f"row {row} of {name}") else f" ({where})"  # the picture's file, say
+    results.tell(f"{model} on row {row:,} of {name}{named if line is None else f' (line {line:,})'}", "bold")
     results.tell(f"{classifier.describe()['head']}\n{output_layer.as_text(layer)}")
     return 0
 
 
 def _input(schema: Any) -> str:
     if schema.picture_shape is not None:
-        return f"pictures of {'x'.join(map(str, schema.picture_shape))}"
+        of_files = ", to which picture files are resized" if schema.pictures is not None else ""
+        return f"pictures of {'x'.join(map(str, schema.picture_shape))}{of_files}"
     if schema.first_index is not None:
         last = schema.first_index + schema.n_features - 1
         return f"{schema.n_features:,} features, indices {schema.first_index} to {last}"

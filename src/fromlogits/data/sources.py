@@ -144,7 +144,8 @@ def read(
         if labelled and not has_target_column:
             raise InputError(
                 f"{name}: a table can't be evaluated by this model: it was trained on a file without named columns, so"
-                " it knows no target column. Evaluate it on such a file (.npz, .svm or IDX images)."
+                " it knows no target column. Evaluate it on such a file (.npz, .svm, IDX images or a folder of"
+                " pictures)."
             )
         file = _open_table(arrived, reading, keep)
         images = asked.column(name)

@@ -145,7 +145,7 @@ class PictureRows:
 
 
 class PictureNames(FileRows):
-    """Rows that are picture files of a folder: "photos/cat/a.jpg"."""
+    """Rows that are picture files of a folder: "photos/cat/a.jpg"; or a single one."""
 
     has_options = False
 
@@ -154,7 +154,8 @@ class PictureNames(FileRows):
         self.names = names
 
     def where(self, row: int) -> str:
-        return f"{self.path.name}/{self.names[row]}"
+        name = self.names[row]
+        return name if name == self.path.name else f"{self.path.name}/{name}"
 
 
 def in_store(store: stores.Store, names: Iterable[str | None]) -> Iterator[Encoded]:

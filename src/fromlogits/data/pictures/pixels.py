@@ -111,6 +111,8 @@ class Tally:
 
     def _listed(self, words: str) -> str:
         rows = sorted(self.bad)
+        if self.n == 1 and self.names[rows[0]] == self.what:  # a file that was named itself
+            return f"{self.what} {words}: {self.bad[rows[0]]}"
         shown = "; ".join(f"{one_line(self.names[row]) or f'row {row}'}: {self.bad[row]}" for row in rows[:MOST_SHOWN])
         more = f"; and {len(rows) - MOST_SHOWN:,} more" if len(rows) > MOST_SHOWN else ""
         return f"{self.what}: {len(rows):,} of {counted(self.n, 'picture')} {words}: {shown}{more}"
