@@ -333,6 +333,18 @@ def picture_model() -> None:
     bytes_of(TRAINED["p"], "p.safetensors")
 
 
+def convolutional_model() -> None:
+    """v.safetensors, trained on the pictures of a folder by the engine that needs no PyTorch."""
+    if "v" not in TRAINED:
+        photos()()
+        how = "--layers 'residual 4 1 1, 1 linear' --set engine=reference --epochs 1 -o v.safetensors --quiet"
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert run(shlex.split(f"train photos {how}")) == 0
+        TRAINED["v"] = Path("v.safetensors").read_bytes()
+        shutil.rmtree("photos")
+    bytes_of(TRAINED["v"], "v.safetensors")
+
+
 def no_pillow(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(sys.modules, "PIL", None)
 
@@ -1920,6 +1932,20 @@ CASES: dict[str, list[Case]] = {
             "a Network with Residual takes pictures: each row must be one, of shape (h, w) or (h, w, channels).",
         ),
         Case(
+            "a model with convolutions where PyTorch is not installed",
+            several(convolutional_model, lambda: bytes_of(picture(), "photo.png")),
+            "predict v.safetensors photo.png",
+            "the layer 'residual 4 1 1' needs PyTorch, which is not installed: pip install 'fromlogits[torch]'.",
+            code=1,
+            fault=no_pytorch,
+        ),
+        Case(
+            "a lesson page of a model with convolutions",
+            convolutional_model,
+            "export v.safetensors lesson.html",
+            "the lesson page has no convolutions, which this model has; `fromlogits serve MODEL` shows the same page and computes them.",
+        ),
+        Case(
             "a device for the engine that has none",
             table,
             f"{TRAIN} --set device=cuda",
@@ -2023,7 +2049,7 @@ CASES: dict[str, list[Case]] = {
             "an argument too many",
             table,
             "train t.csv u.csv --target kind",
-            "train: got unexpected extra argument(s) (u.csv). See fromlogits train --help.",
+            "train: too many arguments: u.csv; it takes DATA. See fromlogits train --help.",
         ),
     ],
     "Where a model is saved": [
@@ -2730,6 +2756,12 @@ CASES: dict[str, list[Case]] = {
             table,
             f"{TRAIN} --live 70000",
             "--live takes a port from 0 to 65,535, as in --live 8001, or nothing; got '70000'.",
+        ),
+        Case(
+            "a word behind --live that is no port",
+            table,
+            f"{TRAIN} --live page",
+            "train: too many arguments: page; it takes DATA. --live takes a port, as in --live 8001, or nothing; 'page' is none. See fromlogits train --help.",
         ),
         Case(
             "a word for the port to watch at",

@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
+import itertools
 import os
+import re
 import signal
 import sys
 import warnings
@@ -25,9 +27,11 @@ import typer.main
 from ..errors import FromlogitsError, InputError, ModelFileError, nearest
 from . import clock
 from .display import discard, printable, standard_output
-from .options import with_values
+from .options import OPTIONAL, with_values
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
+"""How click says that there are arguments too many."""
 VERBS = ("train", "cv", "evaluate", "predict", "calibrate", "inspect", "export", "serve", "roundoff")
 
 
@@ -117,6 +121,13 @@ def _usage(error: Any, arguments: Sequence[str]) -> str:
         names = [parameter.opts[0]] if parameter.param_type_name == "option" else []
         shown = " ".join([*names, parameter.metavar]) if parameter.metavar else parameter.opts[0]
         return f"{about}{shown} is missing. See {command} --help."
+    if (extra := EXTRA.match(error.format_message())) and error.ctx:
+        takes = [parameter.metavar for parameter in error.ctx.command.params if parameter.param_type_name == "argument"]
+        after = (word for option, word in itertools.pairwise(arguments) if option in OPTIONAL)
+        no_port = next((word for word in after if not word.startswith("-") and not word.isdecimal()), None)
+        hint = "" if no_port is None else f" --live takes a port, as in --live 8001, or nothing; {no_port!r} is none."
+        most = " ".join(takes) or "options alone"
+        return f"{about}too many arguments: {extra[1]}; it takes {most}.{hint} See {command} --help."
     message = error.format_message().rstrip(".")
     return f"{about}{message[:1].lower()}{message[1:]}. See {command} --help."
 
