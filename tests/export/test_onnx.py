@@ -18,6 +18,7 @@ import fromlogits as fl
 from fromlogits.cli import main
 from fromlogits.data.features import Features, SparseFeatures
 from fromlogits.data.inputs import as_inputs
+from fromlogits.data.reading import Reading
 from fromlogits.decisions.calibration import Calibration
 from fromlogits.decisions.decision import Decision
 from fromlogits.decisions.objectives import Objective
@@ -25,7 +26,9 @@ from fromlogits.decisions.rules import Largest, Rule, Scores, SecondClass, Small
 from fromlogits.errors import InputError
 from fromlogits.export import features, network
 from fromlogits.export import onnx as to_onnx
+from fromlogits.opening import read_unlabelled
 from fromlogits.spec import HIDDEN_ACTIVATIONS, KIND_OF, Columns, Embedding, Periodic, PiecewiseLinear, Scaling
+from tests.cli.here import Here
 
 AWAY = "it is not installed; nox -s onnx installs it"
 onnx = pytest.importorskip("onnx", reason=AWAY)
@@ -64,7 +67,7 @@ def feed_of(clf: fl.Classifier, rows: Any) -> Arrays:
     return feed
 
 
-def agrees(clf: fl.Classifier, rows: Any) -> Arrays:
+def agrees(clf: fl.Classifier, rows: Any, roundings: int = 32) -> Arrays:
     """Export, run, and hold every output against the classifier; what came out."""
     content = to_onnx.Onnx().export(clf).content
     got = run(content, feed_of(clf, rows))
@@ -73,11 +76,11 @@ def agrees(clf: fl.Classifier, rows: Any) -> Arrays:
     # Two float32 networks that add up in different orders: a few roundings of sums of the size of the logits.
     size = max(1.0, float(np.abs(z).max()))
     assert z.std() > 0.01  # the network has learned something
-    np.testing.assert_allclose(got["logits"], z, rtol=0, atol=32 * EPS * size)
+    np.testing.assert_allclose(got["logits"], z, rtol=0, atol=roundings * EPS * size)
     # From the same logits the same probabilities, to the last place of float32.
     own = clf._model.probabilities(got["logits"])
     np.testing.assert_array_max_ulp(got["probabilities"], own, 1)
-    np.testing.assert_allclose(got["probabilities"], p, rtol=0, atol=32 * EPS * size)
+    np.testing.assert_allclose(got["probabilities"], p, rtol=0, atol=roundings * EPS * size)
     # From the same probabilities the very decision.
     decided = clf._model.rule.decide(got["probabilities"])
     expected = decided if clf.target_.task == "multi-label" else clf.classes_[decided]
@@ -460,14 +463,49 @@ def test_prediction_sets_stay_behind_and_that_is_said(three: fl.Classifier, digi
     agrees(kept, x)
 
 
-def test_a_network_over_pictures_is_exported_with_its_running_norms() -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'fromlogits[torch]'")
+@pytest.mark.parametrize(
+    ("labels", "settings"),
+    [
+        (False, {}),
+        (True, {"decide_for": "f1"}),
+        (True, {"separate_networks": True, "calibrate": False}),
+        (True, {"separate_networks": True, "ensemble": 2}),
+    ],
+    ids=["classes", "labels", "a network for each label", "two for each label"],
+)
+def test_residual_networks_over_pictures(labels: bool, settings: dict[str, Any]) -> None:
+    """By the engine that needs no PyTorch."""
     rng = np.random.default_rng(0)
-    X, y = rng.integers(0, 256, (60, 9, 7, 3)).astype(np.uint8), rng.integers(0, 3, 60)
-    layers = (fl.Residual((4, 6), 2, 2), fl.Dense(5, "relu"), fl.Dense(3))
-    clf = fl.Classifier(network=fl.Network(layers), max_epochs=2, random_state=0).fit(X, y)
-    session = ort.InferenceSession(to_onnx.Onnx().export(clf).content)
-    [given] = session.get_inputs()
-    logits, *_ = session.run(None, {given.name: X.reshape(60, -1).astype(np.float32)})
-    # Sums of up to 54 products around 1, through six convolutions.
-    np.testing.assert_allclose(logits, clf.predict_logits(X), rtol=1e-4, atol=1e-5)
+    X = rng.integers(0, 256, (60, 9, 7, 3)).astype(np.uint8)
+    y = (X[:, :2].mean(axis=(1, 2)) > X[:, 5:].mean(axis=(1, 2))).astype(int)  # three labels, or how many of them
+    units = 1 if "separate_networks" in settings else 3
+    layers = (fl.Residual((4, 6), 2, 2), fl.Dense(5, "relu"), fl.Dense(units))
+    clf = fl.Classifier(
+        network=fl.Network(layers), task="multi-label" if labels else None, max_epochs=2, learning_rate=0.01,
+        engine="reference", random_state=0, **settings,
+    ).fit(X, y if labels else np.minimum(y.sum(axis=1), 2))  # fmt: skip
+    agrees(clf, X, 256)  # float32 sums of up to 54 products, one after the other through nine convolutions
+
+
+def test_a_picture_file_is_resized_before_and_gives_what_predict_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = Here(tmp_path, capsys)
+    image = pytest.importorskip("PIL.Image")
+    rng = np.random.default_rng(0)
+    for row in range(30):
+        name = Path("photos", "ab"[row % 2], f"{row:02}.png")
+        name.parent.mkdir(parents=True, exist_ok=True)
+        image.fromarray(rng.integers(0, 100 + 100 * (row % 2), (13, 11 + row % 3, 3)).astype(np.uint8)).save(name)
+    how = "--layers 'residual 4-6 1 1, 2 linear' --image-size 9x7 --epochs 1 --quiet"
+    here(f"train photos {how} --set engine=reference")
+    note = "note: pictures are resized to 9 x 7 before, as Pillow's bilinear resize does it; x takes their pixels.\n"
+    assert here("export photos.safetensors photos.onnx")[1] == note
+    clf = fl.load("photos.safetensors", engine="reference")
+    picture = image.open("photos/a/04.png").convert("RGB").resize((7, 9), image.Resampling.BILINEAR)
+    pixels = np.asarray(picture)[np.newaxis]
+    got = run(Path("photos.onnx").read_bytes(), feed_of(clf, pixels))
+    rows = read_unlabelled(clf, "photos/a/04.png", Reading())
+    assert np.array_equal(rows.features.values, pixels.reshape(1, -1))  # type: ignore[union-attr]
+    np.testing.assert_allclose(got["logits"], clf.predict_logits(rows.features), rtol=0, atol=256 * EPS)

@@ -7,6 +7,7 @@ before and behind them in float64: results agree with the classifier's to the ro
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -68,8 +69,17 @@ class Onnx(Format):
             "inputs": _listed(made.graph.input),
             "outputs": _listed(made.graph.output),
         }
-        notes = () if model.sets is None else ("prediction sets are not in the file, ONNX having no place for them",)
-        return Exported(made.SerializeToString(deterministic=True), about, notes)
+        return Exported(made.SerializeToString(deterministic=True), about, tuple(_left_out(model)))
+
+
+def _left_out(model: Model) -> Iterator[str]:
+    """What whoever runs the file must do without, or before."""
+    schema = model.encoder.schema
+    if model.sets is not None:
+        yield "prediction sets are not in the file, ONNX having no place for them"
+    if schema.pictures is not None and schema.picture_shape is not None:
+        size = " x ".join(map(str, schema.picture_shape[:2]))
+        yield f"pictures are resized to {size} before, as Pillow's bilinear resize does it; x takes their pixels"
 
 
 def _n_units(model: Model) -> int:
