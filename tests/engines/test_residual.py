@@ -122,6 +122,23 @@ def test_training_follows_the_reference(kind: type[Engine], head: HeadName, net:
     np.testing.assert_allclose(engine.logits(x), reference.logits(x), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", [TORCH])
+@pytest.mark.parametrize("n", [3, 5, 23])
+def test_few_channels_an_odd_batch_and_two_threads_follow_the_reference(kind: type[Engine], n: int) -> None:
+    """oneDNN's gradient of a convolution of 1 by 1 in steps of two is wrong there, or ends the process (3.12)."""
+    net = Network((Residual((8, 16), 1, 1), Dense(C))).with_input(360, picture_shape=(12, 10, 3))
+    ends = []
+    for engine in (ReferenceEngine(net, "softmax"), kind(net, "softmax", n_threads=2)):
+        engine.set_parameters(some_parameters(net))
+        engine.start(PLAN.replace({"optimizer": "sgd", "batch_size": n}), 0)
+        for _ in range(10):
+            engine.train_span(
+                Features(pictures(net, n)), targets_of("softmax", n), np.arange(n), Steps(np.full(1, 0.01))
+            )
+        ends.append(engine.parameters())
+    assert largest_difference(*ends) < 5e-5
+
+
 @pytest.mark.parametrize("kind", ENGINES)
 @of_every_shape
 def test_the_length_of_a_span_never_changes_the_bits(kind: type[Engine], net: Network) -> None:
