@@ -18,7 +18,9 @@ nox.options.error_on_external_run = True
 ROOT = Path(__file__).parent
 INSTALL_LIMIT_MB = 150
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
-PAGES = ["tests/serving/test_lesson_page.py", "tests/cli/test_live.py"]
+PAGES = [
+    "tests/serving/test_lesson_page.py", "tests/serving/test_backbone_served.py", "tests/cli/test_live.py",
+]  # fmt: skip
 CPP = sorted(str(path.relative_to(ROOT)) for room in ("core", "bindings") for path in (ROOT / room).rglob("*.[ch]*"))
 
 
@@ -155,7 +157,8 @@ def onnx(session: nox.Session) -> None:
 def torch(session: nox.Session) -> None:
     """The contract of engines on the torch engine, and what else needs PyTorch; the other tests are in `tests`."""
     session.install(package("[test]"), *group("torch"))
-    own = ("-k", "torch or backbone or residual", "tests/engines", "tests/test_classifier.py", "tests/test_backbone.py")
+    files = ("test_classifier.py", "test_backbone.py", "cli/test_backbone_verbs.py", "serving/test_backbone_served.py")
+    own = ("-k", "torch or backbone or residual", "tests/engines", *(f"tests/{file}" for file in files))
     session.run("pytest", *(session.posargs or own))
 
 
