@@ -174,7 +174,7 @@ def test_a_model_of_arrays_refuses_another_size(running: Near, separate: Kind) -
 
 
 def test_work_on_convolutions_is_never_called_brief(files: Kind) -> None:
-    assert Served("files", "0" * 12, files.classifier).brief_bytes == 0
+    assert not Served("files", "0" * 12, files.classifier).is_brief(1)
 
 
 # --- the page ---
