@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from . import budget, calibrating, few_rows, fitting, members, resolving, training
 from . import callbacks as callback
 from .cores import check_n_jobs, n_threads
+from .data.backbones.reference import is_pretrained
 from .data.encoders import Surprises
 from .data.groups_and_times import as_groups
 from .data.inputs import as_inputs
@@ -54,7 +55,8 @@ class Classifier(Estimator):
             RealMLP, each judged by a fold of its own, in seconds; "best", ten with all the passes that help. Layers
             that are stated (network, hidden_layer_sizes) are trained as "fast" trains its own, by "best" in five folds.
         backbone: of pictures: "tiny", a small residual network in front of the dense layers, by a plan of its own
-            (docs/how-to/torch.md); None or "none": dense layers alone.
+            (docs/how-to/torch.md); "hf:NAME", a pretrained network that stays as it is, by its name on Hugging Face or
+            its folder (docs/how-to/backbones.md); None or "none": dense layers alone.
         dropout: share of each hidden layer's units left out of a training step, in [0, 0.99].
         optimizer: "adam", "adamw", "sgd" or "nesterov".
         learning_rate: step size at the start of the schedule.
@@ -93,8 +95,8 @@ class Classifier(Estimator):
         task: None, "multi-class" or "multi-label"; needed where a target can be read both ways.
         engine: "native" (C++), "torch" (PyTorch, the extra `torch`; docs/how-to/torch.md), or "reference" (NumPy
             float64, slow: the specification). None: native, or torch for a backbone.
-        device: of the torch engine: "cpu", "cuda" or "mps"; None: the first CUDA device if there is one, else the
-            processor. The others compute on the processor.
+        device: of the torch engine and of a pretrained backbone: "cpu", "cuda" or "mps"; None: the first CUDA device if
+            there is one, else the processor. The other engines compute on the processor.
         n_jobs: threads; None or -1 takes every core this process may use. The bits do not depend on it.
         random_state: an integer seed, a NumPy generator, or None: a seed is drawn, and recorded.
         verbose: print a line per epoch (at most one a second) to standard error.
@@ -422,6 +424,7 @@ class Classifier(Estimator):
         changes nothing, for an engine that there is not.
         """
         engine = engine or self.engine
+        model = fitting.placed(model, self.backbone, self.device)
         device = self.device if engine == self.engine else None
         if networks is None and engine is not None:
             fitting.EngineChoice.to_predict(engine, device, model.network)
@@ -504,6 +507,8 @@ class Classifier(Estimator):
     ) -> Iterator[Float32]:
         """The logits of some consecutive rows at a time, in little memory; a row's bits are the same in every part."""
         self._networks.use_threads(n_threads(self.n_jobs))
+        if self.encoder_.backbone is not None:
+            self.encoder_.backbone.n_threads = n_threads(self.n_jobs)
         most_rows = max(1, PART_VALUES // self.target_.n_classes)
         for part in self.encoder_.encode_parts(as_inputs(X), most_rows, surprises):
             yield by.apply(self._networks.of(part))
@@ -724,7 +729,12 @@ class Classifier(Estimator):
 
 
 def load(
-    path: str | os.PathLike[str], *, n_jobs: int | None = None, engine: str | None = None, device: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    n_jobs: int | None = None,
+    engine: str | None = None,
+    device: str | None = None,
+    backbone: str | None = None,
 ) -> Classifier:
     """The classifier that `save` wrote, whatever engine trained it.
 
@@ -732,14 +742,33 @@ def load(
         path: of the file.
         n_jobs: threads that it predicts with; None: every core.
         engine, device: that it predicts by, as the settings of these names.
+        backbone: where the pretrained network lies that the model was trained behind, if it is not found by its name:
+            "hf:FOLDER". It must be the very same; nothing is downloaded.
 
-    Raises ModelFileError for any other file; no code in the file is ever run.
+    Raises:
+        ModelFileError: any other file; no code in the file is ever run.
+        InputError: a setting that does not fit, or the pretrained network is not here.
+        EngineUnavailableError: something is not installed that it needs.
     """
     model = Model.load(path)
-    if engine is not None or device is not None:
-        fitting.EngineChoice.of(engine, device, model.network)
+    frozen = model.encoder.backbone
+    if frozen is None and backbone is not None:
+        raise InputError(
+            f"backbone={backbone!r} is for a model that was trained behind a pretrained one; this has none."
+        )
+    own_device = device if frozen is None or engine == "torch" else None
+    if frozen is not None:
+        place = frozen.reference.text if backbone is None else backbone
+        if not is_pretrained(place):
+            raise InputError(f"backbone must be hf: and a name or a folder, as the model's own; got {backbone!r}.")
+        frozen.placed(place, None).check()
+        backbone = place
+        fitting.checked_device(device)
+    if engine is not None or own_device is not None:
+        fitting.EngineChoice.of(engine, own_device, model.network)
     clf = Classifier(
         network=Network(model.network.layers),
+        backbone=backbone,
         task=model.target.task,
         decide_for=None if model.decision is None else model.decision.decide_for,
         separate_networks=model.members.separate_networks,

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from . import calibrating, members, metrics, training
 from .cores import n_threads
-from .data.encoders import FeatureEncoder
+from .data.backbones.backbone import Backbone
+from .data.backbones.finding import refuse_unavailable
+from .data.backbones.reference import is_pretrained
+from .data.encoders import FeatureEncoder, seen_rows
 from .data.features import EncodedRows
 from .data.groups_and_times import as_groups, as_times, numbered
 from .data.inputs import as_inputs
@@ -290,6 +293,9 @@ def prepare(
     inputs = as_inputs(X)
     if present is not None:
         settings = going_on(settings, present)
+    backbone = backbone_of(settings, present)
+    if backbone is not None:
+        inputs = seen_rows(inputs, backbone, picture_shape)
     y = as_target(y, ravel=settings["task"] != "multi-label")
     target = TargetEncoder.fit(y, settings["task"]) if present is None else present.target
     targets = target.encode_rows(y)
@@ -344,7 +350,7 @@ def prepare(
         encoder = FeatureEncoder.fit(
             inputs, rows, picture_shape=picture_shape, targets=targets,
             weights=of_statistics(targets, weights, rows), categorical=categorical, form=form_of(plan, hidden),
-            **dict(roles or {}),
+            backbone=backbone, **dict(roles or {}),
         )  # fmt: skip
     else:
         encoder = present.encoder
@@ -367,7 +373,7 @@ def prepare(
     network, head = network_of(settings, what, encoder, target, stated)
     stated.check_size(network, target.n_classes)
     refuse_too_many_parameters(network.n_parameters)
-    made_by = EngineChoice.of(settings["engine"], settings["device"], network)
+    made_by = EngineChoice.of(settings["engine"], device_of(settings, backbone), network)
     refuse_plan(plan, network, made_by)
     if present is not None:
         refuse_another(network, stated, plan, present)
@@ -658,6 +664,56 @@ def _of_weights(
     return notes
 
 
+def backbone_of(settings: Settings, present: Model | None = None) -> Backbone | None:
+    """The pretrained network that looks at the rows, loaded; None where there is none.
+
+    Raises InputError for one that is not here, and EngineUnavailableError for what it needs and is not installed.
+    """
+    if present is not None:
+        return present.encoder.backbone
+    named, device = settings["backbone"], settings["device"]
+    if named == "tiny" and settings["engine"] is None and (why := missing.torch("backbone='tiny' (--backbone tiny)")):
+        raise EngineUnavailableError(why)
+    if not is_pretrained(named):
+        return None
+    refuse_unavailable(f"backbone={named!r} (--backbone {named})")
+    backbone = Backbone.open(named, checked_device(device))
+    backbone.n_threads = n_threads(settings["n_jobs"])
+    return backbone
+
+
+def placed(model: Model, place: Any, device: Any) -> Model:
+    """The model, its backbone to be found by that setting, and to compute on that device if this machine has it."""
+    if model.encoder.backbone is None:
+        return model
+    try:
+        device = checked_device(device)
+    except (InputError, ImportError):  # a copy may have come from afar
+        device = None
+    backbone = model.encoder.backbone.placed(place if is_pretrained(place) else None, device)
+    return dataclasses.replace(model, encoder=dataclasses.replace(model.encoder, backbone=backbone))
+
+
+def checked_device(device: Any) -> str | None:
+    """The setting, of what computes by PyTorch; raises InputError for what is not there."""
+    if device is None:
+        return None
+    one_of("device", device, DEVICES)
+    from .engines.torch import has_device
+
+    if not has_device(device):
+        raise InputError(
+            f"device={device!r} is not there: PyTorch finds no such device on this machine. Leave device out, or set it"
+            " to 'cpu'."
+        )
+    return str(device)
+
+
+def device_of(settings: Settings, backbone: Backbone | None) -> Any:
+    """The device of the engine: behind a backbone the one that is stated is the backbone's, and the torch engine's."""
+    return settings["device"] if backbone is None or settings["engine"] == "torch" else None
+
+
 def going_on(settings: Settings, present: Model) -> Settings:
     """The settings of a training that goes on from a model: what says nothing of seed and ensemble keeps its own."""
     kept: dict[str, Any] = {}
@@ -842,10 +898,9 @@ class EngineChoice:
         Raises InputError for what there is not, and EngineUnavailableError for what is not installed.
         """
         residual = None if network is None else network.residual
-        what = "engine='torch'"
+        is_stated = engine is not None
         if engine is None:
             engine = "native" if residual is None else "torch"
-            what = what if residual is None else f"the layer {describe_layer(residual)!r}"
         if not isinstance(engine, str) or engine not in ENGINES:
             hint = nearest(engine, ENGINES) if isinstance(engine, str) else ""
             raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {brief(engine)}.{hint}")
@@ -860,16 +915,10 @@ class EngineChoice:
             if device not in (None, "cpu"):
                 raise InputError(f"device={device!r} is for engine='torch'; the {engine} engine computes on the cpu.")
             return cls(engine)
-        if (why := missing.torch(what)) is not None:
+        asked = "engine='torch'" if residual is None or is_stated else f"the layer {describe_layer(residual)!r}"
+        if (why := missing.torch(asked)) is not None:
             raise EngineUnavailableError(why)
-        from .engines.torch import has_device
-
-        if device is not None and not has_device(device):
-            raise InputError(
-                f"device={device!r} is not there: PyTorch finds no such device on this machine. Leave device out, or"
-                " set it to 'cpu'."
-            )
-        return cls(engine, device)
+        return cls(engine, checked_device(device))
 
     @classmethod
     def to_predict(cls, engine: Any, device: Any, network: Network) -> EngineChoice:

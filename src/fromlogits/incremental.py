@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import fitting, resolving
 from .cores import n_threads
-from .data.encoders import FeatureEncoder
+from .data.encoders import FeatureEncoder, seen_rows
 from .data.features import EncodedRows
 from .data.inputs import as_inputs
 from .data.kinds import notes_of
@@ -87,6 +87,9 @@ class Increments:
         if present is not None:
             settings = fitting.going_on(settings, present)
         inputs = as_inputs(X)
+        backbone = fitting.backbone_of(settings, present)
+        if backbone is not None:
+            inputs = seen_rows(inputs, backbone)
         target = _target(y, classes, settings["task"]) if present is None else present.target
         first = Labels.of(target, len(inputs), y, sample_weight)
         self.balance = Balance.fit(
@@ -104,7 +107,8 @@ class Increments:
         if present is None:
             each = of_statistics(first.targets, first.weights, first.rows)
             form = resolving.form_of(self.plan, what.hidden)
-            encoder = _open_to_more(FeatureEncoder.fit(inputs, first.rows, weights=each, form=form))
+            fitted = FeatureEncoder.fit(inputs, first.rows, weights=each, form=form, backbone=backbone)
+            encoder = _open_to_more(fitted)
             decided = (*notes_of(encoder.schema.left_out), *encoder.warnings)
             self.warnings = tuple(f"partial_fit, by its first batch: {words.rstrip('.')}." for words in decided)
         else:
@@ -123,7 +127,7 @@ class Increments:
         else:
             self.model = fitting.unseen(network, head, self.plan, encoder, target, stated, self.seed, settings)
         self.engines: list[Engine] = []
-        made_by = fitting.EngineChoice.of(settings["engine"], settings["device"], network)
+        made_by = fitting.EngineChoice.of(settings["engine"], fitting.device_of(settings, backbone), network)
         fitting.refuse_plan(self.plan, network, made_by)
         starts_from_data = present is None and fitting.starts_from_data(network, self.plan)
         features = encoder.encode(inputs) if starts_from_data else None
@@ -281,6 +285,8 @@ def _are_same(classes: Any, target: TargetEncoder) -> bool:
 
 def _open_to_more(encoder: FeatureEncoder) -> FeatureEncoder:
     """A column that has one value in the first batch may have others later: it is not scaled, instead of left out."""
+    if encoder.behind is not None:
+        return dataclasses.replace(encoder, behind=_open_to_more(encoder.behind))
     name = "inverse_range" if encoder.kind == "robust" else "inverse_spread"
     inverse = getattr(encoder, name)
     if inverse is None or inverse.all():

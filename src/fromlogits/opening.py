@@ -125,6 +125,9 @@ def _as_trained(reading: Reading, classifier: Classifier) -> Reading:
 
     schema, target = classifier.encoder_.schema, classifier.target_
     has_sets = target.task == "multi-label" and len(schema.target_names) == 1
+    backbone = classifier.encoder_.backbone
+    if backbone is not None and reading.image_cache is not None:
+        backbone.keep_in(Path(reading.image_cache))
     remembered = (name for name in schema.numeric if name in (schema.names or ()))
     return dataclasses.replace(
         reading,
@@ -132,4 +135,5 @@ def _as_trained(reading: Reading, classifier: Classifier) -> Reading:
         missing=tuple(dict.fromkeys((*schema.missing_words, *reading.missing))),
         numeric=tuple(dict.fromkeys((*reading.numeric, *remembered))),
         as_text=classifier.encoder_.text_names,
+        backbone=backbone,
     )

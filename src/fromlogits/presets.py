@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .errors import InputError, nearest
+from .errors import InputError, brief, nearest
 from .spec import Dense, Embedding, Layer, Periodic, PiecewiseLinear, Residual, Scaling
 
-BACKBONES = ("none", "tiny")
+PRETRAINED = "hf:"
+BACKBONES = ("none", "tiny", f"{PRETRAINED}NAME")
+"""What stands in front of the dense layers: the last is any pretrained network, by its name or its folder."""
 PRESETS = ("fast", "good", "best")
 USUAL = "good"
 MOST_EMBEDDED = 200
@@ -25,7 +27,7 @@ class Task:
     Attributes:
         n_rows: of the table that take part, held-out rows included.
         n_columns: of the input: columns, pixels or terms.
-        kind: columns of a table or of an array, pictures, or sparse rows.
+        kind: columns of a table or of an array, pictures, sparse rows, or what a frozen backbone made of pictures.
         metric: what epochs are judged by.
         optimizer: where it is stated, else None.
         holds_out: rows of these are held out: neither are they given, nor are they the last in time, nor are there
@@ -37,7 +39,7 @@ class Task:
 
     n_rows: int
     n_columns: int = 1
-    kind: Literal["table", "picture", "sparse"] = "table"
+    kind: Literal["table", "picture", "sparse", "features"] = "table"
     metric: str = "log_loss"
     optimizer: str | None = None
     holds_out: bool = True
@@ -59,6 +61,17 @@ class Recipe:
     layers: tuple[Layer, ...]
     plan: dict[str, Any]
     ensemble: int = 1
+
+
+def check_backbone(backbone: object) -> None:
+    """Raise InputError for what is no backbone."""
+    if backbone in BACKBONES[:-1] or (isinstance(backbone, str) and backbone.startswith(PRETRAINED)):
+        return
+    hint = nearest(backbone, BACKBONES[:-1]) if isinstance(backbone, str) else ""
+    raise InputError(
+        f"backbone must be one of {', '.join(BACKBONES)} (a model on Hugging Face, or a folder); got {brief(backbone)}."
+        f"{hint}"
+    )
 
 
 def recipe(preset: object, task: Task, hidden: Sequence[Layer] | None = None) -> Recipe:
@@ -143,7 +156,7 @@ def _of_recipe(task: Task, max_epochs: int) -> Recipe:
     hidden: tuple[Layer, ...] = (Dense(256, "relu"),) * 3
     if task.kind == "picture":
         front, hidden = (), (Dense(256, "relu"),) * 2
-    elif task.n_columns <= MOST_EMBEDDED:
+    elif task.kind == "table" and task.n_columns <= MOST_EMBEDDED:
         front = (Periodic(), Embedding(), *front)
     n = task.n_rows
     plan: dict[str, Any] = {

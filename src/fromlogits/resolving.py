@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import metrics, presets
+from .data.backbones.reference import is_pretrained
 from .data.encoders import DENSE, FeatureEncoder
 from .data.encodings.code import MOST_OF_A_FEATURE_EACH
 from .data.features import EncodedRows, SparseFeatures
@@ -119,8 +120,8 @@ def _backbone_recipe(settings: Settings, told: presets.Task, hidden: tuple[Layer
     """What the stated backbone makes of the task; None where there is none."""
     if settings["backbone"] is None:
         return None
-    one_of("backbone", settings["backbone"], presets.BACKBONES)
-    if settings["backbone"] == "none":
+    presets.check_backbone(settings["backbone"])
+    if settings["backbone"] == "none" or is_pretrained(settings["backbone"]):
         return None
     if settings["network"] is not None:
         raise InputError("state either network or backbone, not both: a stated network is trained exactly as stated.")
@@ -156,6 +157,8 @@ def _folds_of(ensemble: Any, folds: int) -> int:
 
 def told_of(inputs: Inputs, n_rows: int, picture_shape: tuple[int, ...] | None) -> presets.Task:
     """What a preset is told of these rows, of which so many take part, by themselves."""
+    if isinstance(inputs, Matrix) and inputs.seen_by:
+        return presets.Task(n_rows, int(inputs.values.shape[1]), "features")
     if picture_shape is not None or (isinstance(inputs, Matrix) and inputs.picture_shape is not None):
         shape = picture_shape or (inputs.picture_shape if isinstance(inputs, Matrix) else None)
         return presets.Task(n_rows, inputs.n_features, "picture", picture_shape=shape)

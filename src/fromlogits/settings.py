@@ -18,7 +18,7 @@ from typing import Any
 
 from .engines import DEVICES, ENGINES
 from .errors import InputError, brief, counted, nearest
-from .presets import BACKBONES, PRESETS, USUAL
+from .presets import BACKBONES, PRESETS, USUAL, check_backbone
 from .spec import (
     FADES,
     HIDDEN_ACTIVATIONS,
@@ -252,8 +252,8 @@ SETTINGS: tuple[Setting, ...] = (
         "backbone",
         _or_none(WORD),
         "none",
-        "of pictures: what stands in front of the dense layers: none, or tiny, a small residual network that the torch"
-        " engine trains",
+        "of pictures: what stands in front of the dense layers: none; tiny, a small residual network that the torch"
+        " engine trains; or hf: and the name or the folder of a pretrained network, which stays as it is",
         flag="--backbone",
         allowed=BACKBONES,
     ),
@@ -546,7 +546,9 @@ def read_value(setting: Setting, value: object, source: str, kind: Kind | None =
     try:
         if len(setting.allowed) == 1 and result != setting.allowed[0]:
             raise InputError(f"the only {setting.name} of this version is {setting.allowed[0]}; got {result!r}.")
-        if setting.allowed and result is not None:
+        if setting.name == "backbone":
+            check_backbone(result if result is not None else "none")
+        elif setting.allowed and result is not None:
             one_of(setting.name, result, setting.allowed)
         if setting.limits is not None and isinstance(result, int):
             low, high = setting.limits

@@ -166,6 +166,23 @@ def idx(n_images: int = 40, promised: int | None = None, n_labels: int = 40) -> 
     return make
 
 
+def pixels() -> None:
+    """Small pictures of two classes."""
+    npz(X=np.zeros((40, 4, 4), np.uint8), y=np.arange(40) % 2)()
+
+
+def backbone(*files: str) -> Callable[[], None]:
+    """The pictures, and a folder with these files, which hold nothing."""
+
+    def make() -> None:
+        pixels()
+        Path("net").mkdir()
+        for name in files:
+            (Path("net") / name).write_text("{}", encoding="utf-8")
+
+    return make
+
+
 def npz(**arrays: object) -> Callable[[], None]:
     def make() -> None:
         buffer = io.BytesIO()
@@ -483,6 +500,15 @@ def no_pyarrow(patch: pytest.MonkeyPatch) -> None:
 
 def no_pytorch(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(sys.modules, "torch", None)
+
+
+def no_transformers(patch: pytest.MonkeyPatch) -> None:
+    no_pytorch(patch)
+    patch.setitem(sys.modules, "transformers", None)
+
+
+def all_installed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("fromlogits.data.backbones.finding._is_installed", lambda name: True)
 
 
 def disk_that_fills_up(patch: pytest.MonkeyPatch) -> None:
@@ -1911,7 +1937,58 @@ CASES: dict[str, list[Case]] = {
             "an unknown backbone",
             table,
             f"{TRAIN} --backbone tony",
-            "--backbone tony: backbone must be one of none, tiny; got 'tony'. Did you mean 'tiny'?",
+            "--backbone tony: backbone must be one of none, tiny, hf:NAME (a model on Hugging Face, or a folder); got 'tony'. Did you mean 'tiny'?",
+        ),
+        Case(
+            "the extra of a backbone that is not installed",
+            pixels,
+            "train t.npz --backbone tiny",
+            "backbone='tiny' (--backbone tiny) needs PyTorch, which is not installed: pip install 'fromlogits[torch]'.",
+            code=1,
+            fault=no_pytorch,
+        ),
+        Case(
+            "the extra of a pretrained backbone that is not installed",
+            pixels,
+            "train t.npz --backbone hf:facebook/dinov2-small",
+            "backbone='hf:facebook/dinov2-small' (--backbone hf:facebook/dinov2-small) needs PyTorch and transformers, which are not installed: pip install 'fromlogits[torch]'.",
+            code=1,
+            fault=no_transformers,
+        ),
+        Case(
+            "a pretrained backbone whose weights can run code",
+            backbone("config.json", "pytorch_model.bin", "preprocessor_config.json"),
+            "train t.npz --backbone hf:net",
+            "backbone 'hf:net': weights are read from model.safetensors alone; its weights are in pytorch_model.bin, which may run code when it is read. Save it as safetensors: model.save_pretrained(FOLDER).",
+            fault=all_installed,
+        ),
+        Case(
+            "a pretrained backbone that does not say how pictures are prepared",
+            backbone("config.json", "model.safetensors"),
+            "train t.npz --backbone hf:net",
+            "backbone 'hf:net': the folder holds no preprocessor_config.json, which says how pictures are prepared. Save it by image_processor.save_pretrained(FOLDER).",
+            fault=all_installed,
+        ),
+        Case(
+            "a folder that is no backbone",
+            backbone("model.safetensors"),
+            "train t.npz --backbone hf:net",
+            "backbone 'hf:net': the folder net holds no config.json, as a model of transformers does.",
+            fault=all_installed,
+        ),
+        Case(
+            "no name behind hf:",
+            pixels,
+            "train t.npz --backbone hf:",
+            "backbone 'hf:': behind hf: stands the name of a model on Hugging Face, or a folder.",
+            fault=all_installed,
+        ),
+        Case(
+            "a folder of a backbone that is not there",
+            pixels,
+            "train t.npz --backbone hf:./net",
+            "backbone 'hf:./net': there is no such folder, and no model on Hugging Face can have this name.",
+            fault=all_installed,
         ),
         Case(
             "pictures changed for a network that sees none",

@@ -78,7 +78,7 @@ def cv(
     if path is not None:
         delimiter_of(path)
         check_output(path, overwrite=overwrite, inputs=[data], may_be_stream=True)
-    asked = recipe.asked(reading)
+    asked = recipe.asked(reading, classifier)
     dataset = read(data, **asked)
     progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)
     said: set[str] = set()

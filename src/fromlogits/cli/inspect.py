@@ -78,7 +78,7 @@ def inspect(
     else:
         head = HEADS[classifier.head_].describe(classifier.network_.n_outputs)
         results.tell(f"{members.describe(classifier.network_, len(held['classes']))}; each {head}\n")
-    lines: list[tuple[str, str]] = [("input", _input(schema))]
+    lines: list[tuple[str, str]] = [("input", _input(schema)), *_backbone(classifier)]
     columns = (
         ("target", schema.target_names),
         ("id", schema.id_names),
@@ -204,6 +204,17 @@ def _inspect_row(model: str, data: str, reading: Reading, row: int, json: bool) 
     results.tell(f"{model} on row {row:,} of {name}{named if line is None else f' (line {line:,})'}", "bold")
     results.tell(f"{classifier.describe()['head']}\n{output_layer.as_text(layer)}")
     return 0
+
+
+def _backbone(classifier: Classifier) -> list[tuple[str, str]]:
+    """What looks at the pictures, where something does, and what it makes of one."""
+    backbone = classifier.encoder_.backbone
+    if backbone is None:
+        return []
+    reference = backbone.reference
+    return [
+        ("backbone", f"{reference.text}, {reference.n_features:,} features ({reference.feature.replace('_', ' ')})")
+    ]
 
 
 def _input(schema: Any) -> str:

@@ -8,6 +8,7 @@ import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -198,8 +199,13 @@ class Recipe:
         }
         return Classifier(**collect(by_flag, self.sets or (), self.config))
 
-    def asked(self, reading: Reading) -> dict[str, Any]:
-        """What `data.sources.read` is asked for."""
+    def asked(self, reading: Reading, classifier: Classifier) -> dict[str, Any]:
+        """What `data.sources.read` is asked for, to train this classifier."""
+        from ..fitting import backbone_of
+
+        backbone = backbone_of(classifier.get_params())
+        if backbone is not None and reading.image_cache is not None:
+            backbone.keep_in(Path(reading.image_cache))
         names = listed_names(self.categorical)
         return {
             "target": ",".join(self.target) if self.target else None,
@@ -215,6 +221,7 @@ class Recipe:
                 as_text=names,
                 is_about_columns=reading.is_about_columns or bool(names),
                 image_size=_image_size(self.image_size),
+                backbone=backbone,
             ),
         }
 
@@ -252,7 +259,12 @@ READING: dict[str, tuple[Any, str, str, str]] = {
         "FOLDER|ZIP",
         "The folder or .zip in which the table's picture files lie [the table's folder].",
     ),
-    "image_cache": (str, "--image-cache", "FOLDER", "Keep decoded pixels in this folder, for commands that follow."),
+    "image_cache": (
+        str,
+        "--image-cache",
+        "FOLDER",
+        "Keep decoded pixels in this folder, or a pretrained backbone's features, for commands that follow.",
+    ),
     "skip_bad": (bool, "--skip-bad", "", "Go on without pictures that can't be read, and say which [refuse them all]."),
 }
 """How a file is to be read: field of `Reading` -> type, flag, metavar, help."""

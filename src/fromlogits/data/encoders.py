@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, brief
 from . import csr
+from .backbones.backbone import Backbone
+from .backbones.pictures import is_seeable, seen
+from .backbones.reference import Reference
 from .booleans import Booleans, as_learned, booleans_in
 from .columns import refuse_unusable
 from .encodings.base import Encoding
@@ -90,7 +93,8 @@ class FeatureEncoder:
             "robust": (x - median) · inverse_range, softly clipped (`statistics.robust`), computed likewise;
             "picture": x · scale + shift, in float32. Pictures of uint8 stay uint8 and the engine computes;
             "scaled": x · inverse_spread, computed in float64 and rounded once to float32; what is 0 then is left out;
-            "columns": each column by its own encoding, see docs/decisions/0014-columns.md.
+            "columns": each column by its own encoding, see docs/decisions/0014-columns.md;
+            "backbone": pictures by what a frozen backbone makes of them, encoded by `behind`.
         mean: float64 (d,), of "standard".
         inverse_spread: float64 (d,), of "standard" one over the standard deviation, 0 for a column that is constant;
             of "scaled" see docs/decisions/0008-sparse-rows.md, 0 for a column that has no value.
@@ -98,13 +102,14 @@ class FeatureEncoder:
         inverse_range: float64 (d,), of "robust", see `statistics.median_and_inverse_range`.
         scale, shift: of "picture".
         table: of "columns".
+        backbone, behind: of "backbone"; the second is of its features, "standard" or "robust".
         notes: what was noticed while fitting.
         warnings: of that, what should not be overlooked.
         is_dense: all rows are encoded dense, because the network takes no others.
     """
 
     schema: Schema
-    kind: Literal["standard", "robust", "picture", "scaled", "columns"]
+    kind: Literal["standard", "robust", "picture", "scaled", "columns", "backbone"]
     mean: Float64 | None = None
     inverse_spread: Float64 | None = None
     median: Float64 | None = None
@@ -112,6 +117,8 @@ class FeatureEncoder:
     scale: float = 1.0
     shift: float = 0.0
     table: TableEncoding | None = None
+    backbone: Backbone | None = None
+    behind: FeatureEncoder | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     is_dense: bool = False
@@ -127,6 +134,7 @@ class FeatureEncoder:
         weights: Float64 | None = None,
         categorical: tuple[str, ...] = (),
         form: Form = USUAL,
+        backbone: Backbone | None = None,
         **roles: tuple[str, ...],
     ) -> FeatureEncoder:
         """Learn what the columns are, means and spreads, or the scale of the pixels, from some rows (None: from all).
@@ -140,6 +148,7 @@ class FeatureEncoder:
                 the row. None: 1.
             categorical: columns that are categories, whatever they look like.
             form: in which the network takes the features.
+            backbone: what looks at the rows, which are pictures then.
             roles: the schema's lists of names: target_names, id_names, ignored, numeric, missing_words.
 
         Raises InputError for a column that can't be used, wherever in the inputs its fault is.
@@ -147,6 +156,10 @@ class FeatureEncoder:
         schema = Schema.of(inputs, picture_shape, **roles)
         if schema.n_features == 0:
             raise InputError("there is no feature column: every column is the target, an id or ignored.")
+        if backbone is not None:
+            pictures = seen_rows(inputs, backbone, picture_shape)
+            behind = cls.fit(_features_alone(pictures), rows, weights=weights, form=form)
+            return cls(schema, "backbone", backbone=backbone, behind=replace(behind, notes=()), is_dense=form.is_dense)
         encoder = cls._fitted(schema, inputs, rows, targets, weights, categorical, form)
         return replace(encoder, is_dense=form.is_dense)
 
@@ -181,11 +194,20 @@ class FeatureEncoder:
     @property
     def n_features(self) -> int:
         """What the network takes: of "columns" more than there are columns."""
+        if self.behind is not None:
+            return self.behind.n_features
         return self.schema.n_features if self.table is None else self.table.n_features
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Its rows are pictures."""
+        return self.kind in ("picture", "backbone")
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """The features that are numbers, each of a column, and not the same in all training rows."""
+        if self.behind is not None:
+            return self.behind.numbers
         if self.table is not None:
             return self.table.numbers
         factors = {"standard": self.inverse_spread, "robust": self.inverse_range}.get(self.kind)
@@ -216,6 +238,8 @@ class FeatureEncoder:
     def encode_with_notes(self, inputs: Inputs, *, use_up: bool = False) -> tuple[EncodedRows, tuple[str, ...]]:
         """The features, and what has to be said about the columns."""
         inputs, notes = self._matched(inputs)
+        if self.behind is not None:
+            return self.behind.encode(self._seen(inputs)), notes
         if self._stays_as_it_is(inputs):
             return self._as_it_is(inputs), notes
         if self.table is not None:
@@ -239,6 +263,9 @@ class FeatureEncoder:
         if surprises is not None:
             surprises.conversions += self.conversions(inputs)
         inputs, _ = self._matched(inputs)
+        if self.behind is not None:
+            yield from self.behind.encode_parts(self._seen(inputs), most_rows)
+            return
         if self._stays_as_it_is(inputs):
             pictures = self._as_it_is(inputs)
             for start in range(0, len(pictures), most_rows):
@@ -260,7 +287,7 @@ class FeatureEncoder:
     def described(self) -> list[dict[str, Any]]:
         """Of each named column what it is, how it is encoded and in how many training rows it had no value."""
         names = self.schema.names
-        if names is None or self.kind == "picture":
+        if names is None or self.takes_pictures:
             return []
         if self.table is None:
             how = f"1 feature{BY_QUARTILES if self.kind == 'robust' else ''}"
@@ -288,7 +315,7 @@ class FeatureEncoder:
 
     def refuse_gaps(self, inputs: Matrix) -> None:
         """Raise InputError where a picture lacks a pixel."""
-        if self.kind == "picture":
+        if self.takes_pictures:
             _refuse_gaps(inputs, is_for_model=True)
 
     def conversions(self, inputs: Inputs) -> tuple[str, ...]:
@@ -307,7 +334,7 @@ class FeatureEncoder:
             booleans_of: what the texts of a column stand for, all its rows considered.
         """
         inputs, _ = self.schema.match(inputs)
-        if not isinstance(inputs, Table) or self.kind == "picture":
+        if not isinstance(inputs, Table) or self.takes_pictures:
             return inputs, ()
         columns, notes = list(inputs.columns), []
         for place, column in enumerate(columns):
@@ -324,11 +351,15 @@ class FeatureEncoder:
         inputs, notes = self.schema.match(inputs)
         inputs, converted = self.as_learned(inputs)
         notes = (*notes, *converted)
-        if self.kind == "picture":
+        if self.takes_pictures:
             _refuse_gaps(inputs, is_for_model=True)
         elif isinstance(inputs, Table) and self.table is None:
             refuse_unusable(inputs, is_for_model=True)
         return inputs, notes
+
+    def _seen(self, inputs: Inputs) -> Matrix:
+        assert self.backbone is not None
+        return _features_alone(seen(inputs, self.backbone, self.schema.picture_shape))
 
     def _encode_columns(
         self, inputs: Inputs, start: int, stop: int, unseen: Counter[str] | None = None, *, use_up: bool = False
@@ -431,12 +462,16 @@ class FeatureEncoder:
 
     def tensors(self) -> dict[str, Float64]:
         """What was learned, by tensor name."""
+        if self.behind is not None:
+            return self.behind.tensors()
         return {f"encoder.{name}": getattr(self, name) for name in TENSORS.get(self.kind, ())}
 
     def to_json(self) -> dict[str, Any]:
         """All but the tensors and the notes."""
-        table = {} if self.table is None else {"table": self.table.to_json()}
-        return {"kind": self.kind, "scale": self.scale, "shift": self.shift, "schema": self.schema.to_json(), **table}
+        more: dict[str, Any] = {} if self.table is None else {"table": self.table.to_json()}
+        if self.backbone is not None and self.behind is not None:
+            more = {"backbone": self.backbone.reference.to_json(), "behind": self.behind.kind}
+        return {"kind": self.kind, "scale": self.scale, "shift": self.shift, "schema": self.schema.to_json(), **more}
 
     @classmethod
     def from_json(cls, value: object, tensors: Mapping[str, NDArray[Any]], *, is_dense: bool = False) -> FeatureEncoder:
@@ -446,8 +481,10 @@ class FeatureEncoder:
             value, tensors: as they were given.
             is_dense: the network takes dense rows alone.
         """
-        has_table = isinstance(value, dict) and value.get("kind") == "columns"
-        keys = {"kind", "scale", "shift", "schema", *(["table"] * has_table)}
+        of_kind = {"columns": ("table",), "backbone": ("backbone", "behind")}
+        has_kind = isinstance(value, dict) and isinstance(value.get("kind"), str)
+        more = of_kind.get(value["kind"], ()) if has_kind else ()  # type: ignore[index]
+        keys = {"kind", "scale", "shift", "schema", *more}
         if not isinstance(value, dict) or set(value) != keys:
             raise InputError(f"encoder must be an object with {', '.join(sorted(keys))}.")
         schema, scale, shift = Schema.from_json(value["schema"]), value["scale"], value["shift"]
@@ -455,7 +492,7 @@ class FeatureEncoder:
             raise InputError(f"encoder: scale must be a positive number that float32 holds; got {brief(scale)}.")
         if type(shift) is not float or not abs(shift) <= FLOAT32_MOST:
             raise InputError(f"encoder: shift must be a number that float32 holds; got {brief(shift)}.")
-        if has_table:
+        if "table" in more:
             _check_tensors(tensors, ())
             table = TableEncoding.from_json(value["table"])
             if len(table.columns) != schema.n_features or schema.picture_shape is not None:
@@ -466,6 +503,16 @@ class FeatureEncoder:
         if value["kind"] == "picture":
             _check_tensors(tensors, ())
             return cls(schema, "picture", scale=scale, shift=shift, is_dense=is_dense)
+        if value["kind"] == "backbone":
+            reference = Reference.from_json(value["backbone"])
+            if schema.picture_shape is None or not is_seeable(schema.picture_shape):
+                raise InputError("encoder: a backbone sees pictures of the shape (h, w) or (h, w, 3).")
+            if value["behind"] not in ("standard", "robust"):
+                raise InputError(f"encoder: behind must be standard or robust; got {brief(value['behind'])}.")
+            plain = Schema(None, reference.n_features).to_json()
+            of_behind = {"kind": value["behind"], "scale": 1.0, "shift": 0.0, "schema": plain}
+            behind = cls.from_json(of_behind, tensors, is_dense=is_dense)
+            return cls(schema, "backbone", backbone=Backbone(reference), behind=behind, is_dense=is_dense)
         kind = value["kind"]
         if not isinstance(kind, str) or kind not in TENSORS:
             raise InputError(f"encoder: unknown kind {brief(kind)}.")
@@ -478,6 +525,22 @@ class FeatureEncoder:
             raise InputError(f"tensor encoder.{factor} must not be negative.")
         learned: dict[str, Any] = {name: tensors[f"encoder.{name}"] for name in TENSORS[kind]}
         return cls(schema, kind, **learned, is_dense=is_dense)  # type: ignore[arg-type]
+
+
+def seen_rows(inputs: Inputs, backbone: Backbone, picture_shape: tuple[int, ...] | None = None) -> Matrix:
+    """What a backbone makes of training rows, each a picture; their columns in the order of the pixels.
+
+    Raises InputError for rows that it can't look at.
+    """
+    schema = Schema.of(inputs, picture_shape)
+    inputs, _ = schema.match(inputs)
+    _refuse_gaps(inputs)
+    return seen(inputs, backbone, schema.picture_shape)
+
+
+def _features_alone(pictures: Matrix) -> Matrix:
+    """What a backbone made of pictures, as rows of numbers."""
+    return Matrix(pictures.values, origin=pictures.origin)
 
 
 def _check_tensors(tensors: Mapping[str, Any], wanted: tuple[str, ...]) -> None:

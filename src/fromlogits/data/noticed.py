@@ -38,7 +38,7 @@ class Noticed:
             return
         if not isinstance(inputs, Table):
             self.encoder.refuse_gaps(inputs)
-            if self.encoder.kind == "picture" and inputs.values.dtype == np.uint8:
+            if inputs.seen_by or (self.encoder.takes_pictures and inputs.values.dtype == np.uint8):
                 return  # bytes are all there, and of many thousand columns none needs a look
         for place, column in enumerate(columns_of(inputs)):
             self._place[column.name] = place
@@ -79,6 +79,6 @@ class Noticed:
         """Missing and unseen values; raises ColumnFault."""
         if self.encoder.table is not None:
             return self.encoder.table.columns[self._place[column.name]].noticed(column)
-        if fault := number_fault_of(column, may_miss=self.encoder.kind != "picture"):
+        if fault := number_fault_of(column, may_miss=not self.encoder.takes_pictures):
             raise fault
         return 0 if column.missing is None else int(column.missing.sum()), 0

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ..errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from .backbones.backbone import Backbone
 
 Form = Literal["csv", "tsv", "jsonl", "parquet", "arrow", "svmlight", "npz", "idx", "pictures"]
 Header = Literal["names", "none", "mend"]
@@ -37,6 +40,7 @@ class Reading:
         image_size: (h, w) of new pictures; None: as the files are.
         image_cache: a folder for decoded pixels.
         skip_bad: pictures that can't be read are left out, and said.
+        backbone: what looks at the pictures: the rows are what it makes of them, and those are what the cache keeps.
     """
 
     form: str | None = None
@@ -55,6 +59,7 @@ class Reading:
     image_size: tuple[int, int] | None = None
     image_cache: str | None = None
     skip_bad: bool = False
+    backbone: Backbone | None = None
 
     @property
     def is_about_text(self) -> str:
@@ -67,7 +72,7 @@ class Reading:
         """The first option that makes sense for pictures in files alone; "" where none is set."""
         said = {
             "images": self.images, "image-root": self.image_root, "image-size": self.image_size,
-            "image-cache": self.image_cache, "skip-bad": self.skip_bad or None,
+            "image-cache": self.image_cache if self.backbone is None else None, "skip-bad": self.skip_bad or None,
         }  # fmt: skip
         return next((name for name, value in said.items() if value is not None), "")
 

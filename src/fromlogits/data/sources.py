@@ -174,6 +174,11 @@ def read(
             what = "group its rows" if group else "be their time"
             raise InputError(f"{name} has no named columns, so {role!r} can't {what}.")
         dataset = _read_arrays(arrived, target, picture_shape, labelled, (first_index, n_features))
+    if reading.backbone is not None:
+        from .encoders import seen_rows
+
+        pictures_seen = seen_rows(dataset.features, reading.backbone, dataset.picture_shape)
+        dataset = dataclasses.replace(dataset, features=pictures_seen, picture_shape=pictures_seen.picture_shape)
     arrived.check_unchanged()
     return dataclasses.replace(dataset, digest=arrived.digest or dataset.digest, arrived=arrived)
 
@@ -212,8 +217,9 @@ def read_in_parts(
         stream = _npz_in_parts(arrived, _said(arrived.path, target), about.get("picture_shape"))
         return stream or Stream.of_whole(whole)
     asked = Asked(about.get("picture_shape"), about.get("pictures"), reading, True, True)
+    keeps_pixels = reading.image_cache is not None and reading.backbone is None
     if arrived.form == "pictures":
-        if reading.image_cache is not None:
+        if keeps_pixels:
             return Stream.of_whole(whole, marks_bad=reading.skip_bad)
         return _pictures_in_parts(arrived, _said(arrived.path, target), asked)
     file = _open_table(arrived, reading, keep, is_held=False)
@@ -221,7 +227,7 @@ def read_in_parts(
     weights = about.get("weights")
     images = asked.column(name)
     if images is not None:
-        if reading.image_cache is not None or (images in file.names and file.pictures_in(images)):
+        if keeps_pixels or (images in file.names and file.pictures_in(images)):
             return Stream.of_whole(whole, marks_bad=reading.skip_bad)
         roles = _roles(file, name, target, ignore, ids, weights, None, None, features, False, reading, images)
         return _table_of_pictures_in_parts(file, arrived, roles, roles.kept(keep), images, asked)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -119,6 +120,8 @@ class Matrix:
         names: of the d features, when known.
         origin: says where a row stands.
         pictures: how they were made of files, where they were.
+        seen_by: the digest of a backbone: the rows are pictures of `picture_shape`, and `values` float32 (n, d) what it
+            made of them. Empty: the values are the rows themselves.
     """
 
     values: NDArray[Any]
@@ -126,6 +129,7 @@ class Matrix:
     names: tuple[str, ...] | None = None
     origin: Origin = field(default_factory=Origin)
     pictures: PictureFiles | None = None
+    seen_by: bytes = b""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -136,7 +140,8 @@ class Matrix:
 
     @property
     def n_features(self) -> int:
-        return int(self.values.shape[1])
+        """Of a row as it came."""
+        return math.prod(self.picture_shape or ()) if self.seen_by else int(self.values.shape[1])
 
     @cached_property
     def has_missing(self) -> bool:
@@ -154,7 +159,7 @@ class Matrix:
 
     def take(self, rows: NDArray[Any]) -> Matrix:
         """Some rows, in the order of `rows` (int64)."""
-        return Matrix(self.values[rows], self.picture_shape, self.names, self.origin.take(rows), self.pictures)
+        return replace(self, values=self.values[rows], origin=self.origin.take(rows))
 
 
 @dataclass(frozen=True)

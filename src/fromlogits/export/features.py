@@ -45,6 +45,11 @@ def input_names(encoder: FeatureEncoder) -> list[str]:
 
 def refuse_unsayable(encoder: FeatureEncoder, outputs: Sequence[str]) -> None:
     """Raise InputError for a column that ONNX can't say, or whose name can't be an input's beside these outputs."""
+    if encoder.backbone is not None:
+        raise InputError(
+            f"the model is a head behind the backbone {encoder.backbone.reference.text!r}, whose weights it does not"
+            " hold, so no ONNX file can say it. Predict with it by fromlogits (predict, serve)."
+        )
     names = input_names(encoder)
     for name in names:
         if name in outputs:

@@ -122,6 +122,11 @@ def n_bytes(model: Model) -> int:
 def outlined(model: Model) -> dict[str, Any]:
     """All that the page shows and computes by but the weights."""
     network, schema = model.network, model.encoder.schema
+    if model.encoder.backbone is not None:
+        raise InputError(
+            f"the lesson page can't compute the backbone {model.encoder.backbone.reference.text!r}, whose weights the"
+            " model does not hold; predict and serve can."
+        )
     return {
         "computed": "here",
         "task": model.target.task,

@@ -63,6 +63,8 @@ class Served:
     def open(cls, path: str) -> Served:
         """Raises ModelFileError for what is no model."""
         classifier = open_model(path, "1")
+        if classifier.encoder_.backbone is not None:
+            classifier.encoder_.backbone.loaded()
         with Path(path).open("rb") as file:
             file.seek(-DIGEST_BYTES, 2)  # docs/file-format.md: the file ends with its digest
             version = file.read(DIGEST_BYTES).hex()[:VERSION_CHARACTERS]
@@ -86,8 +88,8 @@ class Served:
         return Answer(logits_nc, probabilities_nk, clf._decide_by(probabilities_nk), sets_nk, notes)
 
     def is_brief(self, n_rows: int) -> bool:
-        """Whether to answer so many takes no longer than BRIEF_PRODUCTS do."""
-        return n_rows * self._row_products <= BRIEF_PRODUCTS
+        """Whether to answer so many takes no longer than BRIEF_PRODUCTS do; a picture behind a backbone may take seconds."""
+        return self.classifier.encoder_.backbone is None and n_rows * self._row_products <= BRIEF_PRODUCTS
 
     @cached_property
     def brief_bytes(self) -> int:

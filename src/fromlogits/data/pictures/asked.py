@@ -81,23 +81,26 @@ class Asked:
         found = read_pictures(pictures, n, self._wanted(what), what)
         files = self.files if self.is_for_model else PictureFiles(column)
         shape = self.shape if self.is_for_model and self.shape is not None else found.shape
-        return PictureRows(found, shape, files, self.marks_bad)
+        seen_by = b"" if self.reading.backbone is None else self.reading.backbone.reference.digest
+        return PictureRows(found, shape, files, self.marks_bad, seen_by)
 
     def _wanted(self, what: str) -> Wanted:
         reading = self.reading
-        cache = None if reading.image_cache is None else Cache(Path(reading.image_cache))
+        backbone = reading.backbone
+        cache = None if reading.image_cache is None or backbone is not None else Cache(Path(reading.image_cache))
         bad: Any = "refuse" if not reading.skip_bad else "mark" if self.marks_bad else "drop"
         if not self.is_for_model:
             if self.shape is not None:
                 raise InputError(f"{what}: --image-shape is for rows of pixels; files are resized to --image-size.")
-            return Wanted(None, reading.image_size, bad=bad, cache=cache)
+            size = reading.image_size or (None if backbone is None else backbone.size)
+            return Wanted(None, size, bad=bad, cache=cache, backbone=backbone)
         if self.shape is None or len(self.shape) < 2:
             raise InputError(f"{what}: the model's rows are no pictures, so it takes none.")
         channels = self.shape[2] if len(self.shape) == 3 else 1
         if channels not in (1, 3):
             raise InputError(f"{what}: the model's pictures have {channels} channels, which no picture file has.")
         shape = self.shape[:2] if channels == 1 else self.shape
-        return Wanted(shape, is_exact=self.files is None, bad=bad, cache=cache)
+        return Wanted(shape, is_exact=self.files is None, bad=bad, cache=cache, backbone=backbone)
 
 
 @dataclass(frozen=True)
@@ -109,12 +112,14 @@ class PictureRows:
         shape: of each, as the model knows it.
         files: how they were made; None where the model knows arrays.
         marks_bad: rows of bad pictures are there.
+        seen_by: as in `Matrix`.
     """
 
     found: Pixels
     shape: Shape
     files: PictureFiles | None
     marks_bad: bool
+    seen_by: bytes = b""
 
     @property
     def bad(self) -> Mapping[int, str]:
@@ -141,7 +146,7 @@ class PictureRows:
 
     def matrix(self, origin: Origin) -> Matrix:
         """The rows, `origin` saying where each stands."""
-        return Matrix(self.found.values, self.shape, None, origin, self.files)
+        return Matrix(self.found.values, self.shape, None, origin, self.files, self.seen_by)
 
 
 class PictureNames(FileRows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 import warnings
@@ -12,21 +13,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError, counted, one_line
-from ..memory import memory_bytes
-from .cache import Cache
+from ..memory import memory_bytes, refuse_too_large
+from .cache import RULES, Cache
 from .decode import BadPicture, Header, Shape, decoded, examined, pillow
+
+if TYPE_CHECKING:
+    from ..backbones.backbone import Backbone
 
 MOST_SHOWN = 3
 SMALL = 128
 """Pictures that are all of one size, no side of it longer than this, keep it."""
 SHORT_SIDE = 64
 """Others are made so high or wide, whichever is less, where all have one aspect; or else a square of this side."""
+BLOCK_BYTES = 1 << 26
+"""Of pixels that wait for a backbone to look at them."""
 WAITING = 8
 """Pictures a thread that are under way at once: their files' bytes are in memory."""
 
@@ -60,6 +66,7 @@ class Wanted:
         is_exact: the files must have that shape already: the model's pictures came as arrays.
         bad: what is done about those that can't be read: "refuse", "drop" the row, or "mark" it and keep it.
         cache: where pixels are kept for other commands.
+        backbone: what looks at the pixels; then its features are wanted, and no pixels.
     """
 
     shape: Shape | None = None
@@ -67,6 +74,7 @@ class Wanted:
     is_exact: bool = False
     bad: Literal["refuse", "drop", "mark"] = "refuse"
     cache: Cache | None = None
+    backbone: Backbone | None = None
 
 
 @dataclass
@@ -123,7 +131,8 @@ class Pixels:
     """Rows of pixels.
 
     Attributes:
-        values: uint8 (n, h·w·channels), row by row; that of a picture that is marked as bad is black.
+        values: uint8 (n, h·w·channels), row by row, or float32 (n, d) by a backbone; 0 of a picture that is marked as
+            bad.
         shape: (h, w) or (h, w, 3).
         names: of all pictures as they came, bad ones too.
         tally: of the rows as they came, which are bad, and what was done to others.
@@ -131,7 +140,7 @@ class Pixels:
         notes: what was decided.
     """
 
-    values: NDArray[np.uint8]
+    values: NDArray[Any]
     shape: Shape
     names: Sequence[str]
     tally: Tally
@@ -210,16 +219,25 @@ def read_pictures(pictures: Callable[[], Iterable[Encoded]], n: int, wanted: Wan
     known, shape, notes = _Pass(n, what), wanted.shape, []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, about tags and sizes: we say ourselves what is wrong
+        backbone = wanted.backbone
         if shape is None or wanted.cache is not None:
             headers = [header for _, header in known.each(pictures(), examined, skips=False)]
             if not headers:
                 raise known.tally.refusal(can_skip=False)
             if shape is None:
                 shape, words = choose_shape(headers, wanted.size)
-                n_bytes = n * math.prod(shape)
-                notes.append(f"{what}: {words}; {megabytes(n_bytes)} of pixels")
-        refuse_too_many_pixels(n, shape, is_mapped=wanted.cache is not None)
-        values = _cached(pictures, known, shape, wanted) if wanted.cache else _decoded(pictures, known, shape, wanted)
+                held = f"{megabytes(n * math.prod(shape))} of pixels"
+                if backbone is not None:
+                    held = f"{backbone.n_features:,} features of each by {backbone.reference.text}"
+                notes.append(f"{what}: {words}; {held}")
+        values: NDArray[Any]
+        if backbone is not None:
+            refuse_too_large(n, backbone.n_features, "features")
+            values = _looked_at(pictures, known, shape, wanted, backbone)
+        else:
+            refuse_too_many_pixels(n, shape, is_mapped=wanted.cache is not None)
+            make = _decoded if wanted.cache is None else _cached
+            values = make(pictures, known, shape, wanted)
     bad = known.tally.bad
     if bad and (wanted.bad == "refuse" or (len(bad) == n and wanted.bad == "drop")):
         raise known.tally.refusal()
@@ -243,6 +261,44 @@ def _decoded(
     return values
 
 
+def _looked_at(
+    pictures: Callable[[], Iterable[Encoded]], known: _Pass, shape: Shape, wanted: Wanted, backbone: Backbone
+) -> NDArray[np.float32]:
+    """What the backbone makes of each picture; those that it knows are not decoded, and of the others a few are."""
+    values = np.zeros((len(known.names), backbone.n_features), np.float32)
+
+    def work(data: bytes) -> tuple[bytes, NDArray[np.float32] | None, tuple[NDArray[np.uint8], frozenset[str]] | None]:
+        key = file_key(data, shape, is_exact=wanted.is_exact)
+        found = backbone.known(key)
+        return key, found, None if found is not None else decoded(data, shape, is_exact=wanted.is_exact)
+
+    most = max(1, BLOCK_BYTES // math.prod(shape))
+    waiting: dict[int, tuple[bytes, NDArray[np.uint8]]] = {}
+
+    def look() -> None:
+        if waiting:
+            keys, pixels = zip(*waiting.values(), strict=True)
+            values[list(waiting)] = backbone.features(np.stack(pixels), keys)
+            waiting.clear()
+
+    for row, (key, found, made) in known.each(pictures(), work, skips=True):
+        if found is not None:
+            values[row] = found
+        elif made is not None:
+            waiting[row] = key, made[0]
+            known.tally.said.update(made[1])
+        if len(waiting) == most:
+            look()
+    look()
+    return values
+
+
+def file_key(data: bytes, shape: Shape, *, is_exact: bool) -> bytes:
+    """By which the picture in a file is known, decoded to this shape."""
+    about = json.dumps(["file", RULES, list(shape), is_exact]).encode()
+    return hashlib.sha256(about + hashlib.sha256(data).digest()).digest()
+
+
 def _cached(pictures: Callable[[], Iterable[Encoded]], known: _Pass, shape: Shape, wanted: Wanted) -> NDArray[np.uint8]:
     """The pixels from the cache; or into it, mapped into memory."""
     assert wanted.cache is not None
@@ -259,7 +315,7 @@ def _cached(pictures: Callable[[], Iterable[Encoded]], known: _Pass, shape: Shap
         return entry.keep(into, known.tally.bad, known.tally.said)
 
 
-def _without(values: NDArray[np.uint8], bad: Mapping[int, str]) -> NDArray[np.uint8]:
+def _without(values: NDArray[Any], bad: Mapping[int, str]) -> NDArray[Any]:
     """The rows that are good."""
     if not values.flags.writeable:
         return np.delete(values, sorted(bad), axis=0)

@@ -1,0 +1,71 @@
+"""`--backbone`: trained, evaluated, predicted, calibrated and looked into by the verbs, each picture computed once."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.here import Here
+from tests.every_engine import needs_torch
+from tests.small_backbones import Counted, needs_transformers, pictures, save
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tmp_path_factory.mktemp("backbones") / "vit", "vit")
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    return Counted(monkeypatch)
+
+
+@needs_transformers
+def test_every_verb_knows_it(folder: Path, here: Here, counted: Counted) -> None:
+    X, kinds = pictures(60, (40, 48))
+    for row, (pixels, kind) in enumerate(zip(X, kinds, strict=True)):
+        at = here.folder / "photos" / kind / f"{row:02}.png"
+        at.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(at)
+    shutil.copytree(folder, "vit")
+    told = here("train photos --backbone hf:vit --image-cache kept --preset fast --epochs 20")[1]
+    assert "all are 40 x 48, resized to 32 x 32; 24 features of each by hf:vit" in told
+    assert counted.n == 60
+    report = here.json("evaluate photos.safetensors photos --image-cache kept")
+    assert report["accuracy"] > 0.95
+    rows = here.rows("predict photos.safetensors photos")
+    one = here.rows(f"predict photos.safetensors photos/{rows[7]['file']}")
+    assert {**one[0], "file": ""} == {**rows[7], "file": ""}
+    here("calibrate photos.safetensors photos -o calibrated.safetensors --coverage 0.8")
+    assert len(here.rows("predict calibrated.safetensors photos --coverage 0.8")) == 60
+    assert "hf:vit" in here("inspect photos.safetensors")[0]
+    assert "the logits" in here("inspect photos.safetensors photos --row 3")[0]
+    assert counted.n == 60
+
+    here("train photos --backbone hf:vit --image-cache kept --preset fast --epochs 2 -o second.safetensors")
+    assert here.json("cv photos --backbone hf:vit --preset fast --epochs 5 --folds 3")["rows"] == 60
+    assert counted.n == 60
+    assert "no ONNX file can say it" in here("export photos.safetensors m.onnx", code=2)[1]
+    assert "the lesson page can't compute the backbone 'hf:vit'" in here("export photos.safetensors m.html", code=2)[1]
+
+    np.savez("arrays.npz", X=X, y=kinds)
+    here("train arrays.npz --backbone hf:vit --image-cache kept --preset fast --epochs 2 --test arrays.npz")
+    assert counted.n == 60 + 60  # other pixels: nothing resized these
+    assert len(here.rows("predict arrays.safetensors arrays.npz --image-cache kept")) == 60
+    assert counted.n == 120
+    Path("vit").rename("away")
+    refused = here("evaluate photos.safetensors photos", code=2)[1]
+    assert refused.count("\n") == 1 and "backbone 'hf:vit': there is no such folder" in refused
+
+
+@needs_torch
+def test_tiny_is_trained_by_its_option(here: Here) -> None:
+    X, kinds = pictures(40, (12, 10))
+    np.savez("arrays.npz", X=X, y=kinds)
+    told = here("train arrays.npz --backbone tiny --epochs 1")[1]
+    assert "residual 32-64-128 1 1" in told
+    assert len(here.rows("predict arrays.safetensors arrays.npz")) == 40
