@@ -157,7 +157,10 @@ def onnx(session: nox.Session) -> None:
 def torch(session: nox.Session) -> None:
     """The contract of engines on the torch engine, and what else needs PyTorch; the other tests are in `tests`."""
     session.install(package("[test]"), *group("torch"))
-    files = ("test_classifier.py", "test_backbone.py", "cli/test_backbone_verbs.py", "serving/test_backbone_served.py")
+    files = (
+        "test_classifier.py", "test_backbone.py", "test_frozen_backbones.py", "cli/test_backbone_verbs.py",
+        "cli/test_frozen_backbones.py", "data/test_backbones.py", "serving/test_backbone_served.py",
+    )  # fmt: skip
     own = ("-k", "torch or backbone or residual", "tests/engines", *(f"tests/{file}" for file in files))
     session.run("pytest", *(session.posargs or own))
 

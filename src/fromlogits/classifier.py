@@ -425,6 +425,8 @@ class Classifier(Estimator):
         """
         engine = engine or self.engine
         model = fitting.placed(model, self.backbone, self.device)
+        if model.encoder.backbone is not None:
+            model.encoder.backbone.n_threads = n_threads(self.n_jobs)
         device = self.device if engine == self.engine else None
         if networks is None and engine is not None:
             fitting.EngineChoice.to_predict(engine, device, model.network)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from .data.inputs import as_inputs
 from .data.label_sets import SparseLabels
 from .data.memory import refuse_too_many_parameters
 from .data.splits import EachClassOnce, held_out
+from .data.table import Matrix
 from .data.targets import NEVER_HELD_OUT, TargetEncoder, as_target
 from .decisions import calibration
 from .decisions.decision import Decision
@@ -293,7 +295,8 @@ def prepare(
     inputs = as_inputs(X)
     if present is not None:
         settings = going_on(settings, present)
-    backbone = backbone_of(settings, present)
+    seen_by = inputs.seen_by if isinstance(inputs, Matrix) and present is None else None
+    backbone = seen_by or backbone_of(settings, present)
     if backbone is not None:
         inputs = seen_rows(inputs, backbone, picture_shape)
     y = as_target(y, ravel=settings["task"] != "multi-label")
@@ -664,8 +667,8 @@ def _of_weights(
     return notes
 
 
-def backbone_of(settings: Settings, present: Model | None = None) -> Backbone | None:
-    """The pretrained network that looks at the rows, loaded; None where there is none.
+def backbone_of(settings: Settings, present: Model | None = None, cache: Path | None = None) -> Backbone | None:
+    """The pretrained network that looks at the rows; None where there is none. `cache` as for `Backbone.open`.
 
     Raises InputError for one that is not here, and EngineUnavailableError for what it needs and is not installed.
     """
@@ -677,7 +680,7 @@ def backbone_of(settings: Settings, present: Model | None = None) -> Backbone | 
     if not is_pretrained(named):
         return None
     refuse_unavailable(f"backbone={named!r} (--backbone {named})")
-    backbone = Backbone.open(named, checked_device(device))
+    backbone = Backbone.open(named, checked_device(device), cache)
     backbone.n_threads = n_threads(settings["n_jobs"])
     return backbone
 

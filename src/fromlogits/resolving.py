@@ -157,7 +157,7 @@ def _folds_of(ensemble: Any, folds: int) -> int:
 
 def told_of(inputs: Inputs, n_rows: int, picture_shape: tuple[int, ...] | None) -> presets.Task:
     """What a preset is told of these rows, of which so many take part, by themselves."""
-    if isinstance(inputs, Matrix) and inputs.seen_by:
+    if isinstance(inputs, Matrix) and inputs.seen_by is not None:
         return presets.Task(n_rows, int(inputs.values.shape[1]), "features")
     if picture_shape is not None or (isinstance(inputs, Matrix) and inputs.picture_shape is not None):
         shape = picture_shape or (inputs.picture_shape if isinstance(inputs, Matrix) else None)

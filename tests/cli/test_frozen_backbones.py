@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fromlogits.data.backbones import network
+from fromlogits.data.backbones.kept import Recent
 from tests.cli.here import Here
 from tests.every_engine import needs_torch
 from tests.small_backbones import Counted, needs_transformers, pictures, save
@@ -33,7 +35,8 @@ def test_every_verb_knows_it(folder: Path, here: Here, counted: Counted) -> None
         Image.fromarray(pixels).save(at)
     shutil.copytree(folder, "vit")
     told = here("train photos --backbone hf:vit --image-cache kept --preset fast --epochs 20")[1]
-    assert "all are 40 x 48, resized to 32 x 32; 24 features of each by hf:vit" in told
+    assert "photos: 60 pictures of 32x32x3, 24 features of each by hf:vit; 2 classes" in told
+    assert "all are 40 x 48, resized to 32 x 32." in told
     assert counted.n == 60
     report = here.json("evaluate photos.safetensors photos --image-cache kept")
     assert report["accuracy"] > 0.95
@@ -46,7 +49,13 @@ def test_every_verb_knows_it(folder: Path, here: Here, counted: Counted) -> None
     assert "the logits" in here("inspect photos.safetensors photos --row 3")[0]
     assert counted.n == 60
 
-    here("train photos --backbone hf:vit --image-cache kept --preset fast --epochs 2 -o second.safetensors")
+    with pytest.MonkeyPatch.context() as patch:  # what is kept says all that is needed of the network
+        patch.setattr("fromlogits.data.backbones.backbone.RECENT", Recent())
+        patch.setattr(network, "load", None)
+        again = "--backbone hf:vit --image-cache kept --preset fast --epochs 20"
+        here(f"train photos {again} -o second.safetensors")
+        here("evaluate second.safetensors photos --image-cache kept")
+    assert Path("second.safetensors").read_bytes() == Path("photos.safetensors").read_bytes()
     assert here.json("cv photos --backbone hf:vit --preset fast --epochs 5 --folds 3")["rows"] == 60
     assert counted.n == 60
     assert "no ONNX file can say it" in here("export photos.safetensors m.onnx", code=2)[1]

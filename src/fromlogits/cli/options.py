@@ -203,9 +203,8 @@ class Recipe:
         """What `data.sources.read` is asked for, to train this classifier."""
         from ..fitting import backbone_of
 
-        backbone = backbone_of(classifier.get_params())
-        if backbone is not None and reading.image_cache is not None:
-            backbone.keep_in(Path(reading.image_cache))
+        cache = None if reading.image_cache is None else Path(reading.image_cache)
+        backbone = backbone_of(classifier.get_params(), cache=cache)
         names = listed_names(self.categorical)
         return {
             "target": ",".join(self.target) if self.target else None,

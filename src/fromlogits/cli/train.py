@@ -410,6 +410,8 @@ def found(data: str, dataset: Dataset, fit: Fit, target: TargetEncoder) -> str:
     shape, targets, features = summary.picture_shape, dataset.targets, dataset.features
     if shape is not None:
         rows = f"pictures of {'x'.join(map(str, shape))}"
+        if (backbone := fit.encoder.backbone) is not None:
+            rows += f", {backbone.n_features:,} features of each by {backbone.reference.text}"
     elif isinstance(features, SparseMatrix):
         rows = f"rows, {counted(features.n_features, 'feature')}, {100 * features.density:.2g} % not zero"
     elif fit.encoder.table is not None:

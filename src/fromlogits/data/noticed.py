@@ -38,7 +38,7 @@ class Noticed:
             return
         if not isinstance(inputs, Table):
             self.encoder.refuse_gaps(inputs)
-            if inputs.seen_by or (self.encoder.takes_pictures and inputs.values.dtype == np.uint8):
+            if inputs.seen_by is not None or (self.encoder.takes_pictures and inputs.values.dtype == np.uint8):
                 return  # bytes are all there, and of many thousand columns none needs a look
         for place, column in enumerate(columns_of(inputs)):
             self._place[column.name] = place

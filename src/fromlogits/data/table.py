@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from . import csr, pages
 from .origin import Origin
 from .pictures.files import PictureFiles
+
+if TYPE_CHECKING:
+    from .backbones.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,8 @@ class Matrix:
         names: of the d features, when known.
         origin: says where a row stands.
         pictures: how they were made of files, where they were.
-        seen_by: the digest of a backbone: the rows are pictures of `picture_shape`, and `values` float32 (n, d) what it
-            made of them. Empty: the values are the rows themselves.
+        seen_by: a backbone: the rows are pictures of `picture_shape`, and `values` float32 (n, d) what it made of them.
+            None: the values are the rows themselves.
     """
 
     values: NDArray[Any]
@@ -129,7 +132,7 @@ class Matrix:
     names: tuple[str, ...] | None = None
     origin: Origin = field(default_factory=Origin)
     pictures: PictureFiles | None = None
-    seen_by: bytes = b""
+    seen_by: Backbone | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -141,7 +144,7 @@ class Matrix:
     @property
     def n_features(self) -> int:
         """Of a row as it came."""
-        return math.prod(self.picture_shape or ()) if self.seen_by else int(self.values.shape[1])
+        return int(self.values.shape[1]) if self.seen_by is None else math.prod(self.picture_shape or ())
 
     @cached_property
     def has_missing(self) -> bool:

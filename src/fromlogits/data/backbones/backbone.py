@@ -6,8 +6,9 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from ..pictures.cache import Cache
+from ..pictures.cache import RULES, Cache
 from ..pictures.pixels import thread_count
 from .finding import Found, find, refuse_unavailable
-from .kept import Folder, Recent
+from .kept import About, Folder, Recent, read_about
 from .reference import Reference
 
 if TYPE_CHECKING:
@@ -51,20 +52,34 @@ class Backbone:
         self.reference, self.place, self.device = reference, place or reference.text, device
         self.n_threads = thread_count()
         self._network: PretrainedNetwork | None = None
+        self._size: tuple[int, int] | None = None
         self._folder: Folder | None = None
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, backbone: str, device: str | None = None) -> Backbone:
-        """The one that a setting names, loaded. Raises InputError and EngineUnavailableError, as `finding.find`."""
-        from .network import load
+    def open(cls, backbone: str, device: str | None = None, cache: Path | None = None) -> Backbone:
+        """The one that a setting names, its features kept in a folder of the cache where there is one.
 
+        It is loaded, unless the cache knows what it makes of pictures. Raises InputError and EngineUnavailableError, as
+        `finding.find`.
+        """
         found = find(backbone)
+        refuse_unavailable(found.asked)
         digests = found.digests()
-        network = load(found, device, digests)
-        reference = Reference(found.name, found.revision, digests, network.feature, network.n_features)
-        one = cls(reference, backbone, device)
-        one._network = network
+        path = None if cache is None else _kept_at(cache, digests, device)
+        about = None if path is None else read_about(path)
+        network = None
+        if about is None:
+            from .network import load
+
+            network = load(found, device, digests)
+            about = About(network.feature, network.n_features, network.size)
+            if path is not None:
+                about.keep(path)
+        one = cls(Reference(found.name, found.revision, digests, about.feature, about.n_features), backbone, device)
+        one._network, one._size = network, about.size
+        if path is not None:
+            one._folder = Folder(path, one.n_features)
         return one
 
     @property
@@ -75,7 +90,7 @@ class Backbone:
     @property
     def size(self) -> tuple[int, int]:
         """(h, w) that picture files are best resized to."""
-        return self.loaded().size
+        return self._size or self.loaded().size
 
     def loaded(self) -> PretrainedNetwork:
         """The network, the very one that is meant; raises InputError and EngineUnavailableError."""
@@ -119,22 +134,14 @@ class Backbone:
 
     def keep_in(self, folder: Path) -> None:
         """Keep features in a folder of this one, for later commands; raises InputError where it can't be written to."""
-        Cache(folder).check()
-        import PIL
-        import torch
-        import transformers
-
-        versions = [transformers.__version__, torch.__version__, PIL.__version__, self.loaded().device]
-        name = hashlib.sha256(self.reference.digest + json.dumps(versions).encode()).hexdigest()
-        path = folder / f"features-{name}"
-        path.mkdir(exist_ok=True)
-        self._folder = Folder(path, self.n_features)
+        refuse_unavailable(f"backbone {self.place!r}")
+        self._folder = Folder(_kept_at(folder, self.reference.files, self.device), self.n_features)
 
     def known(self, key: bytes) -> Float32 | None:
         """The features (d,) of the picture of this key, where they were computed already."""
         found = RECENT.get(self.reference.digest + key)
-        if found is None and self._folder is not None:
-            found = self._folder.get(key)
+        if found is None and self._folder is not None and (found := self._folder.get(key)) is not None:
+            RECENT.put(self.reference.digest + key, found)
         return found
 
     def features(self, pictures: NDArray[np.uint8], keys: Sequence[bytes] | None = None) -> Float32:
@@ -157,10 +164,14 @@ class Backbone:
                 rows[key] = row
         done = 0
         for part in _parts(list(rows), math.prod(pictures.shape[1:])):
-            new = dict(self._computed(pictures, rows, part, done))
+            new: dict[bytes, Float32] = {}
+            try:
+                for key, features_d in self._computed(pictures, rows, part, done):
+                    new[key] = features_d
+            finally:
+                if self._folder is not None and new:  # after Ctrl-C too
+                    self._folder.keep(new)
             done += len(part)
-            if self._folder is not None:
-                self._folder.keep(new)
             made |= new
         return np.stack([made[key] for key in keys])
 
@@ -180,6 +191,15 @@ class Backbone:
             done += len(block)
             if progress is not None:
                 progress(self.reference.text, done, len(rows))
+
+
+def _kept_at(cache: Path, files: Mapping[str, str], device: str | None) -> Path:
+    """The folder of one backbone's features, as these versions compute them there; it is made."""
+    Cache(cache).check()
+    about = [RULES, dict(files), device, *(version(name) for name in ("transformers", "torch", "pillow"))]
+    path = cache / f"features-{hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()}"
+    path.mkdir(exist_ok=True)
+    return path
 
 
 def coloured(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

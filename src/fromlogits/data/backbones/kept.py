@@ -8,17 +8,20 @@ pictures that were computed together: what a command that was stopped had done i
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FromlogitsError
+from .reference import FEATURES
 
 MEMORY_BYTES = 1 << 28
 """Of features that are held in memory, with what it takes to find them."""
@@ -28,6 +31,7 @@ OVERHEAD_BYTES = 300
 MOST_OPEN = 8
 """Files whose features are in memory: what was computed together is asked for together."""
 ENDING = ".features"
+ABOUT = "about.json"
 START = b"fromlogits features 1\n"
 
 Float32 = NDArray[np.float32]
@@ -56,6 +60,37 @@ class Recent:
             while self._bytes > self._most_bytes and self._held:
                 _, gone = self._held.popitem(last=False)
                 self._bytes -= gone.nbytes + OVERHEAD_BYTES
+
+
+@dataclass(frozen=True)
+class About:
+    """What a backbone makes of pictures, which only it itself knows: kept beside them, so that it need not be loaded.
+
+    Attributes:
+        feature, n_features: as in `Reference`.
+        size: as in `PretrainedNetwork`.
+    """
+
+    feature: str
+    n_features: int
+    size: tuple[int, int]
+
+    def keep(self, path: Path) -> None:
+        """Write it into the folder of its features."""
+        _write(path, path / ABOUT, json.dumps(asdict(self)).encode())
+
+
+def read_about(path: Path) -> About | None:
+    """What was kept in a folder; None where nothing was."""
+    try:
+        about = json.loads((path / ABOUT).read_bytes())
+        feature, n_features, (height, width) = about["feature"], about["n_features"], about["size"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    numbers = (n_features, height, width)
+    if feature not in FEATURES or not all(type(number) is int and number >= 1 for number in numbers):
+        return None
+    return About(feature, n_features, (height, width))
 
 
 class Folder:
@@ -98,17 +133,7 @@ class Folder:
         numbers = (np.asarray(features_d, "<f4").tobytes() for features_d in made.values())
         content = b"".join((START, len(made).to_bytes(8, "little"), *made, *numbers))
         target = self._path / f"{hashlib.sha256(content).hexdigest()}{ENDING}"
-        name = ""
-        try:
-            number, name = tempfile.mkstemp(".part", dir=self._path)
-            with os.fdopen(number, "wb") as file:
-                file.write(content)
-            os.replace(name, target)
-        except OSError as error:
-            if name:
-                Path(name).unlink(missing_ok=True)
-            why = (error.strerror or str(error)).lower()
-            raise FromlogitsError(f"--image-cache: features could not be written to {self._path}: {why}.") from error
+        _write(self._path, target, content)
         self._look_into(target)
 
     def _look_into(self, file: Path) -> None:
@@ -133,3 +158,18 @@ class Folder:
             return None
         end = head + KEY_BYTES * count
         return content[head:end], np.frombuffer(content, "<f4", offset=end).reshape(count, self._n_features)
+
+
+def _write(folder: Path, target: Path, content: bytes) -> None:
+    """A file, whole or not there; raises FromlogitsError where it can't be written."""
+    name = ""
+    try:
+        number, name = tempfile.mkstemp(".part", dir=folder)
+        with os.fdopen(number, "wb") as file:
+            file.write(content)
+        os.replace(name, target)
+    except OSError as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
+        why = (error.strerror or str(error)).lower()
+        raise FromlogitsError(f"--image-cache: features could not be written to {folder}: {why}.") from error

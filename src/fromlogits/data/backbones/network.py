@@ -75,7 +75,7 @@ class PretrainedNetwork:
         """Of pictures (n, h, w, 3), float32 (n, n_features).
 
         On the processor each picture is computed alone and on one thread, so that its bits do not depend on the others
-        or on the number of threads, and it is no slower: docs/decisions/0027-frozen-backbones.md.
+        or on the number of threads; what that costs says docs/decisions/0027-frozen-backbones.md.
         """
         with self._computing:
             if not self.is_on_processor:

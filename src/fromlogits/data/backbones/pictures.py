@@ -33,8 +33,8 @@ def seen(inputs: Inputs, backbone: Backbone, shape: Shape | None = None) -> Matr
     Raises InputError for rows that are no pictures, or not of whole numbers from 0 to 255.
     """
     of_rows = inputs.picture_shape if isinstance(inputs, Matrix) else None
-    if isinstance(inputs, Matrix) and inputs.seen_by:
-        if inputs.seen_by != backbone.reference.digest:
+    if isinstance(inputs, Matrix) and inputs.seen_by is not None:
+        if inputs.seen_by.reference.digest != backbone.reference.digest:
             raise InputError("the rows are what another backbone made of pictures.")
         return inputs
     shape = of_rows or shape
@@ -55,7 +55,7 @@ def seen(inputs: Inputs, backbone: Backbone, shape: Shape | None = None) -> Matr
         values[start : start + len(pixels)] = backbone.features(pixels.reshape(-1, *shape))
         start += len(pixels)
     files = inputs.pictures if isinstance(inputs, Matrix) else None
-    return Matrix(values, shape, inputs.names, inputs.origin, files, backbone.reference.digest)
+    return Matrix(values, shape, inputs.names, inputs.origin, files, backbone)
 
 
 def _blocks(inputs: Inputs, n_pixels: int, named: str) -> Iterator[NDArray[np.uint8]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from .cache import Cache
 from .decode import BadPicture, Shape
 from .files import PictureFiles
 from .pixels import Encoded, Pixels, Wanted, read_pictures
+
+if TYPE_CHECKING:
+    from ..backbones.backbone import Backbone
 
 
 class PictureBytes(Protocol):
@@ -81,8 +84,7 @@ class Asked:
         found = read_pictures(pictures, n, self._wanted(what), what)
         files = self.files if self.is_for_model else PictureFiles(column)
         shape = self.shape if self.is_for_model and self.shape is not None else found.shape
-        seen_by = b"" if self.reading.backbone is None else self.reading.backbone.reference.digest
-        return PictureRows(found, shape, files, self.marks_bad, seen_by)
+        return PictureRows(found, shape, files, self.marks_bad, self.reading.backbone)
 
     def _wanted(self, what: str) -> Wanted:
         reading = self.reading
@@ -119,7 +121,7 @@ class PictureRows:
     shape: Shape
     files: PictureFiles | None
     marks_bad: bool
-    seen_by: bytes = b""
+    seen_by: Backbone | None = None
 
     @property
     def bad(self) -> Mapping[int, str]:

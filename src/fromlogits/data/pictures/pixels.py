@@ -226,10 +226,8 @@ def read_pictures(pictures: Callable[[], Iterable[Encoded]], n: int, wanted: Wan
                 raise known.tally.refusal(can_skip=False)
             if shape is None:
                 shape, words = choose_shape(headers, wanted.size)
-                held = f"{megabytes(n * math.prod(shape))} of pixels"
-                if backbone is not None:
-                    held = f"{backbone.n_features:,} features of each by {backbone.reference.text}"
-                notes.append(f"{what}: {words}; {held}")
+                held = f"; {megabytes(n * math.prod(shape))} of pixels" if backbone is None else ""
+                notes.append(f"{what}: {words}{held}")
         values: NDArray[Any]
         if backbone is not None:
             refuse_too_large(n, backbone.n_features, "features")
