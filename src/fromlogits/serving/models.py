@@ -88,7 +88,7 @@ class Served:
         return Answer(logits_nc, probabilities_nk, clf._decide_by(probabilities_nk), sets_nk, notes)
 
     def is_brief(self, n_rows: int) -> bool:
-        """Whether to answer so many takes no longer than BRIEF_PRODUCTS do; a picture behind a backbone may take seconds."""
+        """Whether to answer so many takes no longer than BRIEF_PRODUCTS do; behind a backbone one may take seconds."""
         return self.classifier.encoder_.backbone is None and n_rows * self._row_products <= BRIEF_PRODUCTS
 
     @cached_property
