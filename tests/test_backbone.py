@@ -84,8 +84,23 @@ def test_the_plan_follows_pictures_and_preset(preset: str) -> None:
     digits, photographs = (tiny(preset, Task(5_000, picture_shape=shape)) for shape in ((28, 28), (96, 96, 3)))
     assert (digits.plan["flip"], photographs.plan["flip"]) == (False, True)
     assert (digits.plan["colour"], photographs.plan["colour"] > 0) == (0.0, True)
-    assert [one.layers[0].patch for one in (digits, photographs) if isinstance(one.layers[0], Residual)] == [1, 2]
+    assert [one.layers[0].patch for one in (digits, photographs) if isinstance(one.layers[0], Residual)] == [1, 3]
     assert digits.ensemble == (3 if preset == "best" else 1)
+
+
+def of_size(preset: str, n: int, *shape: int) -> tuple[str, int, int]:
+    one = tiny(preset, Task(n, picture_shape=shape))
+    return describe_layer(one.layers[0]), one.plan["batch_size"], one.plan["max_epochs"]
+
+
+def test_a_network_is_as_fine_as_its_pictures_are_small_and_few_pictures_are_passed_often() -> None:
+    assert of_size("good", 60_000, 28, 28) == ("residual 32-64-128 1 1", 128, 10)
+    assert of_size("good", 2_400, 32, 32, 3) == ("residual 32-64-128 1 1", 32, 166)
+    assert of_size("good", 2_000, 64, 128, 3) == ("residual 32-64-128-256 1 2", 32, 200)
+    assert of_size("good", 6_700, 96, 96, 3) == ("residual 32-64-128-256 1 3", 64, 59)
+    assert of_size("good", 6_700, 1000, 800, 3)[0] == "residual 32-64-128-256 1 8"
+    passes = [[of_size(preset, n, 28, 28)[2] for n in (100, 7_000, 60_000)] for preset in PRESETS]
+    assert passes == [[200, 21, 4], [200, 57, 10], [200, 114, 15]]
 
 
 def test_without_pytorch_the_backbone_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,18 +193,20 @@ def _of_recipe(task: Task, max_epochs: int) -> Recipe:
 def tiny(preset: object, task: Task, hidden: Sequence[Layer] | None = None) -> Recipe:
     """A small residual network over pictures, and the plan that suits it; `hidden` are dense layers behind it.
 
-    The presets differ in the number of passes; "best" trains three networks. Digits have no mirror image, and colours
-    have: pictures of three channels are mirrored. The constants are a first choice, not tuned.
+    The presets differ in the number of passes, which follows the number of pictures; "best" trains three networks.
+    Patches leave some 30 positions along the shorter side, and what they cost is made up for by one stage more. Digits
+    have no mirror image, and colours have: pictures of three channels are mirrored. What was measured:
+    docs/decisions/0026-torch-engine.md.
     """
     if preset not in PRESETS:
         hint = nearest(preset, PRESETS) if isinstance(preset, str) else ""
         raise InputError(f"preset must be one of {', '.join(PRESETS)}; got {preset!r}.{hint}")
     shape = task.picture_shape or (1, 1)
     side, is_coloured = min(shape[:2]), len(shape) == 3 and shape[2] == 3
-    residual = Residual((32, 64, 128), 1, 1) if side < 48 else Residual((32, 64, 128, 256), 1, min(side // 48, 8) or 1)
-    rows = {"fast": 200_000, "good": 600_000, "best": 900_000}[str(preset)]
+    residual = Residual((32, 64, 128)) if side < 48 else Residual((32, 64, 128, 256), patch=max(2, min(side // 32, 8)))
+    pictures, least = {"fast": (150_000, 4), "good": (400_000, 10), "best": (800_000, 15)}[str(preset)]
     n = task.n_rows
-    max_epochs = min(max(rows // n, 8), 60)
+    max_epochs = min(max(pictures // n, least), 200)
     plan: dict[str, Any] = {
         "optimizer": task.optimizer or "adamw",
         "learning_rate": 0.05 if task.optimizer in ("sgd", "nesterov") else 2e-3,
@@ -215,7 +217,7 @@ def tiny(preset: object, task: Task, hidden: Sequence[Layer] | None = None) -> R
         "patience": max_epochs,
         "precision": "bfloat16",
         "shift": 0.1,
-        "zoom": 0.1,
+        "zoom": 0.2 if is_coloured else 0.1,
         "flip": is_coloured,
         "colour": 0.3 if is_coloured else 0.0,
         "label_smoothing": 0.1 if task.metric == "accuracy" else 0.0,
