@@ -18,9 +18,10 @@ trained on the two others, with whole frames held out to choose epochs and calib
   ROC AUC over three groups of the training cities.
 - frequencies: of every picture each label's share of the training rows.
 
-Figures of a label are means over the folds of ROC AUC and average precision. Intervals are of 95 %: the cities of each
-fold are drawn again with replacement, 1000 times, and the figures of every contender computed anew of the same draws,
-so that differences have intervals of their own. They hold the chance of the cities, not that of the training.
+Figures of a label are means over the folds (those that were run) of ROC AUC and average precision. Intervals are of
+95 %: the cities of each fold are drawn again with replacement, 1000 times, and the figures of every contender computed
+anew of the same draws, so that differences have intervals of their own. They hold the chance of the cities, not that of
+the training.
 
 Ours and hog are processes of their own on --threads threads, with seconds, processor seconds and peak memory. With
 --busy the record says that others used the machine, so that its seconds mean nothing. What the file of --json holds is
@@ -211,6 +212,19 @@ def by_gradients(x_nd: Any, y: Any, cities: Any, test_nd: Any) -> Floats:
 # --- what the fits say ---
 
 
+def joined(records: Sequence[Figures]) -> Figures:
+    """One record of several; of a fit that several hold, the last counts."""
+    whole = records[0]
+    for record in records[1:]:
+        first = len(whole["runs"])
+        whole["runs"] += record["runs"]
+        for part, contenders in record["fits"].items():
+            for who, fits in contenders.items():
+                own = whole["fits"].setdefault(part, {}).setdefault(who, {})
+                own |= {fold: {**one, "run": one["run"] + first} for fold, one in fits.items()}
+    return whole
+
+
 def figures_of(p_n: Floats, y_n: NDArray[np.int64], weights_rn: Floats) -> tuple[Floats, Floats]:
     """(r,) ROC AUC and (r,) average precision of the rows, with each of r weightings of them; nan where the weighted
     rows are all alike."""
@@ -235,27 +249,30 @@ def drawn(cities_n: NDArray[Any], seed: int) -> Floats:
     return np.concatenate([np.ones((1, len(names))), counts_rc])[:, of_row].astype(np.float64)
 
 
-def all_figures(record: Figures, part: str, data: Path) -> dict[str, Figures]:
-    """Of each contender that has every fold: "auc" and "ap" as (1 + DRAWS, labels and their mean), the mean over folds,
-    and "folds", their ROC AUC as they are."""
+def all_figures(record: Figures, part: str, data: Path) -> dict[str, dict[int, dict[str, Floats]]]:
+    """Of each contender and fold "auc" and "ap", (1 + DRAWS, labels and their mean): as it is, and of the draws."""
     rows = pictures(part, data)
     y, fold_n, cities_n = truth(rows), folds(rows), np.array([row["city"] for row in rows])
-    found = {}
+    found: dict[str, dict[int, dict[str, Floats]]] = {}
     for contender in CONTENDERS:
-        fits = record["fits"].get(part, {}).get(contender, {})
-        if len(fits) < FOLDS:
-            continue
-        of_folds = []
-        for fold in range(FOLDS):
-            inside = fold_n == fold
-            p_nc, weights_rn = np.array(fits[str(fold)]["p"]), drawn(cities_n[inside], fold)
+        for fold, one in sorted(record["fits"].get(part, {}).get(contender, {}).items()):
+            inside = fold_n == int(fold)
+            p_nc, weights_rn = np.array(one["p"]), drawn(cities_n[inside], int(fold))
             pairs = [figures_of(p_nc[:, c], y[inside, c], weights_rn) for c in range(len(LABELS))]
-            of_folds.append(np.array(pairs).transpose(1, 2, 0))
-        area, precision = np.mean(of_folds, axis=0)
-        found[contender] = {
-            name: np.column_stack([values, values.mean(axis=1)]) for name, values in (("auc", area), ("ap", precision))
-        } | {"folds": [np.append(one[0, 0], one[0, 0].mean()) for one in of_folds]}
+            found.setdefault(contender, {})[int(fold)] = {
+                name: np.column_stack([*values, np.mean(values, axis=0)])
+                for name, values in zip(("auc", "ap"), zip(*pairs, strict=True), strict=True)
+            }
     return found
+
+
+def mean(of: dict[int, dict[str, Floats]], metric: str, which: Sequence[int]) -> Floats:
+    return np.asarray(np.mean([of[fold][metric] for fold in which], axis=0))
+
+
+def intervals(values_rc: Floats) -> dict[str, list[float]]:
+    """Of each label and the mean."""
+    return {name: interval(values_rc[:, k]) for k, name in enumerate((*LABELS, "mean"))}
 
 
 def interval(values_r: Floats) -> list[float]:
@@ -266,40 +283,29 @@ def interval(values_r: Floats) -> list[float]:
 
 def digest(record: Figures, data: Path) -> Figures:
     """The figures of a record without its probabilities: by part and contender, of each label and their mean."""
-    names = (*LABELS, "mean")
     parts: Figures = {}
-    for part in record["fits"]:
+    for part, fits in record["fits"].items():
         found = all_figures(record, part, data)
         rows = pictures(part, data)
+        cities_n = np.array([row["city"] for row in rows])
+        contenders: Figures = {}
+        for who, of in found.items():
+            contenders[who] = {metric: intervals(mean(of, metric, list(of))) for metric in ("auc", "ap")}
+            contenders[who]["folds"] = {fold: one["auc"][0].tolist() for fold, one in of.items()}
+            shared = [fold for fold in of if fold in found.get("tiny", {})]
+            if shared and who != "tiny":
+                behind = mean(found["tiny"], "auc", shared) - mean(of, "auc", shared)
+                contenders[who] |= {"behind": intervals(behind), "shared": shared}
         parts[part] = {
             "rows": len(rows),
-            "cities": [
-                sorted({row["city"] for row, k in zip(rows, folds(rows), strict=True) if k == fold})
-                for fold in range(FOLDS)
-            ],
+            "cities": [sorted(set(cities_n[folds(rows) == fold].tolist())) for fold in range(FOLDS)],
             "shares": dict(zip(LABELS, truth(rows).mean(axis=0).tolist(), strict=True)),
-            "contenders": {
-                who: {
-                    "auc": {name: interval(of["auc"][:, k]) for k, name in enumerate(names)},
-                    "ap": {name: interval(of["ap"][:, k]) for k, name in enumerate(names)},
-                    "folds": {name: [float(one[k]) for one in of["folds"]] for k, name in enumerate(names)},
-                    "ahead": {
-                        other: {
-                            name: interval(found["tiny"]["auc"][:, k] - of["auc"][:, k])
-                            for k, name in enumerate(names)
-                        }
-                        for other in ("tiny",) if other in found and who != other
-                    },
-                }
-                for who, of in found.items()
-            },
+            "contenders": contenders,
             "fits": {
-                who: {
-                    fold: {name: value for name, value in one.items() if name != "p"} for fold, one in by_fold.items()
-                }
-                for who, by_fold in record["fits"][part].items()
+                who: {fold: {name: x for name, x in one.items() if name != "p"} for fold, one in by_fold.items()}
+                for who, by_fold in fits.items()
             },
-        }  # fmt: skip
+        }
     return {"benchmark": "street", "runs": record["runs"], "parts": parts}
 
 
@@ -307,17 +313,17 @@ def summary(of: Figures) -> Iterator[str]:
     names = (*LABELS, "mean")
     for part, found in of["parts"].items():
         for metric in ("auc", "ap"):
-            yield f"| {part}: {metric} | {' | '.join(names)} | processor s of a fold |"
-            yield "|---" * (2 + len(names)) + "|"
+            yield f"| {part}: {metric} | folds | {' | '.join(names)} | processor s of a fold |"
+            yield "|---" * (3 + len(names)) + "|"
             for who, figures in found["contenders"].items():
                 cells = ["{:.4f} ({:.4f} to {:.4f})".format(*figures[metric][name]) for name in names]
                 took = [one["fit"]["cpu_s"] for one in found["fits"][who].values()]
-                yield f"| {who} | {' | '.join(cells)} | {np.mean(took):.0f} |"
+                yield f"| {who} | {len(figures['folds'])} | {' | '.join(cells)} | {np.mean(took):.0f} |"
             yield ""
         for who, figures in found["contenders"].items():
-            for ahead in figures["ahead"].values():
-                cells = ["{}: {:+.4f} ({:+.4f} to {:+.4f})".format(name, *ahead[name]) for name in names]
-                yield f"ROC AUC of tiny less that of {who}, {', '.join(cells)}"
+            if "behind" in figures:
+                cells = ["{} {:+.4f} ({:+.4f} to {:+.4f})".format(name, *figures["behind"][name]) for name in names]
+                yield f"ROC AUC of tiny less that of {who}, {len(figures['shared'])} folds: {', '.join(cells)}"
         yield ""
 
 
@@ -341,7 +347,7 @@ def mistakes(record: Figures, part: str, data: Path, contender: str, count: int)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the figures with what they were measured on; 1 when `tiny` is below its goals on tiles."""
+    """Print the figures with what they were measured on; 1 unless `tiny` has its goals on all folds of the tiles."""
     parser = argparse.ArgumentParser(description="What is in street photographs of other cities.")
     parser.add_argument("--data", type=Path, required=True, help="folder of the tables and pictures")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
@@ -352,7 +358,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--busy", action="store_true", help="the machine is shared: seconds by the clock mean nothing")
     parser.add_argument("--again", action="store_true", help="make fits anew that the record holds")
     parser.add_argument("--json", type=Path, help="the record to add to")
-    parser.add_argument("--summary", type=Path, metavar="JSON", help="only print what this record says")
+    parser.add_argument("--summary", nargs="+", type=Path, metavar="JSON", help="only print what these records say")
     parser.add_argument("--digest", type=Path, metavar="JSON", help="write the record's figures, without probabilities")
     parser.add_argument("--mistakes", type=int, default=0, metavar="N", help="of each label the N surest, of tiny")
     parser.add_argument("--baseline", choices=BASELINES, help=argparse.SUPPRESS)
@@ -363,7 +369,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json is None and options.summary is None:
         parser.error("--json must be given, or --summary")
 
-    record = read(options.summary or options.json, "street")
+    record = joined([read(path, "street") for path in options.summary or [options.json]])
     if not options.summary:
         facts = machine("torch", "scikit-learn", "scikit-image", "pillow")
         show(facts)
@@ -392,7 +398,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.digest:
         write(options.digest, of)
     reached = of["parts"].get("tiles", {}).get("contenders", {}).get("tiny")
-    return int(reached is None or any(reached["auc"][label][0] < goal for label, goal in GOALS.items()))
+    return int(
+        reached is None
+        or len(reached["folds"]) < FOLDS
+        or any(reached["auc"][label][0] < goal for label, goal in GOALS.items())
+    )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ Of a table they look at the number of rows, those held out included, and at a fe
 - Stated layers are one network, which is trained as `fast` trains its own; `best` has ten of them, in folds.
 - Pictures have two hidden layers and nothing in front of them, and a table of more than {presets.MOST_EMBEDDED} columns embeds none.
 - More than {presets.MANY_PICTURES:,} pictures are for networks as `fast` has one: `good` has three of them, `best` ten, in folds.
-- With `backbone` tiny there is one residual network, whose passes follow the number of pictures, and `best` has three; pictures of three channels are mirrored and change their colours.
+- With `backbone` tiny there is one residual network, and `best` has three: finer where pictures are small, with more passes where they are few (at most 200, `good` at least 10); pictures of three channels are mirrored and change their colours.
 - Of sparse rows, `good` has four networks of two layers, 256 relu, up to 20,000 rows and two beyond, which are trained as `fast` trains its own; `best` has ten, in folds.
 - There are folds only where held-out rows are drawn: with `X_val`, with `times`, and with both `early_stopping` and `calibrate` false there are none, nor where there are fewer rows, or groups of rows, than folds.
 - With `separate_networks` there is one network for each label, without folds, and with a stated `ensemble` there are at most so many folds.

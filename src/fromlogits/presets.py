@@ -209,7 +209,7 @@ def tiny(preset: object, task: Task, hidden: Sequence[Layer] | None = None) -> R
     max_epochs = min(max(pictures // n, least), 200)
     plan: dict[str, Any] = {
         "optimizer": task.optimizer or "adamw",
-        "learning_rate": 0.05 if task.optimizer in ("sgd", "nesterov") else 2e-3,
+        "learning_rate": 0.05 if task.optimizer in ("sgd", "nesterov") else 5e-3,
         "schedule": "cosine",
         "weight_decay": 0.05 if task.optimizer in (None, "adamw") else 5e-4,
         "batch_size": 32 if n <= 4_000 else 64 if n <= 20_000 else 128,

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
         "docs/reference/make_speed_md.py",
         "docs/reference/make_tables_md.py",
         "docs/reference/make_quality_md.py",
+        "docs/reference/make_pictures_md.py",
         "docs/reference/make_decisions_md.py",
         "docs/guide/make_separate_or_joint_md.py",
         "docs/how-to/make_splits_md.py",
