@@ -201,7 +201,7 @@ class TorchEngine(Engine):
         values = torch.from_numpy(np.ascontiguousarray(batch.values)).to(self._device)
         if values.dtype == torch.float32:
             return values
-        return values.float() * batch.scale + batch.shift
+        return values.float().mul_(batch.scale).add_(batch.shift)
 
     def _changed(self, x_nd: Tensor) -> Tensor:
         """The pictures of a training step, augmented."""
