@@ -321,6 +321,7 @@ def prepare(
         n_groups=None if group_of is None else len(np.unique(group_of[counting])),
     )
     what = resolved(settings, target.task, told)
+    check_installed(settings)
     if present is not None:
         what = going_on_with(what, settings, present)
     plan, hidden = what.plan, what.hidden
@@ -675,14 +676,19 @@ def backbone_of(settings: Settings, present: Model | None = None, cache: Path | 
     if present is not None:
         return present.encoder.backbone
     named, device = settings["backbone"], settings["device"]
-    if named == "tiny" and settings["engine"] is None and (why := missing.torch("backbone='tiny' (--backbone tiny)")):
-        raise EngineUnavailableError(why)
     if not is_pretrained(named):
         return None
     refuse_unavailable(f"backbone={named!r} (--backbone {named})")
     backbone = Backbone.open(named, checked_device(device), cache)
     backbone.n_threads = n_threads(settings["n_jobs"])
     return backbone
+
+
+def check_installed(settings: Settings) -> None:
+    """Raises EngineUnavailableError where a backbone that is ours needs an engine that is not installed."""
+    is_ours = settings["backbone"] == "tiny" and settings["engine"] is None
+    if is_ours and (why := missing.torch("backbone='tiny' (--backbone tiny)")):
+        raise EngineUnavailableError(why)
 
 
 def placed(model: Model, place: Any, device: Any) -> Model:

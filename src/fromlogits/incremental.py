@@ -98,6 +98,7 @@ class Increments:
         # The recipes of the other presets are a plan from the first step to the last, which here nobody knows.
         told = resolving.told_of(inputs, len(first.rows), None)
         what = resolving.resolved({**settings, "preset": "fast"}, target.task, told)
+        fitting.check_installed(settings)
         if present is not None:
             what = fitting.going_on_with(what, settings, present)
         without_end = dict.fromkeys(SCHEDULES, "constant")
