@@ -206,9 +206,13 @@ def test_a_picture_file_is_opened_and_the_output_layer_shows_the_servers_bits(
             driver.find_element("id", "file").send_keys(str(tmp_path / name))
             wait(lambda words=words: line.text == words)
             pixels = as_the_training((tmp_path / name).read_bytes())
-            seen = np.array(driver.execute_script("return lesson.values()"), np.float32)
-            assert np.abs(seen - pixels.ravel()).max() <= (name == "larger.png")  # see the next test
-            cells = f"{files.classifier.predict_logits(seen[np.newaxis])[0, 1]:.3f}".replace("-", "−")
+
+            def seen(driver: Any = driver) -> Any:
+                return np.array(driver.execute_script("return lesson.values()"), np.float32)
+
+            # The values that the page shows an answer to, so only once the server has answered; and see the next test.
+            wait(lambda pixels=pixels, most=name == "larger.png": np.abs(seen() - pixels.ravel()).max() <= most)
+            cells = f"{files.classifier.predict_logits(seen()[np.newaxis])[0, 1]:.3f}".replace("-", "−")
             wait(lambda cells=cells: cells in driver.find_element("id", "output").text)
         driver.find_element("id", "file").send_keys(str(tmp_path / "no.png"))
         wait(lambda: problem.text == "no.png is no picture that this browser reads, or it is damaged.")
