@@ -28,7 +28,7 @@ Each row is a process of its own that reads the files, trains and judges the tes
 *Fast* has `--preset fast`, in the place of the default, `good`.
 `MLPClassifier` (`early_stopping=True`) and `HistGradientBoostingClassifier` are scikit-learn's, told the types, else at their defaults; how they are set up stands at the head of the script.
 A peer that takes more than {cap_s:.0f} s is ended and gets no figures.
-Ours on `mnist` are of a run of their own, after all others.
+Peers, the sparse sets and `mnist` are of earlier runs on the same day and machine; ours on the others are made anew since the recipe changed, beside some other work, so that seconds are rather too many.
 The texts of `reuters21578` are no part of it: free text can't be learned from yet, and the command says so.
 One run says little about differences in the last digits: on 200 test rows one row is half a point.
 """
