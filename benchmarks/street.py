@@ -10,9 +10,9 @@ anywhere but a folder that is deleted; figures do.
 Three folds: the cities in the order of their names, the i-th in fold i mod 3. Each fold is predicted by what was
 trained on the two others, with whole frames held out to choose epochs and calibrate.
 
-- none-fast, none: `fromlogits train --backbone none`, dense layers on the native engine, by the preset fast, and good.
-- tiny, tiny-separate, tiny-best: `--backbone tiny`, one network; `--separate-networks`, one for each label; and the
-  preset best.
+- none-fast, none-fast-separate, none: `fromlogits train --backbone none`, dense layers on the native engine, by the
+  preset fast, one network, and with `--separate-networks` one for each label; and by good.
+- tiny, tiny-separate, tiny-best: `--backbone tiny`, one network; one for each label; and the preset best.
 - hog: histograms of oriented gradients (scikit-image: 9 orientations, cells of 8 x 8 pixels, blocks of 2 x 2 cells) in
   colour, standardised, and scikit-learn's LogisticRegression for each label, whose C is chosen among four by the mean
   ROC AUC over three groups of the training cities.
@@ -58,6 +58,7 @@ PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2)
 FROMLOGITS = (sys.executable, "-c", "from fromlogits.cli.main import run; raise SystemExit(run())")
 OURS = {
     "none-fast": ("--backbone", "none", "--preset", "fast"),
+    "none-fast-separate": ("--backbone", "none", "--preset", "fast", "--separate-networks"),
     "none": ("--backbone", "none"),
     "tiny": ("--backbone", "tiny"),
     "tiny-separate": ("--backbone", "tiny", "--separate-networks"),
@@ -168,18 +169,22 @@ def baseline(name: str, where: Path) -> None:
         written.writerows(p_nc.tolist())
 
 
-def gradients(rows: Sequence[dict[str, str]], where: Path) -> NDArray[np.float32]:
+def decoded(rows: Sequence[dict[str, str]], where: Path) -> Iterator[NDArray[np.uint8]]:
+    """(h, w, 3) of each."""
     from PIL import Image
-    from skimage.feature import hog
 
     from fromlogits.data.pictures import stores
 
     store = stores.opened(where)
-    found = []
     for row in rows:
-        picture = np.asarray(Image.open(io.BytesIO(store.read(row["file"]))).convert("RGB"))
-        found.append(hog(picture, channel_axis=-1, cells_per_block=(2, 2), pixels_per_cell=(8, 8)).astype(np.float32))
-    return np.array(found)
+        yield np.asarray(Image.open(io.BytesIO(store.read(row["file"]))).convert("RGB"))
+
+
+def gradients(rows: Sequence[dict[str, str]], where: Path) -> NDArray[np.float32]:
+    from skimage.feature import hog
+
+    told = {"channel_axis": -1, "cells_per_block": (2, 2), "pixels_per_cell": (8, 8)}
+    return np.array([hog(picture, **told).astype(np.float32) for picture in decoded(rows, where)])
 
 
 def by_gradients(x_nd: Any, y: Any, cities: Any, test_nd: Any) -> Floats:
@@ -241,11 +246,20 @@ def figures_of(p_n: Floats, y_n: NDArray[np.int64], weights_rn: Floats) -> tuple
     return area_r, precision_r
 
 
+def by_label(p_nc: Floats, y_nc: NDArray[np.int64], weights_rn: Floats) -> dict[str, Floats]:
+    """ "auc" and "ap", (r, labels and their mean)."""
+    pairs = [figures_of(p_nc[:, c], y_nc[:, c], weights_rn) for c in range(len(LABELS))]
+    return {
+        name: np.column_stack([*values, np.mean(values, axis=0)])
+        for name, values in zip(("auc", "ap"), zip(*pairs, strict=True), strict=True)
+    }
+
+
 def drawn(cities_n: NDArray[Any], seed: int) -> Floats:
     """(1 + DRAWS, n): what each row counts: once, and then as often as its city was drawn."""
     names, of_row = np.unique(cities_n, return_inverse=True)
     draws = np.random.default_rng(seed).integers(0, len(names), (DRAWS, len(names)))
-    counts_rc = (draws[:, :, None] == np.arange(len(names))).sum(axis=1)
+    counts_rc = np.stack([np.bincount(draw, minlength=len(names)) for draw in draws])
     return np.concatenate([np.ones((1, len(names))), counts_rc])[:, of_row].astype(np.float64)
 
 
@@ -257,12 +271,8 @@ def all_figures(record: Figures, part: str, data: Path) -> dict[str, dict[int, d
     for contender in CONTENDERS:
         for fold, one in sorted(record["fits"].get(part, {}).get(contender, {}).items()):
             inside = fold_n == int(fold)
-            p_nc, weights_rn = np.array(one["p"]), drawn(cities_n[inside], int(fold))
-            pairs = [figures_of(p_nc[:, c], y[inside, c], weights_rn) for c in range(len(LABELS))]
-            found.setdefault(contender, {})[int(fold)] = {
-                name: np.column_stack([*values, np.mean(values, axis=0)])
-                for name, values in zip(("auc", "ap"), zip(*pairs, strict=True), strict=True)
-            }
+            figures = by_label(np.array(one["p"]), y[inside], drawn(cities_n[inside], int(fold)))
+            found.setdefault(contender, {})[int(fold)] = figures
     return found
 
 
@@ -346,6 +356,27 @@ def mistakes(record: Figures, part: str, data: Path, contender: str, count: int)
 # --- all of them ---
 
 
+def add(
+    record: Figures, path: Path, part: str, data: Path, contender: str, folds: Sequence[int],
+    *, seed: int, threads: int, busy: bool, again: bool = False,
+) -> None:  # fmt: skip
+    """A contender's fits to the record, whose last run this is; it is written after each."""
+    fits = record["fits"].setdefault(part, {}).setdefault(contender, {})
+    for fold in folds:
+        if str(fold) in fits and not again:
+            continue
+        found = fit(part, data, contender, fold, seed, threads, variables(threads, busy=busy))
+        about = {"threads": threads, "busy": busy, "seed": seed}
+        fits[str(fold)] = {**about, "run": len(record["runs"]) - 1, **found}
+        took = found["fit"]
+        print(
+            f"{part} {contender} fold {fold}: {took['cpu_s']:.0f} processor s, {took['s']:.0f} s,"
+            f" {took['peak_mb']:.0f} MB",
+            flush=True,
+        )
+        write(path, record)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures with what they were measured on; 1 unless `tiny` has its goals on all folds of the tiles."""
     parser = argparse.ArgumentParser(description="What is in street photographs of other cities.")
@@ -374,23 +405,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         facts = machine("torch", "scikit-learn", "scikit-image", "pillow")
         show(facts)
         record["runs"].append(facts)
-        environment = variables(options.threads, busy=options.busy)
         for part in options.parts:
             for contender in options.contenders:
-                for fold in options.folds:
-                    fits = record["fits"].setdefault(part, {}).setdefault(contender, {})
-                    if str(fold) in fits and not options.again:
-                        continue
-                    found = fit(part, options.data, contender, fold, options.seed, options.threads, environment)
-                    about = {"threads": options.threads, "busy": options.busy, "seed": options.seed}
-                    fits[str(fold)] = {**about, "run": len(record["runs"]) - 1, **found}
-                    took = found["fit"]
-                    print(
-                        f"{part} {contender} fold {fold}: {took['cpu_s']:.0f} processor s, {took['s']:.0f} s,"
-                        f" {took['peak_mb']:.0f} MB",
-                        flush=True,
-                    )
-                    write(options.json, record)
+                add(
+                    record, options.json, part, options.data, contender, options.folds,
+                    seed=options.seed, threads=options.threads, busy=options.busy, again=options.again,
+                )  # fmt: skip
     of = digest(record, options.data)
     print("\n".join(summary(of)))
     for part in record["fits"] if options.mistakes else ():

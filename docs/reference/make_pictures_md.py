@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import runpy
-import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ NAMES = (*LABELS, "mean")
 GOALS = {"car": 0.97, "bus": 0.86, "pedestrian": 0.94}
 WHO = {
     "none-fast": "dense layers, `--preset fast`",
+    "none-fast-separate": "dense layers, `--preset fast`, a network for each label",
     "none": "dense layers, `good`",
     "tiny": "**`tiny`**",
     "tiny-separate": "`tiny`, a network for each label",
@@ -58,11 +58,6 @@ They hold the chance of the cities; each training was made once, with seed 0.
 def cell(figures: list[float]) -> str:
     value, low, high = figures
     return f"{value:.3f} ({low:.3f} to {high:.3f})"
-
-
-def bare(command: str) -> str:
-    """Without the folders of data and records."""
-    return shlex.join(word if word.startswith("benchmarks/") else Path(word).name for word in shlex.split(command))
 
 
 def listed(folds: Iterable[str | int]) -> str:
@@ -177,6 +172,6 @@ if __name__ == "__main__":
         name, _, path = argument.partition("=")
         kept[name] = QUALITY["rounded"](json.loads(Path(path).read_text(encoding="utf-8")))
     for of in (*kept.get("street", {}).get("runs", []), *(kept[name] for name in kept if name != "street")):
-        of["command"] = bare(of["command"])
+        of["command"] = SPEED["bare"](of["command"])
     RECORD.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")

@@ -7,6 +7,7 @@ between two comments that name its record; a part without a record stays as it i
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ Found = dict[str, Any]
 def keep(measured: Path) -> None:
     """A report in its short form: four significant digits, and one line for each value of the first two levels."""
     report = rounded(json.loads(measured.read_text(encoding="utf-8")))
+    for one in report.get("runs", [report]):
+        one["command"] = bare(one["command"])
     record = HERE / f"{report['benchmark'].replace('_', '-')}.json"
     lines = []
     for name, value in report.items():
@@ -30,6 +33,11 @@ def keep(measured: Path) -> None:
             text = f"{{\n{inner}\n  }}"
         lines.append(f"  {json.dumps(name)}: {text}")
     record.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def bare(command: str) -> str:
+    """Without the folders of data and records."""
+    return shlex.join(word if word.startswith("benchmarks/") else Path(word).name for word in shlex.split(command))
 
 
 def rounded(value: Any) -> Any:
