@@ -20,10 +20,13 @@ Found = dict[str, Any]
 
 
 def keep(measured: Path) -> None:
-    """A report in its short form: four significant digits, and one line for each value of the first two levels."""
-    report = rounded(json.loads(measured.read_text(encoding="utf-8")))
-    for one in report.get("runs", [report]):
-        one["command"] = bare(one["command"])
+    """Write a report in its short form."""
+    write(json.loads(measured.read_text(encoding="utf-8")))
+
+
+def write(report: Found) -> None:
+    """Four significant digits, and one line for each value of the first two levels."""
+    report = rounded(report)
     record = HERE / f"{report['benchmark'].replace('_', '-')}.json"
     lines = []
     for name, value in report.items():
