@@ -218,6 +218,20 @@ def test_a_row_has_the_same_logits_alone_and_among_others(kind: type[Engine]) ->
     assert np.array_equal(together, alone)
 
 
+@pytest.mark.parametrize("kind", FAST)
+def test_predictions_have_the_same_bits_for_any_number_of_threads(kind: type[Engine]) -> None:
+    rng = np.random.default_rng(5)
+    wide = Network((Dense(300, "relu"), Dense(200, "gelu"), Dense(C))).with_input(400)
+    features = Features(rng.normal(size=(1000, 400)).astype(np.float32))
+    ends = []
+    for n_threads in (1, 2, 5):
+        engine = kind(wide, "softmax", n_threads=n_threads)
+        engine.initialise(2)
+        ends.append(engine.logits(features))
+    assert np.array_equal(ends[0], ends[1])
+    assert np.array_equal(ends[0], ends[2])
+
+
 def in_every_form() -> list[EncodedRows]:
     x_nd = batch("softmax")[0].values
     x_nd[x_nd < 0.8] = 0

@@ -161,6 +161,20 @@ def test_a_row_has_the_same_logits_alone_and_among_others(kind: type[Engine], ne
 
 
 @pytest.mark.parametrize("kind", [TORCH])
+@of_every_shape
+def test_predictions_have_the_same_bits_for_any_number_of_threads(kind: type[Engine], net: Network) -> None:
+    x = Features(pictures(net, 75))
+    ends = []
+    for n_threads in (1, 2, 5):
+        engine = kind(net, "softmax", n_threads=n_threads)
+        engine.set_parameters(some_parameters(net))
+        ends.append(engine.logits(x))
+    assert len(np.unique(ends[0], axis=0)) == 75
+    assert np.array_equal(ends[0], ends[1])
+    assert np.array_equal(ends[0], ends[2])
+
+
+@pytest.mark.parametrize("kind", [TORCH])
 def test_bytes_of_colours_enter_as_pictures(kind: type[Engine]) -> None:
     net = network("colours, two blocks, one width")
     values = np.random.default_rng(0).integers(0, 256, (N, 192)).astype(np.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,10 @@ from .initialisation import initial_parameters
 from .masks import kept, occurring, refuse_sparse
 from .rates import RUNNING, decay_factors, rate_factors
 
-BLOCK = 64
+BLOCK, PICTURES = 64, 16
 """Rows of a product when predicting, always: the last ones are filled up. A library's product of one shape treats its
-rows alike, of two shapes it may not; and so it does only where the product is wide enough for its usual kernels."""
+rows alike, of two shapes it may not; and so it does only where the product is wide enough for its usual kernels. What
+convolutions make of `PICTURES` stays in a processor's cache."""
 LEAST_WIDTH = 16
 """Columns of a product when predicting, at least: MKL's kernels for fewer round the rows otherwise by their places
 (of 132 shapes of 1 to 256 outputs and 1 to 1 000 inputs 15, all of them below 16 outputs)."""
@@ -64,7 +66,8 @@ class TorchEngine(Engine):
 
     On the processor a training has the same bits for the same seed and the same number of threads. Its products are
     those of the libraries that PyTorch was built with: another number of threads, or another device, may round them
-    otherwise. Rows are predicted `BLOCK` at a time.
+    otherwise. Rows are predicted some at a time, on the processor each block by one thread: they have the same bits
+    for any number of threads, and none waits for another.
     """
 
     name = "torch"
@@ -132,12 +135,12 @@ class TorchEngine(Engine):
         size = plan.batch_size
         decays = np.ones(len(steps)) if steps.decays is None else steps.decays
         dropouts = np.full(len(steps), plan.dropout) if steps.dropouts is None else steps.dropouts
-        with self._settings():
+        with self._settings(self.n_threads):
             for number, (rate, decay, dropout) in enumerate(zip(steps.rates, decays, dropouts, strict=True)):
                 rows = order_k[number * size : (number + 1) * size]
                 batch = features.take(rows)
                 each = None if weights.each is None else weights.each[rows]
-                logits_nc = self._forward(self._changed(self._entering(batch)), float(dropout))
+                logits_nc = self._forward(self._changed(self._entering(batch)), self._layers, float(dropout))
                 losses_n, dlogits_nc = self._head(logits_nc.detach(), targets[rows], Weights(each, weights.positive))
                 loss += float(losses_n.sum())
                 if logits_nc.requires_grad:
@@ -157,13 +160,31 @@ class TorchEngine(Engine):
     def logits(self, features: EncodedRows, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         n = len(features) if rows is None else len(rows)
         self._check(features, rows)
+        on_processor = self._device.type == "cpu"
+        size = PICTURES if on_processor and self.network.residual is not None else BLOCK
+        n_threads = min(self.n_threads, -(-n // size)) if on_processor else 1
         out = np.empty((n, self.network.n_outputs), np.float32)
-        with self._settings(), torch.inference_mode():
-            for start in range(0, n, BLOCK):
-                some = np.arange(start, min(start + BLOCK, n)) if rows is None else rows[start : start + BLOCK]
-                filled = np.pad(some, (0, BLOCK - len(some)), mode="edge")
-                block = self._forward(self._entering(features.take(filled)))
+        with torch.inference_mode():
+            layers = [
+                _folded(arrays) if isinstance(layer, Residual) else arrays
+                for layer, arrays in zip(self.network.layers, self._layers, strict=True)
+            ]
+
+        def compute(start: int) -> None:
+            some = np.arange(start, min(start + size, n)) if rows is None else rows[start : start + size]
+            filled = np.pad(some, (0, size - len(some)), mode="edge")
+            with torch.inference_mode():  # of this thread
+                block = self._forward(self._entering(features.take(filled)), layers)
                 out[start : start + len(some)] = block[: len(some)].cpu().numpy()
+
+        with self._settings(1 if on_processor else self.n_threads):
+            if n_threads <= 1:
+                for start in range(0, n, size):
+                    compute(start)
+            else:
+                with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                    for _ in pool.map(compute, range(0, n, size)):
+                        pass
         return out
 
     def _check(self, features: EncodedRows, rows: NDArray[np.int64] | None) -> None:
@@ -184,10 +205,10 @@ class TorchEngine(Engine):
             raise ValueError(f"positive must be (c,); its shape is {weights.positive.shape}")
 
     @contextlib.contextmanager
-    def _settings(self) -> Iterator[None]:
+    def _settings(self, n_threads: int) -> Iterator[None]:
         """PyTorch's threads and choices for the whole process, while it computes here: the rest is not ours."""
         before = torch.get_num_threads()
-        torch.set_num_threads(self.n_threads)
+        torch.set_num_threads(n_threads)
         try:
             with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
                 yield
@@ -214,9 +235,10 @@ class TorchEngine(Engine):
 
     # From rows to logits
 
-    def _forward(self, x_nd: Tensor, dropout: float = 0.0) -> Tensor:
+    def _forward(self, x_nd: Tensor, layers: Sequence[tuple[Tensor, ...]], dropout: float = 0.0) -> Tensor:
+        """`layers`: their arrays, of a `Residual` as `_residual` takes them."""
         pieces: list[Tensor] = []
-        for layer, arrays in zip(self.network.layers, self._layers, strict=True):
+        for layer, arrays in zip(self.network.layers, layers, strict=True):
             if isinstance(layer, Periodic):
                 pieces.append(_periodic(x_nd[:, self._numbers], *arrays))
             elif isinstance(layer, PiecewiseLinear):
@@ -225,7 +247,7 @@ class TorchEngine(Engine):
                 pieces.append(_embedding(x_nd[:, self._categories].long(), self._firsts, *arrays))
         out = torch.cat([*pieces, x_nd[:, self._others]], dim=1) if pieces else x_nd
         number = 0  # of the dense layer
-        for layer, arrays in zip(self.network.layers, self._layers, strict=True):
+        for layer, arrays in zip(self.network.layers, layers, strict=True):
             if isinstance(layer, (Periodic, PiecewiseLinear, Embedding)):
                 continue
             if isinstance(layer, Residual):
@@ -242,31 +264,35 @@ class TorchEngine(Engine):
         return out
 
     def _residual(self, layer: Residual, x_nd: Tensor, arrays: Sequence[Tensor]) -> Any:
-        """(n, channels of the last stage). Norms take the batch's own means and variances in a training step."""
+        """(n, channels of the last stage). Norms take the batch's own means and variances in a training step; else they
+        are `_folded` into the convolutions."""
         shape = self.network.picture_shape
         assert shape is not None
         trains = not torch.is_inference_mode_enabled()
-        each = iter(zip(*[iter(arrays)] * 5, strict=True))
+        each = iter(zip(*[iter(arrays)] * (5 if trains else 2), strict=True))
 
         def normed(one: Convolution, x: Tensor) -> Any:
-            weights, scale, shift, mean, variance = next(each)
+            weights, *norm = next(each)
+            stride, padding = one.stride, 1
             if one.size == 1:  # a step of its own: oneDNN's writes past its workspace for few channels (its issue 6035)
-                z = F.conv2d(x[:, :, :: one.stride, :: one.stride], weights)
-            else:
-                z = F.conv2d(x, weights, stride=one.stride, padding=1)
-            if trains and z[:, 0].numel() == 1:  # which PyTorch refuses; two of it have its mean and its variance 0
+                x, stride, padding = x[:, :, :: one.stride, :: one.stride], 1, 0
+            if not trains:
+                return F.conv2d(x, weights, norm[0], stride, padding)
+            scale, shift, mean, variance = norm
+            z = F.conv2d(x, weights, None, stride, padding)
+            if z[:, 0].numel() == 1:  # which PyTorch refuses; two of it have its mean and its variance 0
                 return F.batch_norm(torch.cat([z, z]), mean, variance, scale, shift, True, NORM_MOMENTUM, NORM_EPSILON)[
                     :1
                 ]
-            return F.batch_norm(z, mean, variance, scale, shift, trains, NORM_MOMENTUM, NORM_EPSILON)
+            return F.batch_norm(z, mean, variance, scale, shift, True, NORM_MOMENTUM, NORM_EPSILON)
 
         narrow = trains and self._plan is not None and self._plan.precision == "bfloat16"
         with torch.autocast(self._device.type, torch.bfloat16, enabled=narrow):
             out = x_nd.reshape(len(x_nd), *shape[:2], -1).permute(0, 3, 1, 2)  # the channels stay last in memory
-            out = torch.relu(normed(layer.stem(self.network.channels), out))
+            out = normed(layer.stem(self.network.channels), out).relu_()
             for first, second, shortcut in layer.stages():
-                inner = normed(second, torch.relu(normed(first, out)))
-                out = torch.relu(inner + (out if shortcut is None else normed(shortcut, out)))
+                inner = normed(second, normed(first, out).relu_())
+                out = inner.add_(out if shortcut is None else normed(shortcut, out)).relu_()
         return out.float().mean(dim=(2, 3))
 
     def _head(self, logits_nc: Tensor, targets: NDArray[Any], counts: Weights) -> tuple[Any, Tensor]:
@@ -346,6 +372,15 @@ def _empty(shape: tuple[int, ...], device: torch.device) -> Any:
     """Zeros; of a convolution's weights the channels last in memory, as its pictures have them."""
     zeros = torch.zeros(shape, device=device)
     return zeros.to(memory_format=torch.channels_last) if len(shape) == 4 else zeros
+
+
+def _folded(arrays: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Of each convolution its weights and biases that do what the norm behind it does in a prediction."""
+    folded: list[Tensor] = []
+    for weights, scale, shift, mean, variance in zip(*[iter(arrays)] * 5, strict=True):
+        factor = scale / (variance + NORM_EPSILON).sqrt()
+        folded += [weights * factor[:, None, None, None], shift - mean * factor]
+    return tuple(folded)
 
 
 def _periodic(x_nk: Tensor, frequencies_kf: Tensor, phases_kf: Tensor, mixtures_kmf: Tensor, shifts_km: Tensor) -> Any:
