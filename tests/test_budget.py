@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fromlogits as fl
-from fromlogits import budget, training
+from fromlogits import budget, fitting, training
 from fromlogits.budget import Amount, choose
 from fromlogits.engines.native import NativeEngine
 from fromlogits.errors import InputError
@@ -142,6 +142,29 @@ def test_folds_keep_a_network_each(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clf.record_["n_validation"] == len(X)
     assert "an ensemble of 4 instead of 8 and at most" in said[0]
     assert seconds < 30
+
+
+@pytest.mark.parametrize(
+    ("together", "alone", "side_by_side"), [(2.4, 0.05, False), (0.03, 0.05, False), (0.05, 0.05, True)]
+)
+def test_threads_that_wait_for_one_another_are_reckoned_no_slower_than_one(
+    monkeypatch: pytest.MonkeyPatch, together: float, alone: float, side_by_side: bool
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+    class Engine(NativeEngine):
+        def train_span(self, features: Any, targets: Any, order_k: Any, *rest: Any) -> float:
+            now[0] += together if self.n_threads > 1 else alone
+            return float(super().train_span(features, targets, order_k, *rest))
+
+    Engine.side_by_side = side_by_side
+    monkeypatch.setattr("fromlogits.engines.native.NativeEngine", Engine)
+    settings = quick(batch_size=24, max_epochs=10, n_jobs=2, preset="fast").get_params()
+    fit = fitting.prepare(settings, X, CLASSES)
+    assert fit.estimate() == pytest.approx(10 * 9 * min(together, alone))
+    assert fit.waiting().startswith("a step takes 2.4 s on 2 threads and 0.05 s on one") == (together > 1)
+    assert bool(fit.waiting()) == (together > 1)
 
 
 def test_on_a_machine_that_got_slower_every_network_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,6 +184,36 @@ def test_the_estimate_leaves_the_engine_as_initialised() -> None:
     assert 0 < found.seconds(plan, 10, 0) < 10
 
 
+@pytest.mark.parametrize("step_s", [0.0004, 0.004, 0.04])
+def test_a_trial_that_another_process_held_up_is_no_part_of_the_estimate(
+    monkeypatch: pytest.MonkeyPatch, step_s: float
+) -> None:
+    clock, trials = [0.0], [0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+
+    class HeldUp(Counting):
+        def train_span(self, *about: Any) -> float:
+            trials[0] += 1
+            clock[0] += step_s * {1: 30, 2: 10}.get(trials[0], 1)  # cold caches, and the core taken away
+            return super().train_span(*about)
+
+    plan = Plan(batch_size=5)
+    found = training.pace(HeldUp(), Features(np.zeros((10, 1), np.float32)), np.zeros(10), ROWS, plan, 0)
+    assert found.step_s == pytest.approx(step_s)
+    assert clock[0] < 0.5 + 31 * step_s
+
+
+def test_slow_steps_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+
+    def work() -> None:
+        clock[0] += 0.75
+
+    assert training._usual(work) == 0.75
+    assert clock[0] == 1.5  # once before, for cold caches
+
+
 def test_the_estimate_counts_steps_and_judged_rows() -> None:
     found = training.Pace(step_s=0.5, row_s=0.25)
     assert found.seconds(Plan(batch_size=4, max_epochs=3), 9, 8) == 3 * (3 * 0.5 + 8 * 0.25)

@@ -151,9 +151,27 @@ class Fit:
         """Seconds for all epochs of so many networks, or of all, from a few trial steps."""
         n_networks = len(self.untrained) if n_networks is None else n_networks
         lanes = members.lanes(n_networks, self.summary.n_threads, self.engine.side_by_side)
-        pace = self._pace(max(1, self.summary.n_threads // lanes))
+        n_threads = max(1, self.summary.n_threads // lanes)
+        pace = self._pace(n_threads)
+        if not self.engine.side_by_side:  # whose threads wait for one another: see `waiting`
+            pace = pace.at_most(self._pace(1))
         one = self.untrained[0]
         return -(-n_networks // lanes) * pace.seconds(self.summary.plan, len(one.rows), one.n_validation)
+
+    def waiting(self) -> str:
+        """Of an engine whose threads wait for one another many times a step: that they now wait for most of it, as
+        they do while another program has their cores, in words; "" otherwise. What it says of the steps to come is
+        little, so that `estimate` has no more than one thread alone takes."""
+        n_threads = self.summary.n_threads
+        if self.engine.side_by_side or n_threads == 1:
+            return ""
+        together, alone = self._pace(n_threads).step_s, self._pace(1).step_s
+        if together < 2 * alone:
+            return ""
+        return (
+            f"a step takes {together:.2g} s on {n_threads} threads and {alone:.2g} s on one: they wait for one another"
+            " while another program keeps the cores busy. If it stays, n_jobs=1 (--threads 1) is faster"
+        )
 
     def judging_seconds(self, n_networks: int) -> float:
         """Of an epoch's end, and of what the first so many networks make of validation and kept rows in the end."""

@@ -220,6 +220,8 @@ def train(
         )
         return 0
     progress.say(f"\n{words}\nall epochs take about {duration(fit.estimate())}")
+    if waiting := fit.waiting():
+        progress.tell(f"warning: {waiting}.", "yellow")
 
     def heard() -> None:
         if window is not None:
