@@ -89,7 +89,8 @@ class Counted:
         compute = network.PretrainedNetwork.features
 
         def counting(one: network.PretrainedNetwork, pixels: NDArray[np.uint8], n_threads: int) -> NDArray[np.float32]:
-            self.n += len(pixels)
+            if hasattr(one, "n_features"):  # a new one is tried on pictures of its own
+                self.n += len(pixels)
             return compute(one, pixels, n_threads)
 
         monkeypatch.setattr(network.PretrainedNetwork, "features", counting)

@@ -50,7 +50,8 @@ def test_the_head_learns_and_the_file_holds_it_alone(folder: Path, tmp_path: Pat
     weights = (folder / "model.safetensors").stat().st_size
     _, tensors = model_file.load_model(tmp_path / "m.safetensors")
     assert sum(tensor.size for tensor in tensors.values()) < weights / 4 + clf.network_.n_parameters
-    read = fl.load(tmp_path / "m.safetensors")
+    assert str(folder.parent).encode() not in (tmp_path / "m.safetensors").read_bytes()
+    read = fl.load(tmp_path / "m.safetensors", backbone=f"hf:{folder}")
     assert np.array_equal(read.predict_proba(other_X), clf.predict_proba(other_X))
     assert read.get_params()["backbone"] == f"hf:{folder}"
     for one in (copy.deepcopy(clf), pickle.loads(pickle.dumps(read))):
@@ -127,7 +128,7 @@ def test_other_engines_train_and_read_the_head(engine: str, folder: Path, tmp_pa
     X, y = pictures(60)
     clf = quick(folder, engine=engine, max_epochs=3).fit(X, y)
     clf.save(tmp_path / "m")
-    native = fl.load(tmp_path / "m")
+    native = fl.load(tmp_path / "m", backbone=f"hf:{folder}")
     np.testing.assert_allclose(native.predict_logits(X), clf.predict_logits(X), rtol=1e-4, atol=1e-4)
 
 
@@ -145,7 +146,7 @@ def test_a_model_says_which_weights_it_needs_and_takes_no_others(folder: Path, t
     clf = quick(own).fit(X, y)
     clf.save(tmp_path / "m")
     own.rename(tmp_path / "moved")
-    with pytest.raises(InputError, match="there is no such folder, and no"):
+    with pytest.raises(InputError, match=r"in a folder 'own', which is not in the current one\. Say where it lies"):
         fl.load(tmp_path / "m")
     moved = fl.load(tmp_path / "m", backbone=f"hf:{tmp_path / 'moved'}")
     assert np.array_equal(moved.predict_logits(X), clf.predict_logits(X))
@@ -155,12 +156,12 @@ def test_a_model_says_which_weights_it_needs_and_takes_no_others(folder: Path, t
     other = save(tmp_path / "other", "vit", seed=1)
     with pytest.raises(InputError, match=r"the file model\.safetensors is another one\. Give it the very files"):
         fl.load(tmp_path / "m", backbone=f"hf:{other}")
-    with pytest.raises(InputError, match="backbone must be hf: and a name or a folder"):
+    with pytest.raises(InputError, match=r"backbone \(--backbone\) must be hf: and a name or a folder"):
         fl.load(tmp_path / "m", backbone="tiny")
     fl.Classifier(hidden_layer_sizes=(2,), random_state=0, max_epochs=1).fit(X.reshape(40, -1), y).save(
         tmp_path / "plain"
     )
-    with pytest.raises(InputError, match="this has none"):
+    with pytest.raises(InputError, match="plain has none"):
         fl.load(tmp_path / "plain", backbone=f"hf:{other}")
 
 
@@ -198,7 +199,11 @@ def test_a_forged_file_is_refused(folder: Path, tmp_path: Path) -> None:
     X, y = pictures(40)
     quick(folder, max_epochs=1).fit(X, y).save(tmp_path / "m")
     manifest, tensors = model_file.load_model(tmp_path / "m")
-    assert manifest["encoder"]["backbone"]["name"] == str(folder)
+    assert manifest["encoder"]["backbone"]["name"] == folder.name
+    early = copy.deepcopy(manifest)  # before version 0.1 was out a folder was kept as it was typed
+    early["encoder"]["backbone"]["name"] = str(folder)
+    model_file.save_model(tmp_path / "early", early, tensors, overwrite=False)
+    assert fl.load(tmp_path / "early").get_params()["backbone"] == f"hf:{folder}"
 
     def refused(change: Any) -> str:
         forged, other = copy.deepcopy(manifest), dict(tensors)
@@ -226,11 +231,13 @@ def test_a_server_answers_with_the_bits_of_predict_proba(folder: Path, tmp_path:
     from PIL import Image
 
     X, y = pictures(60)
-    clf = quick(folder).fit(X, y)
+    own = Path(shutil.copytree(folder, tmp_path / "own"))
+    clf = quick(own).fit(X, y)
     clf.save(tmp_path / "m.safetensors")
+    own.rename(tmp_path / "moved")
     png = io.BytesIO()
     Image.fromarray(X[5]).save(png, "PNG")
-    with serving(tmp_path / "m.safetensors") as server:
+    with serving(tmp_path / "m.safetensors", "--backbone", f"hf:{tmp_path / 'moved'}") as server:
         by_rows = server.predict("m", X[4:6].reshape(2, -1).tolist())
         by_picture = server.ask("POST", "/v1/models/m/predict", png.getvalue(), {"Content-Type": "image/png"})
         page = server.ask("GET", "/")

@@ -7,6 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -744,8 +745,8 @@ def load(
         path: of the file.
         n_jobs: threads that it predicts with; None: every core.
         engine, device: that it predicts by, as the settings of these names.
-        backbone: where the pretrained network lies that the model was trained behind, if it is not found by its name:
-            "hf:FOLDER". It must be the very same; nothing is downloaded.
+        backbone: where the pretrained network lies that the model was trained behind, if it is not found by its name,
+            that of a folder in the current one: "hf:FOLDER". It must be the very same; nothing is downloaded.
 
     Raises:
         ModelFileError: any other file; no code in the file is ever run.
@@ -756,13 +757,16 @@ def load(
     frozen = model.encoder.backbone
     if frozen is None and backbone is not None:
         raise InputError(
-            f"backbone={backbone!r} is for a model that was trained behind a pretrained one; this has none."
+            f"backbone={backbone!r} (--backbone {backbone}) is for a model that was trained behind a pretrained"
+            f" network; {Path(path).name} has none."
         )
     own_device = device if frozen is None or engine == "torch" else None
     if frozen is not None:
         place = frozen.reference.text if backbone is None else backbone
         if not is_pretrained(place):
-            raise InputError(f"backbone must be hf: and a name or a folder, as the model's own; got {backbone!r}.")
+            raise InputError(
+                f"backbone (--backbone) must be hf: and a name or a folder, as the model's own; got {backbone!r}."
+            )
         frozen.placed(place, None).check()
         backbone = place
         fitting.checked_device(device)

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from .data.stream import Stream
 
 
-def open_model(path: str, threads: str | None, *, to_predict: bool = True) -> Classifier:
+def open_model(path: str, threads: str | None, backbone: str | None = None, *, to_predict: bool = True) -> Classifier:
     """The classifier in a model file, computing with so many threads.
 
     Args:
+        backbone: where its pretrained network lies, as for `load`.
         to_predict: its engine must be there, and is made ready; or else only what the file holds is looked at.
 
     Raises EngineUnavailableError where it is not.
@@ -28,7 +29,7 @@ def open_model(path: str, threads: str | None, *, to_predict: bool = True) -> Cl
     from .settings import BY_NAME, read_value
 
     n_jobs = None if threads is None else read_value(BY_NAME["n_jobs"], threads, f"--threads {threads}")
-    classifier = load(path, n_jobs=n_jobs)  # type: ignore[arg-type]
+    classifier = load(path, n_jobs=n_jobs, backbone=backbone)  # type: ignore[arg-type]
     if to_predict:
         _ = classifier._networks
     return classifier

@@ -1991,6 +1991,12 @@ CASES: dict[str, list[Case]] = {
             fault=all_installed,
         ),
         Case(
+            "the place of a pretrained backbone for a model that has none",
+            model,
+            "predict m.safetensors t.csv --backbone hf:net",
+            "backbone='hf:net' (--backbone hf:net) is for a model that was trained behind a pretrained network; m.safetensors has none.",
+        ),
+        Case(
             "pictures changed for a network that sees none",
             table,
             f"{TRAIN} --set flip=true",

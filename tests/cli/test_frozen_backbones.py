@@ -68,7 +68,23 @@ def test_every_verb_knows_it(folder: Path, here: Here, counted: Counted) -> None
     assert counted.n == 120
     Path("vit").rename("away")
     refused = here("evaluate photos.safetensors photos", code=2)[1]
-    assert refused.count("\n") == 1 and "backbone 'hf:vit': there is no such folder" in refused
+    assert refused == (
+        "fromlogits: the model was trained behind the pretrained network in a folder 'vit', which is not in the current"
+        " one. Say where it lies: backbone='hf:FOLDER' (--backbone hf:FOLDER).\n"
+    )
+    there = "--backbone hf:away"
+    assert here.json(f"evaluate photos.safetensors photos {there}")["accuracy"] == report["accuracy"]
+    assert here.rows(f"predict photos.safetensors photos {there}") == rows
+    assert "hf:vit" in here(f"inspect photos.safetensors {there}")[0]
+    assert "the logits" in here(f"inspect photos.safetensors photos --row 3 {there}")[0]
+    told = here(f"calibrate photos.safetensors photos -o moved.safetensors {there}")[0]
+    assert f"fromlogits predict moved.safetensors photos {there}" in told
+    assert len(here.rows(f"predict moved.safetensors photos {there}")) == 60
+    Path("deep").mkdir()
+    Path("away").rename("deep/vit")
+    told = here(f"train photos --backbone hf:deep/vit {again.partition('vit ')[2]} -o third.safetensors")[0]
+    assert told.count(" --backbone hf:deep/vit\n") == 3
+    assert Path("third.safetensors").read_bytes() == Path("photos.safetensors").read_bytes()
 
 
 @needs_torch

@@ -25,6 +25,7 @@ from .options import (
     Json,
     Model,
     Overwrite,
+    Place,
     Threads,
     named,
     read_coverage,
@@ -63,6 +64,7 @@ def calibrate(
         str | None,
         typer.Option("--seed", metavar="N", help="Draws the rows for prediction sets. [that of the training]"),
     ] = None,
+    backbone: Place = None,
     threads: Threads = None,
     json: Json = False,
     overwrite: Overwrite = False,
@@ -78,7 +80,7 @@ def calibrate(
     drawn_by = None if seed is None else read_value(BY_NAME["random_state"], seed, f"--seed {seed}")
     path = Path(output)
     check_output(path, overwrite=overwrite, inputs=[model, data])
-    classifier = open_model(model, threads)
+    classifier = open_model(model, threads, backbone)
     dataset = read_labelled(classifier, data, reading)
     with naming(data):
         noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
@@ -114,7 +116,8 @@ def calibrate(
         return 0
     results.tell(_figures(report, classifier))
     results.tell(f"\nsaved as {path} after {duration(report['seconds'])}; now:")
-    rows = shlex.join(["DATA" if data == STDIN else data, *reading.options()])
+    place = [] if backbone is None else ["--backbone", backbone]
+    rows = shlex.join(["DATA" if data == STDIN else data, *reading.options(), *place])
     more = "" if wanted is None else f" --coverage {wanted:g}"
     results.tell(f"  fromlogits predict {shlex.quote(str(path))} {rows}{more}", "cyan")
     return 0

@@ -19,7 +19,7 @@ from ..weights import checked
 from .columns import as_report, noticed_notes
 from .display import Screen
 from .figures import show
-from .options import Data, Json, Model, Threads, named, read_coverage, reads_files
+from .options import Data, Json, Model, Place, Threads, named, read_coverage, reads_files
 from .output import (
     about_validation,
     as_json,
@@ -58,13 +58,14 @@ def evaluate(
             help="Judge the prediction sets of this coverage, such as 0.8, not of the one that MODEL's were made for.",
         ),
     ] = None,
+    backbone: Place = None,
     threads: Threads = None,
     json: Json = False,
 ) -> int:
     """Say how good MODEL is on DATA, its target known."""
     started = time.perf_counter()
     wanted = read_coverage(coverage)
-    classifier = open_model(model, threads)
+    classifier = open_model(model, threads, backbone)
     if wanted is not None:
         classifier._sets_for(wanted)
     dataset = read_labelled(classifier, data, reading)

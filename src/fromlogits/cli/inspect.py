@@ -17,7 +17,7 @@ from ..opening import open_model, read_labelled_or_not
 from ..spec import Members
 from .columns import as_report, columns_table, noticed_table
 from .display import Screen
-from .options import DATA_HELP, Json, Model, reads_files
+from .options import DATA_HELP, Json, Model, Place, reads_files
 from .output import (
     OUT_OF_FOLD,
     aligned,
@@ -53,16 +53,17 @@ def inspect(
         int | None,
         typer.Option("--row", metavar="N", help="The row of DATA to show, counted from 0. [0]", show_default=False),
     ] = None,
+    backbone: Place = None,
     json: Json = False,
 ) -> int:
     """Say what MODEL holds and how it was trained; with DATA, what it lacks and the output layer on one row."""
     if data is not None:
-        return _inspect_row(model, data, reading, 0 if row is None else row, json)
+        return _inspect_row(model, data, reading, 0 if row is None else row, backbone, json)
     if row is not None:
         raise InputError(
             f"--row {row} needs the file that the row is of: fromlogits inspect {shlex.quote(model)} DATA --row {row}."
         )
-    classifier = open_model(model, None, to_predict=False)
+    classifier = open_model(model, None, backbone, to_predict=False)
     results = Screen(sys.stdout)
     held = classifier.describe()
     if json:
@@ -170,12 +171,12 @@ def _members_table(classifier: Classifier, members: Members) -> str:
     return aligned(rows) + (f"\nand {rest:,} more; --json has all" if rest > 0 else "")
 
 
-def _inspect_row(model: str, data: str, reading: Reading, row: int, json: bool) -> int:
+def _inspect_row(model: str, data: str, reading: Reading, row: int, backbone: str | None, json: bool) -> int:
     from . import output_layer
 
     if row < 0:
         raise InputError(f"--row must be 0 or more; got {row}. Rows are counted from 0.")
-    classifier = open_model(model, None)
+    classifier = open_model(model, None, backbone)
     dataset, why_not = read_labelled_or_not(classifier, data, reading)
     name = Path(data).name
     if row >= len(dataset):

@@ -57,6 +57,14 @@ Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="A model file that train saved (.safetensors).", show_default=False)
 ]
 Threads = Annotated[str | None, setting_option("--threads")]
+Place = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone",
+        metavar="hf:FOLDER",
+        help="Where the pretrained network lies that MODEL was trained behind. [found by its name]",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output file that exists.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; warnings and results only.")]

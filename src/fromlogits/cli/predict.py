@@ -22,7 +22,19 @@ from ..opening import open_model, stream_unlabelled
 from ..whole_file import check_room
 from .columns import as_report, noticed_notes
 from .display import Screen, standard_output
-from .options import Coverage, Data, Json, Model, Overwrite, Threads, listed_names, named, read_coverage, reads_files
+from .options import (
+    Coverage,
+    Data,
+    Json,
+    Model,
+    Overwrite,
+    Place,
+    Threads,
+    listed_names,
+    named,
+    read_coverage,
+    reads_files,
+)
 from .output import (
     Predictions,
     as_json,
@@ -77,6 +89,7 @@ def predict(
             help="No prediction where the probability that it is right is below P; of labels, those are listed apart.",
         ),
     ] = None,
+    backbone: Place = None,
     threads: Threads = None,
     json: Json = False,
     overwrite: Overwrite = False,
@@ -89,7 +102,7 @@ def predict(
     from ..decisions import rules
 
     wanted = read_coverage(coverage)
-    classifier = open_model(model, threads)
+    classifier = open_model(model, threads, backbone)
     n_classes, is_multi_label = len(classifier.target_.classes), classifier.target_.task == "multi-label"
     k = None if top is None else rules.checked_top("--top", int(top) if top.isdecimal() else top, n_classes)
     least_share = None if abstain_below is None else _share("--abstain-below", abstain_below)

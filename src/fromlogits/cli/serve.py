@@ -9,7 +9,7 @@ import typer
 
 from ..errors import EngineUnavailableError, InputError
 from .display import Screen
-from .options import Json, Threads
+from .options import Json, Place, Threads
 from .output import as_json
 
 DEFAULT_PORT = 8000
@@ -48,6 +48,7 @@ def serve(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="S", help="Seconds from a request to its answer at most.")
     ] = 30.0,
+    backbone: Place = None,
     threads: Threads = None,
     json: Json = False,
 ) -> int:
@@ -71,7 +72,7 @@ def serve(
     n_jobs = None if threads is None else read_value(BY_NAME["n_jobs"], threads, f"--threads {threads}")
     within = limits.Limits(round(max_body * MEGABYTE), max_rows, queue, timeout, n_threads(n_jobs))  # type: ignore[arg-type]
     token = server.read_token(token_file)
-    opened = served.opened(models)
+    opened = served.opened(models, backbone)
     listening = server.listen(host, port, has_token=token is not None)
     url, results = server.url_of(listening), Screen(sys.stdout)
 

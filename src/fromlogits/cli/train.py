@@ -581,8 +581,10 @@ def _tell(results: Screen, classifier: Classifier, report: dict[str, Any], says:
     if classifier._model.decision:
         results.tell(f"decides for: {decision_text(classifier)}", "bold green")
     results.tell(f"\nsaved as {report['model']} after {duration(report['seconds'])}; now:")
-    model = shlex.quote(report["model"])
+    model, backbone = shlex.quote(report["model"]), classifier.encoder_.backbone
     for verb, more in (("evaluate", f" {rows}"), ("predict", f" {rows}"), ("inspect", "")):
         if verb == "predict" and classifier.sets_ is not None:
             more += f" --coverage {classifier.sets_.coverage:g}"
+        if backbone is not None and backbone.reference.revision is None and backbone.place != backbone.reference.text:
+            more += f" --backbone {shlex.quote(backbone.place)}"
         results.tell(f"  fromlogits {verb} {model}{more}", "cyan")

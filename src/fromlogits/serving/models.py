@@ -60,9 +60,9 @@ class Served:
     classifier: Classifier
 
     @classmethod
-    def open(cls, path: str) -> Served:
+    def open(cls, path: str, backbone: str | None = None) -> Served:
         """Raises ModelFileError for what is no model."""
-        classifier = open_model(path, "1")
+        classifier = open_model(path, "1", backbone)
         if classifier.encoder_.backbone is not None:
             classifier.encoder_.backbone.loaded()
         with Path(path).open("rb") as file:
@@ -137,8 +137,9 @@ class Served:
         return self.classifier.encoder_.schema.picture_shape
 
 
-def opened(paths: Sequence[str]) -> dict[str, Served]:
-    """Each model by its name. Raises InputError where two have one name."""
+def opened(paths: Sequence[str], backbone: str | None = None) -> dict[str, Served]:
+    """Each model by its name, all of them with their pretrained network there. Raises InputError where two have one
+    name."""
     models: dict[str, Served] = {}
     of_name: dict[str, str] = {}
     for path in paths:
@@ -149,5 +150,5 @@ def opened(paths: Sequence[str]) -> dict[str, Served]:
                 f" {name!r}. Rename one."
             )
         of_name[name] = path
-        models[name] = Served.open(path)
+        models[name] = Served.open(path, backbone)
     return models

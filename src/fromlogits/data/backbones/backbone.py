@@ -115,13 +115,19 @@ class Backbone:
             refuse_unavailable(self._checked().asked)
 
     def _checked(self) -> Found:
+        reference = self.reference
+        if self.place == reference.text and reference.revision is None and not Path(reference.name).is_dir():
+            raise InputError(
+                f"the model was trained behind the pretrained network in a folder {reference.name!r}, which is not in"
+                " the current one. Say where it lies: backbone='hf:FOLDER' (--backbone hf:FOLDER)."
+            )
         found = find(self.place)
-        here, wanted = found.digests(), self.reference.files
+        here, wanted = found.digests(), reference.files
         for name in sorted({*here, *wanted}):
             if here.get(name) != wanted.get(name):
                 what = "is missing" if name not in here else "is another one" if name in wanted else "was not there"
                 raise InputError(
-                    f"{found.asked}: the model learned from {self.reference.text}, and in {found.path} the file {name}"
+                    f"{found.asked}: the model learned from {reference.text}, and in {found.path} the file {name}"
                     f" {what}. Give it the very files that it was trained with."
                 )
         return found

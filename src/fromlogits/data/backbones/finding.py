@@ -76,7 +76,8 @@ def find(backbone: str) -> Found:
         raise InputError(f"{asked}: behind hf: stands the name of a model on Hugging Face, or a folder.")
     folder = Path(said)
     if folder.is_dir():
-        return Found(said, None, folder, _files(folder, asked), asked)
+        name = os.path.basename(os.path.abspath(said)) or said  # the rest says where the user keeps things
+        return Found(name, None, folder, _files(folder, asked), asked)
     name, _, revision = said.partition("@")
     if not _HUB_NAME.fullmatch(name) or ".." in name or (revision and not _REVISION.fullmatch(revision)):
         raise InputError(f"{asked}: there is no such folder, and no model on Hugging Face can have this name.")

@@ -32,7 +32,8 @@ class Reference:
     """Which backbone.
 
     Attributes:
-        name: what stood behind "hf:", without a revision: of a model on Hugging Face, or a folder as it was typed.
+        name: what stood behind "hf:", without a revision: of a model on Hugging Face; of a folder the last
+            part of its path (files of early versions: the path as it was typed).
         revision: the commit of a model on Hugging Face; None of a folder.
         files: of its folder -> SHA-256: weights, network and preprocessing.
         feature: what is taken of its output, one of FEATURES.
