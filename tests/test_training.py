@@ -101,6 +101,29 @@ def test_the_best_epoch_is_restored() -> None:
     assert history.stopped_by == "max_epochs"
 
 
+def test_averages_of_epochs_are_judged_and_kept_and_the_steps_go_on_from_their_own() -> None:
+    engine, judged = Counting(), []
+    features, values = Features(np.zeros((10, 1), np.float32)), iter([4.0, 3.0, 2.0, 1.0, 5.0])
+
+    def value(logits_nc: NDArray[np.float32]) -> float:
+        judged.append(float(logits_nc[0, 0]))
+        return next(values)
+
+    validation = training.Validation(features, None, value, lambda a, b: a < b)
+    plan = Plan(batch_size=1, max_epochs=5, averaging=0.75)
+    training.train(engine, features, np.zeros(10), ROWS, plan, 0, validation=validation)
+    # Epoch e ends after 10 e steps. Means of the first four; then 3/4 of that of four, 25, and 1/4 of 50.
+    assert judged == [10, 15, 20, 25, 31]  # 31.25, in an engine that counts whole steps
+    assert engine.steps == 25  # of the best epoch, the fourth
+    assert len(engine.rates) == 50 and len(engine.seen) > 0
+
+
+def test_without_held_out_rows_the_last_averages_are_kept() -> None:
+    engine = Counting()
+    run(engine, Plan(batch_size=5, max_epochs=3, averaging=0.9))
+    assert engine.steps == 4  # the mean of 2, 4 and 6
+
+
 def test_training_stops_when_patience_is_over() -> None:
     history = run(Counting(), Plan(max_epochs=50, patience=3), [1.0, 2.0, 2.0, 2.0, 0.0])
     assert (history.stopped_by, len(history.epochs), history.best_epoch) == ("patience", 4, 1)

@@ -45,7 +45,7 @@ FINER_SETTINGS = (
     "schedule", "momentum", "beta1", "beta2", "epsilon", "clip_norm", "bias_rate", "slope_rate", "scaling_rate",
     "embedding_rate", "rate_by_width", "scaling_decay", "decay_schedule", "dropout_schedule", "label_smoothing",
     "initialisation", "numbers", "folds", "shift", "zoom", "flip",
-    "colour", "cut_out", "precision",
+    "colour", "cut_out", "precision", "averaging",
 )  # fmt: skip
 
 

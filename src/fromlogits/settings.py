@@ -499,6 +499,14 @@ SETTINGS: tuple[Setting, ...] = (
         allowed=PRECISIONS,
     ),
     Setting(
+        "averaging",
+        NUMBER,
+        "0",
+        "share that stays of averages of the parameters, to which each epoch adds its own: the averages are judged and"
+        " kept, such as 0.85, about the last seven epochs",
+        is_finer=True,
+    ),
+    Setting(
         "folds",
         WHOLE,
         "by the preset",

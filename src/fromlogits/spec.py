@@ -712,6 +712,9 @@ class Plan:
             set to the mean.
         precision: float32; or bfloat16 for the convolutions of training steps, whose sums, norms and predictions stay
             float32: of the torch engine.
+        averaging: 0: each epoch is what its last step left. a: its parameters are averaged, a of the averages of the
+            epochs before and 1 - a of its own (of the first epochs all count alike), running means and variances too;
+            that is judged and kept, and the steps go on from its own.
         batch_size: rows a step; the last batch of an epoch may be smaller.
         max_epochs: passes over the training rows.
         early_stopping: hold out rows, keep the best epoch, stop after `patience` epochs without a better one.
@@ -751,6 +754,7 @@ class Plan:
     colour: float = 0.0
     cut_out: float = 0.0
     precision: str = "float32"
+    averaging: float = 0.0
     batch_size: int = 32
     max_epochs: int = 100
     early_stopping: bool = True
@@ -788,6 +792,7 @@ class Plan:
         for name in ("shift", "zoom", "colour", "cut_out"):
             _number(name, getattr(self, name), 0, 1)
         one_of("precision", self.precision, PRECISIONS)
+        _number("averaging", self.averaging, 0, 1, open_high=True)
         _whole("batch_size", self.batch_size, 1, 2**31 - 1)
         _whole("max_epochs", self.max_epochs, 1, 10**9)
         _whole("patience", self.patience, 1, 10**9)
@@ -826,7 +831,7 @@ class Plan:
 LATER_FIELDS = {
     "bias_rate", "slope_rate", "scaling_rate", "embedding_rate", "rate_by_width", "scaling_decay", "decay_schedule",
     "dropout_schedule", "label_smoothing", "initialisation", "numbers", "folds", "shift", "zoom", "flip",
-    "colour", "cut_out", "precision",
+    "colour", "cut_out", "precision", "averaging",
 }  # fmt: skip
 
 

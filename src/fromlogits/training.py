@@ -264,6 +264,8 @@ def train(
     total_steps = steps_per_epoch * plan.max_epochs
     span_steps, step, rows_done = 1, 0, 0
     best: Parameters | None = None
+    own: Parameters | None = None
+    averages: Parameters | None = None
     best_epoch, best_value, last_finite = 0, math.nan, None
     records: list[EpochRecord] = []
     stopped_by: str | None = None
@@ -271,6 +273,8 @@ def train(
     started = time.perf_counter()
 
     for epoch in range(1, plan.max_epochs + 1):
+        if own is not None:  # the steps go on from where they were
+            engine.set_parameters(own)
         if callback is not None:
             callback.epoch_begins(engine)
         order = epoch_order(rows, seed, epoch)
@@ -298,6 +302,10 @@ def train(
             )
             stopped_by = stop()
 
+        if plan.averaging > 0:
+            own = engine.parameters(into=own)
+            averages = _averaged(averages, own, min(plan.averaging, 1 - 1 / epoch))
+            engine.set_parameters(averages)
         value = None
         if validation is not None:
             logits_nc = engine.logits(validation.features, validation.rows)
@@ -337,6 +345,16 @@ def train(
     if callback is not None:
         callback.training_ended()
     return History(tuple(records), best_epoch, stopped_by or "max_epochs")
+
+
+def _averaged(averages: Parameters | None, parameters: Parameters, share: float) -> Parameters:
+    """Averages of which this share stays, in place; they begin as a copy."""
+    if averages is None:
+        return [tuple(array.copy() for array in layer) for layer in parameters]
+    for means, layer in zip(averages, parameters, strict=True):
+        for mean, array in zip(means, layer, strict=True):
+            mean += np.float32(1 - share) * (array - mean)
+    return averages
 
 
 @dataclass(frozen=True)

@@ -315,6 +315,31 @@ def test_a_finished_engine_is_one_that_was_given_its_parameters(kind: type[Engin
 
 
 @pytest.mark.parametrize("kind", FAST)
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_parameters_that_were_others_meanwhile_are_trained_on_as_if_they_had_not(
+    kind: type[Engine], is_sparse: bool, optimizer: str
+) -> None:
+    """As averages are judged between the epochs."""
+    features, targets = batch("softmax")
+    rows = as_csr(np.maximum(features.values, 0)) if is_sparse else features
+    ends = []
+    for is_changed in (False, True):
+        engine = kind(network(), "softmax")
+        engine.initialise(3)
+        engine.start(Plan(optimizer=optimizer, weight_decay=0.01, dropout=0.2, batch_size=16), 3)
+        engine.train_span(rows, targets, np.arange(64), Steps(np.full(4, 0.01)))
+        own = engine.parameters()
+        if is_changed:
+            engine.set_parameters([tuple(array / 2 for array in layer) for layer in own])
+            engine.logits(rows)
+            engine.set_parameters(own)
+        engine.train_span(rows, targets, np.arange(48), Steps(np.full(3, 0.01)))
+        ends.append(engine.parameters())
+    assert largest_difference(*ends) == 0.0
+
+
+@pytest.mark.parametrize("kind", FAST)
 def test_a_finished_engine_takes_no_step_without_a_new_start(kind: type[Engine]) -> None:
     _, engine = trained(kind, Plan(batch_size=32), "softmax")
     engine.finish()
