@@ -61,6 +61,11 @@ def of_tables(pairs: list[tuple[str, Pair]]) -> Iterator[str]:
         yield f"| {title} | {kind} | {quality} | {row['fit_cpu_s']['median']:.2f} | {sizes} |"
 
 
+def counted(pair: Pair) -> str:
+    n = len(pair["quality"]["which"])
+    return f"{n} {CITIES}" if "seeds" not in pair else f"{n} seed{'s' * (n != 1)}"
+
+
 def section(record: dict[str, Any]) -> Iterator[str]:
     pairs = [(name, backbone, pair) for name, of in record["sets"].items() for backbone, pair in of.items()]
     yield from dict.fromkeys(
@@ -69,9 +74,7 @@ def section(record: dict[str, Any]) -> Iterator[str]:
     yield "Dense layers are of `--preset fast`, which is one network; everything else is at its defaults."
     tables = [(f"{name}, {pair['labels']} labels", pair) for name, _, pair in pairs if "quality" not in pair]
     pictures = [(f"{name}, {BACKBONES[backbone]}", pair) for name, backbone, pair in pairs if "quality" in pair]
-    counts = (
-        f"{title}: {len(pair['quality']['which'])} {'seeds' if 'seeds' in pair else CITIES}" for title, pair in pictures
-    )
+    counts = (f"{title}: {counted(pair)}" for title, pair in pictures)
     yield f"Of pictures, means ({'; '.join(counts)}) with intervals of 95 %: the test pictures or cities drawn again 1000 times."
     yield from of_pictures(pictures)
     if tables:

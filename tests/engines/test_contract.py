@@ -331,7 +331,7 @@ def test_parameters_that_were_others_meanwhile_are_trained_on_as_if_they_had_not
         engine.train_span(rows, targets, np.arange(64), Steps(np.full(4, 0.01)))
         own = engine.parameters()
         if is_changed:
-            engine.set_parameters([tuple(array / 2 for array in layer) for layer in own])
+            engine.set_parameters([tuple(array * np.float32(0.5) for array in layer) for layer in own])
             engine.logits(rows)
             engine.set_parameters(own)
         engine.train_span(rows, targets, np.arange(48), Steps(np.full(3, 0.01)))
