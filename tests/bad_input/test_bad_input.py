@@ -2009,6 +2009,12 @@ CASES: dict[str, list[Case]] = {
             "precision='bfloat16' is for convolutions in engine='torch'; this training has none. Leave it out.",
         ),
         Case(
+            "averages of which all stays",
+            table,
+            f"{TRAIN} --set averaging=1",
+            "--set averaging=1: averaging must be a number in [0, 1); got 1.0.",
+        ),
+        Case(
             "a layer over pictures for rows that are none",
             table,
             f"{TRAIN} --layers 'residual 8-16 1 1, 1 linear'",
