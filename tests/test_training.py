@@ -110,7 +110,7 @@ def test_averages_of_epochs_are_judged_and_kept_and_the_steps_go_on_from_their_o
         return next(values)
 
     validation = training.Validation(features, None, value, lambda a, b: a < b)
-    plan = Plan(batch_size=1, max_epochs=5, averaging=0.75)
+    plan = Plan(batch_size=1, max_epochs=5, averaging=0.8)
     training.train(engine, features, np.zeros(10), ROWS, plan, 0, validation=validation)
     # Epoch e ends after 10 e steps. Means of the first four; then 3/4 of that of four, 25, and 1/4 of 50.
     assert judged == [10, 15, 20, 25, 31]  # 31.25, in an engine that counts whole steps
@@ -120,7 +120,7 @@ def test_averages_of_epochs_are_judged_and_kept_and_the_steps_go_on_from_their_o
 
 def test_without_held_out_rows_the_last_averages_are_kept() -> None:
     engine = Counting()
-    run(engine, Plan(batch_size=5, max_epochs=3, averaging=0.9))
+    run(engine, Plan(batch_size=5, max_epochs=3, averaging=1.0))
     assert engine.steps == 4  # the mean of 2, 4 and 6
 
 

@@ -220,6 +220,7 @@ def tiny(preset: object, task: Task, hidden: Sequence[Layer] | None = None) -> R
         "zoom": 0.2 if is_coloured else 0.1,
         "flip": is_coloured,
         "colour": 0.3 if is_coloured else 0.0,
+        "averaging": 0.125,
         "label_smoothing": 0.1 if task.metric == "accuracy" else 0.0,
     }
     return Recipe((residual, *(hidden or ())), plan, 3 if preset == "best" and not task.is_separate else 1)

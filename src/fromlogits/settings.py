@@ -501,9 +501,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "averaging",
         NUMBER,
-        "0",
-        "share that stays of averages of the parameters, to which each epoch adds its own: the averages are judged and"
-        " kept, such as 0.85, about the last seven epochs",
+        "by the preset",
+        "share of the epochs over which the parameters are averaged, exponentially, such as 0.125: the averages are"
+        " judged and kept; 0 for what each epoch's last step left",
         is_finer=True,
     ),
     Setting(

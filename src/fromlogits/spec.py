@@ -712,9 +712,9 @@ class Plan:
             set to the mean.
         precision: float32; or bfloat16 for the convolutions of training steps, whose sums, norms and predictions stay
             float32: of the torch engine.
-        averaging: 0: each epoch is what its last step left. a: its parameters are averaged, a of the averages of the
-            epochs before and 1 - a of its own (of the first epochs all count alike), running means and variances too;
-            that is judged and kept, and the steps go on from its own.
+        averaging: 0: each epoch is what its last step left. a: its parameters are averaged with those before,
+            exponentially over about this share of all `max_epochs` (the first ones all count alike), running means and
+            variances too; that is judged and kept, and the steps go on from its own.
         batch_size: rows a step; the last batch of an epoch may be smaller.
         max_epochs: passes over the training rows.
         early_stopping: hold out rows, keep the best epoch, stop after `patience` epochs without a better one.
@@ -792,7 +792,7 @@ class Plan:
         for name in ("shift", "zoom", "colour", "cut_out"):
             _number(name, getattr(self, name), 0, 1)
         one_of("precision", self.precision, PRECISIONS)
-        _number("averaging", self.averaging, 0, 1, open_high=True)
+        _number("averaging", self.averaging, 0, 1)
         _whole("batch_size", self.batch_size, 1, 2**31 - 1)
         _whole("max_epochs", self.max_epochs, 1, 10**9)
         _whole("patience", self.patience, 1, 10**9)

@@ -304,7 +304,7 @@ def train(
 
         if plan.averaging > 0:
             own = engine.parameters(into=own)
-            averages = _averaged(averages, own, min(plan.averaging, 1 - 1 / epoch))
+            averages = _averaged(averages, own, 1 / min(epoch, max(1, plan.averaging * plan.max_epochs)))
             engine.set_parameters(averages)
         value = None
         if validation is not None:
@@ -348,12 +348,12 @@ def train(
 
 
 def _averaged(averages: Parameters | None, parameters: Parameters, share: float) -> Parameters:
-    """Averages of which this share stays, in place; they begin as a copy."""
+    """Averages to which the parameters add this share, in place; they begin as a copy."""
     if averages is None:
         return [tuple(array.copy() for array in layer) for layer in parameters]
     for means, layer in zip(averages, parameters, strict=True):
         for mean, array in zip(means, layer, strict=True):
-            mean += np.float32(1 - share) * (array - mean)
+            mean += np.float32(share) * (array - mean)
     return averages
 
 

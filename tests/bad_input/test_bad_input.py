@@ -2009,10 +2009,10 @@ CASES: dict[str, list[Case]] = {
             "precision='bfloat16' is for convolutions in engine='torch'; this training has none. Leave it out.",
         ),
         Case(
-            "averages of which all stays",
+            "averages over more than all epochs",
             table,
-            f"{TRAIN} --set averaging=1",
-            "--set averaging=1: averaging must be a number in [0, 1); got 1.0.",
+            f"{TRAIN} --set averaging=8",
+            "--set averaging=8: averaging must be a number in [0, 1]; got 8.0.",
         ),
         Case(
             "a layer over pictures for rows that are none",
