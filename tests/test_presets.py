@@ -44,7 +44,7 @@ def amount(clf: fl.Classifier) -> tuple[int, int]:
 # --- what they say ---
 
 
-@pytest.mark.parametrize("kind", ["table", "picture", "sparse"])
+@pytest.mark.parametrize("kind", ["table", "picture", "sparse", "features"])
 @pytest.mark.parametrize("n_rows", [1, 2, 100, 1_024, 4_001, 16_000, 16_001, 40_001, 150_001, 10**7])
 @pytest.mark.parametrize("preset", presets.PRESETS)
 def test_a_preset_says_a_plan_of_every_number_of_rows(preset: str, n_rows: int, kind: Any) -> None:
@@ -62,6 +62,15 @@ def test_the_number_of_passes_of_all_networks_shrinks_as_rows_come() -> None:
         found = [presets.recipe(preset, Task(n)) for n in (100, 10_000, 50_000, 100_000, 1_000_000)]
         passes = [one.ensemble * one.plan["max_epochs"] for one in found]
         assert passes == sorted(passes, reverse=True)
+
+
+def test_features_of_a_network_need_fewer_passes_where_rows_are_many() -> None:
+    for preset in ("good", "best"):
+        few, more, many = (
+            [presets.recipe(preset, Task(n, 384, kind)).plan["max_epochs"] for kind in ("features", "table")]
+            for n in (1_000, 3_000, 10**6)
+        )
+        assert few[0] == few[1] and more[0] == more[1] / 2 and many[0] >= 5
 
 
 def test_many_pictures_are_for_several_networks_as_fast_has_one() -> None:

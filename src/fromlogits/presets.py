@@ -135,18 +135,21 @@ def good(task: Task) -> Recipe:
     folds, ensemble = (5, 5) if task.n_rows <= 16_000 else (4, 4) if task.n_rows <= 40_000 else (1, 3)
     if task.n_rows > 150_000:
         ensemble = 2
-    return _in_folds(_of_recipe(task, _passes(task.n_rows) // ensemble), task, folds, ensemble)
+    return _in_folds(_of_recipe(task, _passes(task) // ensemble), task, folds, ensemble)
 
 
 def best(task: Task) -> Recipe:
     """The recipe with all the passes that help, ten networks, each judged by the fold that it was not trained on."""
     if task.kind == "sparse" or _is_many_pictures(task):
         return _in_folds(_plain(task, 10), task, 5, 10)
-    return _in_folds(_of_recipe(task, 2 * _passes(task.n_rows) // 5), task, 5, 10)
+    return _in_folds(_of_recipe(task, 2 * _passes(task) // 5), task, 5, 10)
 
 
-def _passes(n_rows: int) -> int:
-    """Over all rows, of all networks together."""
+def _passes(task: Task) -> int:
+    """Over all rows, of all networks together; features that a network made already need fewer."""
+    n_rows = task.n_rows
+    if task.kind == "features":
+        return min(200, max(25, 300_000 // n_rows))
     rows = 2_600_000 if n_rows <= 35_000 else 75 * n_rows if n_rows <= 100_000 else 6_700_000 + 8 * n_rows
     return min(200, max(16, rows // n_rows))
 
