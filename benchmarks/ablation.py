@@ -105,6 +105,7 @@ VARIANTS: dict[str, Variant] = {
     "no weight decay at all": planned(weight_decay=0.0),
     "weight decay that fades": planned(decay_schedule="flat_cosine"),
     "no decay of scaling": planned(scaling_decay=0.0),
+    "averages of epochs": planned(averaging=0.125),
     "one learning rate": of_one_rate,
     "one held-out tenth, no folds": planned(folds=1),
     "one network of all passes": of_one_network,
