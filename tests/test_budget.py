@@ -165,6 +165,8 @@ def test_threads_that_wait_for_one_another_are_reckoned_no_slower_than_one(
     assert fit.estimate() == pytest.approx(10 * 9 * min(together, alone))
     assert fit.waiting().startswith("a step takes 2.4 s on 2 threads and 0.05 s on one") == (together > 1)
     assert bool(fit.waiting()) == (together > 1)
+    assert fit.judging_seconds(1) >= 0
+    assert fit.engine.n_threads == 2  # and with as many it trains
 
 
 def test_on_a_machine_that_got_slower_every_network_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:

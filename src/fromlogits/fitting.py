@@ -180,12 +180,13 @@ class Fit:
 
     def _pace(self, n_threads: int) -> training.Pace:
         if n_threads not in self._paces:
-            one, summary = self.untrained[0], self.summary
+            one, summary, its_own = self.untrained[0], self.summary, self.engine.n_threads
             self.engine.n_threads = n_threads
             self._paces[n_threads] = training.pace(
                 self.engine, self.features, one.targets, one.rows, summary.plan, summary.seed, one.weights,
                 one.validation,
             )  # fmt: skip
+            self.engine.n_threads = its_own
         return self._paces[n_threads]
 
     def reduced(self, n_rounds: int, max_epochs: int) -> Fit:
