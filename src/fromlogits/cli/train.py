@@ -223,13 +223,23 @@ def train(
     if waiting := fit.waiting():
         progress.tell(f"warning: {waiting}.", "yellow")
 
+    unsaid: list[str] = []
+
     def heard() -> None:
         if window is not None:
             window.watched.stopping()
         if not classifier.__sklearn_is_fitted__():
             what = "the best epoch so far" if training_plan.early_stopping else "what was reached"
-            with contextlib.suppress(RuntimeError):  # it came while another line was being written
-                progress.say(f"stopping after this step; {what} will be saved (Ctrl-C again gives up)")
+            words = f"stopping after this step; {what} will be saved (Ctrl-C again gives up)"
+            try:
+                progress.say(words)
+            except RuntimeError:  # it came while another line was being written
+                unsaid.append(words)
+
+    def stopped_by() -> str | None:
+        with contextlib.suppress(IndexError):
+            progress.say(unsaid.pop())
+        return stop.reason
 
     with (
         _stop_on_signals(heard) as stop,
@@ -240,7 +250,7 @@ def train(
                 classifier._run(
                     fit,
                     observer=display if window is None else window.watched.beside(display),
-                    stop=lambda: stop.reason,
+                    stop=stopped_by,
                     stop_at=limit.stop_at,
                     callback_of=None if window is None else window.watched.callback_of,
                 )
