@@ -86,6 +86,7 @@ def test_the_plan_follows_pictures_and_preset(preset: str) -> None:
     assert (digits.plan["colour"], photographs.plan["colour"] > 0) == (0.0, True)
     assert [one.layers[0].patch for one in (digits, photographs) if isinstance(one.layers[0], Residual)] == [1, 3]
     assert digits.ensemble == (3 if preset == "best" else 1)
+    assert digits.plan["averaging"] == photographs.plan["averaging"] == 0.125
 
 
 def of_size(preset: str, n: int, *shape: int) -> tuple[str, int, int]:

@@ -5,14 +5,13 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fromlogits as fl
-from fromlogits.cli.display import Screen
+from fromlogits.cli.display import Lines, Screen
 from tests.cli.here import Here
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -54,20 +53,16 @@ def test_a_signal_while_another_line_is_written_is_answered_a_little_later(
     """Python lets no handler write to a stream that is being written to."""
     write_table(here.folder / "t.npz")
     say, refused = Screen.say, list[str]()
-    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
 
     def busy_at_first(self: Screen, words: str, *style: str) -> None:
         if words.startswith("stopping") and not refused:
             refused.append(words)
             raise RuntimeError("reentrant call inside a writer")
         say(self, words, *style)
-        if "all epochs take about" in words:
-            timer.start()
 
     monkeypatch.setattr(Screen, "say", busy_at_first)
-    command = "train t.npz --layers 8 --epochs 1000000 --set patience=1000000 -o m.safetensors"
-    err = here(command, code=130)[1]
-    timer.join()
+    monkeypatch.setattr(Lines, "epoch_ended", lambda *_: signal.raise_signal(signal.SIGINT) if not refused else None)
+    err = here("train t.npz --layers 8 --epochs 50 --set early_stopping=false -o m.safetensors", code=130)[1]
     assert len(refused) == 1
     assert err.count(f"{refused[0]}\n") == 1
     assert err.index(refused[0]) < err.index("stopped by Ctrl-C")
