@@ -49,6 +49,9 @@ Lines of other numbers of sets are of other sets, and not to be compared with ea
 Where error rates are compared, (errors + ½)/(rows + 1) stands for each.
 Processor seconds are of the training alone.
 """
+DECIDED = """Everyone decides at a probability of one half here, which for F1 is the wrong place where labels are rare.
+What thresholds made for F1 give is in [decisions, measured](decisions.md#thresholds).
+"""
 ABLATION = """
 ## What each part of the recipe is worth
 
@@ -236,6 +239,8 @@ def of_quality(record: Record) -> Iterator[str]:
         if len(absent) == sum(kind in kinds for kind in SETS.values()):
             continue
         yield seeds_run(fits, kinds) + "\n"
+        if "macro_f1" in shown:
+            yield DECIDED
         for metric in shown:
             yield from quality.set_table(fits, metric, kinds)
             yield ""
