@@ -73,9 +73,22 @@ def test_features_of_a_network_need_fewer_passes_where_rows_are_many() -> None:
         assert few[0] == few[1] and more[0] == more[1] / 2 and many[0] >= 5
 
 
-def test_many_pictures_are_for_several_networks_as_fast_has_one() -> None:
+def test_fast_is_one_network_by_the_recipe_where_a_table_has_rows_enough_and_else_a_plain_one() -> None:
+    more, good = (presets.recipe(preset, Task(2_001)) for preset in ("fast", "good"))
+    assert (more.ensemble, more.layers) == (1, good.layers[:-1])
+    kept = good.plan.keys() - {"dropout", "batch_size", "max_epochs", "patience", "folds"}
+    assert {name: more.plan[name] for name in kept} == {name: good.plan[name] for name in kept}
+    for task in (Task(2_000), Task(9_000, kind="picture"), Task(9_000, kind="sparse"), Task(9_000, has_end=False)):
+        one = presets.recipe("fast", task)
+        assert one == presets.plain(task)
+        assert one.plan["optimizer"] == "adam"
+    rows_passed = [presets.recipe("fast", Task(n)).plan["max_epochs"] * n for n in (2_001, 9_000, 30_000, 10**6)]
+    assert rows_passed == sorted(rows_passed)
+
+
+def test_many_pictures_are_for_several_plain_networks() -> None:
     few, many = (Task(n, 784, "picture") for n in (16_000, 16_001))
-    plain = presets.recipe("fast", many)
+    plain = presets.plain(many)
     good, best = (presets.recipe(preset, many) for preset in ("good", "best"))
 
     assert good == Recipe(plain.layers, plain.plan, 3)
@@ -92,12 +105,13 @@ def test_an_unknown_preset_is_refused_with_the_nearest() -> None:
         quick(preset=None).fit(X, CLASSES)
 
 
-def test_stated_layers_are_trained_as_fast_trains_its_own() -> None:
-    hidden = (Dense(20, "tanh"),)
-    fast = presets.recipe("fast", Task(300), hidden)
-    assert presets.recipe("good", Task(300), hidden) == fast == Recipe(hidden, fast.plan)
-    best = presets.recipe("best", Task(300), hidden)
-    assert best == Recipe(hidden, {**fast.plan, "folds": 5}, 5)
+@pytest.mark.parametrize("n_rows", [300, 9_000])
+def test_stated_layers_are_trained_as_a_plain_network(n_rows: int) -> None:
+    hidden, task = (Dense(20, "tanh"),), Task(n_rows)
+    plain = presets.plain(task, hidden)
+    fast, good, best = (presets.recipe(preset, task, hidden) for preset in ("fast", "good", "best"))
+    assert fast == good == plain == Recipe(hidden, plain.plan)
+    assert best == Recipe(hidden, {**plain.plan, "folds": 5}, 5)
 
 
 def test_the_usual_preset_is_good() -> None:
@@ -234,8 +248,10 @@ def test_a_fitted_model_takes_more_rows_batch_by_batch() -> None:
     assert (clf.predict_logits(X) != first).any()
 
 
-def test_batches_alone_are_learned_from_by_fast() -> None:
-    clf = fl.Classifier(random_state=0).partial_fit(X, CLASSES, classes=[0, 1, 2])
+@pytest.mark.parametrize("copies", [1, 40])
+def test_batches_alone_are_learned_from_by_a_plain_network(copies: int) -> None:
+    rows = np.repeat(X, copies, axis=0)
+    clf = fl.Classifier(random_state=0).partial_fit(rows, np.repeat(CLASSES, copies), classes=[0, 1, 2])
     assert kinds(clf) == ["dense", "dense"]
     assert (len(clf.members_), clf.plan_.optimizer) == (1, "adam")
 

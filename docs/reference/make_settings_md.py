@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fromlogits import presets
@@ -31,16 +32,17 @@ PRESETS = f"""
 
 Of a table they look at the number of rows, those held out included, and at a few things more:
 
-- Stated layers are one network, which is trained as `fast` trains its own; `best` has ten of them, in folds.
+- Stated layers are one network, which is trained as [a plain one](#a-plain-network); `best` has ten of them, in folds.
+- `fast` has one network: a plain one for pictures, sparse rows and tables of up to {presets.FEW_ROWS:,} rows, else one by the recipe of `good`, of fewer passes.
 - Pictures have two hidden layers and nothing in front of them, and a table of more than {presets.MOST_EMBEDDED} columns embeds none.
-- More than {presets.MANY_PICTURES:,} pictures are for networks as `fast` has one: `good` has three of them, `best` ten, in folds.
+- More than {presets.MANY_PICTURES:,} pictures are for plain networks: `good` has three of them, `best` ten, in folds.
 - With `backbone` tiny there is one residual network, and `best` has three: finer where pictures are small, with more passes where they are few (at most 200, `good` at least 10); pictures of three channels are mirrored and change their colours.
-- Of sparse rows, `good` has four networks of two layers, 256 relu, up to 20,000 rows and two beyond, which are trained as `fast` trains its own; `best` has ten, in folds.
+- Of sparse rows, `good` has four plain networks of two layers, 256 relu, up to 20,000 rows and two beyond; `best` has ten, in folds.
 - There are folds only where held-out rows are drawn: with `X_val`, with `times`, and with both `early_stopping` and `calibrate` false there are none, nor where there are fewer rows, or groups of rows, than folds.
 - With `separate_networks` there is one network for each label, without folds, and with a stated `ensemble` there are at most so many folds.
 - With the metric accuracy, `label_smoothing` is 0.1.
 - With an optimizer other than adamw, the learning rate is one that suits it, its schedule is cosine, and no weight decays.
-- `partial_fit` takes `fast`, whatever is stated.
+- `partial_fit` takes a plain network, whatever is stated.
 """
 ENVIRONMENT = """
 ## Environment variables
@@ -64,33 +66,33 @@ def table(settings: list[Setting]) -> list[str]:
     return lines
 
 
-def chosen(preset: str, n_rows: int) -> dict[str, str]:
-    """What a preset makes of a table of so many rows, in words by name."""
-    recipe = presets.recipe(preset, presets.Task(n_rows))
+def in_words(recipe: presets.Recipe) -> dict[str, str]:
+    """What a preset made of a table, by name."""
     values = {"layers": ", ".join(map(describe_layer, recipe.layers)), "ensemble": recipe.ensemble, **recipe.plan}
     return {name: str(value).lower() for name, value in values.items()}
 
 
-def preset_table(preset: str) -> list[str]:
+def recipe_table(title: str, of: Callable[[presets.Task], presets.Recipe], rows: Sequence[int] = ROWS) -> list[str]:
     """A line for each value that depends on the number of rows, and one for all the others."""
-    by_rows = [chosen(preset, n_rows) for n_rows in ROWS]
-    lines = ["| rows | " + " | ".join(f"{n_rows:,}" for n_rows in ROWS) + " |", "|---" * (len(ROWS) + 1) + "|"]
+    by_rows = [in_words(of(presets.Task(n_rows))) for n_rows in rows]
+    lines = ["| rows | " + " | ".join(f"{n_rows:,}" for n_rows in rows) + " |", "|---" * (len(rows) + 1) + "|"]
     same = []
     for name, value in by_rows[0].items():
         values = [one[name] for one in by_rows]
-        if values == [value] * len(ROWS):
+        if values == [value] * len(rows):
             same.append(f"`{name}` {value}")
         else:
             lines.append(f"| `{name}` | {' | '.join(values)} |")
-    return ["", f"### {preset}", "", *lines, "", f"For every number of rows: {'; '.join(same)}."]
+    return ["", f"### {title}", "", *lines, "", f"For every number of rows: {'; '.join(same)}."]
 
 
 def page() -> str:
     coarse = [setting for setting in SETTINGS if not setting.is_finer]
     finer = [setting for setting in SETTINGS if setting.is_finer]
     lines = [HEAD, "## Of the classifier", "", *table(coarse), FINER, *table(finer), PRESETS.rstrip("\n")]
-    for preset in presets.PRESETS:
-        lines += preset_table(preset)
+    lines += recipe_table("A plain network", presets.plain)
+    lines += recipe_table(f"fast, beyond {presets.FEW_ROWS:,} rows", presets.fast, [n_rows for n_rows in ROWS if n_rows > presets.FEW_ROWS])
+    lines += recipe_table("good", presets.good) + recipe_table("best", presets.best)
     return "\n".join(lines) + "\n" + ENVIRONMENT
 
 

@@ -52,9 +52,10 @@ class Classifier(Estimator):
         hidden_layer_sizes: hidden layers only; the output layer follows from the target. () is logistic or
             softmax regression.
         activation: of the hidden layers: relu, tanh, gelu, silu, selu, sigmoid or linear.
-        preset: what gives every setting that is not stated. "fast", one plain network; "good", a few by the recipe of
-            RealMLP, each judged by a fold of its own, in seconds; "best", ten with all the passes that help. Layers
-            that are stated (network, hidden_layer_sizes) are trained as "fast" trains its own, by "best" in five folds.
+        preset: what gives every setting that is not stated. "fast", one network of few passes; "good", a few by the
+            recipe of RealMLP, each judged by a fold of its own, in seconds; "best", ten with all the passes that help.
+            Layers that are stated (network, hidden_layer_sizes) are trained as a plain network, by "best" in five
+            folds.
         backbone: of pictures: "tiny", a small residual network in front of the dense layers, by a plan of its own
             (docs/how-to/torch.md); "hf:NAME", a pretrained network that stays as it is, by its name on Hugging Face or
             its folder (docs/how-to/backbones.md); None or "none": dense layers alone.

@@ -95,8 +95,8 @@ class Increments:
         self.balance = Balance.fit(
             settings["class_weight"], settings["pos_weight"], target, first.targets, first.weights, first.rows
         )
-        # The recipes of the other presets are a plan from the first step to the last, which here nobody knows.
-        told = resolving.told_of(inputs, len(first.rows), None)
+        # The recipe of the presets is a plan from the first step to the last, which here nobody knows.
+        told = dataclasses.replace(resolving.told_of(inputs, len(first.rows), None), has_end=False)
         what = resolving.resolved({**settings, "preset": "fast"}, target.task, told)
         fitting.check_installed(settings)
         if present is not None:

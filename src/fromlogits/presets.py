@@ -16,6 +16,8 @@ PRESETS = ("fast", "good", "best")
 USUAL = "good"
 MOST_EMBEDDED = 200
 """Columns of which numbers are embedded: beyond, their features would make the first layer the largest by far."""
+FEW_ROWS = 2_000
+"""Of tables: up to so many `fast` has a plain network, beyond one by the recipe: docs/decisions/0004-fast-preset.md."""
 MANY_PICTURES = 16_000
 """Beyond so many, plain networks are no worse than the recipe: docs/decisions/0021-recipe.md."""
 
@@ -35,6 +37,7 @@ class Task:
         n_groups: of the rows, where those of a group stay together; None: each row is on its own.
         is_separate: a network for each label.
         picture_shape: (h, w) or (h, w, channels) of a picture, where it is known.
+        has_end: it is known which step is the last, as it is not in `partial_fit`.
     """
 
     n_rows: int
@@ -46,6 +49,7 @@ class Task:
     n_groups: int | None = None
     is_separate: bool = False
     picture_shape: tuple[int, ...] | None = None
+    has_end: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,21 +84,28 @@ def recipe(preset: object, task: Task, hidden: Sequence[Layer] | None = None) ->
     Args:
         preset: its name; InputError for an unknown one.
         task: what it is told.
-        hidden: the layers but the last where they are stated, else None. They are trained as `fast` trains its own,
-            by "best" in folds.
+        hidden: the layers but the last where they are stated, else None. They are trained as a plain network, by
+            "best" in folds.
     """
     if preset not in PRESETS:
         hint = nearest(preset, PRESETS) if isinstance(preset, str) else ""
         raise InputError(f"preset must be one of {', '.join(PRESETS)}; got {preset!r}.{hint}")
-    if preset == "fast":
-        return fast(task, hidden)
     if hidden is not None:
-        plain = fast(task, hidden)
-        return _in_folds(plain, task, 5, 5) if preset == "best" else plain
-    return good(task) if preset == "good" else best(task)
+        stated = plain(task, hidden)
+        return _in_folds(stated, task, 5, 5) if preset == "best" else stated
+    return {"fast": fast, "good": good, "best": best}[str(preset)](task)
 
 
-def fast(task: Task, hidden: Sequence[Layer] | None = None) -> Recipe:
+def fast(task: Task) -> Recipe:
+    """One network: of tables of more than a few rows by the recipe of `good`, of fewer passes, else a plain one."""
+    n = task.n_rows
+    if task.kind != "table" or n <= FEW_ROWS or not task.has_end:
+        return plain(task)
+    one = _of_recipe(task, min(25, max(250_000 // n, 12 if n <= 200_000 else 6)), n_layers=2)
+    return Recipe(one.layers, {**one.plan, "dropout": 0.1, "batch_size": one.plan["batch_size"] // 2})
+
+
+def plain(task: Task, hidden: Sequence[Layer] | None = None) -> Recipe:
     """One plain network: relu layers, adam, a cosine schedule, early stopping, a little dropout where it is wide.
 
     Batches grow with the table and passes shrink, so that the number of steps, and with it the time, grows slowly.
@@ -154,13 +165,13 @@ def _passes(task: Task) -> int:
     return min(200, max(16, rows // n_rows))
 
 
-def _of_recipe(task: Task, max_epochs: int) -> Recipe:
+def _of_recipe(task: Task, max_epochs: int, n_layers: int = 3) -> Recipe:
     front: tuple[Layer, ...] = (Scaling(),)
-    hidden: tuple[Layer, ...] = (Dense(256, "relu"),) * 3
     if task.kind == "picture":
-        front, hidden = (), (Dense(256, "relu"),) * 2
+        front, n_layers = (), 2
     elif task.kind == "table" and task.n_columns <= MOST_EMBEDDED:
         front = (Periodic(), Embedding(), *front)
+    hidden = (Dense(256, "relu"),) * n_layers
     n = task.n_rows
     plan: dict[str, Any] = {
         "numbers": "robust",
@@ -234,9 +245,9 @@ def _is_many_pictures(task: Task) -> bool:
 
 
 def _plain(task: Task, ensemble: int) -> Recipe:
-    """Networks as `fast` has one: of sparse rows most of the input is zeros, for which no part of the recipe was made,
-    and where pictures are many it is no better than plain networks that take less time."""
-    one = fast(task, None if task.kind == "picture" else [Dense(256, "relu")] * 2)
+    """Plain networks: of sparse rows most of the input is zeros, for which no part of the recipe was made, and where
+    pictures are many it is no better than plain networks that take less time."""
+    one = plain(task, None if task.kind == "picture" else [Dense(256, "relu")] * 2)
     return Recipe(one.layers, one.plan, 1 if task.is_separate else ensemble)
 
 
