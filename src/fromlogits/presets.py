@@ -207,7 +207,7 @@ def _of_recipe(task: Task, max_epochs: int, n_layers: int = 3) -> Recipe:
 def tiny(preset: object, task: Task, hidden: Sequence[Layer] | None = None) -> Recipe:
     """A small residual network over pictures, and the plan that suits it; `hidden` are dense layers behind it.
 
-    The presets differ in the number of passes, which follows the number of pictures; "best" trains three networks.
+    The number of passes follows the number of pictures: "fast" has fewer, and "best" three networks of as many.
     Patches leave some 30 positions along the shorter side, and what they cost is made up for by one stage more. Digits
     have no mirror image, and colours have: pictures of three channels are mirrored. What was measured:
     docs/decisions/0026-torch-engine.md.
@@ -218,7 +218,7 @@ def tiny(preset: object, task: Task, hidden: Sequence[Layer] | None = None) -> R
     shape = task.picture_shape or (1, 1)
     side, is_coloured = min(shape[:2]), len(shape) == 3 and shape[2] == 3
     residual = Residual((32, 64, 128)) if side < 48 else Residual((32, 64, 128, 256), patch=max(2, min(side // 32, 8)))
-    pictures, least = {"fast": (150_000, 4), "good": (400_000, 10), "best": (800_000, 15)}[str(preset)]
+    pictures, least = {"fast": (150_000, 4), "good": (400_000, 10), "best": (400_000, 15)}[str(preset)]
     n = task.n_rows
     max_epochs = min(max(pictures // n, least), 200)
     plan: dict[str, Any] = {
