@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import warnings
 import zipfile
 from pathlib import Path
@@ -295,3 +296,21 @@ def test_an_archive_begins_as_one_and_holds_each_array_once(tmp_path: Path) -> N
     path.write_bytes(b"#!" + whole)
     with pytest.raises(InputError, match=r"must be a NumPy \.npz archive"):
         read_npz(path, labelled=True)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_array_that_python_unpacks_without_a_bound_is_not_unpacked(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "t.npz"
+    content = io.BytesIO()
+    np.save(content, PICTURES)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("X.npy", content.getvalue() + bytes(1 << 24))
+    promised = len(content.getvalue())
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", promised + (1 << 24)), struct.pack("<I", promised)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"array X is packed in another way than NumPy packs; save it by np\.save"):
+            read_npz(path, labelled=False)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -336,3 +337,19 @@ def test_a_zip_file_that_lies_is_no_harm(tmp_path: Path, monkeypatch: pytest.Mon
     path.write_bytes(content[:-30])
     with pytest.raises(InputError, match=r"^z\.zip is no zip file, or it is cut off or damaged\.$"):
         Zip(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_entry_that_python_unpacks_without_a_bound_is_not_unpacked(tmp_path: Path, method: int) -> None:
+    """A hundred bytes of bzip2 that say they are a hundred, and hold 16 MiB."""
+    path = tmp_path / "z.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.png", bytes(1 << 24))
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", 1 << 24), struct.pack("<I", 100)))
+    store = Zip(path)
+    tracemalloc.start()
+    try:
+        assert reason(store, "a.png") == "z.zip has it packed in another way than deflated, which is not read"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()

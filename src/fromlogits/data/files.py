@@ -12,6 +12,9 @@ from typing import Any
 from ..errors import InputError, nearest
 
 CHUNK_BYTES = 1 << 20
+ZIP_METHODS = (0, 8)
+"""How an entry of a zip file may be packed: not at all, or deflated, as nearly all are. Of other methods (bzip2, LZMA)
+Python unpacks all that it has read at once, and a kilobyte of bzip2 can hold gigabytes."""
 
 _SIGNATURES = (
     (b"\x1f\x8b", "a gzip file"),

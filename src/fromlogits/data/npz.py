@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
 import math
 import struct
 import zipfile
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, brief
-from .files import CHUNK_BYTES, hashing, head_of, looks_like
+from .files import CHUNK_BYTES, ZIP_METHODS, hashing, head_of, looks_like
 
 NAMES = ("X", "y", "classes", "features", "sample_weight")
 OF_TARGETS = ("y", "sample_weight")
@@ -25,7 +24,7 @@ OF_TARGETS = ("y", "sample_weight")
 SHOWN = 10
 MAX_DEFLATE_RATIO = 1032
 DAMAGE = (
-    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error),
     *(EOFError, NotImplementedError, RuntimeError, OSError, ValueError, OverflowError),
 )
 """What the libraries say of a damaged archive."""
@@ -158,6 +157,8 @@ def _array_in(
 ) -> Iterator[tuple[IO[bytes], tuple[int, ...], bool, np.dtype[Any]]]:
     """A member at its first value, the array's shape, whether it stands column by column, and its type."""
     where = f"{path.name}: array {name}"
+    if info.compress_type not in ZIP_METHODS:
+        raise InputError(f"{where} is packed in another way than NumPy packs; save it by np.savez_compressed.")
     if info.file_size > max(info.compress_size, 1) * MAX_DEFLATE_RATIO:
         raise InputError(f"{where} is damaged: {info.compress_size:,} packed bytes can't hold {info.file_size:,}.")
     with archive.open(info) as member:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ...errors import InputError, nearest
-from ..files import head_of
+from ..files import ZIP_METHODS, head_of
 from .decode import ENDINGS, BadPicture
 
 MAX_FILE_BYTES = 1 << 29
@@ -131,6 +131,8 @@ class Zip:
             raise BadPicture("it is a link")
         if entry.flag_bits & 1:
             raise BadPicture("it is encrypted")
+        if entry.compress_type not in ZIP_METHODS:
+            raise BadPicture(f"{self.path.name} has it packed in another way than deflated, which is not read")
         if entry.file_size > MAX_FILE_BYTES:
             raise BadPicture(TOO_LARGE)
         try:
