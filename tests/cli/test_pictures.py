@@ -236,6 +236,17 @@ def test_the_cache_decodes_once(here: Here, monkeypatch: pytest.MonkeyPatch) -> 
     assert [path.suffix for path in sorted(Path("kept").iterdir())] == [".json", ".pixels"]
 
 
+def test_the_cache_changes_nothing_that_is_said_of_bad_pictures(here: Here) -> None:
+    class_folders(here.folder / "photos")
+    here(f"train photos {QUICK}")
+    for name, content in (("one", b""), ("two", b"no picture"), ("three", b"\x89PNG")):
+        (here.folder / name).mkdir()
+        (here.folder / name / "a.png").write_bytes(content)
+        plain = here(f"predict photos.safetensors {name} --skip-bad")
+
+        assert here(f"predict photos.safetensors {name} --skip-bad --image-cache kept") == plain
+
+
 def test_a_model_of_arrays_takes_files_of_its_very_shape(here: Here) -> None:
     pixels, labels = scenes(40)
     np.savez("a.npz", X=pixels, y=labels[:, 1])

@@ -222,9 +222,9 @@ def read_pictures(pictures: Callable[[], Iterable[Encoded]], n: int, wanted: Wan
         backbone = wanted.backbone
         if shape is None or wanted.cache is not None:
             headers = [header for _, header in known.each(pictures(), examined, skips=False)]
-            if not headers:
-                raise known.tally.refusal(can_skip=False)
             if shape is None:
+                if not headers:
+                    raise known.tally.refusal(can_skip=False)
                 shape, words = choose_shape(headers, wanted.size)
                 held = f"; {megabytes(n * math.prod(shape))} of pixels" if backbone is None else ""
                 notes.append(f"{what}: {words}{held}")
@@ -304,7 +304,7 @@ def _cached(pictures: Callable[[], Iterable[Encoded]], known: _Pass, shape: Shap
     found = entry.read()
     if found is not None:
         values, bad, said = found
-        known.tally.bad.update(bad)
+        known.tally.bad.update({**bad, **known.tally.bad})  # of no header the entry's reason may be another file's
         known.tally.names.update({row: known.names[row] for row in bad})
         known.tally.said.update(said)
         return values
