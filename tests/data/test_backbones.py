@@ -239,6 +239,8 @@ def wrote(folder: Path, name: str, content: str) -> Path:
         (lambda at: edited(at, "config.json", quantization_config={"bits": 4}), "its weights are quantized"),
         (lambda at: edited(at, "config.json", attn_implementation="someone/kernels"),
          "asks for code from elsewhere (someone/kernels)"),
+        (lambda at: edited(at, "config.json", transformers_weights="other.safetensors"),
+         "asks for weights in a file of another name (other.safetensors); they are read from model.safetensors alone"),
         (lambda at: edited(at, "config.json", hidden_size=20), "transformers can't load it"),
         (lambda at: without_weights(at, "pytorch_model.bin"),
          "its weights are in pytorch_model.bin, which may run code when it is read"),
@@ -260,6 +262,7 @@ def test_a_folder_that_can_t_be_trusted_is_refused_in_a_line(
 ) -> None:
     folder = spoil(Path(shutil.copytree(folders / "vit", tmp_path / "vit")))
     (folder / "own.py").write_text("raise SystemExit('this was run')")
+    shutil.copy(folders / "vit" / "model.safetensors", folder / "other.safetensors")
     with pytest.raises(InputError) as caught:
         Backbone.open(f"hf:{folder}")
     assert words in str(caught.value)

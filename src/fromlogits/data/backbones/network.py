@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError, one_line
-from .finding import CONFIG, Found, read_json, refuse_unavailable
+from .finding import CONFIG, WEIGHTS, Found, read_json, refuse_unavailable
 
 BATCH = 64
 """Pictures at a time on another device than the processor, always: the last ones are filled up."""
@@ -26,6 +26,8 @@ CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")
 MAX_SIDE = 4_096
 MOST_OF_A_REASON = 300
 _OTHER_KERNELS = ("attn_implementation", "_attn_implementation", "attn_implementation_internal")
+_OTHER_WEIGHTS = "transformers_weights"
+"""Of a configuration: the file that transformers then loads, beside the one that was digested."""
 
 _LOADED: dict[tuple[Any, ...], PretrainedNetwork] = {}
 _LOADING = threading.Lock()
@@ -172,6 +174,11 @@ def _refuse_unknown(found: Found) -> None:
             )
         if key in _OTHER_KERNELS and isinstance(value, str) and "/" in value:
             raise InputError(f"{found.asked}: {CONFIG} asks for code from elsewhere ({one_line(value)[:100]}).")
+        if key == _OTHER_WEIGHTS and value is not None:
+            raise InputError(
+                f"{found.asked}: {CONFIG} asks for weights in a file of another name ({one_line(str(value))[:100]});"
+                f" they are read from {WEIGHTS} alone. Take {_OTHER_WEIGHTS} out of it."
+            )
 
 
 def _network(found: Found) -> tuple[Any, bool]:
