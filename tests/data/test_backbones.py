@@ -271,6 +271,26 @@ def test_a_folder_that_can_t_be_trusted_is_refused_in_a_line(
 
 
 @needs_transformers
+@pytest.mark.parametrize("kind", ["detr", "dpt"])
+def test_a_configuration_that_names_another_model_asks_no_server(
+    kind: str, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers looks for the network that these are built on."""
+    looked_for: list[Any] = []
+
+    def refuse(*where: Any, **_: Any) -> Any:
+        looked_for.append(where)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    folder = Path(shutil.copytree(folders / "vit", tmp_path / "own"))
+    wrote(folder, "config.json", json.dumps({"model_type": kind, "backbone": "a/b", "use_timm_backbone": False}))
+    with pytest.raises(InputError, match=r"config\.json asks for another model, and nothing is downloaded\.$"):
+        Backbone.open(f"hf:{folder}")
+    assert not looked_for
+
+
+@needs_transformers
 def test_a_network_that_draws_lots_is_refused(tmp_path: Path) -> None:
     import torch
     import transformers as t

@@ -48,7 +48,7 @@ class PretrainedNetwork:
         self._asked = found.asked
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._computing = threading.Lock()
-        with _quiet():
+        with _quiet(), _offline():
             _refuse_unknown(found)
             self._prepare = _preprocessing(found)
             self._network, lacks_pooler = _network(found)
@@ -261,6 +261,10 @@ def _entries(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _refusal(asked: str, what: str, error: Exception) -> InputError:
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    if isinstance(error, OfflineModeIsEnabled):  # see `_offline`
+        return InputError(f"{asked}: {CONFIG} asks for another model, and nothing is downloaded.")
     why = one_line(str(error).strip().partition("\n")[0])[:MOST_OF_A_REASON].rstrip(".") or type(error).__name__
     return InputError(f"{asked}: {what}: {why}.")
 
@@ -279,3 +283,16 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if draws:
             logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _offline() -> Iterator[None]:
+    """No server is asked, whatever a configuration makes transformers look for beside the folder."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
