@@ -158,6 +158,16 @@ def test_each_picture_is_computed_once(folders: Path, tmp_path: Path, monkeypatc
     assert counted.n == 60
 
 
+@needs_transformers
+def test_what_one_device_computed_is_not_taken_for_another_s(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = Backbone.open(f"hf:{folders / 'vit'}")
+    counted = Counted(monkeypatch)
+    pixels = pictures(3, seed=6)[0]
+    for one in (backbone, backbone.placed(None, "cpu"), backbone, backbone.placed(None, "cpu")):
+        one.features(pixels)
+    assert counted.n == 6
+
+
 def test_a_folder_of_features_takes_the_bytes_that_it_says_and_is_whole_or_not_there(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     made = {rng.bytes(32): rng.normal(size=7).astype(np.float32) for _ in range(50)}

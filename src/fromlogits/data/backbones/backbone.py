@@ -51,6 +51,7 @@ class Backbone:
     def __init__(self, reference: Reference, place: str | None = None, device: str | None = None) -> None:
         self.reference, self.place, self.device = reference, place or reference.text, device
         self.n_threads = thread_count()
+        self._prefix = reference.digest + (device or "").encode()  # another device rounds otherwise
         self._network: PretrainedNetwork | None = None
         self._size: tuple[int, int] | None = None
         self._folder: Folder | None = None
@@ -145,9 +146,9 @@ class Backbone:
 
     def known(self, key: bytes) -> Float32 | None:
         """The features (d,) of the picture of this key, where they were computed already."""
-        found = RECENT.get(self.reference.digest + key)
+        found = RECENT.get(self._prefix + key)
         if found is None and self._folder is not None and (found := self._folder.get(key)) is not None:
-            RECENT.put(self.reference.digest + key, found)
+            RECENT.put(self._prefix + key, found)
         return found
 
     def features(self, pictures: NDArray[np.uint8], keys: Sequence[bytes] | None = None) -> Float32:
@@ -192,7 +193,7 @@ class Backbone:
             if not np.isfinite(computed).all():
                 raise InputError(f"backbone {self.reference.text!r} makes no finite numbers of a picture.")
             for key, features_d in zip(block, computed, strict=True):
-                RECENT.put(self.reference.digest + key, features_d)
+                RECENT.put(self._prefix + key, features_d)
                 yield key, features_d
             done += len(block)
             if progress is not None:

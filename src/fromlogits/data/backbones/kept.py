@@ -38,7 +38,7 @@ Float32 = NDArray[np.float32]
 
 
 class Recent:
-    """The features of the last pictures, of all backbones, by backbone and picture. Several threads may ask."""
+    """The features of the last pictures, by backbone, device and picture. Several threads may ask."""
 
     def __init__(self, most_bytes: int = MEMORY_BYTES) -> None:
         self._most_bytes, self._bytes = most_bytes, 0
