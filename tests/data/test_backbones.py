@@ -213,6 +213,20 @@ def test_a_backbone_that_changed_is_another_one(folders: Path, tmp_path: Path, m
         Backbone(reference).check()
 
 
+@needs_transformers
+def test_a_network_that_is_loaded_does_not_change_with_its_file(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save(tmp_path / "own", "vit", seed=2)
+    backbone = Backbone.open(f"hf:{folder}")
+    pixels = pictures(2)[0]
+    before = backbone.features(pixels)
+    with (folder / "model.safetensors").open("r+b") as file:  # the very file, not another one of its name
+        file.write((folders / "vit" / "model.safetensors").read_bytes())
+    monkeypatch.setattr("fromlogits.data.backbones.backbone.RECENT", Recent())
+    assert np.array_equal(backbone.features(pixels), before)
+
+
 def edited(folder: Path, name: str, **changes: Any) -> Path:
     file = folder / name
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))

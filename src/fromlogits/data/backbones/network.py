@@ -53,6 +53,8 @@ class PretrainedNetwork:
             self._prepare = _preprocessing(found)
             self._network, lacks_pooler = _network(found)
         self._network.to(self._device)
+        for array in (*self._network.parameters(), *self._network.buffers()):
+            array.data = array.data.clone()  # out of the file, which is mapped into memory and may be written to
         grey = np.full((2, 64, 64, 3), 127, np.uint8)
         grey[:, ::7] = 40  # two rows alike, and not all of one colour
         prepared = self._prepared(grey)
