@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import logits as from_logits
+from ..data import torch_settings
 from ..data.features import EncodedRows, Features, SparseFeatures
 from ..data.label_sets import SparseLabels
 from ..spec import (
@@ -210,7 +211,7 @@ class TorchEngine(Engine):
         before = torch.get_num_threads()
         torch.set_num_threads(n_threads)
         try:
-            with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            with torch_settings.ours(self._device):
                 yield
         finally:
             torch.set_num_threads(before)

@@ -81,7 +81,9 @@ class PretrainedNetwork:
         On the processor each picture is computed alone and on one thread, so that its bits do not depend on the others
         or on the number of threads; what that costs says docs/decisions/0027-frozen-backbones.md.
         """
-        with self._computing:
+        from .. import torch_settings
+
+        with self._computing, torch_settings.ours(self._device):
             if not self.is_on_processor:
                 return self._in_batches(pictures)
             return self._one_by_one(pictures, n_threads)
@@ -103,15 +105,12 @@ class PretrainedNetwork:
             torch.set_num_threads(before)
 
     def _in_batches(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        import torch
-
         made = []
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            for start in range(0, len(pictures), BATCH):
-                batch = pictures[start : start + BATCH]
-                prepared = self._prepared(batch)
-                filled = np.concatenate([prepared, np.repeat(prepared[-1:], BATCH - len(batch), axis=0)])
-                made.append(self._taken(self._outputs(filled))[: len(batch)])
+        for start in range(0, len(pictures), BATCH):
+            batch = pictures[start : start + BATCH]
+            prepared = self._prepared(batch)
+            filled = np.concatenate([prepared, np.repeat(prepared[-1:], BATCH - len(batch), axis=0)])
+            made.append(self._taken(self._outputs(filled))[: len(batch)])
         return np.concatenate(made)
 
     def _prepared(self, pictures: Sequence[Any] | NDArray[np.uint8]) -> NDArray[np.float32]:
