@@ -126,6 +126,16 @@ def test_sixteen_bits_are_scaled_and_not_cut() -> None:
     assert plain(pgm, (1, 7)).tolist() == [[0, 0, 1, 1, 127, 128, 255]]
 
 
+def test_sixteen_bits_are_scaled_within_some_bytes_a_pixel() -> None:
+    data = encoded(np.full((500, 1000), 65535, np.uint16))
+    tracemalloc.start()
+    try:
+        assert plain(data, (5, 10)).tolist() == [[255] * 10] * 5
+        assert tracemalloc.get_traced_memory()[1] < 500 * 1000 * 10
+    finally:
+        tracemalloc.stop()
+
+
 def test_cmyk_is_turned_to_rgb() -> None:
     picture = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     for form in ("JPEG", "TIFF"):
