@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fromlogits.data.pictures import decode
+from fromlogits.data.pictures.cache import Cache
 from fromlogits.data.pictures.decode import BadPicture, Header, decoded, examined
-from fromlogits.data.pictures.pixels import choose_shape
+from fromlogits.data.pictures.pixels import Encoded, Wanted, choose_shape, read_pictures
 from fromlogits.data.pictures.stores import Folder, Zip
 from fromlogits.errors import InputError
 from tests.data.picture_files import encoded, scenes
@@ -363,3 +364,26 @@ def test_an_entry_that_python_unpacks_without_a_bound_is_not_unpacked(tmp_path: 
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("then", [encoded(255 - PIXELS), b"no picture", None])
+def test_a_picture_that_changes_between_header_and_pixels_is_not_kept_for_the_earlier_one(
+    tmp_path: Path, then: bytes | None
+) -> None:
+    """The cache finds pixels by the digests of the files, and so they must be those of the very files."""
+    first = encoded(PIXELS)
+
+    def gone() -> bytes:
+        raise BadPicture("input/output error")
+
+    passes = iter([lambda: first, gone if then is None else lambda: then])
+
+    def changing() -> list[Encoded]:
+        return [Encoded("a.png", next(passes))]
+
+    wanted = Wanted(bad="mark", cache=Cache(tmp_path))
+    with pytest.raises(InputError, match=r"^photos: a\.png changed while it was read; try again"):
+        read_pictures(changing, 1, wanted, "photos")
+    assert not [*tmp_path.iterdir()]
+    found = read_pictures(lambda: [Encoded("a.png", lambda: first)], 1, wanted, "photos")
+    assert np.array_equal(found.values[0], PIXELS.reshape(-1)) and not found.tally.bad

@@ -168,11 +168,13 @@ class _Pass:
         """
 
         def done(picture: Encoded) -> tuple[bytes, Made | BadPicture]:
+            digest = b""
             try:
                 data = picture.read()
-                return hashlib.sha256(data).digest(), work(data)
+                digest = hashlib.sha256(data).digest()
+                return digest, work(data)
             except BadPicture as error:
-                return b"", error
+                return digest, error
 
         def asked() -> Iterator[Encoded]:
             for row, picture in enumerate(pictures):
@@ -187,10 +189,10 @@ class _Pass:
             row = rows.popleft()
             if progress is not None:
                 progress(self.tally.what, row + 1, len(self.names))
+            self.digests[row] = digest
             if isinstance(made, BadPicture):
                 self.tally.bad[row], self.tally.names[row] = str(made), self.names[row]
             else:
-                self.digests[row] = digest
                 yield row, made
 
     def digest(self) -> str:
@@ -300,16 +302,21 @@ def file_key(data: bytes, shape: Shape, *, is_exact: bool) -> bytes:
 def _cached(pictures: Callable[[], Iterable[Encoded]], known: _Pass, shape: Shape, wanted: Wanted) -> NDArray[np.uint8]:
     """The pixels from the cache; or into it, mapped into memory."""
     assert wanted.cache is not None
-    entry = wanted.cache.entry(shape, known.digests, is_exact=wanted.is_exact)
+    digests = list(known.digests)
+    entry = wanted.cache.entry(shape, digests, is_exact=wanted.is_exact)
     found = entry.read()
     if found is not None:
         values, bad, said = found
-        known.tally.bad.update({**bad, **known.tally.bad})  # of no header the entry's reason may be another file's
+        known.tally.bad.update({**bad, **known.tally.bad})  # of a file without bytes its own reason
         known.tally.names.update({row: known.names[row] for row in bad})
         known.tally.said.update(said)
         return values
     with entry.written() as into:
         _decoded(pictures, known, shape, wanted, into)
+        for row, digest in enumerate(digests):
+            if known.digests[row] != digest:
+                name = f"{known.tally.what}: {one_line(known.names[row])}"
+                raise InputError(f"{name} changed while it was read; try again when it is written to the end.")
         return entry.keep(into, known.tally.bad, known.tally.said)
 
 
