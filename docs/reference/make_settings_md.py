@@ -91,7 +91,11 @@ def page() -> str:
     finer = [setting for setting in SETTINGS if setting.is_finer]
     lines = [HEAD, "## Of the classifier", "", *table(coarse), FINER, *table(finer), PRESETS.rstrip("\n")]
     lines += recipe_table("A plain network", presets.plain)
-    lines += recipe_table(f"fast, beyond {presets.FEW_ROWS:,} rows", presets.fast, [n_rows for n_rows in ROWS if n_rows > presets.FEW_ROWS])
+    lines += recipe_table(
+        f"fast, beyond {presets.FEW_ROWS:,} rows",
+        presets.fast,
+        [n_rows for n_rows in ROWS if n_rows > presets.FEW_ROWS],
+    )
     lines += recipe_table("good", presets.good) + recipe_table("best", presets.best)
     return "\n".join(lines) + "\n" + ENVIRONMENT
 

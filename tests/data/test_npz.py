@@ -311,6 +311,6 @@ def test_an_array_that_python_unpacks_without_a_bound_is_not_unpacked(tmp_path: 
     try:
         with pytest.raises(InputError, match=r"array X is packed in another way than NumPy packs; save it by np\.save"):
             read_npz(path, labelled=False)
-        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22  # hashing the file takes 1 << 20 of it
     finally:
         tracemalloc.stop()
