@@ -95,8 +95,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "3-D floats": (
         np.ones((2, 3, 4)),
-        "Found array with dim 3, while dim <= 2 is required: X has the shape (2, 3, 4) and must be (rows, features),"
-        " or uint8 pictures (rows, height, width) or (rows, height, width, channels).",
+        "X has the shape (2, 3, 4): pictures must be uint8, from 0 to 255, and other rows (rows, features); it holds"
+        " float64. (255 * X).round().astype(np.uint8) makes such of floats up to 1.",
+    ),
+    "4-D integers": (
+        np.ones((2, 3, 4, 3), int),
+        "X has the shape (2, 3, 4, 3): pictures must be uint8, from 0 to 255, and other rows (rows, features); it holds"
+        " int64. X.astype(np.uint8) makes them so.",
+    ),
+    "5-D": (
+        np.ones((2, 3, 4, 3, 1), np.uint8),
+        "Found array with dim 5, while dim <= 2 is required: X has the shape (2, 3, 4, 3, 1) and must be (rows,"
+        " features), or uint8 pictures (rows, height, width) or (rows, height, width, channels).",
     ),
     "no rows": (
         np.ones((0, 3)),

@@ -84,10 +84,7 @@ def as_matrix(X: Any) -> Matrix:
             " one feature or array.reshape(1, -1) if it is one row."
         )
     if array.ndim > 2:
-        raise InputError(
-            f"Found array with dim {array.ndim}, while dim <= 2 is required: X has the shape {array.shape} and must be"
-            " (rows, features), or uint8 pictures (rows, height, width) or (rows, height, width, channels)."
-        )
+        _refuse_dimensions(array)
     _refuse_empty(*array.shape)
     if array.dtype.kind in "OUS":
         array = _numbers_of_objects(array)
@@ -97,6 +94,20 @@ def as_matrix(X: Any) -> Matrix:
     if array.dtype.kind == "f":
         refuse_infinity(array)
     return matrix
+
+
+def _refuse_dimensions(array: NDArray[Any]) -> NoReturn:
+    """Raise InputError for an array of more than two axes that is no uint8 pictures; of numbers it may become them."""
+    if array.ndim < 5 and array.dtype.kind in "biuf":
+        made, of = ("(255 * X).round()", "such of floats up to 1") if array.dtype.kind == "f" else ("X", "them so")
+        raise InputError(
+            f"X has the shape {array.shape}: pictures must be uint8, from 0 to 255, and other rows (rows, features); it"
+            f" holds {array.dtype}. {made}.astype(np.uint8) makes {of}."
+        )
+    raise InputError(
+        f"Found array with dim {array.ndim}, while dim <= 2 is required: X has the shape {array.shape} and must be"
+        " (rows, features), or uint8 pictures (rows, height, width) or (rows, height, width, channels)."
+    )
 
 
 def _refuse_empty(n_rows: int, n_columns: int) -> None:
