@@ -173,7 +173,7 @@ def test_other_rows_than_pictures_are_refused(folder: Path) -> None:
     assert np.array_equal(clf.predict_logits(flat.astype(np.float64)), clf.predict_logits(X))
     for rows, words in (
         (flat / 255.0, r"whole numbers from 0 to 255; row 0, pixel 0 is 0\."),
-        (X[:, :16], "X has 1536 features, but Classifier is expecting 3072"),
+        (X[:, :16], r"shape \(16, 32, 3\); they must be of shape \(32, 32, 3\)"),
         (np.where(flat == 0, np.nan, flat.astype(float)), "NaN"),
     ):
         with pytest.raises(InputError, match=words):

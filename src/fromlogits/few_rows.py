@@ -35,8 +35,8 @@ def logits(
         return None
     if X.dtype not in PLAIN or not X.flags.c_contiguous or not X.flags.aligned:
         return None
-    n_features = encoder.schema.n_features
-    if X.ndim in (3, 4) and X.dtype == np.uint8 and X.size == len(X) * n_features:
+    n_features, shape = encoder.schema.n_features, encoder.schema.picture_shape
+    if X.ndim in (3, 4) and X.dtype == np.uint8 and X.size == len(X) * n_features and shape in (None, X.shape[1:]):
         X = X.reshape(len(X), n_features)
     if X.ndim != 2 or X.shape[1] != n_features or not 1 <= len(X) <= MOST_ROWS:
         return None

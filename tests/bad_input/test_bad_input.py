@@ -2813,6 +2813,24 @@ CASES: dict[str, list[Case]] = {
             "t.npz: --image-size is for picture files; its pictures are arrays of pixels.",
         ),
         Case(
+            "arrays of pictures with the channels in front",
+            npz(X=np.zeros((40, 3, 8, 6), np.uint8), y=np.arange(40) % 2),
+            "train t.npz",
+            "pictures must be of shape (height, width, channels); in (3, 8, 6) the channels seem to stand in front. X.transpose(0, 2, 3, 1) puts the channels last. Rows of shape (n, 144) are learned from as they are.",
+        ),
+        Case(
+            "a picture shape that is not that of the pictures",
+            npz(X=np.zeros((40, 8, 6, 3), np.uint8), y=np.arange(40) % 2),
+            "train t.npz --image-shape 12x12",
+            "t.npz: X holds pictures of shape (8, 6, 3); they must be of shape (12, 12).",
+        ),
+        Case(
+            "arrays of as many pixels in another shape than the model's",
+            several(picture_model, npz(X=np.zeros((40, 3, 4, 4), np.uint8))),
+            "predict p.safetensors t.npz",
+            "t.npz: X holds pictures of shape (3, 4, 4); they must be of shape (4, 4, 3). X.transpose(0, 2, 3, 1) puts the channels last.",
+        ),
+        Case(
             "a table for a model of pictures",
             several(table, picture_model),
             "predict p.safetensors t.csv",

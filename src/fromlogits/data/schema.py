@@ -28,6 +28,10 @@ LATER = ("weight_names", "group_names", "time_names")
 NEW_KEYS = ("left_out", "pictures", *LATER)
 """Keys that the first files lacked."""
 NAME_LISTS = ("target_names", "id_names", "ignored", "numeric", "missing_words", *LATER)
+MOST_CHANNELS = 4
+"""Of pictures as they mostly are; no picture is so low."""
+_CHANNELS_LAST = "X.transpose(0, 2, 3, 1) puts the channels last."
+_ONE_PICTURE = " A single picture is X[None]."
 _PIXEL = re.compile(r"pixel_([0-9]{1,5})_([0-9]{1,5})")
 
 Shape = tuple[int, ...]
@@ -77,7 +81,9 @@ class Schema:
         if n_features > MAX_FEATURES:
             raise InputError(f"X has {n_features:,} features; the limit is {MAX_FEATURES:,}.")
         if isinstance(inputs, Matrix):
+            refuse_other_pictures(inputs, picture_shape)
             picture_shape = picture_shape or inputs.picture_shape
+        _refuse_channels_in_front(picture_shape)
         if names is not None and (grid := pixel_grid(names)):
             if picture_shape not in (None, grid[0]):
                 raise InputError(
@@ -110,10 +116,12 @@ class Schema:
         """The features in the schema's order, and what has to be said. Other columns are left out.
 
         Where one side has no names, the order of the columns is all there is. Raises InputError when a feature is
-        missing.
+        missing, or the rows are pictures of another shape.
         """
+        if isinstance(inputs, Matrix):
+            refuse_other_pictures(inputs, self.picture_shape)
         if self.names is None or inputs.names is None:
-            self.check_width(inputs.n_features)
+            self._check_width(inputs)
             return inputs, ()
         if inputs.names == self.names:
             return inputs, ()
@@ -132,10 +140,12 @@ class Schema:
         columns = [place[name] for name in self.names]
         return Matrix(inputs.values[:, columns], inputs.picture_shape, self.names, inputs.origin), notes
 
-    def check_width(self, width: int) -> None:
-        if width != self.n_features:
+    def _check_width(self, inputs: Inputs) -> None:
+        if inputs.n_features != self.n_features:
+            is_one_picture = (len(inputs), inputs.n_features) == self.picture_shape
             raise InputError(
-                f"X has {width} features, but Classifier is expecting {self.n_features} features as input."
+                f"X has {inputs.n_features} features, but Classifier is expecting {self.n_features} features as input."
+                + (_ONE_PICTURE if is_one_picture else "")
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -183,6 +193,38 @@ class Schema:
         left_out = _left_out(value.get("left_out", {}))
         pictures = PictureFiles.from_json(value.get("pictures"), shape)
         return cls(names, n_features, shape, first_index=first_index, left_out=left_out, pictures=pictures, **roles)
+
+
+def refuse_other_pictures(rows: Matrix, shape: Shape | None) -> None:
+    """Raise InputError for pictures of another shape than this, of as many values though they be.
+
+    Args:
+        rows: whose shape, where they have one, came with them.
+        shape: that a model knows or an option says; None where there is none, and rows are rows of numbers.
+    """
+    found = rows.picture_shape
+    if shape is None or found is None or _without_one_channel(found) == _without_one_channel(shape):
+        return
+    hint = ""
+    if len(shape) == 3 and found == (shape[2], *shape[:2]):
+        hint = f" {_CHANNELS_LAST}"
+    elif (len(rows), *found) == shape:
+        hint = _ONE_PICTURE
+    raise InputError(f"X holds pictures of shape {found}; they must be of shape {shape}.{hint}")
+
+
+def _refuse_channels_in_front(shape: Shape | None) -> None:
+    """Raise InputError for (channels, h, w) where (h, w, channels) is wanted: 3 pixels high, with 32 channels."""
+    if shape is not None and len(shape) == 3 and shape[0] <= MOST_CHANNELS < min(shape[1:]):
+        raise InputError(
+            f"pictures must be of shape (height, width, channels); in {shape} the channels seem to stand in front."
+            f" {_CHANNELS_LAST} Rows of shape (n, {math.prod(shape)}) are learned from as they are."
+        )
+
+
+def _without_one_channel(shape: Shape) -> Shape:
+    """(h, w, 1) are the pixels of (h, w)."""
+    return shape[:2] if shape[2:] == (1,) else shape
 
 
 def pixel_grid(names: Sequence[str]) -> tuple[tuple[int, int], tuple[str, ...]] | None:

@@ -29,7 +29,7 @@ from .pictures.folders import FILE, Listed, list_pictures
 from .pictures.parts import PictureParts
 from .pictures.stores import Store, is_picture, opened
 from .reading import Reading
-from .schema import Shape, pixel_grid, shown
+from .schema import Shape, pixel_grid, refuse_other_pictures, shown
 from .stream import Part, Stream, checked_parts, rows_of_a_part
 from .svmlight import Indices, SvmlightFile, SvmlightRows, read_svmlight, svmlight_in_parts
 from .table import Column, Inputs, Matrix, Table, objects
@@ -274,12 +274,12 @@ def _npz_in_parts(arrived: Arrived, said: tuple[str, ...], picture_shape: Shape 
     path = arrived.path
     found = layout(path)
     is_picture = found.dtype == np.uint8 and len(found.shape) in (3, 4)
+    shape = found.shape[1:] if is_picture else picture_shape
     if found.is_fortran or 0 in found.shape or not (is_picture or len(found.shape) == 2):
         return None
     if found.dtype.kind not in "buif":
         return None
     width = math.prod(found.shape[1:])
-    picture_shape = picture_shape or (found.shape[1:] if is_picture else None)
     names = None if found.features is None else _names(path, "features", found.features, width)
     origin = FileRows(path)
 
@@ -291,7 +291,7 @@ def _npz_in_parts(arrived: Arrived, said: tuple[str, ...], picture_shape: Shape 
                 refuse_infinity(values, start)
             except InputError as error:
                 raise InputError(f"{path.name}: {error}") from None
-        return Part(Matrix(values, picture_shape, names, origin.after(start)), ())
+        return Part(Matrix(values, shape, names, origin.after(start)), ())
 
     def parts() -> Iterator[Part]:
         part_rows = rows_of_a_part(width, 0)
@@ -336,7 +336,8 @@ def _read_arrays(
     said = _said(path, target)
     if arrived.form == "svmlight":
         return _read_svmlight(path, picture_shape, labelled, said, *indices)
-    return _read_npz(path, picture_shape, labelled, said) if arrived.form == "npz" else _read_idx(path, labelled, said)
+    read_form = _read_npz if arrived.form == "npz" else _read_idx
+    return read_form(path, picture_shape, labelled, said)
 
 
 def _said(path: Path, target: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -750,17 +751,21 @@ def _targets(
     return (), None
 
 
-def _read_idx(path: Path, labelled: bool, notes: tuple[str, ...]) -> Dataset:
+def _read_idx(path: Path, picture_shape: Shape | None, labelled: bool, notes: tuple[str, ...]) -> Dataset:
     pictures = read_idx(path, labelled=labelled)
     origin = FileRows(path)
-    shape = pictures.shape if len(pictures.shape) > 1 else None
+    matrix = Matrix(pictures.pixels, pictures.shape if len(pictures.shape) > 1 else picture_shape, None, origin)
+    try:
+        refuse_other_pictures(matrix, picture_shape)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from None
     if pictures.labels_path is not None:
         notes = (*notes, f"{path.name}: its labels are in {pictures.labels_path.name}")
     return Dataset(
-        features=Matrix(pictures.pixels, shape, None, origin),
+        features=matrix,
         targets=None if pictures.labels is None else Target(pictures.labels, origin=origin),
         ids=Table((), len(pictures.pixels), origin),
-        picture_shape=shape,
+        picture_shape=matrix.picture_shape,
         feature_names=None,
         classes=None,
         origin=origin,
@@ -810,10 +815,11 @@ def _read_npz(path: Path, picture_shape: Shape | None, labelled: bool, notes: tu
     origin = FileRows(path)
     try:
         matrix = as_matrix(archive.X)
+        refuse_other_pictures(matrix, picture_shape)
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from None
     names = None if archive.features is None else _names(path, "features", archive.features, matrix.values.shape[1])
-    matrix = Matrix(matrix.values, picture_shape or matrix.picture_shape, names, origin)
+    matrix = Matrix(matrix.values, matrix.picture_shape or picture_shape, names, origin)
     return Dataset(
         features=matrix,
         targets=None if archive.y is None else _npz_target(path, archive.y, archive.classes, len(matrix), origin),
