@@ -173,6 +173,30 @@ def test_bad_pictures_are_refused_all_at_once_or_skipped(here: Here) -> None:
     assert here.json("evaluate photos.safetensors photos --skip-bad")["held_out"]
 
 
+@pytest.mark.parametrize("cache", ["", " --image-cache kept"])
+def test_the_pictures_that_are_kept_decide_on_size_and_colour(here: Here, cache: str) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    for row, pixels in enumerate(grey):
+        path = here.folder / "photos" / "ab"[row % 2] / f"{row:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(pixels))
+    clear = np.stack([*[grey[0]] * 3, np.full((8, 8), 7, np.uint8)], axis=2)
+    (here.folder / "photos" / "a" / "00.png").write_bytes(encoded(clear[..., [0, 3]], "PNG"))  # grey, and clear
+    here(f"train photos -o without.safetensors {QUICK}")
+    (here.folder / "photos" / "a" / "x.png").write_bytes(encoded(scenes(1)[0][0])[:300])  # its header is whole
+    command = f"train photos --skip-bad{cache} -o m.safetensors --overwrite {QUICK.replace(' --quiet', '')}"
+    for _ in range(2):
+        _, err = here(command)
+
+        assert "note: photos: 40 pictures in grey: all are 8 x 8, taken as they are; " in err
+        assert "photos: 1 of 41 pictures can't be read and was left out: a/x.png: it is damaged or cut off" in err
+        assert "note: photos: 1 of 41 pictures w" in err and err.count("laid over white") == 1
+        assert fl.load("m.safetensors").encoder_.schema.picture_shape == (8, 8)
+    (here.folder / "photos" / "a" / "x.png").unlink()
+    expected = here.rows("predict without.safetensors photos")
+    assert probabilities(here.rows("predict m.safetensors photos")) == probabilities(expected)
+
+
 def test_predict_keeps_the_rows_of_pictures_it_can_not_read(here: Here) -> None:
     names = class_folders(here.folder / "photos")
     here(f"train photos {QUICK}")

@@ -218,32 +218,47 @@ def read_pictures(pictures: Callable[[], Iterable[Encoded]], n: int, wanted: Wan
         EngineUnavailableError: Pillow is not installed.
     """
     pillow()
-    known, shape, notes = _Pass(n, what), wanted.shape, []
+    known = _Pass(n, what)
+    headers: dict[int, Header] = {}
+
+    def chosen() -> tuple[Shape, str]:
+        """The shape, by the pictures that are not known to be bad, and what is said of it."""
+        good = [header for row, header in headers.items() if row not in known.tally.bad]
+        return (wanted.shape, "") if wanted.shape is not None else choose_shape(good, wanted.size)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, about tags and sizes: we say ourselves what is wrong
-        backbone = wanted.backbone
-        if shape is None or wanted.cache is not None:
-            headers = [header for _, header in known.each(pictures(), examined, skips=False)]
-            if shape is None:
-                if not headers:
-                    raise known.tally.refusal(can_skip=False)
-                shape, words = choose_shape(headers, wanted.size)
-                held = f"; {megabytes(n * math.prod(shape))} of pixels" if backbone is None else ""
-                notes.append(f"{what}: {words}{held}")
-        values: NDArray[Any]
-        if backbone is not None:
-            refuse_too_large(n, backbone.n_features, "features")
-            values = _looked_at(pictures, known, shape, wanted, backbone)
-        else:
-            refuse_too_many_pixels(n, shape, is_mapped=wanted.cache is not None)
-            make = _decoded if wanted.cache is None else _cached
-            values = make(pictures, known, shape, wanted)
+        if wanted.shape is None or wanted.cache is not None:
+            headers.update(known.each(pictures(), examined, skips=False))
+            if wanted.shape is None and not headers:
+                raise known.tally.refusal(can_skip=False)
+        shape, words = chosen()
+        values = _made(pictures, known, shape, wanted)
+        while wanted.bad != "refuse" and len(known.tally.bad) < n:
+            before, (shape, words) = shape, chosen()
+            if shape == before:
+                break
+            del values  # a picture with a good header and damaged pixels had a say; the others are of another shape
+            known.tally.said.clear()
+            values = _made(pictures, known, shape, wanted)
     bad = known.tally.bad
     if bad and (wanted.bad == "refuse" or (len(bad) == n and wanted.bad == "drop")):
         raise known.tally.refusal()
     if bad and wanted.bad == "drop":
         values = _without(values, bad)
-    return Pixels(values, shape, known.names, known.tally, known.digest(), tuple(notes))
+    held = f"; {megabytes(n * math.prod(shape))} of pixels" if wanted.backbone is None else ""
+    notes = (f"{what}: {words}{held}",) if words else ()
+    return Pixels(values, shape, known.names, known.tally, known.digest(), notes)
+
+
+def _made(pictures: Callable[[], Iterable[Encoded]], known: _Pass, shape: Shape, wanted: Wanted) -> NDArray[Any]:
+    """The rows of all pictures, of this shape or what the backbone makes of it."""
+    if wanted.backbone is not None:
+        refuse_too_large(len(known.names), wanted.backbone.n_features, "features")
+        return _looked_at(pictures, known, shape, wanted, wanted.backbone)
+    refuse_too_many_pixels(len(known.names), shape, is_mapped=wanted.cache is not None)
+    make = _decoded if wanted.cache is None else _cached
+    return make(pictures, known, shape, wanted)
 
 
 def _decoded(
