@@ -169,8 +169,32 @@ def test_bad_pictures_are_refused_all_at_once_or_skipped(here: Here) -> None:
     assert err.startswith("fromlogits: photos: 6 of 61 pictures can't be read: ")
     assert err.count(": it ") == 3 and "; and 3 more. --skip-bad goes on without them." in err
     _, err = here(f"train photos --skip-bad {QUICK.replace(' --quiet', '')}")
-    assert "photos: 6 of 61 pictures can't be read and were left out: " in err
+    reasons = {name: "it is damaged or cut off" for name in names[:5]}
+    reasons["other/x.png"] = "it is no JPEG, PNG, WebP, GIF, BMP, TIFF or PPM picture"
+    said = "note: photos: 6 of 61 pictures can't be read and were left out:\n"
+    said += "".join(f"  {name}: {why}.\n" for name, why in reasons.items())
+    assert said in err
+    for verb in ("evaluate photos.safetensors photos", "calibrate photos.safetensors photos -o new.safetensors",
+                 "cv photos --folds 2 --preset fast --epochs 1"):  # fmt: skip
+        assert said in here(f"{verb} --skip-bad")[1]
     assert here.json("evaluate photos.safetensors photos --skip-bad")["held_out"]
+
+
+@pytest.mark.parametrize("data", ["photos", "photos.zip"])
+def test_a_class_without_rows_is_told_of(here: Here, data: str) -> None:
+    class_folders(here.folder / "photos")
+    for name, content in {"none/a.png": b"", "none/in/b.png": b"hello", "texts/readme.txt": b"", ".git/x": b""}.items():
+        (here.folder / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (here.folder / "photos" / name).write_bytes(content)
+    (here.folder / "photos" / "empty").mkdir()
+    (here.folder / "photos" / "bus" / "empty").mkdir()
+    shutil.make_archive("photos", "zip", ".", "photos")
+    _, err = here(f"train {data} --skip-bad -o m.safetensors {QUICK.replace(' --quiet', '')}")
+
+    assert f"note: {data}: no picture is in the folders empty, texts, so no row is of these classes.\n" in err
+    assert f"note: {data}: no picture can be read of the folder none, so no row is of this class.\n" in err
+    assert fl.load("m.safetensors").classes_.tolist() == ["bus", "other"]
+    assert "so no row" not in here(f"predict m.safetensors {data} --skip-bad -o out.csv")[1]
 
 
 @pytest.mark.parametrize("cache", ["", " --image-cache kept"])

@@ -25,7 +25,7 @@ from .npz import NAMES, layout, listed, read_npz, rows_in_parts
 from .origin import FileRows, Origin
 from .pictures.asked import Asked, PictureNames, PictureRows, in_column, in_store, names_column, names_of, root_of
 from .pictures.files import PictureFiles
-from .pictures.folders import FILE, Listed, list_pictures
+from .pictures.folders import FILE, Listed, list_pictures, without_rows
 from .pictures.parts import PictureParts
 from .pictures.stores import Store, is_picture, opened
 from .reading import Reading
@@ -639,6 +639,7 @@ def _read_picture_files(arrived: Arrived, notes: tuple[str, ...], asked: Asked, 
     kept = range(len(listed.names)) if asked.marks_bad else rows.good
     origin = PictureNames(path, [listed.names[row] for row in kept])
     classes = None if listed.classes is None else [listed.classes[row] for row in kept]
+    lost = without_rows(what, {*(listed.classes or ())} - {*(classes or ())}, "can be read of")
     dataset = Dataset(
         features=Matrix(np.zeros((0, 0))),
         targets=None if classes is None else Target(objects(classes, len(classes)), origin=origin),
@@ -648,7 +649,7 @@ def _read_picture_files(arrived: Arrived, notes: tuple[str, ...], asked: Asked, 
         classes=None,
         origin=origin,
         digest="",
-        notes=(*notes, *listed.notes),
+        notes=(*notes, *listed.notes, *lost),
     )
     return _with_pictures(dataset, rows, origin, FILE, classes or ())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ...errors import InputError, counted, one_line
@@ -61,7 +62,24 @@ def list_pictures(store: Store, what: str, *, labelled: bool) -> Listed:
             f"{what}: {len(without):,} of {len(pictures):,} pictures {stand} beside the folders of the classes, such as"
             f" {one_line(without[0])}. Put each into the folder of its class."
         )
-    return Listed(tuple(pictures), tuple(name for name, _, _ in classes), notes)
+    named = tuple(name for name, _, _ in classes)
+    notes += without_rows(what, {*store.folders(top)} - {*named}, "is in")
+    return Listed(tuple(pictures), named, notes)
+
+
+def without_rows(what: str, classes: Collection[str], why: str) -> tuple[str, ...]:
+    """The note that no row is of some classes, if there are such, though their folders are there.
+
+    Args:
+        what: the folder as a message names it.
+        classes: the names of their folders.
+        why: what no picture does, to stand before the folder: "is in", "can be read of".
+    """
+    if not classes:
+        return ()
+    names = ", ".join(map(one_line, sorted(classes)))
+    folders, these = ("folder", "this class") if len(classes) == 1 else ("folders", "these classes")
+    return (f"{what}: no picture {why} the {folders} {names}, so no row is of {these}",)
 
 
 def _common_top(names: list[str]) -> str:

@@ -109,21 +109,27 @@ class Tally:
         return InputError(f"{listed}.{cure}")
 
     def notes(self, *, marks_bad: bool) -> Iterator[str]:
-        """What was done, and which pictures are left out or, where bad ones are marked, have no prediction."""
+        """What was done, and which pictures are left out or, where bad ones are marked, have no prediction.
+
+        Those that are left out are all named, each on a line; of others the predictions say why.
+        """
         if self.bad:
             one = len(self.bad) == 1
             left = f"{'has' if one else 'have'} no prediction" if marks_bad else f"{'was' if one else 'were'} left out"
-            yield self._listed(f"can't be read and {left}")
+            yield self._listed(f"can't be read and {left}", has_all=not marks_bad)
         for words, count in sorted(self.said.items()):
             yield f"{self.what}: {count:,} of {counted(self.n, 'picture')} {words}"
 
-    def _listed(self, words: str) -> str:
+    def _listed(self, words: str, *, has_all: bool = False) -> str:
         rows = sorted(self.bad)
         if self.n == 1 and self.names[rows[0]] == self.what:  # a file that was named itself
             return f"{self.what} {words}: {self.bad[rows[0]]}"
-        shown = "; ".join(f"{one_line(self.names[row]) or f'row {row}'}: {self.bad[row]}" for row in rows[:MOST_SHOWN])
-        more = f"; and {len(rows) - MOST_SHOWN:,} more" if len(rows) > MOST_SHOWN else ""
-        return f"{self.what}: {len(rows):,} of {counted(self.n, 'picture')} {words}: {shown}{more}"
+        begin = f"{self.what}: {len(rows):,} of {counted(self.n, 'picture')} {words}:"
+        each = [f"{one_line(self.names[row]) or f'row {row}'}: {self.bad[row]}" for row in rows]
+        if len(rows) <= MOST_SHOWN or not has_all:
+            more = f"; and {len(rows) - MOST_SHOWN:,} more" if len(rows) > MOST_SHOWN else ""
+            return f"{begin} {'; '.join(each[:MOST_SHOWN])}{more}"
+        return "\n  ".join([begin, *(f"{one}." for one in each)])
 
 
 @dataclass(frozen=True)

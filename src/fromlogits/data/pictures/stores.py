@@ -33,6 +33,10 @@ class Store(Protocol):
         """Of all files, in no order; hidden ones are left out. A link to a folder is not followed and ends in /."""
         ...
 
+    def folders(self, inside: str) -> Iterator[str]:
+        """The names of the folders right inside of one ("a/"; "": of the root), in no order, without hidden ones."""
+        ...
+
     def read(self, name: str) -> bytes:
         """The bytes of a file; raises BadPicture. Several threads may read."""
         ...
@@ -66,6 +70,11 @@ class Folder:
             for name in (*(f"{link}/" for link in links), *files):
                 if not name.startswith(HIDDEN):
                     yield name if inside == "." else f"{inside}/{name}"
+
+    def folders(self, inside: str) -> Iterator[str]:
+        for entry in os.scandir(os.path.join(self._root, inside)):
+            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(HIDDEN):
+                yield entry.name
 
     def read(self, name: str) -> bytes:
         try:
@@ -115,6 +124,14 @@ class Zip:
         for name, entry in self._entries.items():
             if not entry.is_dir() and not any(part.startswith(HIDDEN) and part != ".." for part in name.split("/")):
                 yield name
+
+    def folders(self, inside: str) -> Iterator[str]:
+        below = (name.removeprefix(inside) for name in self._entries if name.startswith(inside))
+        yield from {
+            name
+            for name, slash, _ in (name.partition("/") for name in below)
+            if name and slash and not name.startswith(HIDDEN)
+        }
 
     def read(self, name: str) -> bytes:
         if name.startswith("/") or ".." in name.split("/"):
