@@ -2849,6 +2849,19 @@ CASES: dict[str, list[Case]] = {
             "photos: 1 of 40 pictures can't be read: b/03.png: it is no JPEG, PNG, WebP, GIF, BMP, TIFF or PPM picture. --skip-bad goes on without them.",
         ),
         Case(
+            "a picture of a form that is not read",
+            several(picture_model, lambda: bytes_of(b"....ftypheic", "IMG.HEIC")),
+            "predict p.safetensors IMG.HEIC",
+            "IMG.HEIC can't be read: it is no JPEG, PNG, WebP, GIF, BMP, TIFF or PPM picture.",
+        ),
+        Case(
+            "standard input that is no picture",
+            picture_model,
+            "predict p.safetensors - --format pictures",
+            "standard input can't be read: it is no JPEG, PNG, WebP, GIF, BMP, TIFF or PPM picture.",
+            fault=stdin_of(b"hello"),
+        ),
+        Case(
             "pictures without the library that reads them",
             photos(),
             "train photos",

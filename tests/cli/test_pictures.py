@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -136,6 +137,27 @@ def test_the_size_asked_for_is_kept_for_later_pictures(here: Here) -> None:
 
     assert model.encoder_.schema.picture_shape == (8, 12, 3)
     assert probabilities([row]) == [[str(value) for value in model.predict_proba(pixels[None])[0]]]
+
+
+def test_one_picture_may_be_a_link_standard_input_or_of_any_name(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = class_folders(here.folder / "photos")
+    here(f"train photos {QUICK}")
+    Path("links").mkdir()
+    for name in ("a.png", "photo.heic"):
+        Path("links", name).symlink_to(Path("..", "photos", names[3]))
+    expected = here.rows("predict photos.safetensors photos")[3]
+
+    def predicted(command: str) -> dict[str, str]:
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(Path("photos", names[3]).read_bytes())))
+            [row] = here.rows(f"predict photos.safetensors {command}")
+        return row
+
+    assert predicted("links/a.png") == {**expected, "file": "a.png"}
+    assert predicted("links/photo.heic") == {**expected, "file": "photo.heic"}
+    assert predicted("- --format pictures") == {**expected, "file": "standard input"}
+    code, _, err = here.ended("predict photos.safetensors links")  # in a folder no link leads out of it
+    assert code == 2 and "a.png: it lies outside of links" in err
 
 
 def test_one_row_is_laid_open(here: Here) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from ..errors import FromlogitsError, InputError, counted, one_line
 from ..whole_file import check_folder, whole_file
+from .options import named
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -523,9 +524,10 @@ def naming(path: str | None) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        if path is None or Path(path).name in str(error):
+        name = None if path is None else named(Path(path).name)
+        if name is None or name in str(error):
             raise
-        raise InputError(f"{Path(path).name}: {error}") from error
+        raise InputError(f"{name}: {error}") from error
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from ..errors import FromlogitsError, InputError
 from .files import CHUNK_BYTES, existing_file
 from .packed import content_chunks, packing, packing_of, unpacked, unpacked_name
 from .pictures.decode import ENDINGS as PICTURE_ENDINGS
+from .pictures.stores import OTHER_PICTURES
 from .reading import Form, Reading
 
 STDIN = "-"
@@ -32,7 +33,7 @@ ENDINGS: dict[str, Form] = {
     ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".arrows": "arrow",
     ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".pq": "parquet", ".npz": "npz",
     ".svm": "svmlight", ".svmlight": "svmlight", ".libsvm": "svmlight",
-    ".zip": "pictures", **dict.fromkeys(PICTURE_ENDINGS, "pictures"),
+    ".zip": "pictures", **dict.fromkeys((*PICTURE_ENDINGS, *OTHER_PICTURES), "pictures"),
 }  # fmt: skip
 IDX_ENDING = re.compile(r"idx[1-4]?(-ubyte)?$")
 TEXT_FORMS: tuple[Form, ...] = ("csv", "tsv", "jsonl", "svmlight")

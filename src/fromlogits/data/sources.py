@@ -27,7 +27,7 @@ from .pictures.asked import Asked, PictureNames, PictureRows, in_column, in_stor
 from .pictures.files import PictureFiles
 from .pictures.folders import FILE, Listed, list_pictures, without_rows
 from .pictures.parts import PictureParts
-from .pictures.stores import Store, is_picture, opened
+from .pictures.stores import File, Store, is_one_file, opened
 from .reading import Reading
 from .schema import Shape, pixel_grid, refuse_other_pictures, shown
 from .stream import Part, Stream, checked_parts, rows_of_a_part
@@ -658,12 +658,12 @@ def _found_pictures(arrived: Arrived, *, labelled: bool) -> tuple[Store, Listed,
     """Where they lie, their names, and the name of the file or folder."""
     path = arrived.path
     what = path.name or str(path)
-    if path.is_dir() or not is_picture(path.name):
+    if not is_one_file(path):
         store = opened(path)
         return store, list_pictures(store, what, labelled=labelled), what
     if labelled:
         raise InputError(f"{what} is one picture, whose class is not known; name a folder, or a table and --images.")
-    return opened(path.parent), Listed((path.name,), None, ()), what
+    return File(path), Listed((path.name,), None, ()), what
 
 
 def _with_pictures(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import zipfile
@@ -77,27 +78,55 @@ class Folder:
                 yield entry.name
 
     def read(self, name: str) -> bytes:
-        try:
+        with _reasons(self.path):
             if name.endswith("/") and os.path.islink(os.path.join(self._root, name.rstrip("/"))):
                 raise BadPicture("it is a link to a folder, which is not followed")
             path = os.path.realpath(os.path.join(self._root, name))
             if os.path.commonpath((self._root, path)) != self._root:
                 raise BadPicture(f"it lies outside of {self.path}")
-            status = os.stat(path)
-            if stat.S_ISDIR(status.st_mode):
-                raise BadPicture("it is a folder")
-            if not stat.S_ISREG(status.st_mode):
-                raise BadPicture("it is not a regular file")
-            if status.st_size > MAX_FILE_BYTES:
-                raise BadPicture(TOO_LARGE)
-            with open(path, "rb") as file:
-                return file.read(MAX_FILE_BYTES)
-        except FileNotFoundError:
-            raise BadPicture(f"there is no such file in {self.path}") from None
-        except OSError as error:
-            raise BadPicture((error.strerror or str(error)).lower()) from None
-        except ValueError:  # a NUL in the name
-            raise BadPicture("no file can have this name") from None
+            return _content(path)
+
+
+class File:
+    """A file that was named itself, and may be a link to anywhere."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def names(self) -> Iterator[str]:
+        yield self.path.name
+
+    def folders(self, inside: str) -> Iterator[str]:
+        yield from ()
+
+    def read(self, name: str) -> bytes:
+        with _reasons(self.path.parent):
+            return _content(self.path)
+
+
+@contextlib.contextmanager
+def _reasons(folder: Path) -> Iterator[None]:
+    """What goes wrong with a file in the folder is why its picture can't be read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise BadPicture(f"there is no such file in {folder}") from None
+    except OSError as error:
+        raise BadPicture((error.strerror or str(error)).lower()) from None
+    except ValueError:  # a NUL in the name
+        raise BadPicture("no file can have this name") from None
+
+
+def _content(path: str | Path) -> bytes:
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise BadPicture("it is a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise BadPicture("it is not a regular file")
+    if status.st_size > MAX_FILE_BYTES:
+        raise BadPicture(TOO_LARGE)
+    with open(path, "rb") as file:
+        return file.read(MAX_FILE_BYTES)
 
 
 def _refuse(error: OSError) -> None:
@@ -162,6 +191,11 @@ class Zip:
         if len(data) != entry.file_size:
             raise BadPicture(f"{self.path.name} is damaged there")
         return data
+
+
+def is_one_file(path: Path) -> bool:
+    """Whether it is to be one picture, and neither a folder of them nor a zip file by its name or its first bytes."""
+    return not path.is_dir() and path.suffix.lower() != ".zip" and not head_of(path).startswith(b"PK")
 
 
 def is_picture(name: str) -> bool:
