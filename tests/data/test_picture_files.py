@@ -81,6 +81,20 @@ def test_a_turned_photo_is_put_upright(form: str, orientation: int) -> None:
     assert np.abs(plain(data, (24, 32, 3)).astype(int) - upright).max() < (12 if form == "JPEG" else 1)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_and_then_resized_whatever_its_form(orientation: int) -> None:
+    stored = np.ascontiguousarray(np.random.default_rng(0).integers(0, 256, (61, 37, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = Image.fromarray(stored)
+    if orientation > 1:
+        upright = upright.transpose(Image.Transpose[decode._TURNS[orientation]])
+    expected = np.asarray(upright.resize((64, 60), Image.Resampling.BILINEAR))
+
+    for form, options in {"PNG": {}, "TIFF": {}, "WEBP": {"lossless": True}}.items():
+        assert np.array_equal(plain(encoded(stored, form, exif=exif, **options), (60, 64, 3)), expected)
+
+
 def test_a_header_is_read_without_the_pixels() -> None:
     for form in ("PNG", "JPEG", "WEBP", "TIFF", "BMP"):
         data = encoded(PIXELS, form)

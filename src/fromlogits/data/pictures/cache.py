@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ...errors import FromlogitsError, InputError
 from .decode import Shape, pillow
 
-RULES = "1"
+RULES = "2"
 """Of decoding: another one, another entry."""
 BLOCK_BYTES = 1 << 22
 

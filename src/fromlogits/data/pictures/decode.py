@@ -95,20 +95,20 @@ def decoded(data: bytes, shape: Shape, *, is_exact: bool = False) -> tuple[NDArr
         raise BadPicture(_other_shape(examined(data), shape))
     with _opened(data) as picture:
         turn = _turn(picture)
-        size = (height, width) if turn in _SWAPPING else (width, height)
+        as_stored = (height, width) if turn in _SWAPPING else (width, height)
         with _bad_where_it_fails():
-            picture.draft(picture.mode, (DRAFT * size[0], DRAFT * size[1]))
+            picture.draft(picture.mode, (DRAFT * as_stored[0], DRAFT * as_stored[1]))
             picture.load()
             plain, said = _plain(picture)
     pil = pillow()
+    if turn is not None:  # before it is resized, which rounds after one direction and then after the other
+        plain = plain.transpose(pil.Transpose[turn])
     if plain.mode == "RGB" and is_grey:
         plain, said = plain.convert("L"), said | {"had colour and were turned grey, as the model knows no colour"}
-    if plain.size != size:
-        plain = plain.resize(size, pil.Resampling.BILINEAR)
+    if plain.size != (width, height):
+        plain = plain.resize((width, height), pil.Resampling.BILINEAR)
     if plain.mode == "L" and not is_grey:
         plain = plain.convert("RGB")
-    if turn is not None:
-        plain = plain.transpose(pil.Transpose[turn])
     return np.asarray(plain), said
 
 
