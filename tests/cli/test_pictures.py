@@ -202,6 +202,21 @@ def test_bad_pictures_are_refused_all_at_once_or_skipped(here: Here) -> None:
     assert here.json("evaluate photos.safetensors photos --skip-bad")["held_out"]
 
 
+def test_notes_count_in_words(here: Here) -> None:
+    class_folders(here.folder / "photos")
+    here(f"train photos --image-size 4x4 {QUICK}")
+    Path("new").mkdir()
+    clear = encoded(np.zeros((4, 4, 4), np.uint8))
+    for row in range(2):
+        Path("new", f"{row}.png").write_bytes(clear)
+        Path("new", f"{row}.txt").write_bytes(b"")
+
+    one, two = here("predict photos.safetensors new/0.png")[1], here("predict photos.safetensors new")[1]
+    assert one == "note: 0.png: 1 of 1 picture was laid over white where clear.\n"
+    assert "note: new: 2 of 2 pictures were laid over white where clear.\n" in two
+    assert "note: new: 2 files that are no picture by name were left out, such as 0.txt.\n" in two
+
+
 @pytest.mark.parametrize("data", ["photos", "photos.zip"])
 def test_a_class_without_rows_is_told_of(here: Here, data: str) -> None:
     class_folders(here.folder / "photos")
@@ -213,6 +228,8 @@ def test_a_class_without_rows_is_told_of(here: Here, data: str) -> None:
     shutil.make_archive("photos", "zip", ".", "photos")
     _, err = here(f"train {data} --skip-bad -o m.safetensors {QUICK.replace(' --quiet', '')}")
 
+    inside = "" if data == "photos" else "photos/"
+    assert f"note: {data}: 1 file that is no picture by name was left out: {inside}texts/readme.txt.\n" in err
     assert f"note: {data}: no picture is in the folders empty, texts, so no row is of these classes.\n" in err
     assert f"note: {data}: no picture can be read of the folder none, so no row is of this class.\n" in err
     assert fl.load("m.safetensors").classes_.tolist() == ["bus", "other"]
@@ -236,7 +253,7 @@ def test_the_pictures_that_are_kept_decide_on_size_and_colour(here: Here, cache:
 
         assert "note: photos: 40 pictures in grey: all are 8 x 8, taken as they are; " in err
         assert "photos: 1 of 41 pictures can't be read and was left out: a/x.png: it is damaged or cut off" in err
-        assert "note: photos: 1 of 41 pictures w" in err and err.count("laid over white") == 1
+        assert err.count("note: photos: 1 of 41 pictures was laid over white where clear.\n") == 1
         assert fl.load("m.safetensors").encoder_.schema.picture_shape == (8, 8)
     (here.folder / "photos" / "a" / "x.png").unlink()
     expected = here.rows("predict without.safetensors photos")

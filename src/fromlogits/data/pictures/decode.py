@@ -80,7 +80,7 @@ def examined(data: bytes) -> Header:
 
 
 def decoded(data: bytes, shape: Shape, *, is_exact: bool = False) -> tuple[NDArray[np.uint8], frozenset[str]]:
-    """The pixels (h, w) or (h, w, 3), and what was done to the picture that should be said.
+    """The pixels (h, w) or (h, w, 3), and what was done to the picture that should be said, to stand behind "was".
 
     Args:
         data: of the file.
@@ -104,7 +104,7 @@ def decoded(data: bytes, shape: Shape, *, is_exact: bool = False) -> tuple[NDArr
     if turn is not None:  # before it is resized, which rounds after one direction and then after the other
         plain = plain.transpose(pil.Transpose[turn])
     if plain.mode == "RGB" and is_grey:
-        plain, said = plain.convert("L"), said | {"had colour and were turned grey, as the model knows no colour"}
+        plain, said = plain.convert("L"), said | {"turned grey, as the model knows no colour"}
     if plain.size != (width, height):
         plain = plain.resize((width, height), pil.Resampling.BILINEAR)
     if plain.mode == "L" and not is_grey:
@@ -206,9 +206,9 @@ def _plain(picture: Image) -> tuple[Image, frozenset[str]]:
         if picture.getchannel("A").getextrema() != (255, 255):
             sheet = pil.new("RGBA", picture.size, (WHITE, WHITE, WHITE, 255))
             picture = pil.alpha_composite(sheet, picture)
-            return picture.convert("L" if is_grey else "RGB"), frozenset({"were laid over white where they are clear"})
+            return picture.convert("L" if is_grey else "RGB"), frozenset({"laid over white where clear"})
     if picture.mode == "CMYK":
-        return picture.convert("RGB"), frozenset({"were turned from CMYK to RGB, without a colour profile"})
+        return picture.convert("RGB"), frozenset({"turned from CMYK to RGB, without a colour profile"})
     return picture.convert("L" if is_grey else "RGB"), frozenset()
 
 

@@ -44,8 +44,9 @@ def list_pictures(store: Store, what: str, *, labelled: bool) -> Listed:
     notes: tuple[str, ...] = ()
     if others:
         such = one_line(min(others))
-        are = f"{len(others):,} files that are" if len(others) > 1 else "1 file that is"
-        notes = (f"{what}: {are} no picture by name was left out, such as {such}",)
+        one = len(others) == 1
+        files, were = ("1 file that is", "was") if one else (f"{len(others):,} files that are", "were")
+        notes = (f"{what}: {files} no picture by name {were} left out{':' if one else ', such as'} {such}",)
     if not labelled:
         return Listed(tuple(pictures), None, notes)
     top = _common_top(pictures)

@@ -118,7 +118,8 @@ class Tally:
             left = f"{'has' if one else 'have'} no prediction" if marks_bad else f"{'was' if one else 'were'} left out"
             yield self._listed(f"can't be read and {left}", has_all=not marks_bad)
         for words, count in sorted(self.said.items()):
-            yield f"{self.what}: {count:,} of {counted(self.n, 'picture')} {words}"
+            were = "was" if count == 1 else "were"
+            yield f"{self.what}: {count:,} of {counted(self.n, 'picture')} {were} {words}"
 
     def _listed(self, words: str, *, has_all: bool = False) -> str:
         rows = sorted(self.bad)
