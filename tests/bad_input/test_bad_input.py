@@ -350,6 +350,19 @@ def picture_model() -> None:
     bytes_of(TRAINED["p"], "p.safetensors")
 
 
+def named_picture_model() -> None:
+    """n.safetensors, trained on pictures that a table names."""
+    if "n" not in TRAINED:
+        photos_table()()
+        how = "--images file --image-root photos --target kind --preset fast --epochs 1 -o n.safetensors --quiet"
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert run(shlex.split(f"train t.csv {how}")) == 0
+        TRAINED["n"] = Path("n.safetensors").read_bytes()
+        shutil.rmtree("photos")
+        Path("t.csv").unlink()
+    bytes_of(TRAINED["n"], "n.safetensors")
+
+
 def convolutional_model() -> None:
     """v.safetensors, trained on the pictures of a folder by the engine that needs no PyTorch."""
     if "v" not in TRAINED:
@@ -2725,7 +2738,7 @@ CASES: dict[str, list[Case]] = {
                 renamed("t.csv", "photos/t.csv"),
             ),
             "train photos/t.csv --images file --target kind",
-            "t.csv: 5 of 40 pictures can't be read: ../t.csv: it lies outside of photos; /etc/passwd: it lies outside of photos; nothing.png: there is no such file in photos; and 2 more. --skip-bad goes on without them.",
+            "t.csv: 5 of 40 pictures can't be read: ../t.csv: it lies outside of photos; /etc/passwd: it lies outside of photos; nothing.png: there is no such file in photos (--image-root names another folder); and 2 more. --skip-bad goes on without them.",
         ),
         Case(
             "a name that leads out of a zip file",
@@ -2756,6 +2769,30 @@ CASES: dict[str, list[Case]] = {
             photos_table(),
             "train t.csv --images files --image-root photos --target kind",
             "t.csv has no column 'files' of pictures. Did you mean 'file'?",
+        ),
+        Case(
+            "a table without the column that named the pictures of the training",
+            several(named_picture_model, text("picture,kind\na.png,a\n")),
+            "predict n.safetensors t.csv",
+            "t.csv has no column 'file' of pictures. --images COLUMN says which column names them, or holds them.",
+        ),
+        Case(
+            "names of pictures that lie elsewhere than their table",
+            several(named_picture_model, text("file,kind\na.png,a\n")),
+            "predict n.safetensors t.csv",
+            "t.csv: 1 of 1 picture can't be read: a.png: there is no such file in . (--image-root names another folder).",
+        ),
+        Case(
+            "a column of names of pictures alone, which is not said to be one",
+            photos_table(),
+            "train t.csv --target kind --ignore weight",
+            "there is no column to learn from; left out: file, as it has a different value in nearly every row and names the row; --images file learns from the pictures that it names.",
+        ),
+        Case(
+            "a column that holds pictures, which is not said to do so",
+            parquet_of("'x'::blob as image, i as number"),
+            "train t.parquet --target kind",
+            "t.parquet: column 'image' must hold one number or text a row; its type is BLOB. --images image learns from the pictures that it holds; --ignore image leaves it out.",
         ),
         Case(
             "a column of pictures that is the target",
@@ -2799,6 +2836,12 @@ CASES: dict[str, list[Case]] = {
             photos(),
             "train photos --image-cache no/such",
             "--image-cache no/such: no such file or directory.",
+        ),
+        Case(
+            "a cache in the folder of the pictures",
+            photos(),
+            "train photos --image-cache photos/kept",
+            "--image-cache photos/kept: this must be a folder outside of photos, whose pictures are read.",
         ),
         Case(
             "a cache that is a file",

@@ -162,7 +162,7 @@ def test_a_column_that_is_nested_or_binary_is_refused_by_name_and_may_be_left_ou
         ArrowTable(path).read(["x", "y"])
 
     assert str(caught.value).startswith(f"t.arrow: column 'x' must hold one number or text a row; its type is {kind}")
-    assert str(caught.value).endswith(". --ignore x leaves it out.")
+    assert str(caught.value).endswith("--ignore x leaves it out.")
     assert listed(column(path, "y")) == [1.5] * len(values)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import EngineUnavailableError, InputError
 from .files import looks_like, stored_chunks
 from .numbers import EXACT_INTEGERS
-from .origin import FileRows, Origin
+from .origin import FileRows, Origin, how_to_use
 from .stream import rows_of_a_part
 from .table import Column, Table, objects
 
@@ -118,7 +118,7 @@ class ArrowTable:
         if not _is_single(kind.value_type if _is(kind, "dictionary") else kind):
             raise InputError(
                 f"{self.path.name}: column {name!r} must hold one number or text a row; its type is {kind}."
-                f" {self.origin.how_to_leave_out([name])}"
+                f" {how_to_use(self.origin, name, holds_files=self.pictures_in(name) is not None)}"
             )
 
     def _checked(self, reader: Any) -> Iterator[Any]:

@@ -25,6 +25,7 @@ from .encodings.number import Number
 from .form import USUAL, Form
 from .label_sets import SparseLabels
 from .numbers import CODE, TOO_LONG, number_fault
+from .pictures.stores import is_picture
 from .schema import REASONS, shown
 from .statistics import as_counts
 from .table import Column, Table
@@ -374,9 +375,12 @@ def _warnings(
 def of_identifiers(table: Table, names: Sequence[str]) -> str:
     """What is said of columns that are left out because they name the row."""
     one = len(names) == 1
-    name = shlex.quote(names[0])
+    of_pictures = [name for name in names if table.origin.has_options and _names_pictures(table[name])]
+    name = shlex.quote((of_pictures or names)[0])
     how = f"--categorical {name} keeps the values that three rows share"
-    if table[names[0]].is_numeric:
+    if of_pictures:
+        how = f"--images {name} learns from the pictures that it names"
+    elif table[names[0]].is_numeric:
         how = f"--numeric {name} keeps it" if table.origin.has_options else "a column of floats is kept"
     elif not table.origin.has_options:
         how = "a categorical type keeps the values that three rows share"
@@ -384,6 +388,11 @@ def of_identifiers(table: Table, names: Sequence[str]) -> str:
         f"left out: {shown(names)}, as {'it has' if one else 'they have'} a different value"
         f" in nearly every row and name{'s' * one} the row; {how}"
     )
+
+
+def _names_pictures(column: Column) -> bool:
+    """Whether each value is the name of a picture file."""
+    return not column.is_numeric and all(is_picture(str(value)) for value in column.there)
 
 
 def _of_each_label(targets: NDArray[Any] | SparseLabels) -> Iterator[NDArray[Any]]:

@@ -51,6 +51,16 @@ class Origin:
         return self if start == 0 else _After(self, start)
 
 
+def how_to_use(origin: Origin, column: str, *, holds_files: bool) -> str:
+    """What to do about a file's column that holds no numbers and no texts.
+
+    Args:
+        holds_files: it may hold pictures.
+    """
+    pictures = f"--images {shlex.quote(column)} learns from the pictures that it holds; " if holds_files else ""
+    return pictures + origin.how_to_leave_out([column])
+
+
 class FileRows(Origin):
     """Rows of a file without lines: "row 11 of train.npz"."""
 

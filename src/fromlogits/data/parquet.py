@@ -14,7 +14,7 @@ from ..errors import InputError
 from .duck import as_column, connect, in_parts, lists_of, quoted, quoted_path, reason
 from .files import hashing, head_of, looks_like
 from .numbers import EXACT_INTEGERS
-from .origin import FileRows, Origin
+from .origin import FileRows, Origin, how_to_use
 from .stream import rows_of_a_part
 from .table import Column, Table
 
@@ -178,7 +178,7 @@ class ParquetTable:
         if kind.endswith("]") or kind.startswith(_NESTED):
             raise InputError(
                 f"{self.path.name}: column {name!r} must hold one number or text a row; its type is {kind}."
-                f" {self.origin.how_to_leave_out([name])}"
+                f" {how_to_use(self.origin, name, holds_files=self.pictures_in(name) is not None)}"
             )
         if kind in _NATIVE:
             return field

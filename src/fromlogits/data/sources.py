@@ -310,6 +310,13 @@ def _refuse_what_means_nothing(arrived: Arrived, reading: Reading, keep: Sequenc
         raise InputError(f"{name}: --{option} is for CSV and TSV files.")
     if arrived.form in TABLE_FORMS:
         return
+    if arrived.form == "pictures" and reading.image_cache is not None:
+        cache, path = Path(reading.image_cache).resolve(), arrived.path.resolve()
+        if path == cache or path in cache.parents:
+            raise InputError(
+                f"--image-cache {reading.image_cache}: this must be a folder outside of {name}, whose pictures are"
+                " read."
+            )
     if reading.images is not None or reading.image_root is not None:
         option = "images" if reading.images is not None else "image-root"
         raise InputError(f"{name}: --{option} is for tables that name picture files.")
@@ -475,7 +482,10 @@ def _roles(
         _refuse_two_statements(reading, {*targets, *ids, *ignore}, of_rows, group)
     if images is not None:
         if images not in file.names:
-            raise InputError(f"{name} has no column {images!r} of pictures.{nearest(images, file.names)}")
+            hint = nearest(images, file.names)
+            if reading.images is None:
+                hint += " --images COLUMN says which column names them, or holds them."
+            raise InputError(f"{name} has no column {images!r} of pictures.{hint}")
         if images in {*targets, *ignore, *of_rows}:
             what = "the target" if images in targets else of_rows.get(images, "ignored")
             raise InputError(f"{name}: column {images!r} can't hold the pictures and be {what} too.")

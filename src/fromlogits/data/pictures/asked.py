@@ -209,7 +209,7 @@ def root_of(arrived: Arrived, reading: Reading) -> stores.Store:
     """Where the pictures lie that a table names."""
     if reading.image_root is not None:
         return stores.opened(Path(reading.image_root), "--image-root")
-    return stores.opened(arrived.path.parent)
+    return stores.Folder(arrived.path.parent, " (--image-root names another folder)")
 
 
 def error_column(name: str, bad: Mapping[int, str], n: int) -> Column:

@@ -57,10 +57,14 @@ def opened(path: Path, option: str = "") -> Store:
 
 
 class Folder:
-    """A folder; a link is followed only if it stays inside."""
+    """A folder; a link is followed only if it stays inside.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        hint: for files that are not there.
+    """
+
+    def __init__(self, path: Path, hint: str = "") -> None:
+        self.path, self._hint = path, hint
         self._root = os.path.realpath(path)
 
     def names(self) -> Iterator[str]:
@@ -78,7 +82,7 @@ class Folder:
                 yield entry.name
 
     def read(self, name: str) -> bytes:
-        with _reasons(self.path):
+        with _reasons(f"{self.path}{self._hint}"):
             if name.endswith("/") and os.path.islink(os.path.join(self._root, name.rstrip("/"))):
                 raise BadPicture("it is a link to a folder, which is not followed")
             path = os.path.realpath(os.path.join(self._root, name))
@@ -100,12 +104,12 @@ class File:
         yield from ()
 
     def read(self, name: str) -> bytes:
-        with _reasons(self.path.parent):
+        with _reasons(str(self.path.parent)):
             return _content(self.path)
 
 
 @contextlib.contextmanager
-def _reasons(folder: Path) -> Iterator[None]:
+def _reasons(folder: str) -> Iterator[None]:
     """What goes wrong with a file in the folder is why its picture can't be read."""
     try:
         yield
