@@ -1383,6 +1383,18 @@ CASES: dict[str, list[Case]] = {
             "t.npz has no named columns, so 'w' can't hold the weights of its rows. The weights of an .npz file are its array sample_weight, which counts without --weights.",
         ),
         Case(
+            "weights by column of pictures in a folder",
+            photos(),
+            "cv photos --weights w",
+            "photos has no named columns, so 'w' can't hold the weights of its rows. List the pictures in a table with that column; --images COLUMN says which one names them.",
+        ),
+        Case(
+            "an id of pictures in a folder",
+            photos(),
+            "train photos --id frame --ignore street",
+            "photos has no named columns, so 'street' can be no id and not be ignored. List the pictures in a table with that column; --images COLUMN says which one names them.",
+        ),
+        Case(
             "a class weight for labels",
             text("size,car,bus\n" + "1,0,1\n2,1,1\n" * 10),
             "train t.csv --target car,bus --set class_weight=balanced",
@@ -1668,6 +1680,18 @@ CASES: dict[str, list[Case]] = {
             npz(X=np.zeros((4, 2)), y=np.arange(4) % 2),
             "train t.npz --group patient",
             "t.npz has no named columns, so 'patient' can't group its rows.",
+        ),
+        Case(
+            "a group of pictures in a folder",
+            photos(),
+            "train photos --group street",
+            "photos has no named columns, so 'street' can't group its rows. List the pictures in a table with that column; --images COLUMN says which one names them.",
+        ),
+        Case(
+            "a time of pictures in a folder",
+            photos(),
+            "train photos --time-column taken",
+            "photos has no named columns, so 'taken' can't be their time. List the pictures in a table with that column; --images COLUMN says which one names them.",
         ),
     ],
     "Cross-validation": [

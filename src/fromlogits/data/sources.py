@@ -139,6 +139,8 @@ def read(
     arrived = path if isinstance(path, Arrived) else arrive(path, reading)
     name = arrived.path.name
     _refuse_what_means_nothing(arrived, reading, keep, n_features)
+    if features is None and arrived.form not in TABLE_FORMS:
+        _refuse_columns(arrived, (*ignore, *ids), group, time, weights if labelled else None)
     asked = Asked(picture_shape, pictures, reading, n_features is not None, marks_bad)
     if arrived.form in TABLE_FORMS:
         if labelled and not has_target_column:
@@ -162,17 +164,6 @@ def read(
     elif arrived.form == "pictures":
         dataset = _read_picture_files(arrived, _said(arrived.path, target), asked, labelled)
     else:
-        if features is None and weights is not None and labelled:
-            more = " The weights of an .npz file are its array sample_weight, which counts without --weights."
-            raise InputError(
-                f"{name} has no named columns, so {weights!r} can't hold the weights of its rows."
-                f"{more if arrived.form == 'npz' else ''}"
-            )
-        if features is None and (ignore or ids):
-            raise InputError(f"{name} has no named columns, so {(*ignore, *ids)[0]!r} can be no id and not be ignored.")
-        if features is None and (role := group or time):
-            what = "group its rows" if group else "be their time"
-            raise InputError(f"{name} has no named columns, so {role!r} can't {what}.")
         dataset = _read_arrays(arrived, target, picture_shape, labelled, (first_index, n_features))
     if reading.backbone is not None:
         from .encoders import seen_rows
@@ -330,6 +321,25 @@ def _refuse_what_means_nothing(arrived: Arrived, reading: Reading, keep: Sequenc
         raise InputError(f"{name}: --label-separator is for a table with one target column of texts.")
     if keep:
         raise InputError(f"{name}: --keep is for tables, whose columns have names; it has none.")
+
+
+def _refuse_columns(
+    arrived: Arrived, others: Sequence[str], group: str | None, time: str | None, weights: str | None
+) -> None:
+    """Raise InputError for a column in a role, `others` of ids and ignored ones: the file has no named columns."""
+    more = ""
+    if arrived.form == "pictures":
+        more = " List the pictures in a table with that column; --images COLUMN says which one names them."
+    elif arrived.form == "npz" and weights is not None:
+        more = " The weights of an .npz file are its array sample_weight, which counts without --weights."
+    for column, what in (
+        (weights, "can't hold the weights of its rows"),
+        (next(iter(others), None), "can be no id and not be ignored"),
+        (group, "can't group its rows"),
+        (time, "can't be their time"),
+    ):
+        if column is not None:
+            raise InputError(f"{arrived.path.name} has no named columns, so {column!r} {what}.{more}")
 
 
 def _read_arrays(
