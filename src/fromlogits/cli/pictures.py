@@ -25,7 +25,7 @@ def telling_of_pictures(verb: Callable[..., int]) -> Callable[..., int]:
 
         def tell(what: str, done: int, n: int, how: str = "read") -> None:
             nonlocal due
-            if time.monotonic() >= due:
+            if done < n and time.monotonic() >= due:
                 screen.say(f"{what}: {done:,} of {n:,} pictures {how}")
                 due = time.monotonic() + EVERY_S
 
