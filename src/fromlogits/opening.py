@@ -35,8 +35,8 @@ def open_model(path: str, threads: str | None, backbone: str | None = None, *, t
     return classifier
 
 
-def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Dataset:
-    """A file with its targets, columns by the names that the model knows."""
+def read_labelled(classifier: Classifier, path: str, reading: Reading, row: int | None = None) -> Dataset:
+    """A file with its targets, columns by the names that the model knows; `row` as in `data.sources.read`."""
     from .data.label_sets import SIGN, LabelSets
     from .data.sources import read
 
@@ -55,6 +55,7 @@ def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Datase
         n_features=schema.n_features,
         weights=next(iter(schema.weight_names), None),
         has_target_column=bool(schema.target_names),
+        row=row,
     )
     targets = dataset.targets
     if classifier.target_.task == "multi-label" and dataset.arrived and dataset.arrived.form == "pictures":
@@ -72,11 +73,11 @@ def read_labelled(classifier: Classifier, path: str, reading: Reading) -> Datase
     return _with_conversions(dataset, classifier)
 
 
-def read_unlabelled(classifier: Classifier, path: str, reading: Reading) -> Dataset:
-    """A file without its targets: they and id columns may be missing."""
+def read_unlabelled(classifier: Classifier, path: str, reading: Reading, row: int | None = None) -> Dataset:
+    """A file without its targets: they and id columns may be missing; `row` as in `data.sources.read`."""
     from .data.sources import read
 
-    return _with_conversions(read(path, labelled=False, **_of_unlabelled(classifier, reading)), classifier)
+    return _with_conversions(read(path, labelled=False, row=row, **_of_unlabelled(classifier, reading)), classifier)
 
 
 def stream_unlabelled(classifier: Classifier, path: str, reading: Reading, keep: Sequence[str]) -> Stream:
@@ -112,12 +113,13 @@ def _with_conversions(dataset: Dataset, classifier: Classifier) -> Dataset:
     return dataclasses.replace(dataset, notes=(*dataset.notes, *classifier.encoder_.conversions(dataset.features)))
 
 
-def read_labelled_or_not(classifier: Classifier, path: str, reading: Reading) -> tuple[Dataset, str]:
-    """A file with its targets; or, where they are not there or not right, without them and why."""
+def read_row(classifier: Classifier, path: str, reading: Reading, row: int) -> tuple[Dataset, str]:
+    """A file for one of its rows, as in `data.sources.read`: with targets; or, where they are not there or not right,
+    without them and why."""
     try:
-        return read_labelled(classifier, path, reading), ""
+        return read_labelled(classifier, path, reading, row), ""
     except InputError as error:
-        return read_unlabelled(classifier, path, reading), str(error)
+        return read_unlabelled(classifier, path, reading, row), str(error)
 
 
 def _as_trained(reading: Reading, classifier: Classifier) -> Reading:

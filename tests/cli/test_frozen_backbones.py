@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import fromlogits as fl
 from fromlogits.data.backbones import network
 from fromlogits.data.backbones.kept import Recent
 from tests.cli.here import Here
@@ -21,6 +22,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(tmp_path_factory.mktemp("backbones") / "vit", "vit")
 
 
+def class_folders() -> None:
+    """photos/red/00.png and so on, 60 pictures."""
+    X, kinds = pictures(60, (40, 48))
+    for row, (pixels, kind) in enumerate(zip(X, kinds, strict=True)):
+        at = Path("photos", kind, f"{row:02}.png")
+        at.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(at)
+
+
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     return Counted(monkeypatch)
@@ -29,10 +39,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 @needs_transformers
 def test_every_verb_knows_it(folder: Path, here: Here, counted: Counted) -> None:
     X, kinds = pictures(60, (40, 48))
-    for row, (pixels, kind) in enumerate(zip(X, kinds, strict=True)):
-        at = here.folder / "photos" / kind / f"{row:02}.png"
-        at.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(at)
+    class_folders()
     shutil.copytree(folder, "vit")
     told = here("train photos --backbone hf:vit --image-cache kept --preset fast --epochs 20")[1]
     assert "photos: 60 pictures of 32x32x3, 24 features of each by hf:vit; 2 classes" in told
@@ -85,6 +92,25 @@ def test_every_verb_knows_it(folder: Path, here: Here, counted: Counted) -> None
     told = here(f"train photos --backbone hf:deep/vit {again.partition('vit ')[2]} -o third.safetensors")[0]
     assert told.count(" --backbone hf:deep/vit\n") == 3
     assert Path("third.safetensors").read_bytes() == Path("photos.safetensors").read_bytes()
+
+
+@needs_transformers
+def test_one_row_is_looked_at_alone(folder: Path, here: Here, counted: Counted) -> None:
+    class_folders()
+    X, kinds = pictures(60, (40, 48))
+    np.savez("arrays.npz", X=X, y=kinds)
+    here(f"train arrays.npz --backbone hf:{folder} --preset fast --epochs 2")
+    logits = fl.load("arrays.safetensors", backbone=f"hf:{folder}").predict_logits(X)
+    counted.n = 0
+    with pytest.MonkeyPatch.context() as patch:
+        for n, (data, row, of) in enumerate((("arrays.npz", 7, 7), ("photos", 0, int(np.argmax(kinds == "green"))))):
+            patch.setattr("fromlogits.data.backbones.backbone.RECENT", Recent())
+            found = here.json(f"inspect arrays.safetensors {data} --row {row} --backbone hf:{folder}")
+            assert counted.n == n + 1
+            assert np.float32(found["units"][0]["logit"]) == logits[of, 0]
+            assert (found["row"], found["target"]) == (row, kinds[of])
+    outside = here(f"inspect arrays.safetensors arrays.npz --row 60 --backbone hf:{folder}", 2)[1]
+    assert outside == "fromlogits: --row must be 0 to 59, as arrays.npz has 60 rows; got 60. Rows are counted from 0.\n"
 
 
 @needs_torch

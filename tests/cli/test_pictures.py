@@ -169,6 +169,31 @@ def test_one_row_is_laid_open(here: Here) -> None:
     assert [unit["logit"] for unit in report["units"]] == [unit["logit"] for unit in alone["units"]]
 
 
+def test_one_row_is_laid_open_without_reading_the_others(here: Here) -> None:
+    names = class_folders(here.folder / "photos")
+    here(f"train photos {QUICK}")
+    parquet(here.folder / "held.parquet")
+    lines = [",".join((name, name.split("/")[0])) for name in names]
+    Path("table.csv").write_text("\n".join(["file,kind", *lines]) + "\n", encoding="utf-8")
+    whole = here.json("inspect photos.safetensors photos/other/020.png")
+    row = names.index("other/020.png")
+    for name in names[:row]:
+        spoil(here.folder / "photos" / name)
+
+    for data, n in ((f"photos --row {row}", 60), (f"table.csv --images file --image-root photos --row {row}", 60),
+                    ("held.parquet --images image --row 20", 60)):  # fmt: skip
+        found = here.json(f"inspect photos.safetensors {data}")
+        assert found["units"][0]["logit"] == whole["units"][0]["logit"]
+        assert found["row"] == int(data.split()[-1])
+        out_of_range = f"inspect photos.safetensors {data.rpartition(' ')[0]} {n}"
+        assert f"--row must be 0 to {n - 1}, as {data.split()[0]} has {n} rows; got {n}." in here(out_of_range, 2)[1]
+    assert here.json(f"inspect photos.safetensors photos --row {row}")["target"] == "other"
+    bad = f"fromlogits: {names[1]} can't be read: it is damaged or cut off.\n"
+    for more in ("", " --skip-bad"):  # rows count as those of the predictions
+        assert here(f"inspect photos.safetensors photos --row 1{more}", 2)[1] == bad
+        assert here.json(f"inspect photos.safetensors photos --row {row}{more}")["target"] == "other"
+
+
 def test_calibrate_and_cv_take_pictures(here: Here) -> None:
     table_and_zip(here.folder)
     here(TABLE)

@@ -13,7 +13,7 @@ from ..data.inputs import as_inputs
 from ..data.reading import Reading
 from ..errors import InputError, counted
 from ..heads import HEADS
-from ..opening import open_model, read_labelled_or_not
+from ..opening import open_model, read_row
 from ..spec import Members
 from .columns import as_report, columns_table, noticed_table
 from .display import Screen
@@ -177,23 +177,18 @@ def _inspect_row(model: str, data: str, reading: Reading, row: int, backbone: st
     if row < 0:
         raise InputError(f"--row must be 0 or more; got {row}. Rows are counted from 0.")
     classifier = open_model(model, None, backbone)
-    dataset, why_not = read_labelled_or_not(classifier, data, reading)
-    name = Path(data).name
-    if row >= len(dataset):
-        raise InputError(
-            f"--row must be 0 to {len(dataset) - 1}, as {name} has {counted(len(dataset), 'row')}; got {row}. Rows are"
-            " counted from 0."
-        )
-    truth, unknown = output_layer.truth_of(classifier, dataset, row)
+    dataset, why_not = read_row(classifier, data, reading, row)
+    name, place = Path(data).name, row if len(dataset) > 1 else 0  # of pictures that row alone was read
+    truth, unknown = output_layer.truth_of(classifier, dataset, place)
     with naming(data):
         noticed = classifier.encoder_.noticed(as_inputs(dataset.features))
-        layer = output_layer.lay_open(classifier, dataset, row, truth)
+        layer = output_layer.lay_open(classifier, dataset, place, truth)
     progress, results = Screen(sys.stderr), Screen(sys.stdout)
     for note in dataset.notes:
         progress.tell(f"note: {note.rstrip('.')}.")
     if truth is None:
         progress.tell(f"note: no loss is shown: {(why_not or unknown).rstrip('.')}.")
-    line, where = dataset.origin.line(row), dataset.origin.where(row)
+    line, where = dataset.origin.line(place), dataset.origin.where(place)
     if json:
         report = {"task": classifier.target_.task, "row": row, "line": line, **output_layer.as_report(layer)}
         report["columns"] = as_report(noticed)

@@ -6,7 +6,7 @@ import json
 import numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,12 @@ class LabelSets(Target):
 
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+    def take(self, rows: NDArray[Any]) -> Self:
+        starts, places = csr.taken(self.starts, rows)
+        is_unknown = None if self.is_unknown is None else self.is_unknown[rows]
+        values, origin = self.values[places], self.origin.take(rows)
+        return replace(self, values=values, starts=starts, is_unknown=is_unknown, origin=origin)
 
     @property
     def n_known(self) -> int:

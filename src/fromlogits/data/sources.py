@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,26 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.features)
 
+    def take(self, rows: Sequence[int]) -> Dataset:
+        """Some rows, in the order of `rows`; what is said of the file stays."""
+        places = np.array(rows, np.int64)
+
+        def some(held: Any) -> Any:
+            return None if held is None else held.take(places)
+
+        return dataclasses.replace(
+            self,
+            features=some(self.features),
+            targets=some(self.targets),
+            ids=some(self.ids),
+            origin=some(self.origin),
+            weights=None if self.weights is None else self.weights[places],
+            kept=some(self.kept),
+            groups=some(self.groups),
+            times=some(self.times),
+            bad={place: self.bad[row] for place, row in enumerate(rows) if row in self.bad},
+        )
+
 
 def read(
     path: str | Path | Arrived,
@@ -107,6 +128,7 @@ def read(
     weights: str | None = None,
     pictures: PictureFiles | None = None,
     marks_bad: bool = False,
+    row: int | None = None,
 ) -> Dataset:
     """Read CSV, TSV, JSON lines or svmlight (plain, .gz or .zst), Parquet, Arrow, .npz, IDX images and their labels, or
     picture files in a folder or named by a table.
@@ -134,6 +156,8 @@ def read(
             many it knows; others are left out with a note.
         pictures: how the pictures that a model knows were made of files.
         marks_bad: rows whose pictures can't be read stay, where `reading` skips them, and are named in the data set.
+        row: the one that is wanted; InputError where it is not there. Where each takes work, as picture files and
+            what a backbone looks at, the data set holds it alone.
     """
     reading = reading or Reading()
     arrived = path if isinstance(path, Arrived) else arrive(path, reading)
@@ -141,7 +165,8 @@ def read(
     _refuse_what_means_nothing(arrived, reading, keep, n_features)
     if features is None and arrived.form not in TABLE_FORMS:
         _refuse_columns(arrived, (*ignore, *ids), group, time, weights if labelled else None)
-    asked = Asked(picture_shape, pictures, reading, n_features is not None, marks_bad)
+    asked = Asked(picture_shape, pictures, reading, n_features is not None, marks_bad, row)
+    images: str | None = None
     if arrived.form in TABLE_FORMS:
         if labelled and not has_target_column:
             raise InputError(
@@ -165,6 +190,9 @@ def read(
         dataset = _read_picture_files(arrived, _said(arrived.path, target), asked, labelled)
     else:
         dataset = _read_arrays(arrived, target, picture_shape, labelled, (first_index, n_features))
+    if row is not None and images is None and arrived.form != "pictures":
+        rows = asked.rows(len(dataset), name)
+        dataset = dataset if reading.backbone is None else dataset.take(rows)
     if reading.backbone is not None:
         from .encoders import seen_rows
 
@@ -639,22 +667,26 @@ def _read_pictures_of_table(file: TableFile, arrived: Arrived, roles: _Roles, im
         table, became = as_said(table, reading)
     notes = _notes_of_table(file, name, roles, reading, became)
     dataset = _dataset_of(table, file, notes, roles, None, reading)  # before the pictures, which take time
+    wanted = asked.rows(len(table), name)
     if held is not None:
-        rows = asked.read(lambda: in_column(held, origin), len(table), name, images)
+        every = partial(in_column, held, origin)
     else:
-        names, root = names_of(table[images], name), root_of(arrived, reading)
-        rows = asked.read(lambda: in_store(root, names), len(table), name, images)
-    if not asked.marks_bad and rows.bad:
-        table = table.take(np.array(rows.good))
-        dataset = _dataset_of(table, file, notes, roles, None, reading)
+        every = partial(in_store, root_of(arrived, reading), names_of(table[images], name))
+    rows = asked.read(lambda: islice(every(), wanted.start, wanted.stop), len(wanted), name, images)
+    kept = [wanted[place] for place in range(len(wanted)) if asked.marks_bad or place not in rows.bad]
+    if len(kept) < len(table):
+        dataset = dataset.take(kept)
     has_names = held is None or held.has_names
-    return _with_pictures(dataset, rows, table.origin, images if has_names else None, (file.digest,))
+    return _with_pictures(dataset, rows, dataset.origin, images if has_names else None, (file.digest,))
 
 
 def _read_picture_files(arrived: Arrived, notes: tuple[str, ...], asked: Asked, labelled: bool) -> Dataset:
     """The pictures of a folder or a zip file, or one picture file."""
     path = arrived.path
     store, listed, what = _found_pictures(arrived, labelled=labelled)
+    if asked.row is not None:
+        listed = listed.take(asked.rows(len(listed.names), what))
+        what = listed.names[0]
     rows = asked.read(lambda: in_store(store, listed.names), len(listed.names), what, None)
     kept = range(len(listed.names)) if asked.marks_bad else rows.good
     origin = PictureNames(path, [listed.names[row] for row in kept])

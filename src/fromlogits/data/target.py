@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
@@ -33,3 +33,8 @@ class Target:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def take(self, rows: NDArray[Any]) -> Self:
+        """Some rows, in the order of `rows` (int64)."""
+        texts = None if self.texts is None else self.texts[rows]
+        return replace(self, values=self.values[rows], texts=texts, origin=self.origin.take(rows))

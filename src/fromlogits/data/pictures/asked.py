@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, counted
 from ..arrival import Arrived
 from ..origin import FileRows, Origin
 from ..reading import Reading
@@ -50,6 +50,7 @@ class Asked:
         reading: what is said by options.
         is_for_model: there is a model, or training rows, that these rows must be like.
         marks_bad: rows of bad pictures stay, where they are not refused.
+        row: the one that is wanted; None: all.
     """
 
     shape: Shape | None
@@ -57,6 +58,22 @@ class Asked:
     reading: Reading
     is_for_model: bool
     marks_bad: bool
+    row: int | None = None
+
+    def rows(self, n: int, what: str) -> range:
+        """Those of n rows that are wanted; InputError where they are not there.
+
+        Args:
+            what: the file or folder as a message names it.
+        """
+        if self.row is None:
+            return range(n)
+        if self.row >= n:
+            raise InputError(
+                f"--row must be 0 to {n - 1}, as {what} has {counted(n, 'row')}; got {self.row}. Rows are counted from"
+                " 0."
+            )
+        return range(self.row, self.row + 1)
 
     def column(self, name: str) -> str | None:
         """The column that names pictures or holds them; None for a table of other features.

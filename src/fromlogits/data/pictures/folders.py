@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import InputError, counted, one_line
 from .decode import IN_WORDS
@@ -26,6 +26,11 @@ class Listed:
     names: tuple[str, ...]
     classes: tuple[str, ...] | None
     notes: tuple[str, ...]
+
+    def take(self, rows: range) -> Listed:
+        """Some pictures, one behind the other."""
+        span = slice(rows.start, rows.stop)
+        return replace(self, names=self.names[span], classes=None if self.classes is None else self.classes[span])
 
 
 def list_pictures(store: Store, what: str, *, labelled: bool) -> Listed:
