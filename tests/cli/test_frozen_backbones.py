@@ -113,6 +113,25 @@ def test_one_row_is_looked_at_alone(folder: Path, here: Here, counted: Counted) 
     assert outside == "fromlogits: --row must be 0 to 59, as arrays.npz has 60 rows; got 60. Rows are counted from 0.\n"
 
 
+@needs_transformers
+def test_a_dry_run_looks_at_no_picture(folder: Path, here: Here, counted: Counted) -> None:
+    class_folders()
+    for row in range(20):  # the same pixels in other files
+        kind = "red" if Path(f"photos/red/{row:02}.png").exists() else "green"
+        Image.open(f"photos/{kind}/{row:02}.png").save(f"photos/{kind}/again{row:02}.bmp")
+    command = f"train photos --backbone hf:{folder} --test photos --dry-run"
+    shown, planned = here(command)[0], here.json(command)
+    for number in (1, 2):
+        here(f"cv photos --backbone hf:{folder} --folds {number + 1} --dry-run")
+    assert counted.n == 0
+    here(f"train photos --backbone hf:{folder} --preset fast --epochs 1 -o trained.safetensors")
+    assert counted.n == 80
+
+    assert planned["duplicates"]["validation"] > 0
+    assert here.json(command) == planned  # what is known now says the same
+    assert here(command)[0] == shown
+
+
 @needs_torch
 def test_tiny_is_trained_by_its_option(here: Here) -> None:
     X, kinds = pictures(40, (12, 10))

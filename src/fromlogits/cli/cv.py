@@ -78,7 +78,7 @@ def cv(
     if path is not None:
         delimiter_of(path)
         check_output(path, overwrite=overwrite, inputs=[data], may_be_stream=True)
-    asked = recipe.asked(reading, classifier)
+    asked = recipe.asked(reading, classifier, dry_run=dry_run)
     dataset = read(data, **asked)
     progress, results = Screen(sys.stderr, is_quiet=quiet), Screen(sys.stdout)
     said: set[str] = set()

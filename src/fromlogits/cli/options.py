@@ -207,12 +207,14 @@ class Recipe:
         }
         return Classifier(**collect(by_flag, self.sets or (), self.config))
 
-    def asked(self, reading: Reading, classifier: Classifier) -> dict[str, Any]:
-        """What `data.sources.read` is asked for, to train this classifier."""
+    def asked(self, reading: Reading, classifier: Classifier, *, dry_run: bool) -> dict[str, Any]:
+        """What `data.sources.read` is asked for, to train this classifier; or to say what that would be."""
         from ..fitting import backbone_of
 
         cache = None if reading.image_cache is None else Path(reading.image_cache)
         backbone = backbone_of(classifier.get_params(), cache=cache)
+        if backbone is not None:
+            backbone.is_dry = dry_run
         names = listed_names(self.categorical)
         return {
             "target": ",".join(self.target) if self.target else None,

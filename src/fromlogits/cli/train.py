@@ -116,7 +116,7 @@ def train(
     classifier = recipe.classifier()
     path = Path(output) if output is not None else default_name(data)
     check_output(path, overwrite=overwrite, inputs=[name for name in (data, valid, test) if name is not None])
-    asked = recipe.asked(reading, classifier)
+    asked = recipe.asked(reading, classifier, dry_run=dry_run)
     listening = watching.listen(live)
     dataset = read(data, **asked)
     pictures = getattr(dataset.features, "pictures", None)

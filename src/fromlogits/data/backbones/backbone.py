@@ -46,12 +46,14 @@ class Backbone:
 
     Attributes:
         n_threads: it computes with.
+        is_dry: nothing is computed: features that are not known are drawn, alike for like pixels. Enough to plan by.
     """
 
     def __init__(self, reference: Reference, place: str | None = None, device: str | None = None) -> None:
         self.reference, self.place, self.device = reference, place or reference.text, device
         self.n_threads = thread_count()
         self._prefix = reference.digest + (device or "").encode()  # another device rounds otherwise
+        self.is_dry = False
         self._network: PretrainedNetwork | None = None
         self._size: tuple[int, int] | None = None
         self._folder: Folder | None = None
@@ -160,6 +162,12 @@ class Backbone:
         """
         if keys is None:
             keys = [pixel_key(picture) for picture in pictures]
+        if self.is_dry:
+            each = (self.known(key) for key in keys)
+            return np.stack([
+                self._drawn(picture) if found is None else found
+                for found, picture in zip(each, pictures, strict=True)
+            ])  # fmt: skip
         made: dict[bytes, Float32] = {}
         rows: dict[bytes, int] = {}
         for row, key in enumerate(keys):
@@ -181,6 +189,9 @@ class Backbone:
             done += len(part)
             made |= new
         return np.stack([made[key] for key in keys])
+
+    def _drawn(self, picture: NDArray[np.uint8]) -> Float32:
+        return np.random.default_rng([*pixel_key(picture)]).standard_normal(self.n_features, np.float32)
 
     def _computed(
         self, pictures: NDArray[np.uint8], rows: dict[bytes, int], keys: list[bytes], done: int
