@@ -434,6 +434,10 @@ def test_an_overview_counts_the_work_of_all() -> None:
     assert (seen.rows_per_s, seen.seconds_left) == (50.0, 1700 / 50.0)
     assert members.epochs_of(seen, Plan(max_epochs=10)) == "; b in epoch 3 of 10"
     assert waiting.history is None
+    running.history = training.History((), 3, "interrupt")
+    seen = Overview.of([done, running, waiting])
+    assert seen is not None
+    assert (seen.done, seen.running, seen.rows_done) == (1, (), 1300)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,12 @@ class Standing:
         self.last: EpochRecord | None = None
         self.best: EpochRecord | None = None
         self.history: History | None = None
-        """Once it is done."""
+        """Once it runs no more."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it came to its own end: one that was stopped did not."""
+        return self.history is not None and self.history.is_done
 
     def progressed(self, progress: Progress) -> None:
         self.progress = progress
@@ -158,11 +163,11 @@ class Overview:
         if not begun:
             return None
         running = tuple(one for one, _ in begun if one.history is None)
-        rows_done = sum(one.rows_total if one.history else progress.rows_done for one, progress in begun)
+        rows_done = sum(one.rows_total if one.is_done else progress.rows_done for one, progress in begun)
         rows_per_s = sum(progress.rows_per_s for one, progress in begun if one.history is None)
         rows_total = sum(one.rows_total for one in standings)
         left = (rows_total - rows_done) / rows_per_s if rows_per_s else 0.0
-        return cls(len(begun) - len(running), running, rows_done, rows_total, rows_per_s, left)
+        return cls(sum(one.is_done for one, _ in begun), running, rows_done, rows_total, rows_per_s, left)
 
 
 class Lines(training.Lines):
@@ -397,13 +402,8 @@ class _SideBySide:
         engines: list[Engine] = []
         for start in range(0, len(self.trained), self.a_round):
             ended = [one for one in self.trained[start : start + self.a_round] if one is not None]
-            if start and (len(ended) < self.a_round or not all(_has_an_epoch(member) for member, _ in ended)):
+            if start and (len(ended) < self.a_round or not all(member.history.has_an_epoch for member, _ in ended)):
                 break
             members += [member for member, _ in ended]
             engines += [engine for _, engine in ended]
         return members, engines
-
-
-def _has_an_epoch(member: Member) -> bool:
-    """Whether a whole epoch is behind it."""
-    return len(member.history.epochs) > 1 or member.history.stopped_by in ("max_epochs", "patience", "callback")

@@ -68,6 +68,16 @@ class History:
     """max_epochs, patience, callback, time_limit, interrupt (Ctrl-C) or terminate (SIGTERM); or partial_fit, whose
     passes are short ones over what it was given."""
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it came to its own end, and nothing from outside stopped it."""
+        return self.stopped_by in ("max_epochs", "patience", "callback")
+
+    @property
+    def has_an_epoch(self) -> bool:
+        """Whether a whole one is behind it."""
+        return len(self.epochs) > 1 or self.is_done
+
 
 class Observer(Protocol):
     """Told what happens; must not raise."""

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from ..data.sources import Dataset
     from ..data.targets import TargetEncoder
     from ..fitting import Fit, FitSummary
+    from ..members import Member
     from ..spec import Plan
     from ..training import StopOnSignal
 
@@ -257,6 +258,8 @@ def train(
                 display.finished(classifier.history_)
             how = how_it_ended(classifier.members_, training_plan, fit.summary.n_networks)
             progress.say(f"{how}\n")
+            if words := hardly_trained(classifier.members_):
+                progress.tell(f"warning: {words}.", "yellow")
             if words := fit.summary.without_a_judge(classifier.record_["n_validation"]):
                 progress.tell(f"warning: {words}.", "yellow")
             path = _save(classifier, path, data, is_named=output is not None, overwrite=overwrite)
@@ -490,6 +493,15 @@ def steps(summary: FitSummary) -> str:
         f"{recipe.optimizer}, {rate}; batches of {recipe.batch_size:,},"
         f" at most {counted(recipe.max_epochs, 'epoch')}, seed {summary.seed}, {threads}"
     )
+
+
+def hardly_trained(members: Sequence[Member]) -> str:
+    """What is said of labels whose networks a stop left without a whole epoch; "" where there are none."""
+    labels = [one.label for one in members if one.label is not None and not one.history.has_an_epoch]
+    if not labels:
+        return ""
+    whose = "the network of {}: its" if len(labels) == 1 else "the networks of {}: their"
+    return f"not one whole epoch is behind {whose.format(listed(labels))} probabilities mean little"
 
 
 def _resolved(fit: Fit, path: Path, n_test: int | None) -> dict[str, Any]:
