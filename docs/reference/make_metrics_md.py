@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fromlogits.metrics import FIGURES, MOST_CONFUSED
-from fromlogits.metrics.intervals import FEWEST_RESAMPLES, MOST_RESAMPLES, MOST_UNITS
+from fromlogits.metrics.intervals import FEWEST_RESAMPLES, FEWEST_UNITS, MOST_RESAMPLES, MOST_UNITS
 
 PAGE = Path(__file__).with_name("metrics.md")
 HEAD = """# Metrics
@@ -60,6 +60,7 @@ On 50 rows it is too short, and of `macro_f1` with rare labels on 200 too: the d
 It says what other rows would change, and nothing of what another training would.
 `resamples` says on how many resamples of the rows each rests: {MOST_RESAMPLES:,}, fewer where they are dear, and at least {FEWEST_RESAMPLES}; of thousands of labels or classes there is none for ranks.
 With a group column, groups are drawn instead of rows; of more than {MOST_UNITS:,} rows, random hands of rows are.
+Of fewer than {FEWEST_UNITS} groups there is no interval, and of fewer than {FEWEST_UNITS} rows none that rests on resamples: it would miss more than twice as often as it says.
 `accuracy`, `subset_accuracy` and `top_k_accuracy` have Wilson's interval instead, which is right for rows that are all right too.
 There is none where a resample leaves the figure undefined or where all resamples agree, and none of `ece` and of average precisions, which resamples distort ([decision 20](../decisions/0020-intervals.md)).
 The draws are the same each time.

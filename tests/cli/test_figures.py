@@ -16,14 +16,14 @@ from fromlogits.metrics import in_full
 
 
 def shown(figures: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
-    show(Screen(sys.stdout), "all rows:", figures, "other rows")
+    show(Screen(sys.stdout), "all rows:", figures)
     return capsys.readouterr().out
 
 
 def on_terminal(figures: dict[str, Any], width: int) -> Console:
     console = Console(file=io.StringIO(), record=True, width=width, force_terminal=True, color_system="truecolor",
                       highlight=False, soft_wrap=True)  # fmt: skip
-    show(Screen(sys.stdout, console=console), "all rows:", figures, "other rows")
+    show(Screen(sys.stdout, console=console), "all rows:", figures)
     return console
 
 
@@ -46,6 +46,17 @@ def test_figures_stand_with_intervals_and_classes_the_worst_first(capsys: pytest
     assert f1 == sorted(f1) == sorted(round(row["f1"], 4) for row in figures["per_class"])
     matrix = [line.split()[1:] for line in lines[-4:]]
     assert matrix == [[f"{count}" if count else "·" for count in row] for row in figures["confusion"]]
+
+
+@pytest.mark.parametrize(("count", "words"), [(9, "no intervals: 9 groups of street"), (10, "other groups of street")])
+def test_few_groups_say_that_they_have_no_intervals(count: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    codes_n = np.arange(300) % 3
+    logits_nc = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
+    figures = in_full("multi-class", list("abc"), logits_nc, codes_n, groups=np.arange(300) % count)
+    show(Screen(sys.stdout), "all rows:", figures, ("street", count))
+    out = capsys.readouterr().out
+    assert words in out
+    assert ("in brackets: 95 % intervals" in out) is bool(figures["intervals"]) is (count == 10)
 
 
 def test_the_words_are_the_same_on_a_terminal_where_cells_have_colours(capsys: pytest.CaptureFixture[str]) -> None:

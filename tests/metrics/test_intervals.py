@@ -101,6 +101,21 @@ def test_alike_rows_in_groups_make_intervals_wider() -> None:
         assert wide[1] == pytest.approx(3 * wide[0], rel=0.2), name  # a quantile of 1000 is good to some 5 %
 
 
+def test_few_rows_or_groups_have_no_resamples() -> None:
+    """The middle of the resamples is as wide as 1.96 deviations of a mean, though few units tell their deviation."""
+    logits_nc, codes_n = classes(90, 8)
+
+    def missed(n: int) -> float:
+        return 2 * float(scipy.stats.t.sf(1.96 * math.sqrt((n - 1) / n), n - 1))
+
+    assert missed(intervals.FEWEST_UNITS) < 2 * 0.05 < missed(intervals.FEWEST_UNITS - 1)
+    few = in_full("multi-class", range(4), logits_nc, codes_n, groups=np.arange(90) % 9)
+    assert (few["intervals"], few["resamples"]) == ({}, {})
+    assert "log_loss" in in_full("multi-class", range(4), logits_nc, codes_n, groups=np.arange(90) % 10)["intervals"]
+    rows = in_full("multi-class", range(4), logits_nc[:9], codes_n[:9])["intervals"]
+    assert rows and all(FIGURES[name].is_share for name in rows)  # Wilson's, which few rows only make wide
+
+
 def test_many_rows_are_dealt_into_hands_whose_sums_vary_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
     logits_nc, codes_n = classes(3000, 5)
     order = np.argsort(codes_n, kind="stable")  # hands dealt in turn would all be alike

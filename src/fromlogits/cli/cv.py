@@ -145,8 +145,10 @@ def cv(
     judged = report["out_of_fold"]["rows"]
     weighted = if_weighted(dataset)
     about = f"\nout of fold ({counted(judged, 'row')}{weighted}, which took no part in the training that judges them):"
-    drawn = "other rows" if recipe.group is None else f"other groups of {recipe.group}"
-    show(results, about, found.figures, f"{drawn}; how trainings differ is not in it")
+    groups = None
+    if recipe.group is not None and division.groups is not None:
+        groups = recipe.group, len(set(division.groups[found.fold_of >= 0].tolist()))
+    show(results, about, found.figures, groups, "; how trainings differ is not in it")
     if decision := found.figures.get("decision"):
         gain = decided_figures_text(decision["figures"])
         results.tell(f"by what each fold decides for: {gain}")

@@ -136,17 +136,17 @@ def evaluate(
     kinds = kinds_text(task, len(classes))
     results.tell(f"{model} on {named(data)}: {counted(len(dataset), 'row')}; {kinds}: {listed(classes)}")
     weighted = if_weighted(dataset)
-    drawn = "other rows" if groups is None else f"other groups of {classifier.encoder_.schema.group_names[0]}"
     shares = [say] * is_validation_file + ["calibrated it"] * has_calibrated
     about = f"all rows{weighted}, which {' and '.join(shares)}:" if shares else f"all rows{weighted}:"
     if held is None:
-        shown = figures
+        shown, shown_groups = figures, groups
     else:
         results.tell(figures_text(about, {name: figures[name] for name in SHORT[task]}), "bold")
         which = "held-out rows" if classifier.plan_.folds == 1 else "rows out of fold"
         about = f"\n{which} ({len(rows):,}{about_validation(classifier.plan_, weighted, decides=decides)}):"
-        shown = held_out
-    show(results, about, shown, drawn)
+        shown, shown_groups = held_out, of_group
+    column = next(iter(classifier.encoder_.schema.group_names), "")
+    show(results, about, shown, None if shown_groups is None else (column, len(set(shown_groups.tolist()))))
     if decision := shown.get("decision"):
         results.tell(f"decides for: {decision_text(classifier, decision['figures'])}")
     if words := sets_text(shown):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..errors import counted
+from ..metrics.intervals import FEWEST_UNITS
 from .display import Line, Screen
 from .output import FIGURES, MOST_ROWS, aligned, in_words, worst_first
 
@@ -21,16 +23,19 @@ RIGHT, WRONG, NONE = (0, 110, 160), (200, 30, 30), (40, 40, 40)
 """Red, green and blue of a cell that holds all rows of its class, on the diagonal and off it, and of one with few."""
 
 
-def show(results: Screen, about: str, figures: Mapping[str, Any], drawn: str) -> None:
+def show(
+    results: Screen, about: str, figures: Mapping[str, Any], groups: tuple[str, int] | None = None, more: str = ""
+) -> None:
     """Print them.
 
     Args:
         about: which rows these are, to stand above.
         figures: as `metrics.in_full` gives them.
-        drawn: what the intervals draw, as in "other rows".
+        groups: by which column they are, and how many, where the intervals draw them; None: rows are drawn.
+        more: to be said of the intervals.
     """
     results.tell(about, "bold")
-    results.paint(_of_all(figures, drawn))
+    results.paint(_of_all(figures, groups, more))
     kind = "label" if "per_label" in figures else "class"
     rows = figures[f"per_{kind}"]
     results.tell(f"\nby {kind}, lowest f1 first:", "bold")
@@ -49,7 +54,7 @@ def show(results: Screen, about: str, figures: Mapping[str, Any], drawn: str) ->
         results.tell(_confused(most, rows))
 
 
-def _of_all(figures: Mapping[str, Any], drawn: str) -> Iterator[Line]:
+def _of_all(figures: Mapping[str, Any], groups: tuple[str, int] | None, more: str) -> Iterator[Line]:
     """A line per figure."""
     intervals = figures["intervals"]
     names = [name for name in FIGURES if name in figures and not _is_of_more_classes(name, figures)]
@@ -64,7 +69,11 @@ def _of_all(figures: Mapping[str, Any], drawn: str) -> Iterator[Line]:
             line.append((f"  by chance alone {in_words(figures['ece_by_chance'])}", "cyan"))
         yield line
     if intervals:
-        yield [(f"in brackets: 95 % intervals, from drawing {drawn}", "dim")]
+        drawn = "other rows" if groups is None else f"other groups of {groups[0]}"
+        yield [(f"in brackets: 95 % intervals, from drawing {drawn}{more}", "dim")]
+    elif groups is not None and groups[1] < FEWEST_UNITS:
+        found = counted(groups[1], "group")
+        yield [(f"no intervals: {found} of {groups[0]} can't say how far others lie; {FEWEST_UNITS} can", "dim")]
 
 
 def _is_of_more_classes(name: str, figures: Mapping[str, Any]) -> bool:

@@ -29,6 +29,8 @@ LEVEL = 95
 Z = 1.959963984540054
 """The quantile of the normal distribution that leaves (100 − LEVEL) / 2 per cent above it."""
 MOST_RESAMPLES, FEWEST_RESAMPLES = 1000, 200
+FEWEST_UNITS = 10
+"""Of fewer rows or groups, the middle of the resamples misses more than twice as often as it says."""
 MOST_UNITS = 100_000
 """Of more rows, some are drawn together, dealt at random into so many hands: their sum varies as much."""
 WORK = 400_000_000
@@ -91,12 +93,16 @@ def around(
         groups: (n,): rows of one number are drawn together. None: each for itself.
         seed: of the draws.
 
-    A figure has none where it is undefined in a resample, equal in all, or too dear. Shares rest on no resample.
+    A figure has none where it is undefined in a resample, equal in all, or too dear. Shares rest on no resample, but
+    how they vary is known from the groups alone. Of fewer than FEWEST_UNITS of either there is none.
     """
     resamples = Resamples(len(case.logits_nc), groups, seed)
+    is_few = resamples.n_units < FEWEST_UNITS
+    if is_few and groups is not None:
+        return {}, {}
     sums = {name: (resamples.sums(above), resamples.sums(below)) for name, (above, below) in case.row_sums.items()}
     ends = {name: of_share(*sums.pop(name)) for name in tuple(sums) if FIGURES[name].is_share}
-    figures = resampled(case, resamples, sums)
+    figures = {} if is_few else resampled(case, resamples, sums)
     ends |= {name: middle(figures_b) for name, figures_b in figures.items()}
     found = {name: low_high for name in FIGURES if (low_high := ends.get(name)) is not None}
     return found, {name: len(figures[name]) for name in found if name in figures}
