@@ -29,6 +29,7 @@ from fromlogits.export import onnx as to_onnx
 from fromlogits.opening import read_unlabelled
 from fromlogits.spec import HIDDEN_ACTIVATIONS, KIND_OF, Columns, Embedding, Periodic, PiecewiseLinear, Scaling
 from tests.cli.here import Here
+from tests.export.test_picture_recipe import recipe
 
 AWAY = "it is not installed; nox -s onnx installs it"
 onnx = pytest.importorskip("onnx", reason=AWAY)
@@ -487,7 +488,7 @@ def test_residual_networks_over_pictures(labels: bool, settings: dict[str, Any])
     agrees(clf, X, 256)  # float32 sums of up to 54 products, one after the other through nine convolutions
 
 
-def test_a_picture_file_is_resized_before_and_gives_what_predict_gives(
+def test_an_exported_model_takes_what_the_page_makes_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -500,12 +501,15 @@ def test_a_picture_file_is_resized_before_and_gives_what_predict_gives(
         image.fromarray(rng.integers(0, 100 + 100 * (row % 2), (13, 11 + row % 3, 3)).astype(np.uint8)).save(name)
     how = "--layers 'residual 4-6 1 1, 2 linear' --image-size 9x7 --epochs 1 --quiet"
     here(f"train photos {how} --set engine=reference")
-    note = "note: pictures are resized to 9 x 7 before, as Pillow's bilinear resize does it; x takes their pixels.\n"
+    note = (
+        "note: x takes the pixels of coloured pictures of 8 bits a channel, upright, white where they are clear,"
+        " resized to 9 x 7 as Pillow's bilinear resize does it (docs/how-to/onnx.md has a function that makes them"
+        " so).\n"
+    )
     assert here("export photos.safetensors photos.onnx")[1] == note
     clf = fl.load("photos.safetensors", engine="reference")
-    picture = image.open("photos/a/04.png").convert("RGB").resize((7, 9), image.Resampling.BILINEAR)
-    pixels = np.asarray(picture)[np.newaxis]
-    got = run(Path("photos.onnx").read_bytes(), feed_of(clf, pixels))
+    pixels = recipe()("photos/a/04.png", 9, 7)
+    got = run(Path("photos.onnx").read_bytes(), {"x": pixels})
     rows = read_unlabelled(clf, "photos/a/04.png", Reading())
-    assert np.array_equal(rows.features.values, pixels.reshape(1, -1))  # type: ignore[union-attr]
+    assert np.array_equal(rows.features.values, pixels)  # type: ignore[union-attr]
     np.testing.assert_allclose(got["logits"], clf.predict_logits(rows.features), rtol=0, atol=256 * EPS)

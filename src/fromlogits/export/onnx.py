@@ -78,8 +78,12 @@ def _left_out(model: Model) -> Iterator[str]:
     if model.sets is not None:
         yield "prediction sets are not in the file, ONNX having no place for them"
     if schema.pictures is not None and schema.picture_shape is not None:
-        size = " x ".join(map(str, schema.picture_shape[:2]))
-        yield f"pictures are resized to {size} before, as Pillow's bilinear resize does it; x takes their pixels"
+        height, width, *channels = schema.picture_shape
+        yield (
+            f"x takes the pixels of {'coloured' if channels else 'grey'} pictures of 8 bits a channel, upright, white"
+            f" where they are clear, resized to {height} x {width} as Pillow's bilinear resize does it"
+            " (docs/how-to/onnx.md has a function that makes them so)"
+        )
 
 
 def _n_units(model: Model) -> int:
