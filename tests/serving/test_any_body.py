@@ -88,7 +88,7 @@ def test_any_picture_is_answered_or_refused(kinds: dict[str, Kind], form: str, d
     del body[data.draw(st.integers(1, 2 * len(body))) :]
     kind = next(kind for kind, name in pictures.FORMATS.items() if name == form)
     try:
-        assert pictures.features_of(bytes(body), kind, model).shape == (1, 4, 3)
+        assert pictures.features_of(bytes(body), kind, model)[0].shape == (1, 4, 3)
     except InputError as error:
         assert "\n" not in str(error)
 

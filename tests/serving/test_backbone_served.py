@@ -165,6 +165,14 @@ def test_a_picture_of_another_size_becomes_what_pillow_makes_of_it(running: Near
     assert np.array_equal(said(reply), files.classifier.predict_logits(as_the_training(data)))
 
 
+def test_what_was_done_to_a_picture_is_said(running: Near, files: Kind) -> None:
+    pixels = files.rows[0]
+    clear = np.dstack([pixels, np.full(pixels.shape[:2], 128, np.uint8)])
+    for content, notes in ((pixels, None), (clear, ["the picture was laid over white where clear."])):
+        reply = running.ask("POST", "/v1/models/files/predict", encoded(content), {"Content-Type": "image/png"})
+        assert (reply.status, reply.json.get("notes")) == (200, notes)
+
+
 def test_a_model_of_arrays_refuses_another_size(running: Near, separate: Kind) -> None:
     data = encoded(separate.rows[0], size=(31, 23))
     reply = running.ask("POST", "/v1/models/separate/predict", data, {"Content-Type": "image/png"})

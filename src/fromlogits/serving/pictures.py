@@ -19,8 +19,9 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 IN_WORDS = {"L": "grey", "RGB": "colour", "RGBA": "colour and opacity"}
 
 
-def features_of(body: bytes, content_type: str, model: Served) -> NDArray[np.uint8]:
-    """One picture, uint8 (1, h, w) or (1, h, w, channels), its pixels as they stand in the file.
+def features_of(body: bytes, content_type: str, model: Served) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """One picture, uint8 (1, h, w) or (1, h, w, channels), its pixels as they stand in the file; and what has to be
+    said.
 
     For a model that learned from picture files it becomes what those became. Otherwise it must have the height, width
     and channels of the training pictures: nothing is scaled, cut or coloured here, for no one but the sender knows how
@@ -41,7 +42,8 @@ def features_of(body: bytes, content_type: str, model: Served) -> NDArray[np.uin
         ) from None
     if model.classifier.encoder_.schema.pictures is not None:
         try:
-            return decoded(body, shape)[0].reshape(1, *shape)
+            pixels, said = decoded(body, shape)
+            return pixels.reshape(1, *shape), tuple(f"the picture was {words}" for words in sorted(said))
         except BadPicture as error:
             raise InputError(f"the picture can't be used: {error}.") from None
     height, width, *channels = shape if len(shape) > 1 else (1, *shape)
@@ -62,4 +64,4 @@ def features_of(body: bytes, content_type: str, model: Served) -> NDArray[np.uin
         pixels = np.asarray(picture)
     except Exception:
         raise InputError(f"the {FORMATS[content_type]} picture is damaged or cut off.") from None
-    return np.ascontiguousarray(pixels.reshape(1, *shape))
+    return np.ascontiguousarray(pixels.reshape(1, *shape)), ()

@@ -51,7 +51,7 @@ class Predict:
             with ExitStack() as until:
                 if content_type in files.FORMS:
                     return answered(*files.features_of(body, content_type, charset, said, model, until))
-                return answered(pictures.features_of(body, content_type, model), ())
+                return answered(*pictures.features_of(body, content_type, model))
 
         def read(body: bytes) -> tuple[Callable[[], tuple[int, Response]], bool]:
             if content_type != JSON:
