@@ -132,6 +132,20 @@ def test_a_dry_run_looks_at_no_picture(folder: Path, here: Here, counted: Counte
     assert here(command)[0] == shown
 
 
+@needs_transformers
+def test_serve_looks_for_it_where_a_model_has_one(folder: Path, here: Here) -> None:
+    opened = pytest.importorskip("fromlogits.serving.models").opened
+    class_folders()
+    place = f"hf:{folder}"
+    here(f"train photos --backbone {place} --preset fast --epochs 1 -o behind.safetensors")
+    here("train photos --preset fast --epochs 1 -o plain.safetensors")
+    models = opened(["plain.safetensors", "behind.safetensors"], place)
+    assert models["plain"].classifier.encoder_.backbone is None
+    assert models["behind"].classifier.encoder_.backbone.place == place
+    with pytest.raises(fl.errors.InputError, match=r"behind a pretrained network; plain\.safetensors has none"):
+        opened(["plain.safetensors"], place)
+
+
 @needs_torch
 def test_tiny_is_trained_by_its_option(here: Here) -> None:
     X, kinds = pictures(40, (12, 10))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..classifier import Classifier
 from ..data.encodings.number import Number
 from ..errors import InputError
+from ..model import Model
 from ..opening import open_model
 
 DIGEST_BYTES, VERSION_CHARACTERS = 32, 12
@@ -138,9 +139,15 @@ class Served:
 
 
 def opened(paths: Sequence[str], backbone: str | None = None) -> dict[str, Served]:
-    """Each model by its name, all of them with their pretrained network there. Raises InputError where two have one
-    name."""
+    """Each model by its name, all of them with their pretrained network there.
+
+    Args:
+        backbone: where it lies, of those models that have one.
+
+    Raises InputError where two have one name, or none has a pretrained network of which it is said.
+    """
     models: dict[str, Served] = {}
+    behind = [path for path in paths if backbone is not None and Model.load(path).encoder.backbone is not None]
     of_name: dict[str, str] = {}
     for path in paths:
         name = Path(path).stem
@@ -150,5 +157,5 @@ def opened(paths: Sequence[str], backbone: str | None = None) -> dict[str, Serve
                 f" {name!r}. Rename one."
             )
         of_name[name] = path
-        models[name] = Served.open(path, backbone)
+        models[name] = Served.open(path, backbone if path in behind or not behind else None)
     return models
