@@ -99,7 +99,8 @@ class Classifier(Estimator):
             float64, slow: the specification). None: native, or torch for a backbone.
         device: of the torch engine and of a pretrained backbone: "cpu", "cuda" or "mps"; None: the first CUDA device if
             there is one, else the processor. The other engines compute on the processor.
-        n_jobs: threads; None or -1 takes every core this process may use. The bits do not depend on it.
+        n_jobs: threads; None or -1 takes every core this process may use. The bits do not depend on it, unless
+            PyTorch trains.
         random_state: an integer seed, a NumPy generator, or None: a seed is drawn, and recorded.
         verbose: print a line per epoch (at most one a second) to standard error.
         spec: finer settings (docs/reference/settings.md), among them folds: with k from 2 on, the

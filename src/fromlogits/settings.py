@@ -376,7 +376,7 @@ SETTINGS: tuple[Setting, ...] = (
         "n_jobs",
         _or_none(WHOLE),
         "none: the cores this process may use",
-        "threads; the result does not depend on it",
+        "threads; the result does not depend on it, unless PyTorch trains",
         flag="--threads",
         limits=(1, 1024),
     ),
