@@ -30,7 +30,7 @@ from .data.targets import NEVER_HELD_OUT, TargetEncoder, as_target
 from .decisions import calibration
 from .decisions.decision import Decision
 from .decisions.objectives import Costs, Objective, resolve
-from .decisions.sets import Method, PredictionSets, check_enough, checked_coverage
+from .decisions.sets import NOT_OF_GROUPS, Method, PredictionSets, check_enough, checked_coverage
 from .engines import DEVICES, ENGINES, missing
 from .engines.base import Engine, Parameters, Weights
 from .engines.initialisation import parameters_from_data, parameters_with_edges
@@ -622,10 +622,7 @@ def _about_kept(
         return []
     notes = [f"kept for prediction sets, and used for nothing else: {counted(len(kept.rows), 'row')} drawn by the seed"]
     if group_of is not None:
-        notes[0] += (
-            f", of {len(np.unique(group_of[kept.rows])):,} whole groups; the coverage is promised for rows that are"
-            " drawn one by one, and rows of a group are not"
-        )
+        notes[0] += f", of {len(np.unique(group_of[kept.rows])):,} whole groups; {NOT_OF_GROUPS}"
     if not isinstance(targets, SparseLabels) and targets.ndim == 1:
         left, own = (np.bincount(targets[some], minlength=target.n_classes) for some in (rows, kept.rows))
         gone = [repr(target.classes[k]) for k in np.flatnonzero((left == 0) & (own > 0)).tolist()]

@@ -218,6 +218,10 @@ def test_groups_are_kept_whole_and_said(here: Here) -> None:
     _, err = here(f"{TRAIN.removesuffix(' --quiet')} --group who --coverage 0.9")
     assert "used for nothing else: 40 rows drawn by the seed, of 8 whole groups; the coverage is promised" in err
     assert here.json("evaluate m.safetensors t.csv")["held_out"]["sets"]["asked"] == 0.9
+    note = "note: the coverage is promised for rows that are drawn one by one, and rows of a group are not.\n"
+    assert note in here("evaluate m.safetensors t.csv")[1]
+    assert note in here("calibrate m.safetensors t.csv -o n.safetensors --coverage 0.8")[1]
+    assert "promised" not in here("calibrate m.safetensors t.csv -o o.safetensors")[1]
 
 
 def test_calibrate_chooses_decisions_too(here: Here) -> None:

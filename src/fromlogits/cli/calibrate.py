@@ -12,6 +12,7 @@ import typer
 
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
+from ..decisions.sets import NOT_OF_GROUPS
 from ..errors import FromlogitsError, InputError, counted
 from ..opening import open_model, read_labelled
 from .columns import noticed_notes
@@ -109,6 +110,8 @@ def calibrate(
         progress.tell(f"note: {note.rstrip('.')}.")
     if words := about_weights(data, dataset, *trained_with_weights(classifier)):
         progress.tell(f"note: {words}.")
+    if wanted is not None and dataset.groups is not None:
+        progress.tell(f"note: {NOT_OF_GROUPS}.")
     for words in _warnings(classifier, data, dataset, targets):
         progress.tell(f"warning: {words}", "yellow")
     if json:

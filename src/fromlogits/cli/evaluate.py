@@ -12,6 +12,7 @@ import typer
 from ..data.groups_and_times import as_groups
 from ..data.inputs import as_inputs
 from ..data.reading import Reading
+from ..decisions.sets import NOT_OF_GROUPS
 from ..errors import counted
 from ..metrics import SHORT
 from ..opening import open_model, read_labelled
@@ -114,6 +115,8 @@ def evaluate(
         progress.tell(f"note: {note.rstrip('.')}.")
     if words := about_weights(data, dataset, *trained_with_weights(classifier)):
         progress.tell(f"note: {words}.")
+    if figures.get("sets") and groups is not None:
+        progress.tell(f"note: {NOT_OF_GROUPS}.")
     if is_training_file:
         trust = _what_to_trust(classifier, say, has_held_out=held is not None)
         progress.tell(f"warning: the model was trained on this very file ({named(data)}): {trust}.", "yellow")

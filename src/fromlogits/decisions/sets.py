@@ -51,6 +51,7 @@ Bools = NDArray[np.bool_]
 FOR_CLASSES: tuple[Method, ...] = ("lac", "aps")
 MAX_ALL = 4096
 """So many points of the curve are kept as they are; of more, those that coverages in thousandths need."""
+NOT_OF_GROUPS = "the coverage is promised for rows that are drawn one by one, and rows of a group are not"
 MAX_POINTS = 10_000
 MAX_ROWS = 2**53
 LEAST = -2.0
