@@ -128,7 +128,8 @@ def _backbone_recipe(settings: Settings, told: presets.Task, hidden: tuple[Layer
     if told.kind != "picture":
         raise InputError(
             "backbone='tiny' is a network over pictures; the rows are none. Give pictures (uint8 of shape (n, h, w) or"
-            " (n, h, w, channels)), or --image-shape HxW where each row is one."
+            " (n, h, w, channels), as by X.reshape(-1, h, w, channels)); on the command line --image-shape HxW says"
+            " that each row is one."
         )
     return presets.tiny(settings["preset"], told, hidden)
 

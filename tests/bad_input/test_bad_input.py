@@ -1968,7 +1968,7 @@ CASES: dict[str, list[Case]] = {
             "a backbone for rows that are no pictures",
             table,
             f"{TRAIN} --backbone tiny",
-            "backbone='tiny' is a network over pictures; the rows are none. Give pictures (uint8 of shape (n, h, w) or (n, h, w, channels)), or --image-shape HxW where each row is one.",
+            "backbone='tiny' is a network over pictures; the rows are none. Give pictures (uint8 of shape (n, h, w) or (n, h, w, channels), as by X.reshape(-1, h, w, channels)); on the command line --image-shape HxW says that each row is one.",
         ),
         Case(
             "an unknown backbone",

@@ -93,6 +93,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "Expected 2D array, got 1D array instead. Reshape your data either using array.reshape(-1, 1) if it is one"
         " feature or array.reshape(1, -1) if it is one row.",
     ),
+    "names of pictures": (
+        ["a.png", "b.JPG"],
+        "Expected 2D array, got 1D array instead: names of picture files are for the command line. Here X holds their"
+        " pixels, uint8 of shape (n, h, w) or (n, h, w, 3).",
+    ),
     "3-D floats": (
         np.ones((2, 3, 4)),
         "X has the shape (2, 3, 4): pictures must be uint8, from 0 to 255, and other rows (rows, features); it holds"

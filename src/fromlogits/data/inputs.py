@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from . import csr
+from .pictures.stores import is_picture
 from .table import Inputs, Matrix, SparseMatrix, Table
 
 
@@ -79,6 +80,11 @@ def as_matrix(X: Any) -> Matrix:
     if array.ndim == 0:
         raise InputError(f"Expected 2D array, got scalar array instead: array={array}. X must be rows of features.")
     if array.ndim == 1:
+        if array.size and isinstance(array[0], str) and is_picture(array[0]):
+            raise InputError(
+                "Expected 2D array, got 1D array instead: names of picture files are for the command line. Here X holds"
+                " their pixels, uint8 of shape (n, h, w) or (n, h, w, 3)."
+            )
         raise InputError(
             "Expected 2D array, got 1D array instead. Reshape your data either using array.reshape(-1, 1) if it is"
             " one feature or array.reshape(1, -1) if it is one row."

@@ -41,8 +41,9 @@ def seen(inputs: Inputs, backbone: Backbone, shape: Shape | None = None) -> Matr
     named = f"backbone {backbone.reference.text!r}"
     if shape is None or isinstance(inputs, SparseMatrix):
         raise InputError(
-            f"{named} looks at pictures; the rows are none. Give pictures (uint8 of shape (n, h, w) or (n, h, w, 3)), a"
-            " folder of them, or --image-shape HxW where each row is one."
+            f"{named} looks at pictures; the rows are none. Give pictures (uint8 of shape (n, h, w) or (n, h, w, 3), as"
+            " by X.reshape(-1, h, w, 3)); on the command line a folder of them, or --image-shape HxW, which says that"
+            " each row is one."
         )
     if not is_seeable(shape):
         raise InputError(
