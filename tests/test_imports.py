@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "cross_validation": "budget classifier weights fitting resolving decisions metrics heads logits data",
     "export": "_core classifier model decisions spec data",
     "reports": "classifier decisions metrics heads logits spec data",
-    "opening": "classifier settings data",
+    "opening": "classifier model settings data",
     "serving": "_core opening export classifier members training engines decisions heads logits spec data",
     "cli": "cores opening budget export reports serving cross_validation classifier calibrating weights fitting "
     "members training decisions model_file metrics textbook heads logits spec settings data whole_file",

@@ -35,6 +35,13 @@ def open_model(path: str, threads: str | None, backbone: str | None = None, *, t
     return classifier
 
 
+def has_backbone(path: str) -> bool:
+    """Whether a model file is of a network behind a pretrained one, which need not be there."""
+    from .model import Model
+
+    return Model.load(Path(path)).encoder.backbone is not None
+
+
 def read_labelled(classifier: Classifier, path: str, reading: Reading, row: int | None = None) -> Dataset:
     """A file with its targets, columns by the names that the model knows; `row` as in `data.sources.read`."""
     from .data.label_sets import SIGN, LabelSets

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from ..classifier import Classifier
 from ..data.encodings.number import Number
 from ..errors import InputError
-from ..model import Model
-from ..opening import open_model
+from ..opening import has_backbone, open_model
 
 DIGEST_BYTES, VERSION_CHARACTERS = 32, 12
 MOST_BRIEF_BYTES = 65_536
@@ -147,7 +146,7 @@ def opened(paths: Sequence[str], backbone: str | None = None) -> dict[str, Serve
     Raises InputError where two have one name, or none has a pretrained network of which it is said.
     """
     models: dict[str, Served] = {}
-    behind = [path for path in paths if backbone is not None and Model.load(path).encoder.backbone is not None]
+    behind = [path for path in paths if backbone is not None and has_backbone(path)]
     of_name: dict[str, str] = {}
     for path in paths:
         name = Path(path).stem
