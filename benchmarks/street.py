@@ -13,6 +13,7 @@ trained on the two others, with whole frames held out to choose epochs and calib
 - none-fast, none-fast-separate, none: `fromlogits train --backbone none`, dense layers on the native engine, by the
   preset fast, one network, and with `--separate-networks` one for each label; and by good.
 - tiny, tiny-separate, tiny-best: `--backbone tiny`, one network; one for each label; and the preset best.
+- tiny-whole: of whole frames alone, `--backbone tiny --image-size 128x256`, as large as they are.
 - hog: histograms of oriented gradients (scikit-image: 9 orientations, cells of 8 x 8 pixels, blocks of 2 x 2 cells) in
   colour, standardised, and scikit-learn's LogisticRegression for each label, whose C is chosen among four by the mean
   ROC AUC over three groups of the training cities.
@@ -56,6 +57,8 @@ GOALS = {"car": 0.97, "bus": 0.86, "pedestrian": 0.94}
 DRAWS = 1000
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2)
 FROMLOGITS = (sys.executable, "-c", "from fromlogits.cli.main import run; raise SystemExit(run())")
+WHOLE = "tiny-whole"
+"""Of frames alone."""
 OURS = {
     "none-fast": ("--backbone", "none", "--preset", "fast"),
     "none-fast-separate": ("--backbone", "none", "--preset", "fast", "--separate-networks"),
@@ -63,6 +66,7 @@ OURS = {
     "tiny": ("--backbone", "tiny"),
     "tiny-separate": ("--backbone", "tiny", "--separate-networks"),
     "tiny-best": ("--backbone", "tiny", "--preset", "best"),
+    WHOLE: ("--backbone", "tiny", "--image-size", "128x256"),
 }
 BASELINES = ("hog", "frequencies")
 CONTENDERS = (*OURS, *BASELINES)
@@ -407,6 +411,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         record["runs"].append(facts)
         for part in options.parts:
             for contender in options.contenders:
+                if (part, contender) == ("tiles", WHOLE):
+                    continue
                 add(
                     record, options.json, part, options.data, contender, options.folds,
                     seed=options.seed, threads=options.threads, busy=options.busy, again=options.again,

@@ -28,6 +28,7 @@ WHO = {
     "tiny": "**`tiny`**",
     "tiny-separate": "`tiny`, a network for each label",
     "tiny-best": "`tiny`, `--preset best`",
+    "tiny-whole": "`tiny`, `--image-size 128x256`",
     "hog": "HOG and logistic regression",
     "frequencies": "each label's share",
 }
@@ -83,7 +84,7 @@ def of_street(record: dict[str, Any]) -> Iterator[str]:
     ).rstrip("\n")
     for part, title in (
         ("tiles", "Parts of photographs, 96 × 96"),
-        ("frames", "Whole photographs, 256 × 128, read at half that size"),
+        ("frames", "Whole photographs, 256 × 128, read at half that size unless told otherwise"),
     ):
         found = parts.get(part, {})
         done = found.get("contenders", {})
@@ -93,7 +94,7 @@ def of_street(record: dict[str, Any]) -> Iterator[str]:
             continue
         shares = ", ".join(f"{label} {100 * share:.0f} %" for label, share in found["shares"].items())
         yield f"{found['rows']:,} pictures; of these have {shares}."
-        absent = [WHO[who] for who in WHO if who not in done]
+        absent = [WHO[who] for who in WHO if who not in done and (part, who) != ("tiles", "tiny-whole")]
         if absent:
             yield f"Not run: {'; '.join(absent)}."
         n_folds = len(found["cities"])
