@@ -14,7 +14,7 @@ from fromlogits.engines.base import Engine, Parameters, Steps, Weights
 from fromlogits.engines.initialisation import initial_parameters
 from fromlogits.engines.reference import ReferenceEngine
 from fromlogits.spec import OPTIMIZERS, Dense, HeadName, Network, Plan, Residual
-from tests.every_engine import TORCH
+from tests.every_engine import TORCH, needs_torch
 
 HEADS: list[HeadName] = ["softmax", "sigmoid"]
 ENGINES = [ReferenceEngine, TORCH]
@@ -207,6 +207,39 @@ def test_bfloat16_is_a_rounding_of_convolutions_in_training_and_of_no_prediction
     copy.set_parameters(engine.parameters())
     x = Features(pictures(net))
     np.testing.assert_allclose(engine.logits(x), copy.logits(x), rtol=1e-4, atol=1e-5)
+
+
+@needs_torch
+def test_norms_are_folded_once_for_all_predictions_by_the_same_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fromlogits.engines import torch as room
+
+    counted, fold = list[int](), room._folded
+
+    def folded(arrays: Any) -> Any:
+        counted.append(1)
+        return fold(arrays)
+
+    monkeypatch.setattr(room, "_folded", folded)
+    net = network("grey")
+    x, y = Features(pictures(net)), targets_of("softmax")
+    engine = room.TorchEngine(net, "softmax")
+    seen = []
+    for change in (
+        lambda: engine.set_parameters(some_parameters(net)),
+        lambda: engine.start(Plan(batch_size=8), 0),
+        lambda: engine.train_span(x, y, np.arange(8), Steps(np.ones(1))),
+        lambda: engine.train_span(x, y, np.arange(8), Steps(np.ones(1))),
+        engine.finish,
+        lambda: engine.initialise(1),
+    ):
+        change()
+        fresh = room.TorchEngine(net, "softmax")
+        fresh.set_parameters(engine.parameters())
+        before = len(counted)
+        seen += [engine.logits(x), engine.logits(x, np.arange(3))]
+        assert len(counted) - before <= 1
+        assert np.array_equal(seen[-2], fresh.logits(x))
+    assert len(counted) == 4 + 6
 
 
 @pytest.mark.parametrize("kind", ENGINES)

@@ -80,6 +80,8 @@ class TorchEngine(Engine):
         self.network, self.head, self.n_threads = network, head, n_threads
         self._device = device_of(device)
         self._layers = [tuple(_empty(shape, self._device) for shape in shapes.values()) for shapes in network.arrays]
+        self._ready: list[tuple[Tensor, ...]] | None = None
+        """What predictions take, while the parameters stay as they are."""
         self._plan: Plan | None = None
         n = network.n_features
         categories = [feature for feature, _ in network.categories]
@@ -105,6 +107,7 @@ class TorchEngine(Engine):
         return into
 
     def set_parameters(self, parameters: Parameters) -> None:
+        self._ready = None
         with torch.no_grad():
             for own, layer in zip(self._layers, parameters, strict=True):
                 for mine, array in zip(own, layer, strict=True):
@@ -133,6 +136,7 @@ class TorchEngine(Engine):
             raise ValueError("start comes before the first step")
         self._check(features, order_k)
         self._check_targets(targets, weights, len(features))
+        self._ready = None
         size = plan.batch_size
         decays = np.ones(len(steps)) if steps.decays is None else steps.decays
         dropouts = np.full(len(steps), plan.dropout) if steps.dropouts is None else steps.dropouts
@@ -165,11 +169,6 @@ class TorchEngine(Engine):
         size = PICTURES if on_processor and self.network.residual is not None else BLOCK
         n_threads = min(self.n_threads, -(-n // size)) if on_processor else 1
         out = np.empty((n, self.network.n_outputs), np.float32)
-        with torch.inference_mode():
-            layers = [
-                _folded(arrays) if isinstance(layer, Residual) else arrays
-                for layer, arrays in zip(self.network.layers, self._layers, strict=True)
-            ]
 
         def compute(start: int) -> None:
             some = np.arange(start, min(start + size, n)) if rows is None else rows[start : start + size]
@@ -179,6 +178,7 @@ class TorchEngine(Engine):
                 out[start : start + len(some)] = block[: len(some)].cpu().numpy()
 
         with self._settings(1 if on_processor else self.n_threads):
+            layers = self._predicting()
             if n_threads <= 1:
                 for start in range(0, n, size):
                     compute(start)
@@ -187,6 +187,17 @@ class TorchEngine(Engine):
                     for _ in pool.map(compute, range(0, n, size)):
                         pass
         return out
+
+    def _predicting(self) -> list[tuple[Tensor, ...]]:
+        """The layers' arrays for predictions, norms folded into their convolutions: once, for it takes as long as a few
+        pictures."""
+        if self._ready is None:
+            with torch.inference_mode():
+                self._ready = [
+                    _folded(arrays) if isinstance(layer, Residual) else arrays
+                    for layer, arrays in zip(self.network.layers, self._layers, strict=True)
+                ]
+        return self._ready
 
     def _check(self, features: EncodedRows, rows: NDArray[np.int64] | None) -> None:
         refuse_sparse(self.network, features)
