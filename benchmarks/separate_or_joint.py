@@ -22,7 +22,8 @@ of the other has an interval of its own. They hold the chance of the pictures, n
 Seconds and processor seconds are of `fit` (of the street: of the process); parameters are counted and bytes taken in
 the saved file; one row is the median of `predict_proba` on single rows in turn, the two one after the other, over
 --calls each. With --busy the record says that others used the machine. A pair that the file of --json holds is not
-made again (unless --again), and it is written after each.
+made again (unless --again), and it is written after each; --costs measures parameters, bytes and one row's time of such
+pairs anew, of networks trained for one pass.
 """
 
 from __future__ import annotations
@@ -129,6 +130,12 @@ def costs(classifiers: dict[str, fl.Classifier], split: Split, calls: int) -> di
     return found
 
 
+def costs_alone(split: Split, backbone: str, options: argparse.Namespace) -> dict[str, Figures]:
+    """Of networks trained for one pass."""
+    classifiers, _ = fitted(split, backbone, 1, options.threads, lambda kind, clf: None, max_epochs=1)
+    return costs(classifiers, split, options.calls)
+
+
 def fitted(
     split: Split, backbone: str, seeds: int, threads: int, judged: Callable[[str, fl.Classifier], None], **more: Any
 ) -> tuple[dict[str, fl.Classifier], dict[str, Figures]]:
@@ -210,8 +217,7 @@ def of_street(split: Split, backbone: str, options: argparse.Namespace) -> Figur
     contenders = dict(zip(KINDS, ON_STREET[backbone], strict=True))
     found = street.all_figures(record, "tiles", options.street)
     quality = compared({kind: found[contender] for kind, contender in contenders.items()})
-    classifiers, _ = fitted(split, backbone, 1, options.threads, lambda kind, clf: None, max_epochs=1)
-    cost = costs(classifiers, split, options.calls)
+    cost = costs_alone(split, backbone, options)
     report: Figures = {"quality": quality}
     for kind, contender in contenders.items():
         took = [record["fits"]["tiles"][contender][str(fold)]["fit"] for fold in quality["which"]]
@@ -249,6 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--busy", action="store_true", help="the machine is shared: seconds by the clock mean nothing")
     parser.add_argument("--again", action="store_true", help="make anew what the record holds")
+    parser.add_argument("--costs", action="store_true", help="measure sizes and one row's time of those anew")
     parser.add_argument("--json", type=Path, required=True, help="the record to add to")
     options = parser.parse_args(arguments)
     if (options.street is None) != (options.fits is None):
@@ -270,9 +277,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, (load, measured, backbones) in sets.items():
         pairs = record["sets"].setdefault(name, {})
         for backbone in backbones:
-            if backbone in pairs and not options.again:
+            is_held = backbone in pairs and not options.again
+            if is_held and not options.costs:
                 continue
             split = load()
+            if is_held:
+                for kind, cost in costs_alone(split, backbone, options).items():
+                    pairs[backbone][kind] |= cost
+                write(options.json, record)
+                shown(pairs[backbone])
+                continue
             size = {"rows": len(split.train), "labels": split.train_labels.shape[1]}
             print(f"{name}, backbone {backbone}: {size['rows']:,} rows, {size['labels']} labels")
             pairs[backbone] = {**about, **size, **measured(split, backbone, options)}

@@ -24,7 +24,7 @@ OF_PICTURES = {"auc": "ROC AUC", "ap": "average precision"}
 LABELS = ("car", "bus", "pedestrian", "mean")
 BACKBONES = {"none": "dense layers", "tiny": "`tiny`"}
 KINDS = {"joint": "one network", "separate": "a network for each label"}
-CITIES = "folds of [cities](../reference/pictures.md#street-photographs-of-other-cities)"
+CITIES = "of [cities](../reference/pictures.md#street-photographs-of-other-cities)"
 Pair = dict[str, Any]
 
 
@@ -63,7 +63,8 @@ def of_tables(pairs: list[tuple[str, Pair]]) -> Iterator[str]:
 
 def counted(pair: Pair) -> str:
     n = len(pair["quality"]["which"])
-    return f"{n} {CITIES}" if "seeds" not in pair else f"{n} seed{'s' * (n != 1)}"
+    plural = "s" * (n != 1)
+    return f"{n} fold{plural} {CITIES}" if "seeds" not in pair else f"{n} seed{plural}"
 
 
 def section(record: dict[str, Any]) -> Iterator[str]:
