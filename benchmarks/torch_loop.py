@@ -3,12 +3,13 @@
     python benchmarks/torch_loop.py --json torch_loop.json
 
 Pictures are random pixels, of 96 x 96 in colour with three labels and of 28 x 28 in grey with ten classes; network,
-batch, augmentation and precision are those that the preset `good` of `tiny` says for them.
+batch and augmentation are those that the preset `good` of `tiny` says for them, the precision that which is faster
+here, or --precision.
 
 - ours: `TorchEngine.train_span`, as a training calls it.
 - loop: the same network of `torch.nn` modules, channels last; a `Dataset` that changes each picture as the plan says
-  (moved, zoomed, mirrored, recoloured; nearest pixels), a `DataLoader` in the same process; bfloat16 by autocast; the
-  loss from logits of PyTorch; AdamW, fused. loop, 1 worker: with a process that prepares batches.
+  (moved, zoomed, mirrored, recoloured; nearest pixels), a `DataLoader` in the same process; bfloat16, where it is that,
+  by autocast; the loss from logits of PyTorch; AdamW, fused. loop, 1 worker: with a process that prepares batches.
 - loop, compiled: the network by `torch.compile`, whose compilation is timed apart.
 
 All take turns in one process, --rounds times, and each figure is a median over the rounds. `share` says where ours
@@ -32,10 +33,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from fromlogits.data.features import Features
+from fromlogits.engines import precision
 from fromlogits.engines.base import Steps
 from fromlogits.engines.torch import TorchEngine
 from fromlogits.presets import Task, tiny
-from fromlogits.spec import NORM_EPSILON, NORM_MOMENTUM, Convolution, Dense, Network, Plan, Residual
+from fromlogits.spec import NORM_EPSILON, NORM_MOMENTUM, PRECISIONS, Convolution, Dense, Network, Plan, Residual
 
 TASKS = {"96 x 96, colour": ((96, 96, 3), 6_700, "sigmoid", 3), "28 x 28, grey": ((28, 28), 60_000, "softmax", 10)}
 """Shape, rows of the training that the plan is for, head and outputs."""
@@ -122,7 +124,7 @@ def by_hand(
 
     def a_pass() -> None:
         for some, of_some in loader:
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=plan.precision == "bfloat16"):
                 logits = forward(some.to(memory_format=torch.channels_last))
             loss_of(logits.float(), of_some).backward()
             optimizer.step()
@@ -205,16 +207,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Pictures a second beside a loop by hand.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=PRECISIONS, help="of the convolutions; otherwise the faster one")
     parser.add_argument("--compile", action="store_true", help="the loop with torch.compile too, which takes minutes")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args(arguments)
     facts = machine("torch")
     show(facts)
     torch.set_num_threads(options.threads)
-    report: dict[str, Any] = {**facts, "threads": options.threads, "tasks": {}}
+    narrow = options.precision or precision.fastest("torch", "cpu")
+    report: dict[str, Any] = {**facts, "threads": options.threads, "precision": narrow, "tasks": {}}
+    print(f"precision: {narrow}")
     status = 0
     for title, (shape, n_rows, head, outputs) in TASKS.items():
-        recipe = tiny("good", Task(n_rows, kind="picture", picture_shape=shape))
+        recipe = tiny("good", Task(n_rows, kind="picture", picture_shape=shape, precision=narrow))
         plan = Plan().replace(recipe.plan)
         layer = recipe.layers[0]
         assert isinstance(layer, Residual)

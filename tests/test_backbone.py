@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import fromlogits as fl
 from fromlogits import model_file
+from fromlogits.engines import precision
 from fromlogits.errors import EngineUnavailableError, InputError, ModelFileError
 from fromlogits.model import Model
 from fromlogits.presets import PRESETS, Task, tiny
@@ -74,9 +75,42 @@ def test_the_backbone_is_a_network_and_a_plan_of_its_own() -> None:
         backbone="tiny", task="multi-label", hidden_layer_sizes=(9,), max_epochs=1, random_state=0,
     ).fit(X, y)  # fmt: skip
     assert [describe_layer(one) for one in clf.network_.layers] == ["residual 32-64-128 1 1", "9 relu", "2 linear"]
-    assert (clf.plan_.precision, clf.plan_.flip, clf.plan_.max_epochs) == ("bfloat16", True, 1)
+    assert (clf.plan_.precision, clf.plan_.flip, clf.plan_.max_epochs) == (precision.fastest(None, None), True, 1)
     assert "residual 32-64-128 1 1 240 -> 128" in str(clf.network_)
     clf.partial_fit(X, y)
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("narrow_s", "faster"), [(0.5, "bfloat16"), (0.9, "float32"), (10.0, "float32")], ids=["half", "alike", "slow"]
+)
+def test_convolutions_are_computed_in_what_is_clearly_faster_here(
+    narrow_s: float, faster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Step:
+        def __init__(self, device: str, of: str) -> None:
+            self._each = iter([5.0, 3.0, *([narrow_s] * 9)] if of == "bfloat16" else [9.0, 1.0, 4.0, 1.1, 1.0])
+
+        def taken(self) -> float:
+            return next(self._each)
+
+    monkeypatch.setattr(precision, "_Step", Step)
+    precision._measured.cache_clear()
+    X, y = pictures(40)
+    fits: dict[str, Any] = {"backbone": "tiny", "task": "multi-label", "max_epochs": 1, "random_state": 0}
+    try:
+        assert fl.Classifier(**fits).fit(X, y).plan_.precision == faster
+        stated = fl.Classifier(**fits, spec={"precision": "bfloat16"}).fit(X, y)
+        assert stated.plan_.precision == "bfloat16"
+    finally:
+        precision._measured.cache_clear()
+
+
+def test_only_the_engine_of_pytorch_has_another_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_measured", lambda device: "bfloat16")
+    assert [precision.fastest(engine, "cpu") for engine in ("native", "reference")] == ["float32"] * 2
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    assert precision.fastest(None, None) == "float32"
 
 
 @pytest.mark.parametrize("preset", PRESETS)

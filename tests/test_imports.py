@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "members": "training engines heads spec data",
     "model": "model_file members training decisions metrics engines heads spec data _core",
     "folds": "members heads spec data",
-    "resolving": "metrics presets spec data",
+    "resolving": "engines metrics presets spec data",
     "fitting": "resolving calibrating folds weights cores model members training decisions metrics engines heads spec"
     " data",
     "budget": "fitting members training",

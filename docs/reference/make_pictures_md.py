@@ -1,7 +1,8 @@
 """Writes pictures.md from what was measured: `python docs/reference/make_pictures_md.py [NAME=JSON ...]`.
 
 NAME is street, of `benchmarks/street.py --digest JSON`; mnist or fashion_mnist, of `benchmarks/mnist.py --backbones
-tiny`; or torch_loop, of `benchmarks/torch_loop.py`. Each is first kept beside this file, in pictures.json.
+tiny`; or torch_loop, torch_loop_2 and torch_loop_3, of `benchmarks/torch_loop.py` on different machines or in another
+precision. Each is first kept beside this file, in pictures.json.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import runpy
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ WHO = {
 }
 METRICS = {"auc": "ROC AUC", "ap": "average precision"}
 DIGITS = {"mnist": ("MNIST", 0.993), "fashion_mnist": ("Fashion-MNIST", 0.925)}
+LOOPS = ("torch_loop", "torch_loop_2", "torch_loop_3")
 HEAD = """<!-- Made by make_pictures_md.py from the figures of benchmarks/street.py, mnist.py and torch_loop.py, in pictures.json. -->
 
 # Pictures, measured
@@ -141,19 +143,22 @@ def of_digits(record: dict[str, Any]) -> Iterator[str]:
             yield f"| {title} | {100 * run['accuracy']:.2f} % | {100 * goal:.1f} % | {run['seed']} | {run['epochs']} | {run['seconds']:.0f} | {run['cpu_s']:.0f} | {run['peak_mb']:.0f} |"
 
 
-def of_loop(record: dict[str, Any]) -> Iterator[str]:
+def of_loop(records: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield "\n## Beside a loop by hand\n"
-    yield "Pictures a second of training with two threads: the torch engine, and the same network in a loop written with PyTorch's own parts (`nn` modules with the channels last, `DataLoader`, bfloat16 by autocast, fused AdamW, the same changes to pictures); medians of the rounds, lowest and highest in brackets."
-    yield SPEED["measured_on"](record)
-    for title, found in record["tasks"].items():
-        yield f"\n{title}, batches of {found['batch_size']}:\n"
-        yield "| | pictures/s |\n|---|---|"
-        for who, speed in found["pictures_per_s"].items():
-            yield f"| {who} | {speed['median']:.0f} ({speed['lowest']:.0f} to {speed['highest']:.0f}) |"
-        spent = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found["shares"].items())
-        yield f"\nOf the time of ours: {spent}."
-        if (first := found["first_pass_s"].get("loop, compiled")) is not None:
-            yield f"The first pass of the compiled loop, which compiles it, took {first:.0f} s."
+    yield "Pictures a second of training: the torch engine, and the same network in a loop written with PyTorch's own parts (`nn` modules with the channels last, `DataLoader`, bfloat16 by autocast where it is that, fused AdamW, the same changes to pictures); medians of the rounds, lowest and highest in brackets."
+    yield "A training takes the precision that is [faster on its machine](../decisions/0026-torch-engine.md#pictures)."
+    for record in records:
+        yield f"\n### In {record['precision']}, {record['processor'].partition(' (')[0]}\n"
+        yield SPEED["measured_on"](record)
+        for title, found in record["tasks"].items():
+            yield f"\n{title}, batches of {found['batch_size']}:\n"
+            yield "| | pictures/s |\n|---|---|"
+            for who, speed in found["pictures_per_s"].items():
+                yield f"| {who} | {speed['median']:.0f} ({speed['lowest']:.0f} to {speed['highest']:.0f}) |"
+            spent = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found["shares"].items())
+            yield f"\nOf the time of ours: {spent}."
+            if (first := found["first_pass_s"].get("loop, compiled")) is not None:
+                yield f"The first pass of the compiled loop, which compiles it, took {first:.0f} s."
 
 
 def page() -> str:
@@ -162,8 +167,7 @@ def page() -> str:
     if "street" in record:
         lines += of_street(record["street"])
     lines += of_digits(record)
-    if "torch_loop" in record:
-        lines += of_loop(record["torch_loop"])
+    lines += of_loop([record[name] for name in LOOPS if name in record])
     return "\n".join(lines) + "\n"
 
 

@@ -38,6 +38,7 @@ class Task:
         is_separate: a network for each label.
         picture_shape: (h, w) or (h, w, channels) of a picture, where it is known.
         has_end: it is known which step is the last, as it is not in `partial_fit`.
+        precision: in which convolutions are trained faster where they will be.
     """
 
     n_rows: int
@@ -50,6 +51,7 @@ class Task:
     is_separate: bool = False
     picture_shape: tuple[int, ...] | None = None
     has_end: bool = True
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,7 @@ def tiny(preset: object, task: Task, hidden: Sequence[Layer] | None = None) -> R
         "batch_size": 32 if n <= 4_000 else 64 if n <= 20_000 else 128,
         "max_epochs": max_epochs,
         "patience": max_epochs,
-        "precision": "bfloat16",
+        "precision": task.precision,
         "shift": 0.1,
         "zoom": 0.2 if is_coloured else 0.1,
         "flip": is_coloured,

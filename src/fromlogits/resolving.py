@@ -18,6 +18,7 @@ from .data.features import EncodedRows, SparseFeatures
 from .data.form import Form
 from .data.table import Inputs, Matrix, SparseMatrix
 from .data.targets import TargetEncoder
+from .engines import precision
 from .errors import InputError, nearest
 from .spec import (
     HIDDEN_ACTIVATIONS,
@@ -131,6 +132,8 @@ def _backbone_recipe(settings: Settings, told: presets.Task, hidden: tuple[Layer
             " (n, h, w, channels), as by X.reshape(-1, h, w, channels)); on the command line --image-shape HxW says"
             " that each row is one."
         )
+    if "precision" not in (settings["spec"] or {}):
+        told = dataclasses.replace(told, precision=precision.fastest(settings["engine"], settings["device"]))
     return presets.tiny(settings["preset"], told, hidden)
 
 

@@ -493,7 +493,8 @@ SETTINGS: tuple[Setting, ...] = (
         "precision",
         WORD,
         "by the preset",
-        "of the convolutions of training steps in the torch engine: float32, or bfloat16, which takes half the time;"
+        "of the convolutions of training steps in the torch engine: float32, or bfloat16, which takes half the time on"
+        " some processors and ten times as long on others: by the preset the one that a second of trying finds faster;"
         " predictions are float32",
         is_finer=True,
         allowed=PRECISIONS,
