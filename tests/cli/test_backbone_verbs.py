@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import fromlogits as fl
+from fromlogits.spec import PRECISIONS
 from tests.cli.here import Here
 from tests.data.picture_files import encoded
 from tests.every_engine import needs_torch
@@ -96,6 +97,15 @@ def test_a_picture_that_cant_be_read_is_refused_or_marked(here: Here) -> None:
     found = logits_in([rows[row] for row in good])
     assert np.array_equal(found, fl.load("m.safetensors").predict_logits(pixels[good]))
     assert here.json("evaluate m.safetensors bars.csv --skip-bad")["rows"] == N - 1
+
+
+@pytest.mark.parametrize("stated", PRECISIONS)
+def test_the_plan_and_the_model_say_in_which_precision_its_convolutions_were_trained(here: Here, stated: str) -> None:
+    bars()
+    loud = TRAIN.replace(" --quiet", "")
+    said = "".join(here(f"{loud} --layers 'residual 8-16 1 1, 2 linear' --set precision={stated} -o m.safetensors"))
+    assert f", convolutions in {stated}\n" in said
+    assert f"in {stated} in training" in here("inspect m.safetensors")[0]
 
 
 def test_cv_trains_the_backbone_in_folds(here: Here) -> None:

@@ -105,6 +105,7 @@ def inspect(
     lines += [
         ("optimizer", f"{plan['optimizer']}, learning rate {plan['learning_rate']:g}, {plan['schedule']}"),
         ("batches", counted(plan["batch_size"], "row")),
+        *([] if classifier.network_.residual is None else [("convolutions", f"in {plan['precision']} in training")]),
         ("trained on", counted(record["n_train"], "row")),
         ("validation", judged if record["n_validation"] else "no rows were held out"),
         ("epochs", epochs),

@@ -489,9 +489,10 @@ def steps(summary: FitSummary) -> str:
         "" if recipe.schedule == "constant" else f", {recipe.schedule.replace('_', ' ')}"
     )
     threads = f"{summary.n_threads} thread{'s' * (summary.n_threads > 1)}"
+    computed = "" if summary.network.residual is None else f", convolutions in {recipe.precision}"
     return (
         f"{recipe.optimizer}, {rate}; batches of {recipe.batch_size:,},"
-        f" at most {counted(recipe.max_epochs, 'epoch')}, seed {summary.seed}, {threads}"
+        f" at most {counted(recipe.max_epochs, 'epoch')}, seed {summary.seed}, {threads}{computed}"
     )
 
 
