@@ -22,7 +22,10 @@ def features(table: Any, rows: Sequence[Sequence[Any]]) -> Any:
 def of_column(column: Any, value: Any) -> list[Any]:
     kind = column["kind"]
     if kind == "levels":
-        return [*of_column(column["number"], value), *(text_of(value) == one for one in column["values"])]
+        number = of_column(column["number"], value)
+        if "category" in column:
+            return [*number, *of_column(column["category"], value)]
+        return [*number, *(text_of(value) == one for one in column["values"])]
     is_missing = text_of(value) is None
     if kind == "number":
         found = [scaled(column, column["median"] if is_missing else float(value))]

@@ -187,6 +187,21 @@ def test_the_features_of_columns_are_those_of_the_page_bit_for_bit(names: list[s
         np.testing.assert_array_equal(theirs, ours)
 
 
+@pytest.mark.parametrize("form", [USUAL, Form(is_robust=True, has_codes=True, is_dense=True)], ids=["usual", "recipe"])
+def test_so_are_those_of_numbers_whose_values_matter_one_by_one(form: Form) -> None:
+    rng = np.random.default_rng(3)
+    price: list[Any] = (rng.integers(0, 70, 2000) * 0.37 + 1).tolist()
+    targets = np.array([int(value * 100) * 7919 % 11 < 5 for value in price]).astype(int)
+    columns = {"price": [*[None] * 5, *[0.125] * 2, *price[7:]]}
+    encoder = FeatureEncoder.fit(as_inputs(_frame(columns)), targets=targets, form=form)
+    assert encoder.table is not None and encoder.table.columns[0].kind == "levels"
+
+    for some in (columns, {"price": [None, 0.125, 1.37, 99.0]}):
+        encoded = encoder.encode(as_inputs(_frame(some)))
+        ours = encoded.dense() if isinstance(encoded, SparseFeatures) else encoded.values
+        np.testing.assert_array_equal(plain_columns.features(encoder.table.to_json(), _rows(some)), ours)
+
+
 @pytest.mark.filterwarnings("ignore:values that the training never had")
 @pytest.mark.parametrize("way", ["one network", *MEMBERS])
 def test_the_reader_reads_tables_of_every_kind_of_column(way: str, tmp_path: Path) -> None:

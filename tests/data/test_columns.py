@@ -23,6 +23,7 @@ from fromlogits.data.encodings.levels import Levels
 from fromlogits.data.encodings.moment import seconds_of
 from fromlogits.data.encodings.table import ENCODINGS
 from fromlogits.data.features import Features, SparseFeatures
+from fromlogits.data.form import Form
 from fromlogits.data.inputs import as_inputs
 from fromlogits.data.sources import read
 from fromlogits.data.texts import canonical
@@ -128,6 +129,55 @@ def test_a_whole_number_of_few_values_is_a_number_and_a_category() -> None:
     for plain in ({"r": rating[:50]}, {"r": [1, 2] * 60}, {"r": [0.5, 1, 2] * 40}, {"r": [1, 2, 3] * 40 + [9]}):
         assert fit(plain).kind == "standard"
     assert fit({"r": rating}, numeric=("r",)).kind == "standard"
+
+
+HOUSES = np.random.default_rng(1).integers(0, 60, 900) * 7 + 1000
+BUYS = np.random.default_rng(2).integers(0, 3, 9000)[HOUSES]
+
+
+@pytest.mark.parametrize("has_codes", [False, True])
+def test_a_number_whose_values_matter_one_by_one_is_a_number_and_a_category(has_codes: bool) -> None:
+    X = {"house": HOUSES, "age": np.sin(np.arange(900))}
+    encoder = fit(X, targets=BUYS, form=Form(has_codes=has_codes))
+
+    assert kinds(encoder) == ["levels", "number"] and encoder.table is not None
+    assert encoder.table.columns[0].what == "whole number of 60 values"
+    assert encoder.notes == ("house: single values say more there than their order, so each is learned by itself",)
+    rows = encode(encoder, {"house": [1000, 1007, 1001, 1413], "age": [0.0] * 4})
+    as_numbers = fit({"house": HOUSES}, targets=BUYS, numeric=("house",))
+    np.testing.assert_array_equal(rows[:, :1], encode(as_numbers, {"house": [1000, 1007, 1001, 1413]}))
+    codes = [0, 1, -1, 59]
+    if has_codes:
+        assert encoder.table.categories == ((1, 60),)
+        assert rows[:, 1].tolist() == codes and rows.shape == (4, 3)
+    else:
+        assert encoder.table.categories == ()
+        np.testing.assert_array_equal(rows[:, 1:-1], np.array([np.arange(60) == code for code in codes]))
+
+    assert fit({"house": HOUSES}, targets=np.arange(900) % 3).kind == "standard"
+    assert fit({"house": HOUSES}).kind == "standard"  # nobody knows what its values come to
+    many = np.arange(900) // 2  # too few rows for each
+    assert fit({"house": many}, targets=(many * 7919 % 13 < 6).astype(int)).kind == "standard"
+
+
+@pytest.mark.parametrize("has_codes", [False, True])
+def test_of_such_a_number_rare_missing_and_unseen_values_are_told_apart(has_codes: bool) -> None:
+    house: list[Any] = HOUSES.tolist()
+    house[:4], house[4:6], house[6] = [None] * 4, [5, 5], 6
+    encoder = fit({"house": house}, targets=BUYS, form=Form(has_codes=has_codes))
+    later = {"house": [None, 5, 77777, 1000]}
+    rows = encode(encoder, later)
+
+    assert encoder.table is not None and encoder.table.columns[0].n_missing == 4
+    of_value = rows[:, 2:]
+    if has_codes:
+        assert of_value.tolist() == [[-1], [60], [60], [0]]
+    else:
+        np.testing.assert_array_equal(of_value, np.array([np.arange(61) == code for code in (-1, 60, 60, 0)]))
+    assert rows[:, 1].tolist() == [1, 0, 0, 0]
+    again = FeatureEncoder.from_json(json.loads(json.dumps(encoder.to_json())), encoder.tensors())
+    assert again.table == encoder.table
+    np.testing.assert_array_equal(encode(again, later), rows)
 
 
 def test_dates_are_how_long_ago_and_where_in_the_year_the_month_and_the_week() -> None:

@@ -207,6 +207,20 @@ def _cases() -> dict[str, Any]:
         assert isinstance(classifier.network_.of_numbers, fl.PiecewiseLinear)
         return classifier, x
 
+    def households(**settings: Any) -> Any:
+        def made() -> Any:
+            dice = np.random.default_rng(6)
+            x = pd.DataFrame({"house": dice.integers(0, 60, 1000) * 7, "price": dice.integers(0, 70, 1000) * 0.25 + 1})
+            x.loc[dice.random(1000) < 0.1, "price"] = np.nan
+            x.loc[:1, "price"] = 99.5
+            y = (x["house"] * 7919 % 17 < 8).astype(int) + (x["price"].fillna(0) * 100 * 31 % 11 < 4)
+            classifier = fl.Classifier(random_state=0, max_epochs=3, **settings).fit(x, y)
+            table = classifier.encoder_.table
+            assert table is not None and {one.kind for one in table.columns} == {"levels"}
+            return classifier, x
+
+        return made
+
     def labels(**settings: Any) -> Any:
         return lambda: (_labels_model(**settings), np.random.default_rng(5).normal(size=(1000, 2)))
 
@@ -225,6 +239,8 @@ def _cases() -> dict[str, Any]:
         "pictures of uint8": pictures,
         "the default recipe on a table": table(),
         "a plain network on a table": table(hidden_layer_sizes=(16,)),
+        "numbers with codes": households(),
+        "numbers with a feature for each value": households(hidden_layer_sizes=(16,)),
         "the default recipe on numbers, two classes": numbers(2),
         "the default recipe on numbers with a peak": peaks,
         "standard numbers, two classes": numbers(2, hidden_layer_sizes=(16,)),

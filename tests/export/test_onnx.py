@@ -232,6 +232,31 @@ def test_a_table_of_every_kind_of_column(front: tuple[Any, ...], numbers: str) -
     assert kinds == {"number", "category", "levels"} | ({"code"} if has_codes else set())
 
 
+def households(n: int, seed: int) -> pd.DataFrame:
+    """By number; and a price, sometimes missing or rare."""
+    dice = np.random.default_rng(seed)
+    price = np.where(dice.random(n) < 0.1, np.nan, dice.integers(0, 70, n) * 0.25 + 1)
+    price[:2] = 99.5
+    return pd.DataFrame({"house": dice.integers(0, 40, n) * 13, "price": price, "age": dice.normal(50, 9, n)})
+
+
+@pytest.mark.parametrize("front", [(), (Embedding(4), Scaling())], ids=["plain", "embedded"])
+def test_numbers_whose_values_matter_one_by_one(front: tuple[Any, ...]) -> None:
+    rows = households(1500, 0)
+    y = (rows["house"] * 7919 % 17 < 8).astype(int) + (rows["price"].fillna(0) * 100 * 31 % 11 < 4)
+    net = fl.Network([*front, fl.Dense(12, "relu"), fl.Dense(3)])
+    clf = fl.Classifier(network=net, **QUICK).fit(rows, y)
+    assert clf.encoder_.table is not None
+    assert [one.kind for one in clf.encoder_.table.columns] == ["levels", "levels", "number"]
+
+    later = households(60, 1)
+    later.loc[3:5, "house"] = 9
+    later.loc[6:8, "price"] = 7.77
+    with pytest.warns(UserWarning, match="never had"):
+        agrees(clf, later)
+    features_agree(clf, later)
+
+
 def test_waves_of_many_turns_keep_their_digits() -> None:
     from fromlogits.export.graph import Graph
 

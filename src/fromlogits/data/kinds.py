@@ -6,6 +6,7 @@ Every rule stands here with its bound and its reason; docs/guide/tables.md and d
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from .encodings.moment import Moment, seconds_of
 from .encodings.number import Number
 from .form import USUAL, Form
 from .label_sets import SparseLabels
+from .neighbours import Outcomes, says_more_alone
 from .numbers import CODE, TOO_LONG, number_fault
 from .pictures.stores import is_picture
 from .schema import REASONS, shown
@@ -38,6 +40,10 @@ ROWS_A_LEVEL = 20
 for all says more."""
 LEAST_A_LEVEL = 5
 """So many there must be for the rarest: a count that rarely reaches 7 is a count."""
+ROWS_A_CODE = 3
+"""So many rows there must be for each value on average of a number whose values are learned one by one ..."""
+MOST_CODES = 10_000
+"""... and there may be at most so many of them."""
 KEY_ROWS = 20
 """From so many rows on a column that counts them, or differs in each, is taken for an identifier."""
 KEY_SHARE = 0.9
@@ -100,12 +106,14 @@ def find_out(
     Raises InputError for a column that can't be used, with what to do about it.
     """
     found: dict[str, Encoding | str | None] = {}
+    outcomes = None if targets is None else Outcomes.of(targets, rows)
     for column in table.columns:
         with _naming(column, table):
             found[column.name] = _encoding(
                 column,
                 column if rows is None else column.take(rows),
                 weights,
+                outcomes,
                 table,
                 form,
                 is_category=column.name in categorical,
@@ -132,7 +140,7 @@ def find_out(
         names,
         tuple(encodings.values()) or None,
         left_out,
-        notes_of({name: why for name, why in left_out.items() if name not in asked}),
+        (*notes_of({name: why for name, why in left_out.items() if name not in asked}), *_of_codes(encodings, table)),
         (*_of_asked(asked, table), *_warnings(table, rows, targets, names, left_out)),
     )
 
@@ -152,6 +160,7 @@ def _encoding(
     column: Column,
     learned: Column,
     weights: NDArray[np.float64] | None,
+    outcomes: Outcomes | None,
     table: Table,
     form: Form,
     *,
@@ -182,7 +191,8 @@ def _encoding(
     if not is_number and column.values.dtype.kind != "b":
         if _counts_the_rows(column, table):
             return "identifier"
-        if (levels := _levels(learned, weights, form)) is not None:
+        levels = _levels(learned, weights, form) or _codes(learned, weights, outcomes, form)
+        if levels is not None:
             return levels
     return Number.fit(learned, weights, is_robust=form.is_robust) if learned.is_missing.any() else None
 
@@ -251,6 +261,28 @@ def _levels(learned: Column, weights: NDArray[np.float64] | None, form: Form) ->
     return Levels(number, Category(tuple(sorted(texts_of(learned).distinct))))
 
 
+def _codes(
+    learned: Column, weights: NDArray[np.float64] | None, outcomes: Outcomes | None, form: Form
+) -> Levels | None:
+    """A number whose values say more one by one than by their order: the number of a household, say, or a price tag."""
+    if outcomes is None:
+        return None
+    there = ~learned.is_missing
+    values = learned.values[there].astype(np.float64)
+    n_distinct = len(np.unique(values))
+    if not FEW < n_distinct <= min(len(values) // ROWS_A_CODE, MOST_CODES):
+        return None
+    times = as_counts(None if weights is None else weights[there])
+    if not says_more_alone(values, outcomes.take(there), times):
+        return None
+    category = dataclasses.replace(Category.fit(texts_of(learned), weights), n_missing=0)
+    if not category.values:
+        return None
+    return Levels(
+        Number.fit(learned, weights, is_robust=form.is_robust), Code(category) if form.has_codes else category
+    )
+
+
 def row_numbers(table: Table, *, categorical: Sequence[str] = (), numeric: Sequence[str] = ()) -> tuple[str, ...]:
     """The columns that count the rows of the table, which some of its rows alone do not show."""
     return tuple(
@@ -314,7 +346,7 @@ def _check_size(encodings: Mapping[str, Encoding], table: Table) -> None:
             f"a table with categories, dates or missing values may have {MAX_COLUMNS:,} columns; this one has"
             f" {len(encodings):,}. Leave some out, or fill in what is missing."
         )
-    categories = {name: one.category if isinstance(one, Code) else one for name, one in encodings.items()}
+    categories = {name: _category_of(one) for name, one in encodings.items()}
     sizes = {name: len(one.values) for name, one in categories.items() if isinstance(one, Category)}
     if sum(sizes.values()) > MAX_ALL_VALUES:
         name = max(sizes, key=lambda name: sizes[name])
@@ -323,6 +355,13 @@ def _check_size(encodings: Mapping[str, Encoding], table: Table) -> None:
             f" {sum(sizes.values()):,}, column {name!r} most of them: {sizes[name]:,}."
             f" {table.origin.how_to_leave_out([name])}"
         )
+
+
+def _category_of(encoding: Encoding) -> Encoding:
+    """What holds its values, where something does."""
+    if isinstance(encoding, Levels):
+        encoding = encoding.category
+    return encoding.category if isinstance(encoding, Code) else encoding
 
 
 # --- words ---
@@ -334,6 +373,21 @@ def notes_of(left_out: Mapping[str, str]) -> tuple[str, ...]:
         f"left out: {shown(names)} ({REASONS[reason]})"
         for reason in REASONS
         if reason != "identifier" and (names := [name for name, why in left_out.items() if why == reason])
+    )
+
+
+def _of_codes(encodings: Mapping[str, Encoding], table: Table) -> tuple[str, ...]:
+    """What is said of numbers whose values are learned one by one."""
+    names = [name for name, one in encodings.items() if isinstance(one, Levels) and len(one.each.values) > FEW]
+    if not names:
+        return ()
+    said = f"{shown(names)}: single values say more there than their order, so each is learned by itself"
+    if not table.origin.has_options:
+        return (said,)
+    name = shlex.quote(names[0])
+    return (
+        f"{said}; if later rows bring new ones, --group {name} judges by values held out, and --numeric {name} takes"
+        " it as a number alone",
     )
 
 

@@ -110,8 +110,7 @@ def _columns(graph: Graph, encoder: FeatureEncoder, encodings: Sequence[Encoding
             parts += _numbers(graph, columns(list(own)), list(own.values()), [starts[at] for at in own], is_robust)
     for at, (encoding, start) in enumerate(zip(encodings, starts, strict=True)):
         if isinstance(encoding, Levels):
-            values = np.array([_value(text) for text in encoding.category.values])
-            parts.append(_one_of(graph, columns([at]), values, start + encoding.number.n_features))
+            parts += _levels(graph, columns([at]), encoding, start + encoding.number.n_features)
         elif isinstance(encoding, Category):
             place = _place(graph, columns([at]), encoding)
             parts.append(_one_of(graph, place, np.arange(encoding.n_features), start))
@@ -157,6 +156,25 @@ def _place(graph: Graph, texts: str, category: Category) -> str:
     missing = n + (category.n_rare > 0) if category.n_missing else -1
     keys, places = [*category.values, ""], [*range(n), missing]
     return graph("LabelEncoder", texts, ml=True, keys_strings=keys, values_int64s=places, default_int64=rare)
+
+
+def _levels(graph: Graph, x: str, levels: Levels, start: int) -> list[Part]:
+    """What stands behind the number, of a column [n, 1]."""
+    each = levels.each
+    n, values = len(each.values), np.array([_value(text) for text in each.values])
+    is_one = graph("Equal", x, values)
+    if not levels.n_codes and not each.n_rare:
+        return [(graph.cast(is_one, np.float32), list(range(start, start + n)))]
+    # From 1: which of the values it is; 0: none of them.
+    place = graph(
+        "ReduceMax", graph("Mul", graph.cast(is_one, np.float32), np.arange(1, n + 1, dtype=np.float32)), np.array([1])
+    )
+    if each.n_rare:  # every other number shares the feature behind them
+        is_rare = graph("And", graph("Equal", place, np.zeros(1, np.float32)), graph("Not", graph("IsNaN", x)))
+        place = graph("Where", is_rare, np.full(1, n + 1, np.float32), place)
+    if levels.n_codes:
+        return [(graph("Sub", place, np.ones(1, np.float32)), [start])]
+    return [_one_of(graph, place, np.arange(1, n + 2, dtype=np.float32), start)]
 
 
 def _value(text: str) -> float:

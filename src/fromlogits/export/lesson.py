@@ -190,7 +190,7 @@ def _encoding(one: Encoding) -> dict[str, Any]:
         category = one.category if isinstance(one, Code) else one
         return {**told, "values": list(category.values), "rare": category.n_rare}
     if isinstance(one, Levels):
-        return {**told, "number": _encoding(one.number), "values": list(one.category.values)}
+        return {**told, "number": _encoding(one.number), "category": _encoding(one.category)}
     if isinstance(one, Moment):
         return {**told, "parts": list(one.parts), "is_time": one.is_time, "scale": _scale(one.scale)}
     raise InputError(f"the lesson page can't encode a column of the kind {one.kind!r}.")

@@ -64,7 +64,11 @@ class TableEncoding:
     def categories(self) -> tuple[tuple[int, int], ...]:
         """The features that are codes, and how many codes there are."""
         starts = zip(self._starts, self.columns, strict=True)
-        return tuple((start, one.n_codes) for start, one in starts if isinstance(one, Code))
+        return tuple(
+            (start + one.n_features - 1, one.n_codes)
+            for start, one in starts
+            if isinstance(one, (Code, Levels)) and one.n_codes
+        )
 
     def encode(
         self,

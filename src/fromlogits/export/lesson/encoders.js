@@ -58,9 +58,8 @@ const ENCODINGS = {
   },
   levels(one, value, name, features, at) {
     const width = ENCODINGS.number(one.number, value, name, features, at);
-    const place = placeOf({ values: one.values }, value);
-    if (place >= 0) features[at + width + place] = 1;
-    return width + one.values.length;
+    const text = Number.isNaN(numberOf(value, name)) ? "" : value;
+    return width + ENCODINGS[one.category.kind](one.category, text, name, features, at + width);
   },
   moment(one, value, name, features, at) {
     const seconds = secondsOf(value, one.is_time, name), isMissing = seconds === null;
