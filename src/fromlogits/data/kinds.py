@@ -44,6 +44,8 @@ ROWS_A_CODE = 3
 """So many rows there must be for each value on average of a number whose values are learned one by one ..."""
 MOST_CODES = 10_000
 """... and there may be at most so many of them."""
+SOME_ROWS, MOST_OF_SOME = 2_000, 0.95
+"""Of so many rows that are drawn at most so large a share has values of its own where `MOST_CODES` are all: 0.91."""
 KEY_ROWS = 20
 """From so many rows on a column that counts them, or differs in each, is taken for an identifier."""
 KEY_SHARE = 0.9
@@ -269,6 +271,10 @@ def _codes(
         return None
     there = ~learned.is_missing
     values = learned.values[there].astype(np.float64)
+    if len(values) > SOME_ROWS:  # most columns have more values, and are not sorted for it
+        some = values[np.random.default_rng(0).integers(0, len(values), SOME_ROWS)]
+        if len(np.unique(some)) > MOST_OF_SOME * SOME_ROWS:
+            return None
     n_distinct = len(np.unique(values))
     if not FEW < n_distinct <= min(len(values) // ROWS_A_CODE, MOST_CODES):
         return None

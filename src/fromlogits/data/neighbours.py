@@ -21,7 +21,7 @@ ENOUGH_ROWS = 50
 """On either side neighbours are taken until they have as many rows as the value itself, or so many."""
 TINY = 1e-9
 """Rows of a class that no row has: its share is no 0."""
-LEAST_NATS, LEAST_SHARE = 10.0, 0.01
+LEAST_NATS, LEAST_SHARE = 10.0, 0.03
 """What a value must say of the target in all rows, and of what there is to be known: less may be chance."""
 
 Float64 = NDArray[np.float64]
