@@ -37,7 +37,7 @@ PUBLIC = {
     "Treatment": ("treat", None), "colon": ("status", None), "Heating": ("depvar", None), "SLID": ("language", None),
 }  # fmt: skip
 """Target, and whose rows belong together."""
-OURS = ("wine_quality", "adult", "bank_marketing", "sleep")
+OURS = ("adult", "bank_marketing")
 WAYS = ("as numbers", "single values", "lightgbm")
 
 

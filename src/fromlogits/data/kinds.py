@@ -40,6 +40,8 @@ ROWS_A_LEVEL = 20
 for all says more."""
 LEAST_A_LEVEL = 5
 """So many there must be for the rarest: a count that rarely reaches 7 is a count."""
+LEAST_CODES = 20
+"""A number of fewer values is told apart by its waves, or by a feature for each."""
 ROWS_A_CODE = 3
 """So many rows there must be for each value on average of a number whose values are learned one by one ..."""
 MOST_CODES = 10_000
@@ -276,7 +278,7 @@ def _codes(
         if len(np.unique(some)) > MOST_OF_SOME * SOME_ROWS:
             return None
     n_distinct = len(np.unique(values))
-    if not FEW < n_distinct <= min(len(values) // ROWS_A_CODE, MOST_CODES):
+    if not LEAST_CODES < n_distinct <= min(len(values) // ROWS_A_CODE, MOST_CODES):
         return None
     times = as_counts(None if weights is None else weights[there])
     if not says_more_alone(values, outcomes.take(there), times):

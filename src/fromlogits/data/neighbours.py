@@ -24,6 +24,9 @@ TINY = 1e-9
 LEAST_NATS, LEAST_SHARE = 10.0, 0.03
 """What a value must say of the target in all rows, and of what there is to be known: less may be chance."""
 
+MISLED = 0.25
+"""So much of what a value says, at least, its neighbours say wrongly."""
+
 Float64 = NDArray[np.float64]
 
 
@@ -54,9 +57,10 @@ class Outcomes:
 
 
 def says_more_alone(values: Float64, outcomes: Outcomes, counts: Float64 | None = None) -> bool:
-    """Whether a value tells the outcome of its other rows, and the values on both sides of it tell nothing.
+    """Whether a value tells the outcome of its other rows, and the values on both sides of it mislead.
 
-    Of a quantity both tell much the same; of a code, such as the number of a household, neighbours are misleading.
+    Of a quantity both tell much the same; by its neighbours a code, such as the number of a household, is worse known
+    than by nothing.
 
     Args:
         values: (n,), all finite.
@@ -65,7 +69,8 @@ def says_more_alone(values: Float64, outcomes: Outcomes, counts: Float64 | None 
     """
     to_know, left_by_value, left_by_neighbours = uncertainties(values, outcomes, counts)
     told = to_know - left_by_value
-    return told >= max(LEAST_NATS, LEAST_SHARE * to_know) and left_by_neighbours >= to_know
+    misled = left_by_neighbours - to_know
+    return told >= max(LEAST_NATS, LEAST_SHARE * to_know) and misled >= MISLED * told
 
 
 def uncertainties(values: Float64, outcomes: Outcomes, counts: Float64 | None = None) -> tuple[float, float, float]:
