@@ -53,6 +53,7 @@ from machine import show
 
 CHILD = Path(__file__).resolve().with_name("contenders.py")
 OPTIONAL = ("imdb_genres",)
+SECONDS = ("fit_cpu_s", "fit_s", "cpu_s", "seconds")
 Figures = dict[str, Any]
 Fits = dict[str, dict[str, dict[str, Figures]]]
 """Figures by set, contender and seed (text, as JSON has it)."""
@@ -178,22 +179,39 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
+def of_one_processor(fits: Fits, contender: str, reference: str) -> Fits:
+    """The fits of these two that were made on a processor which both were made on, set by set."""
+    found: Fits = {}
+    for name, contenders in fits.items():
+        pair = [contenders.get(who, {}) for who in (contender, reference)]
+        both = set.intersection(*({one.get("processor") for one in seeds.values()} for seeds in pair))
+        found[name] = {
+            who: {seed: one for seed, one in seeds.items() if one.get("processor") in both}
+            for who, seeds in zip((contender, reference), pair, strict=True)
+        }
+    return found
+
+
 def against(fits: Fits, metric: str, kinds: Sequence[str], contender: str, reference: str) -> Figures | None:
-    """A contender's figure over the reference's: the geometric mean over the sets that both have.
+    """A contender's figure over the reference's: the geometric mean over the sets that both have; of seconds, on the
+    same processor.
 
     Returns:
         sets: how many; ratio: of the means over the seeds; median: of the sets' ratios; deviation: over the seeds that
-        every set has, of the ratio with that seed alone, None of fewer than two; lower, higher: sets where the
-        contender's mean is so.
+        every set of several seeds has, of the ratio on these sets with that seed alone, None of fewer than two; lower,
+        higher: sets where the contender's mean is so.
     """
+    if metric in SECONDS:
+        fits = of_one_processor(fits, contender, reference)
     of_reference = {name: found[reference] for name, found in means(fits, metric, kinds).items() if reference in found}
     every = by_seed(fits, metric, kinds)
     shared = [name for name in of_reference if contender in every[name]]
     if not shared:
         return None
     ratios = [statistics.fmean(every[name][contender].values()) / of_reference[name] for name in shared]
-    seeds = set.intersection(*(set(every[name][contender]) for name in shared))
-    of_seeds = [geometric_mean([every[name][contender][s] / of_reference[name] for name in shared]) for s in seeds]
+    several = [name for name in shared if len(every[name][contender]) > 1]
+    seeds = set.intersection(*(set(every[name][contender]) for name in several)) if several else set()
+    of_seeds = [geometric_mean([every[name][contender][s] / of_reference[name] for name in several]) for s in seeds]
     return {
         "sets": len(shared),
         "ratio": geometric_mean(ratios),
@@ -368,7 +386,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wall_s = threading.TIMEOUT_MAX if options.busy else 2 * options.cap
         found = run(pythons[contender], task, environment, wall_s)
         seeds[str(seed)] = found | {
-            "cap_s": options.cap, "threads": options.threads, "busy": options.busy, "run": number
+            "cap_s": options.cap, "threads": options.threads, "busy": options.busy, "run": number,
+            "processor": facts[pythons[contender]]["processor"],
         }  # fmt: skip
         status |= "failed" in found
         print(f"{contender:<11} {name:<14} seed {seed}  {shown(found)}", flush=True)

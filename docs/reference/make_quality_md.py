@@ -45,9 +45,9 @@ RATIOS = """
 Over `{reference}`'s: the geometric mean, over the sets that both have, of the ratios of the means over the seeds.
 Below 1 is better than `{reference}`.
 Lines of other numbers of sets are of other sets, and not to be compared with each other.
-*±* is the standard deviation of that mean over the seeds, one seed at a time; *median* is of the sets' ratios; *lower on* counts the sets on which the contender is better, *best on* those on which nobody who was run is better.
+*±* is the standard deviation of that mean over the seeds, one seed at a time, over the sets of several seeds; *median* is of the sets' ratios; *lower on* counts the sets on which the contender is better, *best on* those on which nobody who was run is better.
 Where error rates are compared, (errors + ½)/(rows + 1) stands for each.
-Processor seconds are of the training alone.
+Processor seconds are of the training alone, and compared on the sets on which both were trained by the same processor.
 """
 DECIDED = """Everyone decides at a probability of one half here, which for F1 is the wrong place where labels are rare.
 What thresholds made for F1 give is in [decisions, measured](decisions.md#thresholds).
@@ -80,7 +80,9 @@ def joined(records: Sequence[Record]) -> Record:
         for name, contenders in record["fits"].items():
             for contender, seeds in contenders.items():
                 own = whole["fits"].setdefault(name, {}).setdefault(contender, {})
-                own |= {seed: {**figures, "run": figures["run"] + first} for seed, figures in seeds.items()}
+                for seed, figures in seeds.items():
+                    processor = record["runs"][figures["run"]]["interpreters"][0]["processor"]
+                    own[seed] = {"processor": processor, **figures, "run": figures["run"] + first}
     return whole
 
 
