@@ -11,8 +11,8 @@ namespace fromlogits {
 
 namespace {
 
-constexpr std::uint64_t most_exact = std::uint64_t{1} << 53;  // every integer up to here is a float64
-constexpr Index most_digits = 19;                             // that a std::uint64_t holds, whatever they are
+constexpr std::uint64_t most_exact = (std::uint64_t{1} << 53) - 1;  // no other integer up to here is rounded to it
+constexpr Index most_digits = 19;                                   // that a std::uint64_t holds, whatever they are
 constexpr int most_exact_power = 22;
 constexpr double powers[most_exact_power + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};

@@ -3,7 +3,7 @@
 // what is wrong; what is read here is what that one would have read, bit for bit:
 //   - a number is the float64 nearest to it, ties to even; -0 is 0 and -0.0 is −0
 //   - null is NaN
-//   - not plain: an integer beyond 2^53, a number beyond float64 or below its smallest; anything but numbers and null
+//   - not plain: an integer from 2^53 on, a number beyond float64 or below its smallest; anything but numbers and null
 #pragma once
 
 #include <map>

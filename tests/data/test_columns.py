@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fromlogits.data import kinds as columns_kinds
 from fromlogits.data.encoders import FeatureEncoder
 from fromlogits.data.encodings.category import MANY
 from fromlogits.data.encodings.levels import Levels
@@ -178,6 +179,20 @@ def test_of_such_a_number_rare_missing_and_unseen_values_are_told_apart(has_code
     again = FeatureEncoder.from_json(json.loads(json.dumps(encoder.to_json())), encoder.tensors())
     assert again.table == encoder.table
     np.testing.assert_array_equal(encode(again, later), rows)
+
+
+def test_values_that_nobody_asked_for_are_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = {"a": HOUSES, "b": HOUSES + 3, "c": HOUSES * 2}
+    monkeypatch.setattr(columns_kinds, "MOST_ALL_CODES", 130)
+    assert kinds(fit(X, targets=BUYS)) == ["levels", "levels", "number"]
+    monkeypatch.setattr(columns_kinds, "MAX_COLUMNS", 2)
+    assert fit(X, targets=BUYS).kind == "standard"
+
+
+def test_among_many_columns_that_say_nothing_none_is_learned_by_its_values() -> None:
+    rng = np.random.default_rng(0)
+    X = {f"x{k}": rng.integers(0, 30, 200) for k in range(400)}
+    assert fit(X, targets=rng.integers(0, 2, 200)).kind == "standard"
 
 
 def test_dates_are_how_long_ago_and_where_in_the_year_the_month_and_the_week() -> None:

@@ -10,7 +10,7 @@ import dataclasses
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,9 @@ LEAST_CODES = 20
 ROWS_A_CODE = 3
 """So many rows there must be for each value on average of a number whose values are learned one by one ..."""
 MOST_CODES = 10_000
-"""... and there may be at most so many of them."""
+"""... and there may be at most so many of them ..."""
+MOST_ALL_CODES = 50_000
+"""... and of all such numbers of a table, whose later ones are numbers alone: half of `MAX_ALL_VALUES`."""
 SOME_ROWS, MOST_OF_SOME = 2_000, 0.95
 """Of so many rows that are drawn at most so large a share has values of its own where `MOST_CODES` are all: 0.91."""
 KEY_ROWS = 20
@@ -110,7 +112,7 @@ def find_out(
     Raises InputError for a column that can't be used, with what to do about it.
     """
     found: dict[str, Encoding | str | None] = {}
-    outcomes = None if targets is None else Outcomes.of(targets, rows)
+    outcomes = None if targets is None or len(table.columns) > MAX_COLUMNS else Outcomes.of(targets, rows)
     for column in table.columns:
         with _naming(column, table):
             found[column.name] = _encoding(
@@ -133,6 +135,7 @@ def find_out(
                 found[name] = one = "constant" if number.is_constant else number
             if isinstance(one, Encoding):
                 encodings[name] = one
+        encodings = _with_fewer_codes(encodings)
         _check_size(encodings, table)
     left_out = {name: one for name, one in found.items() if isinstance(one, str)}
     names = tuple(name for name in found if name not in left_out)
@@ -291,6 +294,21 @@ def _codes(
     )
 
 
+def _with_fewer_codes(encodings: Mapping[str, Encoding]) -> dict[str, Encoding]:
+    """The numbers whose values nobody asked for are no reason to refuse a table."""
+    kept, n_codes = dict(encodings), 0
+    for name, one in encodings.items():
+        if _is_found_code(one):
+            n_codes += len(one.each.values)
+            if n_codes > MOST_ALL_CODES:
+                kept[name] = one.number
+    return kept
+
+
+def _is_found_code(encoding: Encoding) -> TypeGuard[Levels]:
+    return isinstance(encoding, Levels) and len(encoding.each.values) > FEW
+
+
 def row_numbers(table: Table, *, categorical: Sequence[str] = (), numeric: Sequence[str] = ()) -> tuple[str, ...]:
     """The columns that count the rows of the table, which some of its rows alone do not show."""
     return tuple(
@@ -386,7 +404,7 @@ def notes_of(left_out: Mapping[str, str]) -> tuple[str, ...]:
 
 def _of_codes(encodings: Mapping[str, Encoding], table: Table) -> tuple[str, ...]:
     """What is said of numbers whose values are learned one by one."""
-    names = [name for name, one in encodings.items() if isinstance(one, Levels) and len(one.each.values) > FEW]
+    names = [name for name, one in encodings.items() if _is_found_code(one)]
     if not names:
         return ()
     said = f"{shown(names)}: single values say more there than their order, so each is learned by itself"

@@ -96,11 +96,11 @@ def _columns(targets: NDArray[Any] | SparseLabels, places: Any) -> Iterator[NDAr
         yield targets[places]
         return
     n_labels = targets.shape[1]
-    frequent = range(n_labels)
-    if n_labels > MOST_LABELS:
-        totals = [float(np.sum(targets[:, label])) for label in range(n_labels)]
-        frequent = np.argsort(totals, kind="stable")[::-1][:MOST_LABELS]  # type: ignore[assignment]
-    for label in frequent:
+    if isinstance(targets, np.ndarray):
+        totals = targets.sum(axis=0)
+    else:
+        totals = np.bincount(targets.nonzero()[1], minlength=n_labels)
+    for label in np.argsort(totals, kind="stable")[::-1][:MOST_LABELS]:
         yield np.asarray(targets[:, label])[places] > 0.5
 
 

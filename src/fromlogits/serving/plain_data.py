@@ -24,7 +24,7 @@ class PlainData:
 
     Attributes:
         text: as it stands in the body.
-        values_n: float64, row by row; NaN for null. Integers are not beyond 2^53.
+        values_n: float64, row by row; NaN for null. Integers are below 2^53.
         is_integral: every value is an integer.
     """
 

@@ -16,7 +16,7 @@ class PlainRows:
 
     Those know all that a body may hold, and have the words for what is wrong. A plain body is one that they would make
     the same matrix of, bit for bit: rows that are all lists, or all objects with the model's columns and no others, of
-    numbers and null, no integer of them beyond 2^53 and nothing beyond float64.
+    numbers and null, no integer of them of 2^53 or more and nothing beyond float64.
     """
 
     def __init__(self, model: Served) -> None:
