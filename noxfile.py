@@ -172,8 +172,13 @@ def browser(session: nox.Session) -> None:
     environment = {"FROMLOGITS_BROWSER_TESTS": "1"}
     if shutil.which("npm"):
         folder = session.create_tmp()
-        session.run("npm", "install", "--silent", "--no-save", "--prefix", folder, "axe-core@4.14.1", external=True)
-        environment["FROMLOGITS_AXE"] = str(Path(folder).resolve() / "node_modules" / "axe-core" / "axe.min.js")
+        wanted = ["npm", "install", "--silent", "--no-save", "--prefix", folder, "axe-core@4.14.1"]
+        session.run(*wanted, external=True, success_codes=[0, 1])
+        axe = Path(folder).resolve() / "node_modules" / "axe-core" / "axe.min.js"
+        if axe.exists():
+            environment["FROMLOGITS_AXE"] = str(axe)
+        else:
+            session.warn("npm could not fetch axe-core: what it looks for is not looked for")
     session.run("pytest", "tests/export", *PAGES, *session.posargs, env=environment)
 
 
