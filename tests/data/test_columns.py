@@ -176,9 +176,13 @@ def test_of_such_a_number_rare_missing_and_unseen_values_are_told_apart(has_code
     else:
         np.testing.assert_array_equal(of_value, np.array([np.arange(61) == code for code in (-1, 60, 60, 0)]))
     assert rows[:, 1].tolist() == [1, 0, 0, 0]
-    again = FeatureEncoder.from_json(json.loads(json.dumps(encoder.to_json())), encoder.tensors())
+    told = json.loads(json.dumps(encoder.to_json()))
+    again = FeatureEncoder.from_json(told, encoder.tensors())
     assert again.table == encoder.table
     np.testing.assert_array_equal(encode(again, later), rows)
+    told["table"]["columns"][0]["category"]["missing"] = 1
+    with pytest.raises(InputError, match="of its category none may be missing"):
+        FeatureEncoder.from_json(told, encoder.tensors())
 
 
 def test_values_that_nobody_asked_for_are_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ...errors import InputError
 from ..table import Column
 from .base import Encoding, Slots, checked_object
 from .category import Category
@@ -98,4 +99,7 @@ class Levels(Encoding):
             return cls(number, Category.from_json(plain))
         told = fields["category"]
         has_code = isinstance(told, dict) and told.get("kind") == Code.kind
-        return cls(number, Code.from_json(told) if has_code else Category.from_json(told))
+        category = Code.from_json(told) if has_code else Category.from_json(told)
+        if category.n_missing:
+            raise InputError("encoding levels: of its category none may be missing; the number's feature says so.")
+        return cls(number, category)
